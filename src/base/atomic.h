@@ -1,0 +1,22 @@
+/* atomic.h -- the atomic operations of the lock-free files, with their memory order named at the call.
+ *
+ *      mr_store(&ring->tail, tail + 1, release);
+ *
+ * queue.c, parking.c and inbox.c use these names only, for two readers: the person, who finds every order by searching
+ * for its word, and the checks in tests/explore/, which put their own definitions in place of this header (it is
+ * skipped when MR_BASE_ATOMIC_H is defined already) and run the same source under every interleaving.
+ * Orders stand on the operations and never in a fence: ThreadSanitizer does not model fences. */
+#ifndef MR_BASE_ATOMIC_H
+#define MR_BASE_ATOMIC_H
+
+#include <stdatomic.h>
+
+#define mr_load(object, order)            atomic_load_explicit(object, memory_order_##order)
+#define mr_store(object, value, order)    atomic_store_explicit(object, value, memory_order_##order)
+#define mr_exchange(object, value, order) atomic_exchange_explicit(object, value, memory_order_##order)
+
+/* True: *object was *expected and is now `desired`. False: *expected holds what was seen, read with order `failure`. */
+#define mr_compare_swap(object, expected, desired, success, failure) \
+    atomic_compare_exchange_strong_explicit(object, expected, desired, memory_order_##success, memory_order_##failure)
+
+#endif

@@ -1,0 +1,53 @@
+/* options.h -- the options of a program: flags, environment, configuration file, defaults; the first that names an
+ * option wins. The table is the program's own (struct mr_option rows); this file knows how to read it.
+ *
+ *   --name VALUE   --name=VALUE   --flag           command line (a bool needs no value; --no-flag turns it off)
+ *   PREFIX_NAME=VALUE                              environment: upper case, '-' becomes '_' (prefix "MILLRACE")
+ *   name = value                                   file given with --config: '#' starts a comment, blank lines are free
+ *
+ * A repeatable option collects: within one source all its values count; a higher source replaces a lower one; the
+ * environment and the file separate several values with spaces or (file) repeat the line.
+ * For start-up and SIGHUP, on one thread. */
+#ifndef MR_BASE_OPTIONS_H
+#define MR_BASE_OPTIONS_H
+
+#include "base/param.h"
+#include <stddef.h>
+#include <stdio.h>
+
+#define MR_OPTION_VALUES_MAX 32 /* of one repeatable option */
+
+struct mr_option_list {
+    size_t count;
+    char *values[MR_OPTION_VALUES_MAX]; /* owned: freed by mr_options_free */
+};
+
+struct mr_option {
+    struct mr_param_spec spec;
+    const char *metavar;       /* "HOST:PORT" in --help; NULL for a bool */
+    const char *default_value; /* text, parsed as if given; NULL: none */
+    size_t offset;             /* of the field in the program's config struct */
+    bool repeatable;           /* the field is a struct mr_option_list (type TEXT) */
+};
+/* Field types by param type: BOOL bool, INT int64_t, NUMBER double, SIZE and TIME uint64_t (bytes, ns), CHOICE int,
+ * TEXT char * (owned, NULL without a value). */
+
+struct mr_options_program {
+    const char *name;                  /* "millrace" */
+    const char *env_prefix;            /* "MILLRACE" */
+    const char *usage;                 /* what stands on top of --help */
+    const struct mr_option *options;   /* ends with a row whose spec.name is NULL */
+};
+
+enum mr_options_result { MR_OPTIONS_RUN, MR_OPTIONS_HELP, MR_OPTIONS_VERSION, MR_OPTIONS_CHECK, MR_OPTIONS_WRONG };
+
+/* Fill *config (zeroed by the caller). --help, --version, --check-config and --config FILE are known without a row.
+ * WRONG: one line that names the option, where it was given and why was written to `complaints`; the program exits 2. */
+enum mr_options_result mr_options_parse(const struct mr_options_program *program, void *config, int argc,
+                                        char *const *argv, char *const *environment, FILE *complaints);
+/* Free the texts and lists that parse put into *config. */
+void mr_options_free(const struct mr_options_program *program, void *config);
+/* Write --help: one line an option, with its default. */
+void mr_options_help(const struct mr_options_program *program, FILE *out);
+
+#endif

@@ -1,0 +1,89 @@
+/* stream.h -- bytes on their way from a sender to a receiver: the one joint between HTTP bodies, stages, the command
+ * line and the store.
+ *
+ * Down the stream go push (some bytes), end (that was all, in good order) and abort (there will be no more, and what
+ * came is not whole). Up the stream go resume (after a pause, give more) and cancel (the receiver wants no more).
+ *
+ *      sender --push, end, abort--> receiver
+ *      sender <--resume, cancel---- receiver
+ *
+ * Rules, asserted:
+ *  1. One thread: everything happens on the loop (or thread) that owns both sides.
+ *  2. push takes all bytes it is given, by copy or by use; the bytes are the sender's again when it returns.
+ *  3. The receiver answers a push with MR_FLOW_MORE or MR_FLOW_PAUSE. After PAUSE the sender stops until resume, but
+ *     may first push the rest of what it had already read (at most one read's worth): the receiver's bound allows it.
+ *     A pause lasts until the receiver calls resume: until then pushes are answered PAUSE, whatever the receiver says.
+ *     A resume from inside push ends an earlier pause without calling the sender; what that push answers, the newer
+ *     word, then counts. So the sender is never called from inside its own push, except by cancel.
+ *  4. end, abort and cancel are final: after one of them neither side hears of the other again. Each side hears of at
+ *     most one of them, and never of its own.
+ *  5. Any of the functions may be called from inside any callback of the same stream; a callback may free its side's
+ *     context only after a final event. Not so: a push or an end from inside push. The struct itself lives until
+ *     the outermost call on it has returned.
+ */
+#ifndef MR_BASE_STREAM_H
+#define MR_BASE_STREAM_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+enum mr_flow { MR_FLOW_MORE, MR_FLOW_PAUSE };
+
+struct mr_stream_receiver {
+    enum mr_flow (*push)(void *context, const void *bytes, size_t len); /* len > 0 */
+    void (*end)(void *context);
+    void (*abort)(void *context, const struct mr_fault *why); /* why: valid during the call */
+    /* Optional (NULL): where the sender may put the next bytes itself, to save a copy: at least *len bytes are wanted,
+     * *len becomes what there is. NULL: no place; push bytes from anywhere. A push of bytes that start at the place
+     * last given copies nothing. */
+    void *(*space)(void *context, size_t *len);
+};
+
+struct mr_stream_sender {
+    void (*resume)(void *context);
+    void (*cancel)(void *context, const struct mr_fault *why);
+};
+
+enum mr_stream_state { MR_STREAM_IDLE, MR_STREAM_FLOWING, MR_STREAM_PAUSED, MR_STREAM_CLOSED };
+
+struct mr_stream {
+    const struct mr_stream_receiver *receiver; /* private, as all below; set by the open functions */
+    const struct mr_stream_sender *sender;
+    void *receiver_context; /* borrowed */
+    void *sender_context;   /* borrowed */
+    enum mr_stream_state state;
+    bool pushing; /* inside the receiver's push */
+};
+
+/* A joint with no sides yet. Zeroed memory is the same. */
+void mr_stream_init(struct mr_stream *stream);
+/* Each side attaches itself once; bytes flow once both have. A sender may attach long before the receiver: it is resumed
+ * from inside attach_receiver, and before that may abort but neither push nor end. Who attaches to a stream that is
+ * closed already hears nothing: ask mr_stream_is_closed(). */
+void mr_stream_attach_sender(struct mr_stream *stream, const struct mr_stream_sender *sender, void *context);
+void mr_stream_attach_receiver(struct mr_stream *stream, const struct mr_stream_receiver *receiver, void *context);
+
+/* The sender's side. After PAUSE or once the stream is closed, pushing nothing is right; pushing into a closed stream
+ * is dropped and answered with PAUSE. */
+enum mr_flow mr_stream_push(struct mr_stream *stream, const void *bytes, size_t len);
+void mr_stream_end(struct mr_stream *stream);
+void mr_stream_abort(struct mr_stream *stream, const struct mr_fault *why);
+void *mr_stream_space(struct mr_stream *stream, size_t *len);
+
+/* The receiver's side. */
+void mr_stream_resume(struct mr_stream *stream); /* ignored unless paused */
+void mr_stream_cancel(struct mr_stream *stream, const struct mr_fault *why);
+
+static inline bool mr_stream_is_closed(const struct mr_stream *stream)
+{
+    return stream->state == MR_STREAM_CLOSED;
+}
+
+/* Both sides are there and no final event was. */
+static inline bool mr_stream_is_open(const struct mr_stream *stream)
+{
+    return stream->state == MR_STREAM_FLOWING || stream->state == MR_STREAM_PAUSED;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* connection.h -- one HTTP/1.1 connection as a machine: bytes in, bytes out, no I/O of its own.
+ *
+ * A transport (server.c with libuv, a test with arrays, a blocking thread) feeds it and carries out what it wants:
+ *
+ *      input, eof, reset  --->  connection  ---> output, wants_read, wants_shutdown, is_finished
+ *      wrote, timeout     --->              ---> wait (which timeout runs), changed() when a job or handler moved it
+ *
+ * Requests of a connection are answered one at a time, in order. While one is being answered, reading goes on into at
+ * most one head's room, so that a reset is noticed and a pipelined request is at hand; beyond that, bytes wait in the kernel.
+ * After a framing error: the answer, Connection: close, half-close, a little draining, close.
+ *
+ * All calls on the loop's thread (the blocking thread, in the lab, is its own loop). */
+#ifndef MR_HTTP_CONNECTION_H
+#define MR_HTTP_CONNECTION_H
+
+#include "http/http.h"
+#include "loop/loop.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+struct mr_connection;
+
+/* What the connection waits for, and so which timeout runs. */
+enum mr_wait {
+    MR_WAIT_NOTHING, /* a job or a handler: no timeout but the job's own */
+    MR_WAIT_REQUEST, /* between requests: idle */
+    MR_WAIT_HEAD,    /* the rest of a head */
+    MR_WAIT_BODY,    /* the next bytes of a body */
+    MR_WAIT_WRITE,   /* the peer to take what was answered */
+    MR_WAIT_LINGER,  /* the peer to close after we did */
+};
+
+/* changed: something happened outside of input/wrote/timeout (a job's answer): look at the wants again. Called on the
+ * loop, never from inside a call of the transport into the connection. */
+int mr_connection_create(struct mr_connection **out, struct mr_http *http, struct mr_loop *loop,
+                         void (*changed)(void *transport), void *transport);
+/* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
+void mr_connection_destroy(struct mr_connection **connection);
+
+/* Where the next bytes may be read to save a copy, at least 1 byte; NULL: anywhere. */
+void *mr_connection_space(struct mr_connection *connection, size_t *len);
+void mr_connection_input(struct mr_connection *connection, const void *bytes, size_t len);
+/* The peer will send no more (half-close). */
+void mr_connection_eof(struct mr_connection *connection);
+/* The peer is gone (reset, write error). */
+void mr_connection_reset(struct mr_connection *connection);
+/* The timeout of the current wait ran out. */
+void mr_connection_timeout(struct mr_connection *connection);
+/* The server is draining: an idle connection is finished now, a busy one after its answer. */
+void mr_connection_drain(struct mr_connection *connection);
+
+/* The bytes to send next, in up to max runs; 0: nothing. They stay valid until wrote(). */
+int mr_connection_output(struct mr_connection *connection, struct iovec *runs, int max);
+void mr_connection_wrote(struct mr_connection *connection, size_t len);
+
+bool mr_connection_wants_read(const struct mr_connection *connection);
+/* All is sent and no more will come: close the sending side (once), then read on until is_finished. */
+bool mr_connection_wants_shutdown(const struct mr_connection *connection);
+/* Nothing is left to do: close the socket. */
+bool mr_connection_is_finished(const struct mr_connection *connection);
+enum mr_wait mr_connection_wait(const struct mr_connection *connection);
+/* Counts up with each progress of the current wait: the transport restarts the timeout when it changed. */
+uint64_t mr_connection_progress(const struct mr_connection *connection);
+
+#endif

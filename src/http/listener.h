@@ -1,0 +1,33 @@
+/* listener.h -- addresses to listen on, as text and as bound descriptors. For start-up, on the main thread.
+ *
+ *   HOST:PORT   127.0.0.1:8080, [::1]:8080, localhost:8080, 0.0.0.0:80, *:80 (every address)
+ *   unix:PATH   a stale socket file without a listener behind it is replaced; removed again at close
+ */
+#ifndef MR_HTTP_LISTENER_H
+#define MR_HTTP_LISTENER_H
+
+#include "base/error.h"
+#include "base/slice.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct mr_listener {
+    bool is_unix;
+    bool is_loopback; /* reachable from this machine only (a Unix socket counts) */
+    char url[128];    /* "http://127.0.0.1:8080" with the port that was chosen, "unix:/run/millrace.sock" */
+    char path[108];   /* of a Unix socket we created, else "" */
+    unsigned fd_count;
+    int fds[64];      /* one per loop: sharing the port (SO_REUSEPORT) or duplicates of one descriptor. Owned. */
+};
+
+/* Bind `address` for `loops` loops and listen. A port that another process listens on is an error, also when it would share
+ * it. MR_OK, MR_EPARAM (malformed), MR_EIO; the fault's detail is a sentence that names address and reason. */
+int mr_listener_open(struct mr_listener *out, const char *address, unsigned loops, struct mr_fault *fault);
+/* The same for a descriptor that was passed in (socket activation). */
+int mr_listener_adopt(struct mr_listener *out, int fd, unsigned loops, struct mr_fault *fault);
+/* Is the address loopback, as text, without resolving or binding? For the --open rule before anything is opened. */
+int mr_listener_check(const char *address, bool *is_loopback, struct mr_fault *fault);
+/* Remove a Unix socket's file; close descriptors that were not handed to a server (those >= 0). */
+void mr_listener_close(struct mr_listener *listener);
+
+#endif

@@ -1,0 +1,19 @@
+/* problem.h -- a fault as an application/problem+json document (RFC 9457).
+ *
+ *   {"type":"urn:millrace:problem:body-too-large","title":"The body is larger than this server accepts.","status":413,
+ *    "detail":"...","limit":{"name":"max-body","value":1073741824},"value":2000000000}
+ *
+ * detail is there when the fault has one; limit and value when a limit was hit. Pure; any thread. */
+#ifndef MR_HTTP_PROBLEM_H
+#define MR_HTTP_PROBLEM_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+struct mr_slice mr_problem_json(const struct mr_fault *fault, struct mr_arena *arena);
+
+/* `text` as the inside of a JSON string (without the quotes): quotes, backslashes and control characters escaped, invalid
+ * UTF-8 replaced by U+FFFD. For every JSON that is written by hand here. */
+struct mr_slice mr_json_escape(struct mr_slice text, struct mr_arena *arena);
+
+#endif

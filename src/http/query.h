@@ -1,0 +1,36 @@
+/* query.h -- the query of a target as decoded names and values (application/x-www-form-urlencoded, WHATWG URL section 5.1,
+ * but strict: a malformed percent escape, an escaped NUL or invalid UTF-8 is an error and not silently kept).
+ *
+ * Also percent-decoding of one path segment. The loop's thread or any other; memory from the arena. */
+#ifndef MR_HTTP_QUERY_H
+#define MR_HTTP_QUERY_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/slice.h"
+#include <stdbool.h>
+
+#define MR_QUERY_PAIRS_MAX 128
+
+struct mr_query_pair {
+    struct mr_slice name, value; /* decoded; a NUL stands behind each */
+};
+struct mr_query {
+    unsigned count;
+    struct mr_query_pair *pairs; /* in order of appearance; owned by the arena */
+};
+
+/* Decode `text` (what stands behind '?', may be empty). MR_OK or MR_EPARAM. '+' is a space in names and values. */
+int mr_query_parse(struct mr_query *out, struct mr_slice text, struct mr_arena *arena, struct mr_fault *fault);
+/* First value of `name`, or .at NULL. */
+struct mr_slice mr_query_find(const struct mr_query *query, const char *name);
+/* The first name that appears twice, other than those in the NULL-terminated list `repeatable` (may be NULL); or .at NULL. */
+struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *const *repeatable);
+
+/* Percent-decode one path segment. False: malformed escape, NUL, invalid UTF-8, or a decoded '/' or control character. */
+bool mr_path_decode(struct mr_slice *out, struct mr_slice segment, struct mr_arena *arena);
+
+/* The target as it may be logged: the path, and of the query the names with their values replaced by '*'. */
+struct mr_slice mr_query_redact(struct mr_slice target, struct mr_arena *arena);
+
+#endif

@@ -1,0 +1,37 @@
+/* server.h -- the sockets: listeners, accepted connections, their reading, writing and timeouts, on one loop.
+ *
+ * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read per turn of the loop is
+ * bounded (MR_READ_PER_TURN), so that an upload never holds the loop. One server per loop; all share one struct mr_http.
+ * The loop's thread only, but for what says otherwise. */
+#ifndef MR_HTTP_SERVER_H
+#define MR_HTTP_SERVER_H
+
+#include "http/http.h"
+#include "loop/loop.h"
+#include <stddef.h>
+
+#define MR_READ_BUFFER   (64u << 10)  /* one per loop */
+#define MR_READ_PER_TURN (256u << 10) /* of one connection, bytes */
+
+struct mr_server;
+
+/* Before the loop runs. */
+int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loop *loop);
+/* After the loop ended; all must have been closed by mr_server_cut. */
+void mr_server_destroy(struct mr_server **server);
+
+/* Accept on a bound, listening descriptor (listener.h), which the server owns from now on. */
+int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
+
+/* Stop accepting: closes the listeners. */
+void mr_server_stop_accepting(struct mr_server *server);
+/* Draining: idle connections are closed at once, others after their answer (http->draining is set by the caller). */
+void mr_server_drain(struct mr_server *server);
+/* Close everything now. */
+void mr_server_cut(struct mr_server *server);
+/* Open connections. */
+unsigned mr_server_connections(const struct mr_server *server);
+/* on_quiet(context) is called, once, when no connection is open any more (at once when there is none). */
+void mr_server_on_quiet(struct mr_server *server, void (*on_quiet)(void *context), void *context);
+
+#endif

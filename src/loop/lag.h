@@ -1,0 +1,28 @@
+/* lag.h -- the lag probe: how late a loop runs, while there is somebody who could notice.
+ *
+ * *Loop lag* is how late a timer fires. A timerfd ticks every MR_LAG_INTERVAL while requests are in flight on the loop
+ * (armed at the first, disarmed at the first tick that finds none and found none since the last: a loop at rest has no
+ * wake-ups), and each tick's lateness goes into a histogram; a tick that swallowed others (the timerfd counts them)
+ * records those too, so that one stall of 100 ms is not one sample among thousands.
+ * Beside it stands the *busy time* of each iteration (its wall time without the wait in poll, from
+ * uv_metrics_idle_time) and the label of the longest callback.
+ *
+ * Recorded by the loop's thread; the histograms may be read by any thread (histogram.h). */
+#ifndef MR_LOOP_LAG_H
+#define MR_LOOP_LAG_H
+
+#include "base/clock.h"
+#include "base/histogram.h"
+
+#define MR_LAG_INTERVAL_NS (2 * MR_NS_PER_MS)
+
+struct mr_loop_stats {
+    struct mr_histogram lag;             /* ns a tick was late */
+    struct mr_histogram busy;            /* ns an iteration computed, of iterations that did something */
+    _Atomic(const char *) longest_label; /* of the longest callback since start: static text, or NULL */
+    _Atomic uint64_t longest_ns;         /* its length */
+    _Atomic uint64_t iterations;
+    _Atomic uint64_t deliveries; /* completions delivered */
+};
+
+#endif

@@ -1,0 +1,64 @@
+/* loop.h -- one libuv loop on one thread: its completion inbox, its timers, its lag probe.
+ *
+ * This is the only code that wakes or closes a loop. What runs on the loop never computes and never waits: nothing
+ * takes longer than a millisecond.
+ *
+ *                                the loop's thread   any thread   before run / after it ended
+ *   create, destroy                     -                -                 yes
+ *   run                            (becomes it)          -                  -
+ *   post, stop                         yes              yes                yes
+ *   everything else                    yes               -                 yes
+ */
+#ifndef MR_LOOP_LOOP_H
+#define MR_LOOP_LOOP_H
+
+#include "base/assert.h"
+#include "loop/inbox.h"
+#include "loop/lag.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct mr_loop;
+
+/* index: 0 for the first loop of the process, counting up: the place of its numbers in per-loop tables. */
+int mr_loop_create(struct mr_loop **out, unsigned index);
+/* All handles opened on the loop by others must be closed; closes its own, frees it, clears *loop. */
+void mr_loop_destroy(struct mr_loop **loop);
+
+/* Run on the calling thread until mr_loop_stop(). Returns once; a loop is not run twice. */
+void mr_loop_run(struct mr_loop *loop);
+/* Ask the loop to return from run after the current iteration. */
+void mr_loop_stop(struct mr_loop *loop);
+
+/* The uv loop, for opening handles on it. */
+uv_loop_t *mr_loop_uv(struct mr_loop *loop);
+unsigned mr_loop_index(const struct mr_loop *loop);
+/* Is the caller the loop's thread (or is the loop not running)? For MR_ON_LOOP. */
+bool mr_loop_is_current(const struct mr_loop *loop);
+#define MR_ON_LOOP(loop) MR_ASSERT(mr_loop_is_current(loop))
+
+/* Hand *node to the loop: node->deliver runs there once, in a later turn, also when called from the loop itself. Wakes
+ * the loop if it needs waking. Lock-free. */
+void mr_loop_post(struct mr_loop *loop, struct mr_inbox_node *node);
+
+/* Cached time of the current callback, monotonic ns: good to a callback's length. */
+uint64_t mr_loop_now(struct mr_loop *loop);
+
+/* Bracket a callback that libuv makes into our code, so that what holds the loop has a name:
+ *      uint64_t started = mr_loop_enter(loop);
+ *      ...
+ *      mr_loop_leave(loop, "connection-read", started);
+ * label: static text. Refreshes mr_loop_now(). Not nested. */
+uint64_t mr_loop_enter(struct mr_loop *loop);
+void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started);
+
+/* A request came into flight / left it: arms the lag probe. */
+void mr_loop_request_begin(struct mr_loop *loop);
+void mr_loop_request_end(struct mr_loop *loop);
+unsigned mr_loop_requests(const struct mr_loop *loop);
+
+/* The loop's numbers; the histograms may be read by any thread. */
+struct mr_loop_stats *mr_loop_stats(struct mr_loop *loop);
+
+#endif

@@ -1,0 +1,53 @@
+/* loop_internal.h -- what the files of loop/ share; nobody else includes it. */
+#ifndef MR_LOOP_LOOP_INTERNAL_H
+#define MR_LOOP_LOOP_INTERNAL_H
+
+#include "base/error.h"
+#include "base/macros.h"
+#include "loop/loop.h"
+#include "loop/timer.h"
+
+struct mr_lag_probe { /* lag.c; the loop's thread only */
+    uv_poll_t handle;
+    int fd; /* a timerfd */
+    bool armed;
+    bool seen;          /* a request was in flight since the last tick */
+    uint64_t due;       /* monotonic ns of the next tick, when armed */
+    uint64_t span_from; /* end of the last iteration, and the loop's idle time then */
+    uint64_t idle_then;
+};
+
+struct mr_loop {
+    uv_loop_t uv;
+    unsigned index;
+    unsigned requests;   /* in flight */
+    uint64_t now;        /* cached clock, monotonic ns */
+    bool worked;         /* this iteration ran code of ours */
+    uv_check_t deliver;  /* after each poll: hands out completions */
+    uv_idle_t hurry;     /* active while completions are left: the next poll does not wait */
+    uv_prepare_t finish; /* before each poll: the iteration's numbers */
+    uv_timer_t alarm;    /* timer.c: rings at the earliest head of `timer_lists` */
+    uint64_t alarm_at;   /* monotonic ns; UINT64_MAX: not set */
+    struct mr_timer_list *timer_lists;
+    struct mr_lag_probe probe;
+    struct mr_loop_stats stats;
+
+    /* Other threads come here. */
+    _Alignas(MR_CACHE_LINE) struct mr_inbox inbox;
+    uv_async_t wake;
+    atomic_bool stopping;
+    atomic_bool running;
+};
+
+/* lag.c */
+int mr_lag_open(struct mr_loop *loop);
+void mr_lag_close(struct mr_loop *loop);
+void mr_lag_arm(struct mr_loop *loop);
+/* Before each poll: record how long the iteration that ends here computed. */
+void mr_lag_iteration(struct mr_loop *loop);
+
+/* timer.c */
+void mr_timers_open(struct mr_loop *loop);
+void mr_timers_close(struct mr_loop *loop);
+
+#endif

@@ -1,0 +1,123 @@
+/* image.h -- the image stage: a pure function from (operations, bytes, limits, a cancel mark) to (bytes or a fault).
+ *
+ * No libvips type appears here and no HTTP: a URL dialect, the cache key and, later, a decoder process of its own all use
+ * exactly this. The operations are a plain struct without pointers; two requests that mean the same have the same
+ * canonical text.
+ *
+ * What every image goes through, in this order: recognised by its bytes -> dimensions and frames checked against the limits
+ * before a pixel is decoded -> decoded at reduced size where the format can (shrink-on-load) -> turned upright by its EXIF
+ * orientation -> resized and cropped -> converted to sRGB -> all metadata dropped (GPS position, camera, thumbnails,
+ * profiles) -> encoded.
+ *
+ *   setup, teardown   main, once
+ *   thread_end        each worker, before it ends
+ *   parse, canonical, identify, admit, run   any thread
+ */
+#ifndef MR_MEDIA_IMAGE_H
+#define MR_MEDIA_IMAGE_H
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/param.h"
+#include "base/slice.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mr_image_format {
+    MR_IMAGE_UNKNOWN,
+    MR_IMAGE_JPEG,
+    MR_IMAGE_PNG,
+    MR_IMAGE_WEBP,
+    MR_IMAGE_GIF,
+    MR_IMAGE_TIFF,
+    MR_IMAGE_HEIF,
+    MR_IMAGE_AVIF,
+    MR_IMAGE_FORMAT_COUNT,
+};
+const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */
+
+enum mr_image_fit {
+    MR_IMAGE_FIT_CLIP, /* inside w x h, proportions kept (the default) */
+    MR_IMAGE_FIT_CROP, /* exactly w x h, proportions kept, what is over is cut away (see crop) */
+    MR_IMAGE_FIT_MAX,  /* as clip, never enlarged */
+};
+enum mr_image_crop {
+    MR_IMAGE_CROP_CENTRE,
+    MR_IMAGE_CROP_EDGES, /* by the edge bits below: top, left, top,left ... */
+    MR_IMAGE_CROP_ENTROPY,
+    MR_IMAGE_CROP_ATTENTION,
+};
+enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
+
+/* What is asked for. Pointer-free, comparable by its canonical text. Zeroed and passed through mr_image_ops_init it asks
+ * for the image as it is. */
+struct mr_image_ops {
+    int32_t width, height; /* px; 0: not given */
+    enum mr_image_fit fit;
+    enum mr_image_crop crop;
+    uint32_t edges;              /* with MR_IMAGE_CROP_EDGES */
+    enum mr_image_format format; /* UNKNOWN: the input's if it can be written, else PNG with alpha and JPEG without */
+    int32_t quality;             /* 1..100 */
+};
+
+/* The parameters of the stage (imgix names): validation, GET /pipe and the docs are made from this table. Ends with a row
+ * without a name. */
+extern const struct mr_param_spec mr_image_params[];
+
+void mr_image_ops_init(struct mr_image_ops *ops);
+/* Apply one parameter, `value` already percent-decoded. MR_OK, or MR_EPARAM with the fault filled; a name that is not in
+ * the table is MR_EPARAM too. */
+int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault);
+/* What only shows when all parameters are known (e.g. crop without fit=crop is fine, fit=crop without w and h is not). */
+int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);
+/* The canonical text: "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=80"; defaults are left out, order fixed. Returns its
+ * length (without the NUL), as snprintf. */
+size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size);
+
+struct mr_image_limits {
+    uint64_t pixels; /* width x height x frames, of the input and of the output */
+    uint32_t frames;
+};
+
+/* What the container says, read without decoding a pixel. */
+struct mr_image_info {
+    enum mr_image_format format;
+    uint32_t width, height, frames; /* as stored, before orientation */
+    bool alpha;
+};
+
+/* Recognise and measure `bytes` (a prefix of 64 bytes suffices to name the format; the dimensions may need more).
+ * MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES or MR_OK. */
+int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
+                      struct mr_fault *fault);
+/* Format by the first bytes alone (12 or more wanted). */
+enum mr_image_format mr_image_sniff(const void *bytes, size_t len);
+/* Bytes of memory that a run of `ops` on such an image will hold at its peak, without the input itself: an estimate for
+ * admission, rather high than low. */
+uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops);
+
+struct mr_image_result {
+    void *bytes; /* owned: mr_image_result_free */
+    size_t len;
+    enum mr_image_format format;
+    uint32_t width, height, frames;
+};
+
+/* Do it. CPU work: on a worker. Stops at cancel's mark (MR_ECANCELLED) or time (MR_ETIME). Faults: MR_ENOTIMAGE (415),
+ * MR_EDAMAGED (422: truncated or corrupt, also half an image), MR_EPIXELS, MR_EFRAMES (413, limit and value), MR_EDIMENSION,
+ * MR_ETIME, MR_ECANCELLED, MR_EINTERNAL. */
+int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
+                 const struct mr_image_limits *limits, const struct mr_cancel *cancel, struct mr_fault *fault);
+void mr_image_result_free(struct mr_image_result *result);
+
+/* Start libvips for a server: one thread per job, operation cache off, untrusted loaders blocked. 0 or MR_EINTERNAL. */
+int mr_image_setup(void);
+void mr_image_teardown(void);
+void mr_image_thread_end(void);
+/* "8.14.1", and the formats that can be read and written here, space-separated, in static memory. */
+const char *mr_image_library_version(void);
+const char *mr_image_readable(void);
+const char *mr_image_writable(void);
+
+#endif

@@ -1,0 +1,73 @@
+/* offload.h -- where CPU work runs. The same jobs, the same admission, lanes and deadlines; one switch apart:
+ *
+ *   workers   threads of our own over the lock-free queue (the default)
+ *   libuv     uv_queue_work: libuv's one pool with a mutex, the common baseline
+ *   none      on the loop itself, one job a turn: what offloading is compared with
+ *
+ * All three draw from the same lanes (queue.h): under `libuv` and `none` what is handed over is only the turn to run the
+ * next job.
+ *
+ *                 the job's loop   any thread   main (no loop running)
+ *   submit             yes             -              -
+ *   admit              yes             -              -
+ *   depth, busy...     yes            yes            yes
+ *   close              yes            yes            yes
+ *   create, destroy     -              -             yes
+ */
+#ifndef MR_WORKERS_OFFLOAD_H
+#define MR_WORKERS_OFFLOAD_H
+
+#include "workers/job.h"
+
+enum mr_offload_kind { MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE };
+const char *mr_offload_name(enum mr_offload_kind kind); /* "workers", "libuv", "none" */
+
+/* How workers stand to the loop when all cores are busy: docs/queue.md has the measurements. */
+enum mr_worker_priority {
+    MR_PRIORITY_NICE,  /* nice 10, SCHED_BATCH: below the loop, level with other niced programs (the default) */
+    MR_PRIORITY_IDLE,  /* SCHED_IDLE: best tail, starves beside other busy programs */
+    MR_PRIORITY_EQUAL, /* as the loop */
+};
+
+struct mr_offload_config {
+    enum mr_offload_kind kind;
+    unsigned workers;                  /* threads, also libuv's; 1 or more */
+    enum mr_worker_priority priority;
+    uint32_t queue_depth;              /* jobs waiting per loop and lane, rounded up to a power of two */
+    uint64_t deadline_ns;              /* a job that waited longer is not run */
+    uint64_t run_ns_max;               /* a job is told to stop after running this long (cancel.stop_at); 0: no bound */
+    void (*worker_end)(void);          /* or NULL: called by each worker thread before it ends */
+    struct mr_loop *const *loops;      /* borrowed: the loops that will submit, in order of their index */
+    unsigned loop_count;
+};
+
+struct mr_offload;
+
+int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *config);
+/* After close, when every job came back: joins the threads, frees, clears *offload. */
+void mr_offload_destroy(struct mr_offload **offload);
+
+/* 0: the job is accepted and done() will be called. MR_EBUSY (its lane is full), MR_EBACKLOG (the wait would pass the
+ * deadline), MR_ESHUTDOWN (closed): refused, the caller still owns it. */
+int mr_offload_submit(struct mr_offload *offload, struct mr_job *job);
+/* Would a job of this lane be accepted now? The same answers as submit, asked before a body is read. *retry_after_s: from
+ * the backlog, when a try makes sense again (1 or more); may be NULL. */
+int mr_offload_admit(struct mr_offload *offload, struct mr_loop *loop, enum mr_lane lane, uint32_t *retry_after_s);
+
+/* Take no more jobs; those not started come back as MR_JOB_SHUT_DOWN, running ones are cancelled. */
+void mr_offload_close(struct mr_offload *offload);
+
+enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload);
+unsigned mr_offload_workers(const struct mr_offload *offload);
+unsigned mr_offload_busy(const struct mr_offload *offload);                         /* running a job now */
+uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane);     /* waiting now */
+uint32_t mr_offload_capacity(const struct mr_offload *offload);                     /* of one lane, all loops */
+
+/* Numbers of the jobs of one loop; written by it, readable by any thread. */
+struct mr_offload_stats {
+    struct mr_histogram queue_wait[MR_LANE_COUNT]; /* ns from submit to start */
+    _Atomic uint64_t done, refused, expired, cancelled, shut_down;
+};
+const struct mr_offload_stats *mr_offload_stats(const struct mr_offload *offload, unsigned loop_index);
+
+#endif
