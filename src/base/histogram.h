@@ -3,8 +3,8 @@
  *
  * One thread records; any thread may read at the same time without locks: every cell is a relaxed atomic written by
  * one thread only. A reading is therefore a snapshot of a moment that never quite was, exact once the writer rests.
- * Values below 32 have a cell each; above, every power of two is cut into 32 cells; values above 2^42 (73 minutes in ns)
- * are counted in the last cell. After Gil Tene's HdrHistogram. */
+ * Values below 32 have a cell each; above, every power of two is cut into 32 cells; values above 2^42 (73 minutes in
+ * ns) are counted in the last cell. After Gil Tene's HdrHistogram. */
 #ifndef MR_BASE_HISTOGRAM_H
 #define MR_BASE_HISTOGRAM_H
 
@@ -28,8 +28,9 @@ struct mr_histogram_view {
 
 /* The one writer. */
 void mr_histogram_record(struct mr_histogram *histogram, uint64_t value);
-/* Record a value that hid others: also value-interval, value-2*interval, ... above 0: the ticks that a late one swallowed
- * (the correction for coordinated omission of HdrHistogram's recordValueWithExpectedInterval). Bounded to 10,000 extra. */
+/* Record a value that hid others: also value-interval, value-2*interval, ... above 0: the ticks that a late one
+ * swallowed (the correction for coordinated omission of HdrHistogram's recordValueWithExpectedInterval). Bounded to
+ * 10,000 extra. */
 void mr_histogram_record_missed(struct mr_histogram *histogram, uint64_t value, uint64_t interval);
 
 /* Any reader: add the histogram's counts into *view (start with a zeroed one; several histograms may be added). */

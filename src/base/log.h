@@ -1,8 +1,8 @@
 /* log.h -- one line an event, as logfmt or JSON, that never blocks the thread that logs.
  *
- * A line is formatted by the caller, put on a bounded lock-free list (at most MR_LOG_PENDING_MAX bytes; beyond it the line
- * is dropped and counted) and written by the logger's own thread, which gathers for a few milliseconds so that a busy
- * server writes many lines at once. Nothing wakes up when nothing is logged.
+ * A line is formatted by the caller, put on a bounded lock-free list (at most MR_LOG_PENDING_MAX bytes; beyond it the
+ * line is dropped and counted) and written by the logger's own thread, which gathers for a few milliseconds so that a
+ * busy server writes many lines at once. Nothing wakes up when nothing is logged.
  *
  *   time=2026-01-02T03:04:05.678Z level=info msg="listening" url=http://127.0.0.1:8080
  *

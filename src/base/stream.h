@@ -58,9 +58,9 @@ struct mr_stream {
 
 /* A joint with no sides yet. Zeroed memory is the same. */
 void mr_stream_init(struct mr_stream *stream);
-/* Each side attaches itself once; bytes flow once both have. A sender may attach long before the receiver: it is resumed
- * from inside attach_receiver, and before that may abort but neither push nor end. Who attaches to a stream that is
- * closed already hears nothing: ask mr_stream_is_closed(). */
+/* Each side attaches itself once; bytes flow once both have. A sender may attach long before the receiver: it is
+ * resumed from inside attach_receiver, and before that may abort but neither push nor end. Who attaches to a stream
+ * that is closed already hears nothing: ask mr_stream_is_closed(). */
 void mr_stream_attach_sender(struct mr_stream *stream, const struct mr_stream_sender *sender, void *context);
 void mr_stream_attach_receiver(struct mr_stream *stream, const struct mr_stream_receiver *receiver, void *context);
 

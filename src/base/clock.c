@@ -1,0 +1,83 @@
+#include "base/clock.h"
+#include "base/assert.h"
+#include "base/macros.h"
+#include <stdio.h>
+#include <time.h>
+
+static uint64_t read_clock(clockid_t clock)
+{
+    struct timespec time;
+    MR_ASSERT(clock_gettime(clock, &time) == 0);
+    return (uint64_t)time.tv_sec * MR_NS_PER_S + (uint64_t)time.tv_nsec;
+}
+
+uint64_t mr_clock_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t mr_clock_wall(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
+#define SECONDS_PER_DAY 86400
+#define YEAR_0          (-62167219200) /* 0000-01-01T00:00:00Z */
+#define YEAR_9999_END   253402300799   /* 9999-12-31T23:59:59Z */
+
+struct civil {
+    int year, month, day; /* month and day count from 1 */
+    int weekday;          /* 0: Sunday */
+    int hour, minute, second;
+};
+
+/* The proleptic Gregorian calendar in UTC, without gmtime()'s lock. Years begin in March here, so that the leap day is
+ * the last of its year and a month's first day is a linear function of its number; an era is 400 years. */
+static struct civil civil_of(int64_t seconds)
+{
+    /* Four digits are all that a year has; who asks for more asks for a damaged file time. */
+    seconds = MR_MAX(YEAR_0, MR_MIN(seconds, YEAR_9999_END));
+    int64_t days = seconds / SECONDS_PER_DAY, second_of_day = seconds % SECONDS_PER_DAY;
+    if (second_of_day < 0) {
+        second_of_day += SECONDS_PER_DAY;
+        days--;
+    }
+
+    int64_t since_march_0 = days + 719468 + 146097; /* from 1 March of the year -400, so that it is never negative */
+    int64_t era = since_march_0 / 146097;
+    int64_t day_of_era = since_march_0 % 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month_from_march = (5 * day_of_year + 2) / 153;
+    int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+
+    return (struct civil){
+        .year = (int)(year_of_era + (era - 1) * 400 + (month <= 2)),
+        .month = (int)month,
+        .day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1),
+        .weekday = (int)((days + 4 + 7 * 200000) % 7), /* 1 January 1970 was a Thursday */
+        .hour = (int)(second_of_day / 3600),
+        .minute = (int)(second_of_day / 60 % 60),
+        .second = (int)(second_of_day % 60),
+    };
+}
+
+void mr_clock_http_date(char out[30], int64_t seconds)
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    struct civil c = civil_of(seconds);
+    int len = snprintf(out, 30, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[c.weekday], c.day, months[c.month - 1],
+                       c.year, c.hour, c.minute, c.second);
+    MR_ASSERT(len == 29);
+}
+
+void mr_clock_iso_date(char out[25], uint64_t wall)
+{
+    struct civil c = civil_of((int64_t)(wall / MR_NS_PER_S));
+    int milliseconds = (int)(wall % MR_NS_PER_S / MR_NS_PER_MS);
+    int len = snprintf(out, 25, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year, c.month, c.day, c.hour, c.minute,
+                       c.second, milliseconds);
+    MR_ASSERT(len == 24);
+}

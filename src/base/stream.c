@@ -1,0 +1,99 @@
+#include "base/stream.h"
+#include "base/assert.h"
+
+void mr_stream_init(struct mr_stream *stream)
+{
+    *stream = (struct mr_stream){0};
+}
+
+static void open_when_whole(struct mr_stream *stream)
+{
+    if (stream->state == MR_STREAM_IDLE && stream->sender != NULL && stream->receiver != NULL)
+        stream->state = MR_STREAM_FLOWING;
+}
+
+void mr_stream_attach_sender(struct mr_stream *stream, const struct mr_stream_sender *sender, void *context)
+{
+    MR_ASSERT(stream->sender == NULL);
+    MR_ASSERT(sender->resume != NULL && sender->cancel != NULL);
+    stream->sender = sender;
+    stream->sender_context = context;
+    open_when_whole(stream);
+}
+
+void mr_stream_attach_receiver(struct mr_stream *stream, const struct mr_stream_receiver *receiver, void *context)
+{
+    MR_ASSERT(stream->receiver == NULL);
+    MR_ASSERT(receiver->push != NULL && receiver->end != NULL && receiver->abort != NULL);
+    stream->receiver = receiver;
+    stream->receiver_context = context;
+    open_when_whole(stream);
+    if (stream->state == MR_STREAM_FLOWING)
+        stream->sender->resume(stream->sender_context);
+}
+
+enum mr_flow mr_stream_push(struct mr_stream *stream, const void *bytes, size_t len)
+{
+    MR_ASSERT(len > 0);
+    MR_ASSERT(stream->state != MR_STREAM_IDLE); /* there is nobody to take the bytes */
+    MR_ASSERT(!stream->pushing);                /* the inner bytes would overtake the outer ones */
+    if (stream->state == MR_STREAM_CLOSED)
+        return MR_FLOW_PAUSE;
+
+    stream->pushing = true;
+    enum mr_flow flow = stream->receiver->push(stream->receiver_context, bytes, len);
+    stream->pushing = false;
+    if (flow == MR_FLOW_PAUSE && stream->state == MR_STREAM_FLOWING)
+        stream->state = MR_STREAM_PAUSED;
+    return stream->state == MR_STREAM_FLOWING ? MR_FLOW_MORE : MR_FLOW_PAUSE;
+}
+
+void mr_stream_end(struct mr_stream *stream)
+{
+    MR_ASSERT(stream->state != MR_STREAM_IDLE);
+    MR_ASSERT(!stream->pushing);
+    if (!mr_stream_is_open(stream))
+        return;
+    stream->state = MR_STREAM_CLOSED;
+    stream->receiver->end(stream->receiver_context);
+}
+
+void mr_stream_abort(struct mr_stream *stream, const struct mr_fault *why)
+{
+    MR_ASSERT(why != NULL && why->error < 0);
+    if (stream->state == MR_STREAM_CLOSED)
+        return;
+    stream->state = MR_STREAM_CLOSED;
+    if (stream->receiver != NULL)
+        stream->receiver->abort(stream->receiver_context, why);
+}
+
+void *mr_stream_space(struct mr_stream *stream, size_t *len)
+{
+    if (!mr_stream_is_open(stream) || stream->receiver->space == NULL)
+        return NULL;
+    size_t wanted = *len;
+    void *place = stream->receiver->space(stream->receiver_context, len);
+    MR_ASSERT(place == NULL || *len >= wanted);
+    return place;
+}
+
+void mr_stream_resume(struct mr_stream *stream)
+{
+    if (stream->state != MR_STREAM_PAUSED)
+        return;
+    stream->state = MR_STREAM_FLOWING;
+    /* From inside a push the sender is told by what that push returns: a call now would find it in the middle of it. */
+    if (!stream->pushing)
+        stream->sender->resume(stream->sender_context);
+}
+
+void mr_stream_cancel(struct mr_stream *stream, const struct mr_fault *why)
+{
+    MR_ASSERT(why != NULL && why->error < 0);
+    if (stream->state == MR_STREAM_CLOSED)
+        return;
+    stream->state = MR_STREAM_CLOSED;
+    if (stream->sender != NULL)
+        stream->sender->cancel(stream->sender_context, why);
+}
