@@ -6,10 +6,10 @@
 #ifndef MR_BASE_ASSERT_H
 #define MR_BASE_ASSERT_H
 
-#define MR_ASSERT(expression)                                                                                          \
-    do {                                                                                                               \
-        if (__builtin_expect(!(expression), 0))                                                                        \
-            mr_assert_failed(#expression, __FILE__, __LINE__, __func__);                                               \
+#define MR_ASSERT(expression)                                            \
+    do {                                                                 \
+        if (__builtin_expect(!(expression), 0))                          \
+            mr_assert_failed(#expression, __FILE__, __LINE__, __func__); \
     } while (0)
 
 /* A place that no execution reaches. */

@@ -1,7 +1,8 @@
 /* cancel.h -- the one way to stop work that runs on another thread: a mark that it looks at.
  *
- * The loop sets `cancelled` (the client left) and never frees what the worker holds; the worker looks at its checkpoints
- * with mr_cancel_check(). `stop_at` is the end of the time the work may run (--job-time), written before it starts. */
+ * The loop sets `cancelled` (the client left) and never frees what the worker holds; the worker looks at its
+ * checkpoints with mr_cancel_check(). `stop_at` is the end of the time the work may run (--job-time), written before it
+ * starts. */
 #ifndef MR_BASE_CANCEL_H
 #define MR_BASE_CANCEL_H
 

@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 /* The struct that embeds *pointer as its member: how a job or a handle finds what it serves. */
+// clang-format off
 #define mr_container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+// clang-format on
 
 #define MR_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -33,16 +33,17 @@ struct mr_option {
  * TEXT char * (owned, NULL without a value). */
 
 struct mr_options_program {
-    const char *name;                  /* "millrace" */
-    const char *env_prefix;            /* "MILLRACE" */
-    const char *usage;                 /* what stands on top of --help */
-    const struct mr_option *options;   /* ends with a row whose spec.name is NULL */
+    const char *name;                /* "millrace" */
+    const char *env_prefix;          /* "MILLRACE" */
+    const char *usage;               /* what stands on top of --help */
+    const struct mr_option *options; /* ends with a row whose spec.name is NULL */
 };
 
 enum mr_options_result { MR_OPTIONS_RUN, MR_OPTIONS_HELP, MR_OPTIONS_VERSION, MR_OPTIONS_CHECK, MR_OPTIONS_WRONG };
 
 /* Fill *config (zeroed by the caller). --help, --version, --check-config and --config FILE are known without a row.
- * WRONG: one line that names the option, where it was given and why was written to `complaints`; the program exits 2. */
+ * WRONG: one line that names the option, where it was given and why was written to `complaints`; the program exits 2.
+ */
 enum mr_options_result mr_options_parse(const struct mr_options_program *program, void *config, int argc,
                                         char *const *argv, char *const *environment, FILE *complaints);
 /* Free the texts and lists that parse put into *config. */
