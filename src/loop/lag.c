@@ -1,0 +1,100 @@
+/* DESIGN. The timerfd is armed with an absolute first tick and an interval, so the ticks' due times are known exactly
+ * and a late tick does not move the next. The kernel counts the ticks that went by; the callback is late by the first
+ * of them. libuv's own timers would not do: they are good to a millisecond, which is what is to be measured. */
+#include "loop/loop_internal.h"
+
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / MR_NS_PER_S), .tv_nsec = (long)(ns % MR_NS_PER_S)};
+}
+
+/* Ticks from `due` on, or none at all for 0. */
+static void set_ticks(struct mr_lag_probe *probe, uint64_t due)
+{
+    struct itimerspec ticks = {.it_value = timespec_of(due)};
+
+    if (due != 0)
+        ticks.it_interval = timespec_of(MR_LAG_INTERVAL_NS);
+    int err = timerfd_settime(probe->fd, TFD_TIMER_ABSTIME, &ticks, NULL);
+    MR_ASSERT(err == 0);
+    probe->due = due;
+    probe->armed = due != 0;
+}
+
+void mr_lag_arm(struct mr_loop *loop)
+{
+    struct mr_lag_probe *probe = &loop->probe;
+
+    probe->seen = true;
+    if (!probe->armed)
+        set_ticks(probe, mr_clock_now() + MR_LAG_INTERVAL_NS);
+}
+
+static void on_tick(uv_poll_t *handle, int status, int events)
+{
+    struct mr_loop *loop = mr_container_of(handle, struct mr_loop, probe.handle);
+    struct mr_lag_probe *probe = &loop->probe;
+    uint64_t ticks, now = mr_clock_now();
+
+    (void)status;
+    (void)events;
+    if (read(probe->fd, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
+        return; /* EAGAIN: it was armed anew since poll returned */
+    if (!probe->seen) {
+        set_ticks(probe, 0);
+        return;
+    }
+    /* The first tick is late by now - due, each one it swallowed by an interval less. */
+    mr_histogram_record_missed(&loop->stats.lag, now - probe->due, MR_LAG_INTERVAL_NS);
+    probe->due += ticks * MR_LAG_INTERVAL_NS;
+    probe->seen = loop->requests > 0;
+}
+
+void mr_lag_iteration(struct mr_loop *loop)
+{
+    struct mr_lag_probe *probe = &loop->probe;
+    uint64_t now = mr_clock_now();
+    uint64_t idle = uv_metrics_idle_time(&loop->uv);
+
+    if (loop->worked) {
+        uint64_t span = now - probe->span_from, waited = idle - probe->idle_then;
+        mr_histogram_record(&loop->stats.busy, span > waited ? span - waited : 0);
+    }
+    loop->worked = false;
+    probe->span_from = now;
+    probe->idle_then = idle;
+    atomic_store_explicit(&loop->stats.iterations,
+                          atomic_load_explicit(&loop->stats.iterations, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+int mr_lag_open(struct mr_loop *loop)
+{
+    struct mr_lag_probe *probe = &loop->probe;
+
+    probe->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (probe->fd < 0)
+        return MR_EIO;
+    if (uv_poll_init(&loop->uv, &probe->handle, probe->fd) != 0) {
+        close(probe->fd);
+        return MR_EIO;
+    }
+    uv_poll_start(&probe->handle, UV_READABLE, on_tick);
+    uv_unref((uv_handle_t *)&probe->handle);
+    probe->span_from = mr_clock_now();
+    return 0;
+}
+
+static void on_probe_closed(uv_handle_t *handle)
+{
+    struct mr_lag_probe *probe = mr_container_of(handle, struct mr_lag_probe, handle);
+    close(probe->fd);
+}
+
+void mr_lag_close(struct mr_loop *loop)
+{
+    uv_close((uv_handle_t *)&loop->probe.handle, on_probe_closed);
+}

@@ -1,0 +1,218 @@
+/* DESIGN. One iteration of libuv calls us in this order:
+ *
+ *      timers (timer.c) | hurry | finish: end of an iteration | poll: sockets, wake, lag probe | deliver
+ *
+ * Completions are handed out in one place, after poll, at most DELIVERIES_PER_TURN a turn; `wake` only ends the wait.
+ * While some are left, `hurry` (an idle handle) keeps poll from waiting, so sockets are looked at between two batches.
+ * As every turn looks into the inbox, a thread that is stopped between its post and its wake-up delays the others'
+ * completions only as long as the loop has nothing else to wake up for. */
+#include "loop/loop_internal.h"
+
+#include "base/macros.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define DELIVERIES_PER_TURN 64
+
+static _Thread_local const struct mr_loop *current_loop;
+
+static void on_wake(uv_async_t *handle)
+{
+    struct mr_loop *loop = mr_container_of(handle, struct mr_loop, wake);
+
+    if (atomic_load_explicit(&loop->stopping, memory_order_relaxed))
+        uv_stop(&loop->uv);
+}
+
+static void on_hurry(uv_idle_t *handle)
+{
+    (void)handle; /* it is active: that is all it does */
+}
+
+static void on_deliver(uv_check_t *handle)
+{
+    struct mr_loop *loop = mr_container_of(handle, struct mr_loop, deliver);
+    if (!uv_is_active((uv_handle_t *)&loop->hurry) && mr_inbox_is_empty(&loop->inbox))
+        return;
+
+    bool more;
+    uint64_t started = mr_loop_enter(loop);
+    uint64_t delivered = mr_inbox_drain(&loop->inbox, DELIVERIES_PER_TURN, &more);
+    atomic_store_explicit(&loop->stats.deliveries,
+                          atomic_load_explicit(&loop->stats.deliveries, memory_order_relaxed) + delivered,
+                          memory_order_relaxed);
+    mr_loop_leave(loop, "completions", started);
+
+    if (more)
+        uv_idle_start(&loop->hurry, on_hurry);
+    else
+        uv_idle_stop(&loop->hurry);
+}
+
+static void on_finish(uv_prepare_t *handle)
+{
+    mr_lag_iteration(mr_container_of(handle, struct mr_loop, finish));
+}
+
+/* Handles that watch each iteration; unreferenced, as they are no reason to go on running. */
+static void open_watchers(struct mr_loop *loop)
+{
+    uv_check_init(&loop->uv, &loop->deliver);
+    uv_idle_init(&loop->uv, &loop->hurry);
+    uv_prepare_init(&loop->uv, &loop->finish);
+    uv_check_start(&loop->deliver, on_deliver);
+    uv_prepare_start(&loop->finish, on_finish);
+    uv_unref((uv_handle_t *)&loop->deliver);
+    uv_unref((uv_handle_t *)&loop->finish);
+}
+
+static int open_handles(struct mr_loop *loop)
+{
+    if (uv_async_init(&loop->uv, &loop->wake, on_wake) != 0)
+        return MR_EIO;
+    int err = mr_lag_open(loop);
+    if (err != 0) {
+        uv_close((uv_handle_t *)&loop->wake, NULL);
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+        return err;
+    }
+    open_watchers(loop);
+    mr_timers_open(loop);
+    return 0;
+}
+
+int mr_loop_create(struct mr_loop **out, unsigned index)
+{
+    struct mr_loop *loop = aligned_alloc(MR_CACHE_LINE, sizeof(*loop));
+    if (loop == NULL)
+        return MR_EMEMORY;
+    memset(loop, 0, sizeof(*loop));
+    loop->index = index;
+    loop->now = mr_clock_now();
+    mr_inbox_init(&loop->inbox);
+
+    int err = MR_EIO;
+    if (uv_loop_init(&loop->uv) != 0)
+        goto fail_init;
+    if (uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) != 0)
+        goto fail_open;
+    err = open_handles(loop);
+    if (err != 0)
+        goto fail_open;
+    *out = loop;
+    return 0;
+
+fail_open:
+    uv_loop_close(&loop->uv);
+fail_init:
+    free(loop);
+    return err;
+}
+
+void mr_loop_destroy(struct mr_loop **out)
+{
+    struct mr_loop *loop = *out;
+
+    MR_ASSERT(!atomic_load_explicit(&loop->running, memory_order_acquire));
+    MR_ASSERT(mr_inbox_is_empty(&loop->inbox) && loop->inbox.taken == NULL); /* a completion would be lost */
+    mr_timers_close(loop);
+    mr_lag_close(loop);
+    uv_close((uv_handle_t *)&loop->finish, NULL);
+    uv_close((uv_handle_t *)&loop->hurry, NULL);
+    uv_close((uv_handle_t *)&loop->deliver, NULL);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    int err = uv_loop_close(&loop->uv);
+    MR_ASSERT(err == 0); /* otherwise somebody else's handle is still open */
+    free(loop);
+    *out = NULL;
+}
+
+void mr_loop_run(struct mr_loop *loop)
+{
+    MR_ASSERT(current_loop == NULL);
+    current_loop = loop;
+    atomic_store_explicit(&loop->running, true, memory_order_relaxed);
+    loop->now = loop->probe.span_from = mr_clock_now();
+    uv_update_time(&loop->uv);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    /* Release: whoever sees the loop ended (destroy) sees all it did. */
+    atomic_store_explicit(&loop->running, false, memory_order_release);
+    current_loop = NULL;
+}
+
+void mr_loop_stop(struct mr_loop *loop)
+{
+    /* Relaxed: uv_async_send orders it before the callback that looks. */
+    atomic_store_explicit(&loop->stopping, true, memory_order_relaxed);
+    uv_async_send(&loop->wake);
+}
+
+uv_loop_t *mr_loop_uv(struct mr_loop *loop)
+{
+    return &loop->uv;
+}
+
+unsigned mr_loop_index(const struct mr_loop *loop)
+{
+    return loop->index;
+}
+
+bool mr_loop_is_current(const struct mr_loop *loop)
+{
+    return current_loop == loop || !atomic_load_explicit(&loop->running, memory_order_relaxed);
+}
+
+void mr_loop_post(struct mr_loop *loop, struct mr_inbox_node *node)
+{
+    if (mr_inbox_post(&loop->inbox, node))
+        uv_async_send(&loop->wake);
+}
+
+uint64_t mr_loop_now(struct mr_loop *loop)
+{
+    /* libuv's own cached time is newer in a callback that nobody bracketed. */
+    return MR_MAX(loop->now, uv_now(&loop->uv) * MR_NS_PER_MS);
+}
+
+uint64_t mr_loop_enter(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    loop->worked = true;
+    loop->now = mr_clock_now();
+    return loop->now;
+}
+
+void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started)
+{
+    loop->now = mr_clock_now();
+    uint64_t length = loop->now - started;
+    if (length <= atomic_load_explicit(&loop->stats.longest_ns, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&loop->stats.longest_ns, length, memory_order_relaxed);
+    atomic_store_explicit(&loop->stats.longest_label, label, memory_order_relaxed);
+}
+
+void mr_loop_request_begin(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    loop->requests++;
+    mr_lag_arm(loop);
+}
+
+void mr_loop_request_end(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    MR_ASSERT(loop->requests > 0);
+    loop->requests--;
+}
+
+unsigned mr_loop_requests(const struct mr_loop *loop)
+{
+    return loop->requests;
+}
+
+struct mr_loop_stats *mr_loop_stats(struct mr_loop *loop)
+{
+    return &loop->stats;
+}

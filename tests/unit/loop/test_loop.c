@@ -1,0 +1,199 @@
+#include "loop/loop.h"
+
+#include "base/clock.h"
+#include "base/macros.h"
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct note {
+    struct mr_inbox_node node;
+    struct mr_loop *loop;
+    unsigned times; /* post again until 0 */
+    unsigned delivered;
+    uint64_t iterations[4]; /* at which iteration it was delivered */
+};
+
+static uint64_t iteration_of(struct mr_loop *loop)
+{
+    return atomic_load(&mr_loop_stats(loop)->iterations);
+}
+
+static void deliver(struct mr_inbox_node *node)
+{
+    struct note *note = mr_container_of(node, struct note, node);
+
+    assert_true(mr_loop_is_current(note->loop));
+    note->iterations[note->delivered++ % 4] = iteration_of(note->loop);
+    if (--note->times > 0)
+        mr_loop_post(note->loop, node);
+    else
+        mr_loop_stop(note->loop);
+}
+
+static struct mr_loop *open_loop(void)
+{
+    struct mr_loop *loop = NULL;
+    assert_int_equal(mr_loop_create(&loop, 0), 0);
+    return loop;
+}
+
+static void stop_before_run_ends_the_run_at_once(void **state)
+{
+    struct mr_loop *loop = open_loop();
+
+    (void)state;
+    mr_loop_stop(loop);
+    mr_loop_run(loop);
+    mr_loop_destroy(&loop);
+    assert_null(loop);
+}
+
+static void post_from_the_loop_is_delivered_in_a_later_turn(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    struct note note = {.node.deliver = deliver, .loop = loop, .times = 3};
+
+    (void)state;
+    mr_loop_post(loop, &note.node);
+    assert_int_equal(note.delivered, 0);
+    mr_loop_run(loop);
+    assert_int_equal(note.delivered, 3);
+    assert_true(note.iterations[0] < note.iterations[1]);
+    assert_true(note.iterations[1] < note.iterations[2]);
+    assert_int_equal(atomic_load(&mr_loop_stats(loop)->deliveries), 3);
+    mr_loop_destroy(&loop);
+}
+
+static void *run_loop(void *loop)
+{
+    mr_loop_run(loop);
+    return NULL;
+}
+
+static void post_from_another_thread_wakes_a_sleeping_loop(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    struct note note = {.node.deliver = deliver, .loop = loop, .times = 1};
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, run_loop, loop), 0);
+    while (iteration_of(loop) == 0) /* about to sleep, or asleep */
+        sched_yield();
+    mr_loop_post(loop, &note.node);
+    pthread_join(thread, NULL);
+    assert_int_equal(note.delivered, 1);
+    mr_loop_destroy(&loop);
+}
+
+static void stop_from_another_thread_ends_the_run(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, run_loop, loop), 0);
+    while (iteration_of(loop) == 0)
+        sched_yield();
+    mr_loop_stop(loop);
+    pthread_join(thread, NULL);
+    mr_loop_destroy(&loop);
+}
+
+/* A flood: each delivery posts two more until there were FLOOD, so there is always another batch waiting. */
+#define FLOOD 2000
+static struct mr_inbox_node flood[FLOOD];
+static unsigned flood_posted, flood_delivered, delivered_before_timer;
+static struct mr_loop *flood_loop;
+
+static void deliver_flood(struct mr_inbox_node *node)
+{
+    (void)node;
+    if (++flood_delivered == FLOOD)
+        mr_loop_stop(flood_loop);
+    for (int i = 0; i < 2 && flood_posted < FLOOD; i++)
+        mr_loop_post(flood_loop, &flood[flood_posted++]);
+}
+
+static void note_timer(uv_timer_t *timer)
+{
+    delivered_before_timer = flood_delivered;
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void a_flood_of_completions_does_not_starve_other_handles(void **state)
+{
+    uv_timer_t timer;
+
+    (void)state;
+    flood_loop = open_loop();
+    for (unsigned i = 0; i < FLOOD; i++)
+        flood[i].deliver = deliver_flood;
+    for (flood_posted = 0; flood_posted < FLOOD / 2; flood_posted++)
+        mr_loop_post(flood_loop, &flood[flood_posted]);
+    uv_timer_init(mr_loop_uv(flood_loop), &timer);
+    uv_timer_start(&timer, note_timer, 0, 0);
+    mr_loop_run(flood_loop);
+    assert_int_equal(flood_delivered, FLOOD);
+    assert_true(delivered_before_timer < FLOOD / 2);
+    assert_true(iteration_of(flood_loop) >= FLOOD / 64);
+    mr_loop_destroy(&flood_loop);
+}
+
+static void spin(uint64_t ns)
+{
+    for (uint64_t until = mr_clock_now() + ns; mr_clock_now() < until;)
+        ;
+}
+
+static void hold_the_loop(uv_timer_t *timer)
+{
+    struct mr_loop *loop = timer->data;
+    uint64_t started = mr_loop_enter(loop);
+
+    assert_true(mr_loop_now(loop) >= started);
+    spin(5 * MR_NS_PER_MS);
+    mr_loop_leave(loop, "held", started);
+    uv_close((uv_handle_t *)timer, NULL);
+    mr_loop_stop(loop);
+}
+
+static void the_longest_callback_leaves_its_label_and_busy_time(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    struct mr_histogram_view view = {0};
+    uv_timer_t timer;
+
+    (void)state;
+    uv_timer_init(mr_loop_uv(loop), &timer);
+    timer.data = loop;
+    uv_timer_start(&timer, hold_the_loop, 20, 0);
+    mr_loop_run(loop);
+    struct mr_loop_stats *stats = mr_loop_stats(loop);
+    assert_string_equal(atomic_load(&stats->longest_label), "held");
+    assert_true(atomic_load(&stats->longest_ns) >= 5 * MR_NS_PER_MS);
+    mr_histogram_read(&stats->busy, &view);
+    assert_true(view.count >= 1);
+    assert_true(view.max >= 5 * MR_NS_PER_MS); /* it worked for 5 ms ... */
+    assert_true(view.max < 20 * MR_NS_PER_MS); /* ... and the 20 ms in poll do not count */
+    mr_loop_destroy(&loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(stop_before_run_ends_the_run_at_once),
+        cmocka_unit_test(post_from_the_loop_is_delivered_in_a_later_turn),
+        cmocka_unit_test(post_from_another_thread_wakes_a_sleeping_loop),
+        cmocka_unit_test(stop_from_another_thread_ends_the_run),
+        cmocka_unit_test(a_flood_of_completions_does_not_starve_other_handles),
+        cmocka_unit_test(the_longest_callback_leaves_its_label_and_busy_time),
+    };
+    return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+}
