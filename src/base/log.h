@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define MR_LOG_PENDING_MAX (4u << 20)
-#define MR_LOG_LINE_MAX    2048 /* longer lines are cut */
+#define MR_LOG_LINE_MAX    2048 /* longer lines are cut, single values at 1,024 octets */
 
 enum mr_log_level { MR_LOG_ERROR, MR_LOG_WARN, MR_LOG_INFO, MR_LOG_DEBUG };
 enum mr_log_format { MR_LOG_LOGFMT, MR_LOG_JSON };

@@ -61,12 +61,29 @@ static void expression_file_and_function_are_printed(void **state)
     assert_non_null(strstr(text, "fail_plainly"));
 }
 
+static void log_and_fail(void)
+{
+    mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL);
+    mr_log(MR_LOG_INFO, "the last thing it did");
+    MR_ASSERT(1 + 1 == 3);
+}
+
+static void what_was_logged_before_is_still_shown(void **state)
+{
+    (void)state;
+    char text[1000];
+    last_words(text, sizeof(text), log_and_fail);
+    assert_non_null(strstr(text, "the last thing it did"));
+    assert_non_null(strstr(text, "1 + 1 == 3"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(true_expression_goes_on),
         cmocka_unit_test(false_expression_aborts),
         cmocka_unit_test(expression_file_and_function_are_printed),
+        cmocka_unit_test(what_was_logged_before_is_still_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,281 @@
+/* DESIGN
+ * Who logs formats its line on its own stack; here it is copied into a node and pushed on a lock-free stack
+ * (Treiber's): one compare-and-swap, and a semaphore post when the stack was empty. The logger's thread then waits a
+ * few milliseconds for more, takes the whole stack with one exchange (so no ABA: nodes are never popped singly),
+ * reverses it into the order of arrival and writes it with writev. What waits and what is being written counts against
+ * MR_LOG_PENDING_MAX, so a disk that hangs costs lines and never memory or time. */
+#define _GNU_SOURCE 1 /* dup3 */
+#include "base/log_writer.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GATHER_NS (15 * MR_NS_PER_MS)
+#define STUCK_MS  1000
+#define RUNS_MAX  256 /* lines of one writev */
+
+struct node {
+    struct node *next;
+    size_t len;
+    char text[];
+};
+
+static struct {
+    _Atomic(struct node *) pending; /* newest first; pushed by any thread, taken by whoever writes */
+    atomic_size_t pending_bytes;    /* of nodes that wait or are being written */
+    _Atomic uint64_t dropped;
+    atomic_bool running, stopping, reopen_wanted;
+    sem_t wake;
+    pthread_t thread;
+    pthread_mutex_t writing; /* held from taking lines to having written them: keeps their order */
+    int fd;
+    char *path;              /* NULL: standard error */
+    uint64_t reported_drops; /* the logger's thread only */
+} logger = {.writing = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO};
+
+/* False when the bytes cannot be written at all (disk full, reader gone). */
+static bool write_all(int fd, struct iovec *runs, int count)
+{
+    while (count > 0) {
+        ssize_t written = writev(fd, runs, count);
+        /* Standard error may be shared with one who made it non-blocking. */
+        if (written < 0 && errno == EAGAIN && poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, STUCK_MS) > 0)
+            continue;
+        if (written < 0 && errno != EINTR)
+            return false;
+        for (; written > 0 && (size_t)written >= runs->iov_len; count--, runs++)
+            written -= (ssize_t)runs->iov_len;
+        if (written > 0) {
+            runs->iov_base = (char *)runs->iov_base + written;
+            runs->iov_len -= (size_t)written;
+        }
+    }
+    return true;
+}
+
+/* Up to RUNS_MAX nodes at the front of the list are written and freed. Returns the rest. */
+static struct node *write_some(struct node *list, bool *failed)
+{
+    struct iovec runs[RUNS_MAX];
+    int count = 0;
+    size_t bytes = 0;
+    for (struct node *node = list; node != NULL && count < RUNS_MAX; node = node->next) {
+        runs[count++] = (struct iovec){.iov_base = node->text, .iov_len = node->len};
+        bytes += node->len;
+    }
+    if (!write_all(logger.fd, runs, count)) {
+        atomic_fetch_add_explicit(&logger.dropped, (uint64_t)count, memory_order_relaxed);
+        *failed = true;
+    }
+    for (; count > 0; count--) {
+        struct node *next = list->next;
+        free(list);
+        list = next;
+    }
+    atomic_fetch_sub_explicit(&logger.pending_bytes, bytes, memory_order_relaxed);
+    return list;
+}
+
+static struct node *reverse(struct node *newest)
+{
+    struct node *oldest = NULL;
+    while (newest != NULL) {
+        struct node *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+/* The caller holds `writing`. True when there were lines and all of them reached the file. */
+static bool write_pending_locked(void)
+{
+    bool failed = false;
+    /* Acquire pairs with the release in push(): who takes a node sees its text. */
+    struct node *list = reverse(atomic_exchange_explicit(&logger.pending, NULL, memory_order_acquire));
+    if (list == NULL)
+        return false;
+    while (list != NULL)
+        list = write_some(list, &failed);
+    return !failed;
+}
+
+static void push(struct node *node)
+{
+    struct node *newest = atomic_load_explicit(&logger.pending, memory_order_relaxed);
+    do
+        node->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&logger.pending, &newest, node, memory_order_release,
+                                                  memory_order_relaxed));
+    /* Only who found the stack empty wakes: the others' lines are taken together with that one's. */
+    if (newest == NULL)
+        sem_post(&logger.wake);
+}
+
+void mr_log_write(const char *text, size_t len)
+{
+    /* Acquire pairs with the release in mr_log_writer_start(): the semaphore is there. */
+    if (!atomic_load_explicit(&logger.running, memory_order_acquire)) {
+        write_all(STDERR_FILENO, &(struct iovec){.iov_base = (char *)(uintptr_t)text, .iov_len = len}, 1);
+        return;
+    }
+    size_t before = atomic_fetch_add_explicit(&logger.pending_bytes, len, memory_order_relaxed);
+    struct node *node = before + len <= MR_LOG_PENDING_MAX ? malloc(sizeof(*node) + len) : NULL;
+    if (node == NULL) {
+        atomic_fetch_sub_explicit(&logger.pending_bytes, len, memory_order_relaxed);
+        atomic_fetch_add_explicit(&logger.dropped, 1, memory_order_relaxed);
+        return;
+    }
+    node->len = len;
+    memcpy(node->text, text, len);
+    push(node);
+}
+
+uint64_t mr_log_dropped(void)
+{
+    return atomic_load_explicit(&logger.dropped, memory_order_relaxed);
+}
+
+void mr_log_flush(void)
+{
+    /* Not for ever: the writer may hang, or it is this very thread. */
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 1;
+    bool locked = pthread_mutex_timedlock(&logger.writing, &until) == 0;
+    write_pending_locked();
+    if (locked)
+        pthread_mutex_unlock(&logger.writing);
+}
+
+static int open_file(const char *path)
+{
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+}
+
+static void close_file(void)
+{
+    if (logger.fd != STDERR_FILENO)
+        close(logger.fd);
+    logger.fd = STDERR_FILENO;
+    free(logger.path);
+    logger.path = NULL;
+}
+
+static void reopen(void)
+{
+    int fd = open_file(logger.path);
+    if (fd < 0) {
+        mr_log(MR_LOG_ERROR, "The log file cannot be opened anew (%s); the old one is kept.", strerror(errno));
+        return;
+    }
+    dup3(fd, logger.fd, O_CLOEXEC);
+    close(fd);
+}
+
+/* In the log itself, where the gap is. */
+static void report_drops(void)
+{
+    uint64_t dropped = mr_log_dropped();
+    if (dropped == logger.reported_drops)
+        return;
+    struct mr_log_line line;
+    mr_log_begin(&line, MR_LOG_WARN, "Log lines were dropped.");
+    mr_log_int(&line, "dropped", (int64_t)(dropped - logger.reported_drops));
+    mr_log_end(&line);
+    logger.reported_drops = dropped;
+}
+
+static bool write_batch(void)
+{
+    pthread_mutex_lock(&logger.writing);
+    if (atomic_exchange(&logger.reopen_wanted, false) && logger.path != NULL)
+        reopen();
+    bool written = write_pending_locked();
+    pthread_mutex_unlock(&logger.writing);
+    return written;
+}
+
+static void *run(void *unused)
+{
+    (void)unused;
+    prctl(PR_SET_NAME, "log");
+    while (!atomic_load(&logger.stopping)) {
+        while (sem_wait(&logger.wake) != 0) /* EINTR */
+            continue;
+        if (!atomic_load(&logger.stopping))
+            nanosleep(&(struct timespec){.tv_nsec = (long)GATHER_NS}, NULL);
+        if (write_batch())
+            report_drops(); /* else the report itself would be lost, reported, lost, ... */
+    }
+    return NULL;
+}
+
+static int start_thread(void)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* the thread inherits it: signals are for the main thread */
+    int error = pthread_create(&logger.thread, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return error;
+}
+
+int mr_log_writer_start(const char *path)
+{
+    MR_ASSERT(!atomic_load(&logger.running));
+    int fd = path == NULL ? STDERR_FILENO : open_file(path);
+    if (fd < 0)
+        return MR_EIO;
+    logger.fd = fd;
+    logger.path = path == NULL ? NULL : strdup(path);
+    logger.reported_drops = 0;
+    atomic_store(&logger.dropped, 0);
+    atomic_store(&logger.stopping, false);
+    sem_init(&logger.wake, 0, 0);
+    int error = start_thread();
+    if (error != 0) {
+        close_file();
+        errno = error;
+        return MR_EIO;
+    }
+    /* Publish the semaphore. Pairs with the acquire load in mr_log_write(). */
+    atomic_store_explicit(&logger.running, true, memory_order_release);
+    return MR_OK;
+}
+
+void mr_log_stop(void)
+{
+    if (!atomic_load(&logger.running))
+        return;
+    atomic_store(&logger.stopping, true);
+    sem_post(&logger.wake);
+    pthread_join(logger.thread, NULL);
+    atomic_store(&logger.running, false);
+    write_pending_locked(); /* what came in while the thread ended; there is no one left to lock out */
+    close_file();
+}
+
+void mr_log_reopen(void)
+{
+    if (!atomic_load(&logger.running))
+        return;
+    atomic_store(&logger.reopen_wanted, true);
+    sem_post(&logger.wake);
+}
