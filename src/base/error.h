@@ -64,7 +64,7 @@ int mr_error_status(enum mr_error error);       /* the HTTP status; 200 for MR_O
 struct mr_fault {
     enum mr_error error;
     const char *limit_name; /* static text: the option or parameter whose bound was hit, e.g. "max-pixels"; or NULL */
-    uint64_t limit;         /* that bound, in its own unit (bytes, pixels, ns for times) */
+    uint64_t limit;         /* that bound, in its own unit (bytes, pixels, ms for times) */
     uint64_t value;         /* the value that hit it */
     uint32_t retry_after_s; /* for 503: seconds until another try makes sense; 0: not known */
     char detail[200];       /* one sentence, never holding secrets or query values; "" when the table's text says all */

@@ -6,8 +6,8 @@
  *      wrote, timeout     --->              ---> wait (which timeout runs), changed() when a job or handler moved it
  *
  * Requests of a connection are answered one at a time, in order. While one is being answered, reading goes on into at
- * most one head's room, so that a reset is noticed and a pipelined request is at hand; beyond that, bytes wait in the kernel.
- * After a framing error: the answer, Connection: close, half-close, a little draining, close.
+ * most one head's room, so that a reset is noticed and a pipelined request is at hand; beyond that, bytes wait in the
+ * kernel. After a framing error: the answer, Connection: close, half-close, a little draining, close.
  *
  * All calls on the loop's thread (the blocking thread, in the lab, is its own loop). */
 #ifndef MR_HTTP_CONNECTION_H
@@ -38,7 +38,7 @@ int mr_connection_create(struct mr_connection **out, struct mr_http *http, struc
 /* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
 void mr_connection_destroy(struct mr_connection **connection);
 
-/* Where the next bytes may be read to save a copy, at least 1 byte; NULL: anywhere. */
+/* How many bytes may be read next (*len, at least 1 while wants_read) and where, to save a copy; NULL: anywhere. */
 void *mr_connection_space(struct mr_connection *connection, size_t *len);
 void mr_connection_input(struct mr_connection *connection, const void *bytes, size_t len);
 /* The peer will send no more (half-close). */
@@ -47,6 +47,8 @@ void mr_connection_eof(struct mr_connection *connection);
 void mr_connection_reset(struct mr_connection *connection);
 /* The timeout of the current wait ran out. */
 void mr_connection_timeout(struct mr_connection *connection);
+/* Answer `fault` without reading a request (too many connections) and close. */
+void mr_connection_refuse(struct mr_connection *connection, const struct mr_fault *fault);
 /* The server is draining: an idle connection is finished now, a busy one after its answer. */
 void mr_connection_drain(struct mr_connection *connection);
 
@@ -59,6 +61,11 @@ bool mr_connection_wants_read(const struct mr_connection *connection);
 bool mr_connection_wants_shutdown(const struct mr_connection *connection);
 /* Nothing is left to do: close the socket. */
 bool mr_connection_is_finished(const struct mr_connection *connection);
+/* The answer was cut: close so that the peer notices (reset), never as if it had ended well. */
+bool mr_connection_is_aborted(const struct mr_connection *connection);
+/* More requests are at hand than one call serves: call turn() in a later turn of the loop. */
+bool mr_connection_wants_turn(const struct mr_connection *connection);
+void mr_connection_turn(struct mr_connection *connection);
 enum mr_wait mr_connection_wait(const struct mr_connection *connection);
 /* Counts up with each progress of the current wait: the transport restarts the timeout when it changed. */
 uint64_t mr_connection_progress(const struct mr_connection *connection);

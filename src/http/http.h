@@ -1,7 +1,7 @@
 /* http.h -- what all connections of the server share: limits, routes, host rules, counters.
  *
- * Built by main before the loops run and read-only afterwards, but for the allow lists (replaced on SIGHUP by
- * the first loop... not yet) and the counters, which belong to one loop each. */
+ * Filled by the service before the loops run and read-only afterwards, but for `draining`, `connection_count` and the
+ * counters, which belong to one loop each. */
 #ifndef MR_HTTP_HTTP_H
 #define MR_HTTP_HTTP_H
 
@@ -11,46 +11,48 @@
 #include <stdint.h>
 
 struct mr_http_limits {
-    uint64_t body_max;               /* bytes; 0: none */
-    uint32_t head_max;               /* bytes */
-    uint32_t connections_max;        /* of all loops together */
+    uint64_t body_max;                    /* bytes; 0: none */
+    uint32_t head_max;                    /* bytes */
+    uint32_t connections_max;             /* of all loops together */
     uint32_t requests_per_connection_max; /* 0: none */
-    uint64_t head_timeout_ns;        /* first to last byte of a head */
-    uint64_t body_timeout_ns;        /* without progress on a request or response body */
-    uint64_t idle_timeout_ns;        /* between requests */
-    uint64_t min_rate;               /* bytes/s, averaged over a body; 0: none */
+    uint64_t head_timeout_ns;             /* first to last byte of a head */
+    uint64_t body_timeout_ns;             /* without progress on a request or response body */
+    uint64_t idle_timeout_ns;             /* between requests */
+    uint64_t min_rate;                    /* bytes/s, averaged over a body; 0: none */
 };
 
-#define MR_HTTP_STATUS_SLOTS 64 /* distinct statuses counted per route */
+#define MR_STATUS_END 600 /* statuses are below */
 
-/* Counters of one loop: written by it alone, readable by any thread (relaxed). */
+/* Counters of one loop: written by it alone, readable by any thread (counter.h). */
 struct mr_http_route_counter {
-    _Atomic uint64_t by_status[600]; /* index: status */
+    _Atomic uint64_t by_status[MR_STATUS_END]; /* index: status */
 };
 struct mr_http_counters {
     struct mr_http_route_counter *routes; /* one per route, then one for requests that matched none */
-    _Atomic uint64_t connections;          /* open now */
+    _Atomic uint64_t connections;         /* open now */
     _Atomic uint64_t connections_accepted, connections_refused;
     _Atomic uint64_t requests_in_flight;
     _Atomic uint64_t request_bytes, response_bytes; /* on the wire, heads included */
-    _Atomic uint64_t timeouts;             /* requests and bodies cut by a timeout */
+    _Atomic uint64_t timeouts;                      /* requests and bodies cut by a timeout */
 };
 
 struct mr_http {
     struct mr_http_limits limits;
-    const struct mr_route *routes;   /* borrowed; ends with a row whose pattern is NULL */
+    const struct mr_route *routes; /* borrowed; ends with a row whose pattern is NULL */
     unsigned route_count;
-    char *const *allow_hosts;        /* borrowed: further host names (or host:port) to answer for */
+    char *const *allow_hosts; /* borrowed: further host names (or host:port) to answer for */
     size_t allow_host_count;
-    char *const *allow_origins;      /* borrowed: origins whose pages may use the server ("https://example.org"), or "*" */
+    char *const *allow_origins; /* borrowed: origins whose pages may use the server ("https://example.org"), or "*" */
     size_t allow_origin_count;
-    void *service;                   /* borrowed: for the handlers */
+    void *service;                     /* borrowed: for the handlers */
     struct mr_http_counters *counters; /* one per loop */
     unsigned loop_count;
-    atomic_bool draining;            /* answers carry Connection: close; idle connections are closed */
+    atomic_bool draining;              /* answers carry Connection: close; idle connections are closed */
     _Atomic uint32_t connection_count; /* of all loops, against connections_max */
 };
 
+/* Zero *http, count the routes and make the counters; the caller fills in limits and lists afterwards. MR_OK,
+ * MR_EMEMORY. */
 int mr_http_init(struct mr_http *http, const struct mr_route *routes, unsigned loop_count);
 void mr_http_deinit(struct mr_http *http);
 

@@ -1,22 +1,22 @@
 /* request.h -- one HTTP request and its answer, as a handler sees them.
  *
- * A request has two halves, each a small state machine: the request half (head, body, done) and the response half (nothing
- * yet, head, body, done). Between them stands its work. It ends when both halves are done and nothing holds it.
+ * A request has two halves, each a small state machine: the request half (head, body, done) and the response half
+ * (nothing yet, head, body, done). Between them stands its work. It ends when both halves are done and nothing holds
+ * it.
  *
  *      request half      HEAD ----> BODY ----> DONE
  *      response half     NONE ----> HEAD ----> BODY ----> DONE
  *      work              ADMITTING ----> SUBMITTED ----> ADMITTING ... ;  SUBMITTED ----> ABANDONED (the client left)
  *
  * What a handler does, in the order it may do it:
- *   start(request)             look at head, params and query; refuse with mr_respond_problem, answer with mr_respond, or
- *                              take the body with mr_request_take_body and go on when it has arrived
- *   mr_request_hold            before a job that refers to the request is submitted: work is now SUBMITTED
- *   mr_request_release         in the job's done(): the request may now be freed if the client has left
- *   mr_respond...              exactly once
- *   gone(request)              (from the route) the client left: cancel the jobs; nothing may be answered any more
+ *   start(request)             look at head, params and query; refuse with mr_respond_problem, answer with mr_respond,
+ * or take the body with mr_request_take_body and go on when it has arrived mr_request_hold            before a job that
+ * refers to the request is submitted: work is now SUBMITTED mr_request_release         in the job's done(): the request
+ * may now be freed if the client has left mr_respond...              exactly once gone(request)              (from the
+ * route) the client left: cancel the jobs; nothing may be answered any more
  *
- * A request belongs to its loop; everything here is called on the loop's thread only. Memory of a request comes from its
- * arena. */
+ * A request belongs to its loop; everything here is called on the loop's thread only. Memory of a request comes from
+ * its arena. */
 #ifndef MR_HTTP_REQUEST_H
 #define MR_HTTP_REQUEST_H
 
@@ -35,21 +35,22 @@ enum mr_request_half { MR_REQUEST_HEAD, MR_REQUEST_BODY, MR_REQUEST_DONE };
 enum mr_response_half { MR_RESPONSE_NONE, MR_RESPONSE_HEAD, MR_RESPONSE_BODY, MR_RESPONSE_DONE };
 enum mr_work { MR_WORK_ADMITTING, MR_WORK_SUBMITTED, MR_WORK_ABANDONED };
 
-#define MR_REQUEST_ID_LEN 16
+#define MR_REQUEST_ID_LEN  16
 #define MR_TRACEPARENT_LEN 55
 
 struct mr_request {
     /* Read-only for handlers. */
     struct mr_head head;
     struct mr_route_match match;
-    struct mr_query query;               /* decoded; malformed queries were refused before start() */
-    char id[MR_REQUEST_ID_LEN + 1];      /* hexadecimal, unique in the process; also the X-Request-Id of the answer */
+    struct mr_query query;          /* decoded; malformed queries were refused before start() */
+    char id[MR_REQUEST_ID_LEN + 1]; /* hexadecimal, unique in the process; also the X-Request-Id of the answer */
     char traceparent[MR_TRACEPARENT_LEN + 1]; /* the client's valid one, or "" (W3C Trace Context) */
-    struct mr_loop *loop;                /* borrowed */
-    struct mr_http *http;                /* borrowed: what the server serves with */
+    struct mr_loop *loop;                     /* borrowed */
+    struct mr_http *http;                     /* borrowed: what the server serves with */
     struct mr_arena arena;
-    uint64_t began_at, body_began_at, body_done_at; /* monotonic ns: first byte of the head, head complete, body complete */
-    uint64_t body_bytes;                 /* of the request's body, received so far */
+    uint64_t began_at, body_began_at,
+        body_done_at;    /* monotonic ns: first byte of the head, head complete, body complete */
+    uint64_t body_bytes; /* of the request's body, received so far */
     enum mr_request_half request_half;
     enum mr_response_half response_half;
     enum mr_work work;
@@ -57,22 +58,26 @@ struct mr_request {
     void *handler_data; /* the handler's own; allocate it from the arena */
 
     /* Private to http/. */
-    struct mr_connection *connection; /* NULL once the client is gone */
+    struct mr_connection *connection; /* borrowed; NULL once the connection is done with the request */
+    struct mr_slice bytes;            /* the head, in the arena */
     unsigned holds;
+    unsigned allowed; /* methods of the path, when this one is not among them */
     int status;
-    uint64_t response_bytes;     /* of the body, sent to the connection so far */
-    uint64_t response_length;    /* announced; UINT64_MAX: not known */
-    struct mr_stream body;       /* connection -> handler */
-    struct mr_stream response;   /* handler -> connection */
-    bool body_taken, response_chunked, response_close, gone_called;
-    const char *outcome;         /* for the access log when it did not end well: static text */
+    uint64_t body_paused_at, body_paused_ns; /* the handler held the body back: since when, and how long before */
+    uint64_t response_bytes;                 /* of the body, given to the connection so far */
+    uint64_t response_length;                /* announced; UINT64_MAX: not known */
+    struct mr_slice trailers;                /* lines with CR LF, in the arena */
+    struct mr_stream body;                   /* connection -> handler */
+    struct mr_stream response;               /* handler -> connection */
+    bool body_taken, response_chunked, response_close;
+    const char *outcome; /* what went wrong, for the access log: static text; NULL: nothing */
 };
 
 /* Raw value of a path parameter's name, percent-decoded; .at NULL when malformed or absent. */
 struct mr_slice mr_request_param(struct mr_request *request, const char *name);
 
-/* Read the body into `receiver` (stream.h). Only from start(). The receiver gets end() at once when there is no body. A client
- * that expects 100-continue is told to go on. The receiver's abort() comes when the client fails in mid-body. */
+/* Read the body into `receiver` (stream.h). Only from start(). The receiver gets end() at once when there is no body. A
+ * client that expects 100-continue is told to go on. The receiver's abort() comes when the client fails in mid-body. */
 void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context);
 
 /* A job now refers to the request / has come back. */
@@ -81,21 +86,22 @@ void mr_request_release(struct mr_request *request);
 /* Has the client gone (or the request been cut)? After that only mr_request_release makes sense. */
 bool mr_request_is_gone(const struct mr_request *request);
 
-/* ---- The answer. Exactly one of mr_respond, mr_respond_problem, mr_respond_stream. Adds Date, Content-Length or chunked,
- * Connection, X-Request-Id, X-Content-Type-Options: nosniff, Cache-Control: no-store (answers to other than GET and HEAD), CORS
- * fields where they are due. A HEAD request gets the head only. ---- */
+/* ---- The answer. Exactly one of mr_respond, mr_respond_problem, mr_respond_stream. Adds Date, Content-Length or
+ * chunked, Connection, X-Request-Id, X-Content-Type-Options: nosniff, Cache-Control: no-store (answers to other than
+ * GET and HEAD), CORS fields where they are due. A HEAD request gets the head only. ---- */
 
-/* A whole answer. extra: further header lines, each "Name: value" (no CR LF), NULL-terminated array, or NULL. The body is
- * copied when release is NULL, else used in place and released once it was sent or dropped. */
+/* A whole answer. extra: further header lines, each "Name: value" (no CR LF), NULL-terminated array, or NULL. The body
+ * is copied when release is NULL, else used in place and released once it was sent or dropped. */
 void mr_respond(struct mr_request *request, int status, const char *content_type, const char *const *extra,
                 const void *body, size_t len, void (*release)(void *context), void *context);
 /* The fault as problem+json, with its status, Retry-After, Allow (405: from the match). */
 void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault);
-/* A streamed answer: the head now, then bytes through the stream returned (the handler is its sender). length: the body's size in
- * bytes, or UINT64_MAX: chunked (HTTP/1.0: ended by closing). abort() on the stream cuts the connection: never a clean end. */
+/* A streamed answer: the head now, then bytes through the stream returned (the handler is its sender). length: the
+ * body's size in bytes, or UINT64_MAX: chunked (HTTP/1.0: ended by closing). abort() on the stream cuts the connection:
+ * never a clean end. */
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
-                                    const char *const *extra, uint64_t length,
-                                    const struct mr_stream_sender *sender, void *context);
+                                    const char *const *extra, uint64_t length, const struct mr_stream_sender *sender,
+                                    void *context);
 /* A trailer field of a streamed answer, before end(); ignored unless the client sent TE: trailers and the answer is
  * chunked. */
 void mr_respond_trailer(struct mr_request *request, const char *line);

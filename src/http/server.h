@@ -1,8 +1,8 @@
 /* server.h -- the sockets: listeners, accepted connections, their reading, writing and timeouts, on one loop.
  *
- * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read per turn of the loop is
- * bounded (MR_READ_PER_TURN), so that an upload never holds the loop. One server per loop; all share one struct mr_http.
- * The loop's thread only, but for what says otherwise. */
+ * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read per turn of the
+ * loop is bounded (MR_READ_PER_TURN), so that an upload never holds the loop. One server per loop; all share one struct
+ * mr_http. The loop's thread only, but for what says otherwise. */
 #ifndef MR_HTTP_SERVER_H
 #define MR_HTTP_SERVER_H
 
@@ -17,7 +17,7 @@ struct mr_server;
 
 /* Before the loop runs. */
 int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loop *loop);
-/* After the loop ended; all must have been closed by mr_server_cut. */
+/* After the loop ended: closes what is still open. */
 void mr_server_destroy(struct mr_server **server);
 
 /* Accept on a bound, listening descriptor (listener.h), which the server owns from now on. */
@@ -31,7 +31,8 @@ void mr_server_drain(struct mr_server *server);
 void mr_server_cut(struct mr_server *server);
 /* Open connections. */
 unsigned mr_server_connections(const struct mr_server *server);
-/* on_quiet(context) is called, once, when no connection is open any more (at once when there is none). */
+/* on_quiet(context) is called, once, in a later turn, when no connection is open and no request is alive any more. The
+ * caller makes sure that a turn comes (mr_loop_post, a timer). */
 void mr_server_on_quiet(struct mr_server *server, void (*on_quiet)(void *context), void *context);
 
 #endif

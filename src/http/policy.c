@@ -1,0 +1,130 @@
+/* Who may use this server, beyond what a bound address says. A service on loopback is reachable from every web page in
+ * the user's browser: by DNS rebinding (the page's own host name, resolved to 127.0.0.1) and by plain cross-site
+ * requests. The browser tells on both: Host names the page's host, Origin the page. */
+#include "http/internal.h"
+#include <stdio.h>
+
+static bool is_allowed_host(const struct mr_http *http, struct mr_slice authority, struct mr_slice host)
+{
+    for (size_t i = 0; i < http->allow_host_count; i++) {
+        if (mr_slice_is_nocase(authority, http->allow_hosts[i]) || mr_slice_is_nocase(host, http->allow_hosts[i]))
+            return true;
+    }
+    return false;
+}
+
+static int check_host(const struct mr_request *request, struct mr_fault *fault)
+{
+    struct mr_slice host, port, authority = request->head.host;
+    if (authority.len == 0)
+        return MR_OK; /* HTTP/1.0 without Host: no browser */
+    if (!mr_host_split(authority, &host, &port))
+        return mr_fault_set(fault, MR_EREQUEST, "The Host field is malformed.");
+    if (mr_host_is_local_name(host) || is_allowed_host(request->http, authority, host))
+        return MR_OK;
+    return mr_fault_set(fault, MR_EHOST, "Name the host with --allow-host if it is meant.");
+}
+
+/* "http://" or "https://" and then the very authority that the request was sent to. */
+static bool is_same_origin(struct mr_slice origin, struct mr_slice authority)
+{
+    static const struct mr_slice schemes[] = {{"http://", 7}, {"https://", 8}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(schemes); i++) {
+        if (origin.len != schemes[i].len + authority.len || strncasecmp(origin.at, schemes[i].at, schemes[i].len) != 0)
+            continue;
+        if (strncasecmp(origin.at + schemes[i].len, authority.at, authority.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_allowed_origin(const struct mr_http *http, struct mr_slice origin)
+{
+    for (size_t i = 0; i < http->allow_origin_count; i++) {
+        if (mr_slice_is(mr_slice_of(http->allow_origins[i]), "*") || mr_slice_is_nocase(origin, http->allow_origins[i]))
+            return true;
+    }
+    return false;
+}
+
+static int check_origin(const struct mr_request *request, struct mr_fault *fault)
+{
+    struct mr_slice origin = mr_head_find(&request->head, "origin");
+    if (origin.at == NULL || is_same_origin(origin, request->head.host) || is_allowed_origin(request->http, origin))
+        return MR_OK;
+    return mr_fault_set(fault, MR_EORIGIN, "Name the origin with --allow-origin if it is meant.");
+}
+
+int mr_policy_check(const struct mr_request *request, struct mr_fault *fault)
+{
+    const struct mr_head *head = &request->head;
+    int err = check_host(request, fault);
+    if (err == MR_OK)
+        err = check_origin(request, fault);
+    if (err != MR_OK)
+        return err;
+    if (head->expect_other)
+        return mr_fault_set(fault, MR_EEXPECT, "Only 100-continue can be expected.");
+    struct mr_slice coding = mr_head_find(head, "content-encoding");
+    if (coding.len > 0 && !mr_slice_is_nocase(coding, "identity"))
+        return mr_fault_set(fault, MR_ECODING, "Send the body without Content-Encoding.");
+    return MR_OK;
+}
+
+struct mr_slice mr_policy_cors_origin(const struct mr_request *request)
+{
+    struct mr_slice none = {NULL, 0};
+    if (request->http->allow_origin_count == 0)
+        return none;
+    struct mr_slice origin = mr_head_find(&request->head, "origin");
+    if (origin.len == 0 || !is_allowed_origin(request->http, origin))
+        return none;
+    return origin;
+}
+
+/* Methods for OPTIONS *: all that any route answers. */
+static unsigned all_methods(const struct mr_http *http)
+{
+    unsigned methods = 0;
+    for (unsigned i = 0; i < http->route_count; i++)
+        methods |= 1u << http->routes[i].method;
+    return methods;
+}
+
+static bool is_token_list(struct mr_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!token && strchr("-_, ", c) == NULL)
+            return false;
+    }
+    return text.len > 0;
+}
+
+void mr_policy_respond_options(struct mr_request *request, unsigned allowed)
+{
+    const struct mr_head *head = &request->head;
+    const char *extra[5] = {NULL};
+    int count = 0;
+    char methods[80];
+    struct mr_fault fault = {0};
+    if (mr_slice_is(head->path, "*"))
+        allowed = all_methods(request->http);
+    if (allowed == 0) {
+        mr_fault_set(&fault, MR_ENOTFOUND, "%s", "");
+        mr_respond_problem(request, &fault);
+        return;
+    }
+    mr_router_allow(allowed, methods, sizeof(methods));
+    extra[count++] = mr_arena_printf(&request->arena, "Allow: %s", methods).at;
+    struct mr_slice wanted = mr_head_find(head, "access-control-request-headers");
+    if (mr_policy_cors_origin(request).at != NULL && mr_head_find(head, "access-control-request-method").at != NULL) {
+        extra[count++] = mr_arena_printf(&request->arena, "Access-Control-Allow-Methods: %s", methods).at;
+        if (is_token_list(wanted))
+            extra[count++] =
+                mr_arena_printf(&request->arena, "Access-Control-Allow-Headers: %.*s", MR_SLICE_ARG(wanted)).at;
+        extra[count++] = "Access-Control-Max-Age: 600";
+    }
+    mr_respond(request, 204, NULL, extra, NULL, 0, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+#include "http/request.h"
+#include "base/assert.h"
+#include "base/log.h"
+#include "http/internal.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* 16 hexadecimal digits: a count that starts at random and steps by an odd constant, so that ids of one process never
+ * repeat and those of two rarely meet. One sequence a thread: no sharing between loops. */
+static void make_id(char out[MR_REQUEST_ID_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    static _Thread_local uint64_t last;
+    if (last == 0 && getrandom(&last, sizeof(last), 0) != (ssize_t)sizeof(last))
+        last = mr_clock_now();
+    last += 0x9e3779b97f4a7c15u;
+    for (int i = 0; i < MR_REQUEST_ID_LEN; i++)
+        out[i] = digits[(last >> (60 - 4 * i)) & 15];
+    out[MR_REQUEST_ID_LEN] = '\0';
+}
+
+struct mr_request *mr_request_create(struct mr_connection *connection, struct mr_slice bytes)
+{
+    struct mr_request *request = calloc(1, sizeof(*request));
+    MR_ASSERT(request != NULL);
+    request->connection = connection;
+    request->loop = connection->loop;
+    request->http = connection->http;
+    request->bytes = (struct mr_slice){mr_arena_copy(&request->arena, bytes), bytes.len};
+    request->response_length = UINT64_MAX;
+    request->body_began_at = mr_loop_now(request->loop);
+    request->began_at = connection->head_began_at != 0 ? connection->head_began_at : request->body_began_at;
+    make_id(request->id);
+    mr_loop_request_begin(request->loop);
+    mr_counter_add(&mr_http_counters_of(request->http, mr_loop_index(request->loop))->requests_in_flight, 1);
+    return request;
+}
+
+/* version "00": 2 hex, 32 hex not all zero, 16 hex not all zero, 2 hex, joined by '-' (W3C Trace Context, section 3.2).
+ */
+static bool is_traceparent(struct mr_slice text)
+{
+    static const char shape[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+    if (text.len != MR_TRACEPARENT_LEN)
+        return false;
+    bool trace_id = false, parent_id = false;
+    for (size_t i = 0; i < text.len; i++) {
+        bool hex = isdigit((unsigned char)text.at[i]) || (text.at[i] >= 'a' && text.at[i] <= 'f');
+        if (shape[i] == 'x' ? !hex : text.at[i] != shape[i])
+            return false;
+        trace_id |= i >= 3 && i < 35 && text.at[i] != '0';
+        parent_id |= i >= 36 && i < 52 && text.at[i] != '0';
+    }
+    return trace_id && parent_id;
+}
+
+void mr_request_identify(struct mr_request *request)
+{
+    struct mr_slice trace = mr_head_find(&request->head, "traceparent");
+    if (is_traceparent(trace))
+        memcpy(request->traceparent, trace.at, trace.len);
+}
+
+static size_t route_index(const struct mr_request *request)
+{
+    if (request->match.route == NULL)
+        return request->http->route_count;
+    return (size_t)(request->match.route - request->http->routes);
+}
+
+static void count(const struct mr_request *request)
+{
+    struct mr_http_counters *counters = mr_http_counters_of(request->http, mr_loop_index(request->loop));
+    MR_ASSERT(request->status >= 0 && request->status < MR_STATUS_END);
+    mr_counter_add(&counters->routes[route_index(request)].by_status[request->status], 1);
+}
+
+/* The access log: one line a request, when the connection is done with it. */
+static void log_access(struct mr_request *request)
+{
+    struct mr_log_line line;
+    if (!mr_log_enabled(MR_LOG_INFO))
+        return;
+    mr_log_begin(&line, MR_LOG_INFO, "request");
+    mr_log_text(&line, "id", request->id);
+    mr_log_slice(&line, "method", request->head.method_text);
+    mr_log_slice(&line, "target", mr_query_redact(request->head.target, &request->arena));
+    mr_log_text(&line, "route", request->match.route != NULL ? request->match.route->pattern : NULL);
+    mr_log_int(&line, "status", request->status);
+    mr_log_int(&line, "bytes_in", (int64_t)request->body_bytes);
+    mr_log_int(&line, "bytes_out", (int64_t)request->response_bytes);
+    mr_log_seconds(&line, "duration", mr_loop_now(request->loop) - request->began_at);
+    if (request->traceparent[0] != '\0')
+        mr_log_text(&line, "traceparent", request->traceparent);
+    mr_log_text(&line, "outcome", request->outcome);
+    mr_log_end(&line);
+}
+
+static void free_request(struct mr_request *request)
+{
+    MR_ASSERT(request->holds == 0);
+    MR_ASSERT(request->connection == NULL);
+    mr_counter_subtract(&mr_http_counters_of(request->http, mr_loop_index(request->loop))->requests_in_flight, 1);
+    mr_loop_request_end(request->loop);
+    mr_arena_reset(&request->arena);
+    free(request);
+}
+
+void mr_request_detach(struct mr_request *request)
+{
+    MR_ON_LOOP(request->loop);
+    count(request);
+    log_access(request);
+    request->connection = NULL;
+    if (request->holds == 0)
+        free_request(request);
+    else
+        request->work = MR_WORK_ABANDONED;
+}
+
+void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
+{
+    MR_ON_LOOP(request->loop);
+    request->connection = NULL; /* nothing that a handler does from here on reaches the connection */
+    request->holds++;           /* it stays while its handlers are told */
+    if (request->work == MR_WORK_SUBMITTED)
+        request->work = MR_WORK_ABANDONED;
+    if (request->outcome == NULL)
+        request->outcome = mr_error_type(why->error);
+    bool answered = request->response_half == MR_RESPONSE_DONE;
+    if (mr_stream_is_open(&request->body))
+        mr_stream_abort(&request->body, why);
+    if (mr_stream_is_open(&request->response))
+        mr_stream_cancel(&request->response, why);
+    if (!answered && request->match.route != NULL && request->match.route->gone != NULL)
+        request->match.route->gone(request);
+    request->holds--;
+    mr_request_detach(request);
+}
+
+struct mr_slice mr_request_param(struct mr_request *request, const char *name)
+{
+    struct mr_slice value = {NULL, 0};
+    for (unsigned i = 0; i < request->match.param_count; i++) {
+        if (mr_slice_is(request->match.params[i].name, name) &&
+            mr_path_decode(&value, request->match.params[i].value, &request->arena))
+            return value;
+    }
+    return (struct mr_slice){NULL, 0};
+}
+
+/* ---- the body, as its sender ---- */
+
+static void resume_body(void *context)
+{
+    struct mr_request *request = context;
+    if (request->body_paused_at != 0)
+        request->body_paused_ns += mr_loop_now(request->loop) - request->body_paused_at;
+    request->body_paused_at = 0;
+    if (request->connection != NULL)
+        mr_connection_moved(request->connection);
+}
+
+static void cancel_body(void *context, const struct mr_fault *why)
+{
+    (void)why; /* the handler answers; the connection drains or closes when it does */
+    struct mr_request *request = context;
+    if (request->connection != NULL)
+        mr_connection_moved(request->connection);
+}
+
+static const struct mr_stream_sender body_sender = {.resume = resume_body, .cancel = cancel_body};
+
+void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context)
+{
+    MR_ASSERT(!request->body_taken);
+    MR_ASSERT(request->connection != NULL);
+    request->body_taken = true;
+    mr_stream_attach_sender(&request->body, &body_sender, request);
+    mr_stream_attach_receiver(&request->body, receiver, context);
+    if (request->request_half == MR_REQUEST_DONE)
+        mr_stream_end(&request->body);
+    else if (request->head.expect_continue)
+        mr_connection_send_continue(request->connection);
+}
+
+void mr_request_hold(struct mr_request *request)
+{
+    MR_ON_LOOP(request->loop);
+    MR_ASSERT(request->work != MR_WORK_ABANDONED);
+    request->holds++;
+    request->work = MR_WORK_SUBMITTED;
+}
+
+void mr_request_release(struct mr_request *request)
+{
+    MR_ON_LOOP(request->loop);
+    MR_ASSERT(request->holds > 0);
+    if (--request->holds > 0)
+        return;
+    if (request->connection == NULL)
+        free_request(request);
+    else
+        request->work = MR_WORK_ADMITTING;
+}
+
+bool mr_request_is_gone(const struct mr_request *request)
+{
+    return request->connection == NULL;
+}

@@ -1,0 +1,287 @@
+#include "base/assert.h"
+#include "base/log.h"
+#include "http/internal.h"
+#include "http/problem.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } reasons[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {422, "Unprocessable Content"},
+        {423, "Locked"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < MR_ARRAY_SIZE(reasons); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    }
+    return "";
+}
+
+/* The Date field's value, made once a second. */
+static const char *http_date(void)
+{
+    static _Thread_local char text[30];
+    static _Thread_local time_t made_at = -1;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (now.tv_sec != made_at) {
+        mr_clock_http_date(text, now.tv_sec);
+        made_at = now.tv_sec;
+    }
+    return text;
+}
+
+/* ---- the head ---- */
+
+static void put(struct mr_buf *out, const char *text)
+{
+    mr_buf_append(out, text, strlen(text));
+}
+
+static void put_field(struct mr_buf *out, const char *name, const char *value)
+{
+    put(out, name);
+    put(out, value);
+    put(out, "\r\n");
+}
+
+static void put_number(struct mr_buf *out, const char *name, uint64_t value)
+{
+    char digits[24];
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+    put_field(out, name, digits);
+}
+
+static void put_cors(const struct mr_request *request, struct mr_buf *out)
+{
+    struct mr_slice origin = mr_policy_cors_origin(request);
+    if (origin.at == NULL)
+        return;
+    put(out, "Access-Control-Allow-Origin: ");
+    mr_buf_append(out, origin.at, origin.len);
+    put(out, "\r\nVary: Origin\r\nAccess-Control-Expose-Headers: Server-Timing, X-Request-Id, Retry-After\r\n");
+}
+
+/* Must the connection be closed after this answer? Decided when its head is made, since the client is told there. */
+static bool must_close(const struct mr_request *request)
+{
+    const struct mr_connection *connection = request->connection;
+    const struct mr_http *http = request->http;
+    uint32_t max = http->limits.requests_per_connection_max;
+    if (request->response_close || connection->closing || !request->head.keep_alive ||
+        atomic_load_explicit(&http->draining, memory_order_relaxed))
+        return true;
+    if (max != 0 && connection->served + 1 >= max)
+        return true;
+    bool reading = request->body_taken && mr_stream_is_open(&request->body);
+    return !reading && !mr_connection_can_drain(connection);
+}
+
+static void put_connection(struct mr_request *request, struct mr_buf *out)
+{
+    request->response_close = must_close(request);
+    if (request->response_close)
+        put(out, "Connection: close\r\n");
+    else if (request->head.minor == 0)
+        put(out, "Connection: keep-alive\r\n");
+}
+
+static bool may_have_body(const struct mr_request *request)
+{
+    return request->head.method != MR_METHOD_HEAD && request->status != 204 && request->status != 304;
+}
+
+static void put_framing(struct mr_request *request, struct mr_buf *out)
+{
+    if (request->response_length != UINT64_MAX) {
+        if (request->status != 204)
+            put_number(out, "Content-Length: ", request->response_length);
+        return;
+    }
+    if (request->head.minor == 0) {
+        request->response_close = true; /* its end is the connection's */
+        return;
+    }
+    request->response_chunked = true;
+    put(out, "Transfer-Encoding: chunked\r\n");
+}
+
+static void put_head(struct mr_request *request, const char *content_type, const char *const *extra)
+{
+    struct mr_buf *out = &request->connection->out;
+    char line[64];
+    snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", request->status, reason(request->status));
+    put(out, line);
+    put_field(out, "Date: ", http_date());
+    if (content_type != NULL)
+        put_field(out, "Content-Type: ", content_type);
+    put_framing(request, out);
+    put_connection(request, out);
+    put_field(out, "X-Request-Id: ", request->id);
+    put(out, "X-Content-Type-Options: nosniff\r\n");
+    if (request->head.method != MR_METHOD_GET && request->head.method != MR_METHOD_HEAD)
+        put(out, "Cache-Control: no-store\r\n");
+    put_cors(request, out);
+    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
+        put_field(out, extra[i], "");
+    put(out, "\r\n");
+    request->response_half = MR_RESPONSE_HEAD;
+}
+
+/* An answer to somebody who has gone, or a second one after the request failed, goes nowhere. */
+static bool can_answer(const struct mr_request *request)
+{
+    MR_ON_LOOP(request->loop);
+    return request->connection != NULL && request->response_half == MR_RESPONSE_NONE;
+}
+
+/* ---- whole answers ---- */
+
+static void put_body(struct mr_request *request, const void *body, size_t len, void (*release)(void *context),
+                     void *context)
+{
+    struct mr_buf *out = &request->connection->out;
+    if (len > 0 && may_have_body(request)) {
+        request->response_bytes = len;
+        if (release != NULL)
+            mr_buf_append_ref(out, body, len, release, context);
+        else
+            mr_buf_append(out, body, len);
+    } else if (release != NULL) {
+        release(context);
+    }
+}
+
+void mr_respond(struct mr_request *request, int status, const char *content_type, const char *const *extra,
+                const void *body, size_t len, void (*release)(void *context), void *context)
+{
+    if (!can_answer(request)) {
+        if (release != NULL)
+            release(context);
+        return;
+    }
+    request->status = status;
+    request->response_length = len;
+    put_head(request, content_type, extra);
+    put_body(request, body, len, release, context);
+    request->response_half = MR_RESPONSE_DONE;
+    mr_connection_moved(request->connection);
+}
+
+void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault)
+{
+    const char *extra[3] = {NULL};
+    int count = 0;
+    char retry[40], allow[80] = "Allow: ";
+    if (!can_answer(request))
+        return;
+    int status = mr_error_status(fault->error);
+    if (status == 503) {
+        snprintf(retry, sizeof(retry), "Retry-After: %u", MR_MAX(fault->retry_after_s, 1));
+        extra[count++] = retry;
+    }
+    if (fault->error == MR_EMETHOD) {
+        mr_router_allow(request->allowed, allow + strlen(allow), sizeof(allow) - strlen(allow));
+        extra[count++] = allow;
+    }
+    if (request->outcome == NULL)
+        request->outcome = mr_error_type(fault->error);
+    struct mr_slice body = mr_problem_json(fault, &request->arena);
+    mr_respond(request, status, "application/problem+json", extra, body.at, body.len, NULL, NULL);
+}
+
+/* ---- streamed answers, as their receiver ---- */
+
+static enum mr_flow take_bytes(void *context, const void *bytes, size_t len)
+{
+    struct mr_request *request = context;
+    struct mr_buf *out = &request->connection->out;
+    if (!may_have_body(request))
+        return MR_FLOW_MORE;
+    char size_line[20];
+    if (request->response_chunked) {
+        snprintf(size_line, sizeof(size_line), "%zx\r\n", len);
+        put(out, size_line);
+    }
+    mr_buf_append(out, bytes, len);
+    if (request->response_chunked)
+        put(out, "\r\n");
+    request->response_half = MR_RESPONSE_BODY;
+    request->response_bytes += len;
+    MR_ASSERT(request->response_bytes <= request->response_length);
+    mr_connection_moved(request->connection);
+    return mr_buf_is_high(out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+}
+
+static void take_end(void *context)
+{
+    struct mr_request *request = context;
+    struct mr_buf *out = &request->connection->out;
+    if (request->response_chunked && may_have_body(request)) {
+        put(out, "0\r\n");
+        mr_buf_append(out, request->trailers.at, request->trailers.len);
+        put(out, "\r\n");
+    }
+    MR_ASSERT(request->response_length == UINT64_MAX || !may_have_body(request) ||
+              request->response_bytes == request->response_length);
+    request->response_half = MR_RESPONSE_DONE;
+    mr_connection_moved(request->connection);
+}
+
+static void take_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_request *request = context;
+    request->outcome = mr_error_type(why->error);
+    mr_connection_abort(request->connection);
+}
+
+static const struct mr_stream_receiver response_receiver = {.push = take_bytes, .end = take_end, .abort = take_abort};
+
+struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
+                                    const char *const *extra, uint64_t length, const struct mr_stream_sender *sender,
+                                    void *context)
+{
+    MR_ASSERT(can_answer(request));
+    request->status = status;
+    request->response_length = length;
+    put_head(request, content_type, extra);
+    mr_stream_attach_receiver(&request->response, &response_receiver, request);
+    mr_stream_attach_sender(&request->response, sender, context);
+    mr_connection_moved(request->connection);
+    return &request->response;
+}
+
+void mr_respond_trailer(struct mr_request *request, const char *line)
+{
+    if (!request->response_chunked || !request->head.te_trailers)
+        return;
+    request->trailers = mr_arena_printf(&request->arena, "%.*s%s\r\n", MR_SLICE_ARG(request->trailers), line);
+}

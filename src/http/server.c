@@ -1,0 +1,540 @@
+/* DESIGN. A socket couples a libuv handle with a connection. Every event of the handle is given to the connection, then
+ * settle() carries out what the connection wants: write, read or not, shut down, close, and which timeout runs. There
+ * is no other place where a socket changes.
+ *
+ * Fairness: one socket reads at most MR_READ_PER_TURN and writes at most WRITE_PER_TURN bytes per turn of the loop, and
+ * has at most a few dozen pipelined requests served; what is left waits for the next turn behind everybody else. */
+#include "http/server.h"
+#include "base/assert.h"
+#include "base/counter.h"
+#include "base/log.h"
+#include "http/connection.h"
+#include "loop/timer.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    WRITE_RUNS = 16,
+    WRITE_PER_TURN = 256 * 1024, /* bytes that one socket writes at once */
+    WRITE_QUEUED = 64 * 1024, /* bytes left to libuv when the kernel is full: each run of them is a sign of progress */
+    REFUSED_MAX = 256,        /* connections over the limit that are told so; more are just closed */
+};
+#define LINGER_NS MR_NS_PER_S
+
+union stream_handle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+};
+
+struct listener_handle {
+    union stream_handle uv;
+    struct mr_server *server;
+    struct listener_handle *next;
+};
+
+struct mr_server {
+    struct mr_http *http; /* borrowed */
+    struct mr_loop *loop; /* borrowed */
+    struct listener_handle *listeners;
+    struct socket *sockets; /* all open ones */
+    unsigned socket_count;  /* also those being closed */
+    uint64_t turn;          /* of the loop, counted */
+    uv_prepare_t turn_handle;
+    struct mr_timer_list idle, head, body, linger; /* by enum mr_wait */
+    void (*on_quiet)(void *context);
+    void *quiet_context;
+    char read_buffer[MR_READ_BUFFER];
+};
+
+struct socket {
+    union stream_handle uv;
+    struct mr_server *server;
+    struct mr_connection *connection;
+    struct socket *prev, *next;
+    struct mr_timer timer;
+    enum mr_wait wait;  /* for which the timer runs */
+    uint64_t progress;  /* of that wait, when the timer was set */
+    uint64_t read_turn; /* the turn in which read_bytes were read */
+    size_t read_bytes;
+    struct mr_inbox_node turn_node;
+    bool reading, writing, shut, closing, turn_posted;
+    size_t queued; /* bytes of the write that libuv holds */
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+};
+
+static void settle(struct socket *socket);
+
+/* ---- the end of a socket ---- */
+
+static void free_if_done(struct socket *socket)
+{
+    if (socket->turn_posted || !socket->closing || socket->connection != NULL)
+        return;
+    socket->server->socket_count--;
+    free(socket);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct socket *socket = handle->data;
+    mr_connection_destroy(&socket->connection);
+    free_if_done(socket); /* else its turn node is in the loop's inbox, and comes back */
+}
+
+static void close_socket(struct socket *socket)
+{
+    struct mr_server *server = socket->server;
+    if (socket->closing)
+        return;
+    socket->closing = true;
+    mr_timer_clear(&socket->timer);
+    if (socket->prev != NULL)
+        socket->prev->next = socket->next;
+    else
+        server->sockets = socket->next;
+    if (socket->next != NULL)
+        socket->next->prev = socket->prev;
+    atomic_fetch_sub_explicit(&server->http->connection_count, 1, memory_order_relaxed);
+    mr_counter_subtract(&mr_http_counters_of(server->http, mr_loop_index(server->loop))->connections, 1);
+    if (!mr_connection_is_finished(socket->connection))
+        mr_connection_reset(socket->connection); /* cancel now what runs for it */
+    bool reset = mr_connection_is_aborted(socket->connection) && socket->uv.handle.type == UV_TCP && !socket->shut;
+    if (!reset || uv_tcp_close_reset(&socket->uv.tcp, on_closed) != 0)
+        uv_close(&socket->uv.handle, on_closed);
+}
+
+/* ---- timeouts ---- */
+
+static struct mr_timer_list *list_for(struct mr_server *server, enum mr_wait wait)
+{
+    switch (wait) {
+    case MR_WAIT_REQUEST:
+        return &server->idle;
+    case MR_WAIT_HEAD:
+        return &server->head;
+    case MR_WAIT_BODY:
+    case MR_WAIT_WRITE:
+        return &server->body;
+    case MR_WAIT_LINGER:
+        return &server->linger;
+    case MR_WAIT_NOTHING:
+        break;
+    }
+    return NULL;
+}
+
+static void settle_timer(struct socket *socket)
+{
+    enum mr_wait wait = mr_connection_wait(socket->connection);
+    uint64_t progress = mr_connection_progress(socket->connection);
+    if (wait == socket->wait && progress == socket->progress)
+        return;
+    socket->wait = wait;
+    socket->progress = progress;
+    struct mr_timer_list *list = list_for(socket->server, wait);
+    if (list == NULL)
+        mr_timer_clear(&socket->timer);
+    else
+        mr_timer_set(list, &socket->timer);
+}
+
+static void on_expire(struct mr_timer *timer)
+{
+    struct socket *socket = mr_container_of(timer, struct socket, timer);
+    mr_connection_timeout(socket->connection);
+    socket->progress = UINT64_MAX; /* the timer is not set any more, whatever the connection says */
+    settle(socket);
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct socket *socket = write->data;
+    socket->writing = false;
+    if (socket->closing)
+        return;
+    uint64_t started = mr_loop_enter(socket->server->loop);
+    if (status < 0)
+        mr_connection_reset(socket->connection);
+    else
+        mr_connection_wrote(socket->connection, socket->queued);
+    settle(socket);
+    mr_loop_leave(socket->server->loop, "connection-write", started);
+}
+
+/* Shorten the runs to `max` bytes in all. Returns how many runs are left, the bytes in *total. */
+static unsigned limit_runs(struct iovec *runs, int count, size_t max, size_t *total)
+{
+    *total = 0;
+    for (int i = 0; i < count; i++) {
+        runs[i].iov_len = MR_MIN(runs[i].iov_len, max - *total);
+        *total += runs[i].iov_len;
+        if (*total == max)
+            return (unsigned)i + 1;
+    }
+    return (unsigned)count;
+}
+
+static void queue_write(struct socket *socket, struct iovec *runs, int count)
+{
+    size_t total;
+    unsigned limited = limit_runs(runs, count, WRITE_QUEUED, &total);
+    socket->write.data = socket;
+    socket->queued = total;
+    if (uv_write(&socket->write, &socket->uv.stream, (uv_buf_t *)runs, limited, on_written) != 0) {
+        mr_connection_reset(socket->connection);
+        return;
+    }
+    socket->writing = true;
+}
+
+/* uv_buf_t is laid out as struct iovec on POSIX (libuv's documentation of uv_buf_t). */
+_Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is not an iovec");
+
+static void settle_writing(struct socket *socket)
+{
+    struct iovec runs[WRITE_RUNS];
+    size_t left = WRITE_PER_TURN;
+    while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
+        size_t total;
+        int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
+        if (count == 0)
+            return;
+        if (left == 0) {
+            queue_write(socket, runs, count);
+            return;
+        }
+        unsigned limited = limit_runs(runs, count, left, &total);
+        int written = uv_try_write(&socket->uv.stream, (uv_buf_t *)runs, limited);
+        if (written < 0 && written != UV_EAGAIN) {
+            mr_connection_reset(socket->connection);
+        } else if (written <= 0 || (size_t)written < total) {
+            left = 0; /* the kernel is full */
+        } else {
+            left -= (size_t)written;
+        }
+        if (written > 0)
+            mr_connection_wrote(socket->connection, (size_t)written);
+    }
+}
+
+/* ---- reading ---- */
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    (void)suggested;
+    struct socket *socket = handle->data;
+    struct mr_server *server = socket->server;
+    if (socket->read_turn != server->turn) {
+        socket->read_turn = server->turn;
+        socket->read_bytes = 0;
+    }
+    /* A buffer of no bytes makes libuv end this read; epoll is level-triggered and reports the rest in the next turn.
+     */
+    size_t allowed = MR_READ_PER_TURN - socket->read_bytes;
+    size_t wanted = 0;
+    char *space = NULL;
+    if (allowed > 0 && mr_connection_wants_read(socket->connection))
+        space = mr_connection_space(socket->connection, &wanted);
+    if (space == NULL) {
+        space = server->read_buffer;
+        wanted = MR_MIN(wanted, sizeof(server->read_buffer));
+    }
+    *out = uv_buf_init(space, (unsigned)MR_MIN(wanted, allowed));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct socket *socket = stream->data;
+    if (count == 0 || count == UV_ENOBUFS)
+        return;
+    uint64_t started = mr_loop_enter(socket->server->loop);
+    if (count > 0) {
+        socket->read_bytes += (size_t)count;
+        mr_connection_input(socket->connection, buf->base, (size_t)count);
+    } else {
+        socket->reading = false; /* libuv has stopped by itself */
+        uv_read_stop(stream);
+        if (count == UV_EOF)
+            mr_connection_eof(socket->connection);
+        else
+            mr_connection_reset(socket->connection);
+    }
+    settle(socket);
+    mr_loop_leave(socket->server->loop, "connection-read", started);
+}
+
+static void settle_reading(struct socket *socket)
+{
+    bool wants = mr_connection_wants_read(socket->connection);
+    if (wants == socket->reading)
+        return;
+    socket->reading = wants;
+    if (!wants)
+        uv_read_stop(&socket->uv.stream);
+    else if (uv_read_start(&socket->uv.stream, on_allocate, on_read) != 0)
+        mr_connection_reset(socket->connection);
+}
+
+/* ---- all of it ---- */
+
+static void on_turn(struct mr_inbox_node *node)
+{
+    struct socket *socket = mr_container_of(node, struct socket, turn_node);
+    socket->turn_posted = false;
+    if (socket->closing) {
+        free_if_done(socket);
+        return;
+    }
+    mr_connection_turn(socket->connection);
+    settle(socket);
+}
+
+static void settle_turn(struct socket *socket)
+{
+    if (socket->turn_posted || !mr_connection_wants_turn(socket->connection))
+        return;
+    socket->turn_posted = true;
+    socket->turn_node.deliver = on_turn;
+    mr_loop_post(socket->server->loop, &socket->turn_node);
+}
+
+static void on_shut_down(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown;
+    (void)status; /* a peer that has gone shows on the reading side, or the linger timeout runs out */
+}
+
+static void settle_shutdown(struct socket *socket)
+{
+    if (socket->shut || !mr_connection_wants_shutdown(socket->connection))
+        return;
+    socket->shut = true;
+    if (uv_shutdown(&socket->shutdown, &socket->uv.stream, on_shut_down) != 0)
+        mr_connection_reset(socket->connection);
+}
+
+static void settle(struct socket *socket)
+{
+    if (socket->closing)
+        return;
+    settle_writing(socket);
+    settle_reading(socket);
+    settle_shutdown(socket);
+    if (mr_connection_is_finished(socket->connection)) {
+        close_socket(socket);
+        return;
+    }
+    settle_turn(socket);
+    settle_timer(socket);
+}
+
+static void on_changed(void *context)
+{
+    settle(context);
+}
+
+/* ---- accepting ---- */
+
+static int open_stream(union stream_handle *uv, struct mr_loop *loop, bool is_unix)
+{
+    if (is_unix)
+        return uv_pipe_init(mr_loop_uv(loop), &uv->pipe, 0);
+    return uv_tcp_init(mr_loop_uv(loop), &uv->tcp);
+}
+
+static void on_refused_closed(uv_handle_t *handle)
+{
+    struct socket *socket = handle->data;
+    socket->server->socket_count--;
+    free(socket);
+}
+
+/* A socket for the connection that `listener` reports, or NULL: it was closed again. */
+static struct socket *accept_socket(struct listener_handle *listener)
+{
+    struct mr_server *server = listener->server;
+    struct socket *socket = calloc(1, sizeof(*socket));
+    if (socket == NULL)
+        return NULL;
+    socket->server = server;
+    bool is_unix = listener->uv.handle.type == UV_NAMED_PIPE;
+    if (open_stream(&socket->uv, server->loop, is_unix) != 0) {
+        free(socket);
+        return NULL;
+    }
+    server->socket_count++;
+    socket->uv.handle.data = socket;
+    if (uv_accept(&listener->uv.stream, &socket->uv.stream) != 0 ||
+        mr_connection_create(&socket->connection, server->http, server->loop, on_changed, socket) != MR_OK) {
+        uv_close(&socket->uv.handle, on_refused_closed);
+        return NULL;
+    }
+    if (!is_unix)
+        uv_tcp_nodelay(&socket->uv.tcp, 1);
+    return socket;
+}
+
+/* Admit the connection, or say why not: false when it is one too many even for that. */
+static bool admit(struct socket *socket)
+{
+    struct mr_server *server = socket->server;
+    struct mr_http *http = server->http;
+    struct mr_http_counters *counters = mr_http_counters_of(http, mr_loop_index(server->loop));
+    uint32_t max = http->limits.connections_max;
+    uint32_t open = atomic_fetch_add_explicit(&http->connection_count, 1, memory_order_relaxed) + 1;
+    mr_counter_add(&counters->connections, 1);
+    mr_counter_add(open <= max ? &counters->connections_accepted : &counters->connections_refused, 1);
+    if (open <= max)
+        return true;
+    struct mr_fault fault = {0};
+    mr_fault_limit(&fault, MR_ECONNECTIONS, "max-connections", max, open);
+    mr_connection_refuse(socket->connection, &fault);
+    return open <= max + REFUSED_MAX;
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct listener_handle *listener = stream->data;
+    struct mr_server *server = listener->server;
+    if (status < 0) {
+        mr_log(MR_LOG_WARN, "accept: %s", uv_strerror(status));
+        return;
+    }
+    uint64_t started = mr_loop_enter(server->loop);
+    struct socket *socket = accept_socket(listener);
+    if (socket != NULL) {
+        socket->next = server->sockets;
+        if (server->sockets != NULL)
+            server->sockets->prev = socket;
+        server->sockets = socket;
+        socket->wait = MR_WAIT_NOTHING;
+        if (admit(socket))
+            settle(socket);
+        else
+            close_socket(socket);
+    }
+    mr_loop_leave(server->loop, "accept", started);
+}
+
+int mr_server_listen(struct mr_server *server, int fd, bool is_unix)
+{
+    struct listener_handle *listener = calloc(1, sizeof(*listener));
+    if (listener == NULL)
+        return MR_EMEMORY;
+    if (open_stream(&listener->uv, server->loop, is_unix) != 0) {
+        free(listener);
+        return MR_EIO;
+    }
+    listener->server = server;
+    listener->uv.handle.data = listener;
+    listener->next = server->listeners;
+    server->listeners = listener;
+    int err = is_unix ? uv_pipe_open(&listener->uv.pipe, fd) : uv_tcp_open(&listener->uv.tcp, fd);
+    if (err == 0)
+        err = uv_listen(&listener->uv.stream, 4096, on_connection);
+    return err == 0 ? MR_OK : MR_EIO;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void mr_server_stop_accepting(struct mr_server *server)
+{
+    MR_ON_LOOP(server->loop);
+    struct listener_handle *listener = server->listeners;
+    server->listeners = NULL;
+    while (listener != NULL) {
+        struct listener_handle *next = listener->next;
+        uv_close(&listener->uv.handle, on_listener_closed);
+        listener = next;
+    }
+}
+
+/* ---- the server ---- */
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    struct mr_server *server = handle->data;
+    server->turn++;
+    if (server->on_quiet == NULL || server->socket_count > 0 || mr_loop_requests(server->loop) > 0)
+        return;
+    void (*on_quiet)(void *context) = server->on_quiet;
+    server->on_quiet = NULL;
+    on_quiet(server->quiet_context);
+}
+
+int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loop *loop)
+{
+    struct mr_server *server = calloc(1, sizeof(*server));
+    *out = server;
+    if (server == NULL)
+        return MR_EMEMORY;
+    server->http = http;
+    server->loop = loop;
+    mr_timer_list_open(&server->idle, loop, http->limits.idle_timeout_ns, on_expire);
+    mr_timer_list_open(&server->head, loop, http->limits.head_timeout_ns, on_expire);
+    mr_timer_list_open(&server->body, loop, http->limits.body_timeout_ns, on_expire);
+    mr_timer_list_open(&server->linger, loop, LINGER_NS, on_expire);
+    uv_prepare_init(mr_loop_uv(loop), &server->turn_handle);
+    server->turn_handle.data = server;
+    uv_prepare_start(&server->turn_handle, on_prepare);
+    uv_unref((uv_handle_t *)&server->turn_handle);
+    return MR_OK;
+}
+
+void mr_server_destroy(struct mr_server **server)
+{
+    struct mr_server *self = *server;
+    *server = NULL;
+    if (self == NULL)
+        return;
+    mr_server_stop_accepting(self);
+    mr_server_cut(self);
+    uv_close((uv_handle_t *)&self->turn_handle, NULL);
+    /* The loop has ended: let the close callbacks run. */
+    while (self->socket_count > 0 || uv_is_active((uv_handle_t *)&self->turn_handle))
+        uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
+    uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
+    mr_timer_list_close(&self->idle);
+    mr_timer_list_close(&self->head);
+    mr_timer_list_close(&self->body);
+    mr_timer_list_close(&self->linger);
+    free(self);
+}
+
+void mr_server_drain(struct mr_server *server)
+{
+    MR_ON_LOOP(server->loop);
+    struct socket *next;
+    for (struct socket *socket = server->sockets; socket != NULL; socket = next) {
+        next = socket->next;
+        mr_connection_drain(socket->connection);
+        settle(socket);
+    }
+}
+
+void mr_server_cut(struct mr_server *server)
+{
+    MR_ON_LOOP(server->loop);
+    while (server->sockets != NULL)
+        close_socket(server->sockets);
+}
+
+unsigned mr_server_connections(const struct mr_server *server)
+{
+    return server->socket_count;
+}
+
+void mr_server_on_quiet(struct mr_server *server, void (*on_quiet)(void *context), void *context)
+{
+    MR_ON_LOOP(server->loop);
+    server->on_quiet = on_quiet;
+    server->quiet_context = context;
+}

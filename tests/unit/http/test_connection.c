@@ -1,0 +1,546 @@
+/* The connection machine, driven by arrays instead of sockets. */
+#include "base/log.h"
+#include "http/connection.h"
+#include "http/request.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- handlers ---- */
+
+struct fixture {
+    struct mr_loop *loop;
+    struct mr_http http;
+    struct mr_connection *connection;
+    unsigned changed;
+    char said[1 << 20]; /* what the connection has sent */
+    size_t said_len;
+    /* What the handlers saw. */
+    struct mr_request *held;
+    unsigned gone, ended, aborted, resumed, cancelled;
+    char body[1 << 17];
+    size_t body_len;
+    bool pause, answer_at_end;
+    struct mr_stream *stream;
+};
+
+static struct fixture *fixture_of(const struct mr_request *request)
+{
+    return request->http->service;
+}
+
+static void answer(struct mr_request *request, const char *text)
+{
+    mr_respond(request, 200, "text/plain", NULL, text, strlen(text), NULL, NULL);
+}
+
+static void start_hello(struct mr_request *request)
+{
+    answer(request, "hello");
+}
+
+static void start_job(struct mr_request *request)
+{
+    struct fixture *f = fixture_of(request);
+    f->held = request;
+    mr_request_hold(request);
+}
+
+static void gone_job(struct mr_request *request)
+{
+    fixture_of(request)->gone++;
+}
+
+static enum mr_flow take_push(void *context, const void *bytes, size_t len)
+{
+    struct fixture *f = fixture_of(context);
+    assert_true(f->body_len + len <= sizeof(f->body));
+    memcpy(f->body + f->body_len, bytes, len);
+    f->body_len += len;
+    return f->pause ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+}
+
+static void take_end(void *context)
+{
+    struct fixture *f = fixture_of(context);
+    f->ended++;
+    if (f->answer_at_end)
+        answer(context, "taken");
+}
+
+static void take_abort(void *context, const struct mr_fault *why)
+{
+    (void)why;
+    fixture_of(context)->aborted++;
+}
+
+static const struct mr_stream_receiver receiver = {.push = take_push, .end = take_end, .abort = take_abort};
+
+static void start_take(struct mr_request *request)
+{
+    fixture_of(request)->held = request;
+    mr_request_take_body(request, &receiver, request);
+}
+
+static void stream_resume(void *context)
+{
+    fixture_of(context)->resumed++;
+}
+
+static void stream_cancel(void *context, const struct mr_fault *why)
+{
+    (void)why;
+    fixture_of(context)->cancelled++;
+}
+
+static const struct mr_stream_sender sender = {.resume = stream_resume, .cancel = stream_cancel};
+
+static void start_stream(struct mr_request *request)
+{
+    struct fixture *f = fixture_of(request);
+    f->held = request;
+    f->stream = mr_respond_stream(request, 200, "text/plain", NULL, UINT64_MAX, &sender, request);
+}
+
+static const struct mr_route routes[] = {
+    {MR_METHOD_GET, "/hello", start_hello, NULL},
+    {MR_METHOD_GET, "/job", start_job, gone_job},
+    {MR_METHOD_POST, "/take", start_take, gone_job},
+    {MR_METHOD_GET, "/stream", start_stream, gone_job},
+    {0},
+};
+
+/* ---- the transport ---- */
+
+static void on_changed(void *transport)
+{
+    ((struct fixture *)transport)->changed++;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    assert_int_equal(mr_loop_create(&f->loop, 0), 0);
+    assert_int_equal(mr_http_init(&f->http, routes, 1), 0);
+    f->http.limits = (struct mr_http_limits){.body_max = 100000, .head_max = 16384, .connections_max = 10};
+    f->http.service = f;
+    f->answer_at_end = true;
+    assert_int_equal(mr_connection_create(&f->connection, &f->http, f->loop, on_changed, f), 0);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    if (f->connection != NULL)
+        mr_connection_destroy(&f->connection);
+    assert_int_equal(mr_loop_requests(f->loop), 0);
+    mr_http_deinit(&f->http);
+    mr_loop_destroy(&f->loop);
+    free(f);
+    return 0;
+}
+
+/* Take what the connection has to say, as a socket would. */
+static void flush(struct fixture *f)
+{
+    struct iovec runs[4];
+    int count;
+    while ((count = mr_connection_output(f->connection, runs, 4)) > 0) {
+        size_t total = 0;
+        for (int i = 0; i < count; i++) {
+            assert_true(f->said_len + runs[i].iov_len < sizeof(f->said));
+            memcpy(f->said + f->said_len, runs[i].iov_base, runs[i].iov_len);
+            f->said_len += runs[i].iov_len;
+            total += runs[i].iov_len;
+        }
+        mr_connection_wrote(f->connection, total);
+    }
+    f->said[f->said_len] = '\0';
+    while (mr_connection_wants_turn(f->connection)) {
+        mr_connection_turn(f->connection);
+        flush(f);
+    }
+}
+
+static void feed(struct fixture *f, const char *text)
+{
+    mr_connection_input(f->connection, text, strlen(text));
+    flush(f);
+}
+
+static unsigned times(const char *text, const char *part)
+{
+    unsigned count = 0;
+    for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
+        count++;
+    return count;
+}
+
+#define HOST "Host: localhost\r\n"
+
+/* ---- tests ---- */
+
+static void request_is_answered_and_connection_kept(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 200 OK\r\nDate: ", 23), 0);
+    assert_non_null(strstr(f->said, "\r\nContent-Length: 5\r\n"));
+    assert_string_equal(f->said + f->said_len - 9, "\r\n\r\nhello");
+    assert_null(strstr(f->said, "Connection:"));
+    assert_false(mr_connection_is_finished(f->connection));
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_REQUEST);
+}
+
+static void head_may_arrive_byte_by_byte(void **state)
+{
+    struct fixture *f = *state;
+    const char *text = "GET /hello HTTP/1.1\r\n" HOST "\r\n";
+    for (const char *at = text; *at != '\0'; at++) {
+        assert_int_equal(f->said_len, 0);
+        mr_connection_input(f->connection, at, 1);
+        flush(f);
+    }
+    assert_int_equal(times(f->said, "200 OK"), 1);
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabcGET /hello HTTP/1.1\r\n" HOST
+            "\r\nGET /nothing HTTP/1.1\r\n" HOST "\r\n");
+    const char *taken = strstr(f->said, "taken"), *hello = strstr(f->said, "hello"), *missing = strstr(f->said, "404");
+    assert_true(taken != NULL && hello > taken && missing > hello);
+    assert_memory_equal(f->body, "abc", 3);
+    assert_int_equal(f->body_len, 3);
+}
+
+static void flood_of_pipelined_requests_is_answered_in_turns(void **state)
+{
+    struct fixture *f = *state;
+    char text[8192] = "";
+    for (int i = 0; i < 100; i++)
+        strcat(text, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    mr_connection_input(f->connection, text, strlen(text));
+    assert_true(mr_connection_wants_turn(f->connection));
+    flush(f);
+    assert_int_equal(times(f->said, "hello"), 100);
+}
+
+static void chunked_body_reaches_the_handler(void **state)
+{
+    struct fixture *f = *state;
+    feed(f,
+         "POST /take HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: v\r\n\r\n"
+         "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(f->body_len, 5);
+    assert_memory_equal(f->body, "abcde", 5);
+    assert_int_equal(times(f->said, "200 OK"), 2);
+}
+
+static void chunked_body_over_the_limit_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    f->http.limits.body_max = 4;
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n");
+    assert_int_equal(f->aborted, 1);
+    assert_non_null(strstr(f->said, "HTTP/1.1 413 "));
+    assert_non_null(strstr(f->said, "\"name\":\"max-body\",\"value\":4"));
+    assert_true(mr_connection_wants_shutdown(f->connection));
+}
+
+static void announced_body_over_the_limit_is_refused_before_it_is_sent(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 100001\r\n\r\n");
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 413 ", 13), 0);
+    assert_null(f->held);
+}
+
+static void continue_is_sent_when_the_body_is_taken(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_string_equal(f->said, "HTTP/1.1 100 Continue\r\n\r\n");
+    feed(f, "ok");
+    assert_non_null(strstr(f->said, "taken"));
+    assert_false(mr_connection_is_finished(f->connection));
+}
+
+static void small_unwanted_body_is_drained_and_the_connection_kept(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n");
+    assert_non_null(strstr(f->said, "404"));
+    feed(f, "12345GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_non_null(strstr(f->said, "hello"));
+}
+
+static void large_unwanted_body_closes_the_connection_after_the_answer(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 90000\r\n\r\n1234");
+    assert_non_null(strstr(f->said, "Connection: close"));
+    assert_true(mr_connection_wants_shutdown(f->connection));
+    assert_true(mr_connection_wants_read(f->connection));
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
+    mr_connection_timeout(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void malformed_head_is_answered_and_the_connection_closed(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hello HTTP/1.1\r\nHost : x\r\n\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 400 ", 13), 0);
+    assert_int_equal(times(f->said, "HTTP/1.1"), 1);
+    mr_connection_eof(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void head_that_outgrows_its_room_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST);
+    char line[1024];
+    memset(line, 'a', sizeof(line));
+    memcpy(line, "X: ", 3);
+    memcpy(line + 1022, "\r\n", 2);
+    for (int i = 0; i < 16; i++)
+        mr_connection_input(f->connection, line, sizeof(line));
+    flush(f);
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 431 ", 13), 0);
+    assert_non_null(strstr(f->said, "max-head"));
+}
+
+static void answer_of_a_job_is_sent_when_it_comes(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(f->said_len, 0);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_NOTHING);
+    assert_true(mr_connection_wants_read(f->connection));
+    mr_request_release(f->held);
+    answer(f->held, "job");
+    assert_true(f->changed > 0);
+    flush(f);
+    assert_non_null(strstr(f->said, "\r\n\r\njob"));
+}
+
+static void abandoned_request_is_freed_by_its_release(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    struct mr_request *request = f->held;
+    mr_connection_reset(f->connection);
+    assert_int_equal(f->gone, 1);
+    assert_true(mr_connection_is_finished(f->connection));
+    assert_true(mr_request_is_gone(request));
+    assert_int_equal(mr_loop_requests(f->loop), 1);
+    answer(request, "nobody hears this");
+    mr_request_release(request);
+    assert_int_equal(mr_loop_requests(f->loop), 0);
+}
+
+static void end_of_file_with_a_job_counts_as_gone(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    mr_connection_eof(f->connection);
+    assert_int_equal(f->gone, 1);
+    assert_true(mr_connection_is_finished(f->connection));
+    mr_request_release(f->held);
+}
+
+static void end_of_file_without_a_job_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    mr_connection_input(f->connection, "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n", 80);
+    mr_connection_eof(f->connection);
+    flush(f);
+    assert_int_equal(times(f->said, "hello"), 2);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void end_of_file_in_mid_body_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n123");
+    mr_connection_eof(f->connection);
+    flush(f);
+    assert_int_equal(f->aborted, 1);
+    assert_int_equal(f->ended, 0);
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 400 ", 13), 0);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void paused_body_stops_reading_until_resumed(void **state)
+{
+    struct fixture *f = *state;
+    f->pause = true;
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n123");
+    assert_false(mr_connection_wants_read(f->connection));
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_NOTHING);
+    f->pause = false;
+    mr_stream_resume(&f->held->body);
+    assert_true(mr_connection_wants_read(f->connection));
+    feed(f, "4567890");
+    assert_int_equal(f->body_len, 10);
+    assert_non_null(strstr(f->said, "taken"));
+}
+
+static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    char block[8192];
+    memset(block, 'x', sizeof(block));
+    unsigned pushed = 0;
+    while (mr_stream_push(f->stream, block, sizeof(block)) == MR_FLOW_MORE)
+        pushed++;
+    assert_in_range(pushed, 4, 16);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_WRITE);
+    flush(f);
+    assert_int_equal(f->resumed, 1);
+    mr_stream_end(f->stream);
+    flush(f);
+    assert_string_equal(f->said + f->said_len - 7, "\r\n0\r\n\r\n");
+    assert_false(mr_connection_is_finished(f->connection));
+}
+
+static void aborted_answer_never_ends_cleanly(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_fault fault = {.error = MR_EIO};
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_stream_push(f->stream, "abc", 3);
+    mr_stream_abort(f->stream, &fault);
+    assert_true(mr_connection_is_finished(f->connection));
+    assert_true(mr_connection_is_aborted(f->connection));
+    assert_null(strstr(f->said, "\r\n0\r\n"));
+}
+
+static void reset_cancels_a_streamed_answer(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_connection_reset(f->connection);
+    assert_int_equal(f->cancelled, 1);
+    assert_int_equal(f->gone, 1);
+}
+
+static void head_request_gets_the_head_only(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "HEAD /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_non_null(strstr(f->said, "Content-Length: 5"));
+    assert_string_equal(f->said + f->said_len - 4, "\r\n\r\n");
+}
+
+static void old_client_is_answered_and_closed(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hello HTTP/1.0\r\n\r\n");
+    assert_non_null(strstr(f->said, "Connection: close"));
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void reading_stops_after_one_heads_room_while_a_job_runs(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    size_t total = 0;
+    while (mr_connection_wants_read(f->connection)) {
+        size_t len;
+        assert_null(mr_connection_space(f->connection, &len));
+        assert_true(len > 0);
+        char *bytes = calloc(1, len);
+        mr_connection_input(f->connection, bytes, len);
+        free(bytes);
+        total += len;
+    }
+    assert_int_equal(total, 16384);
+    mr_connection_reset(f->connection);
+    mr_request_release(f->held);
+}
+
+static void slow_head_is_timed_out(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hel");
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_HEAD);
+    mr_connection_timeout(f->connection);
+    flush(f);
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 408 ", 13), 0);
+    assert_true(mr_connection_wants_shutdown(f->connection));
+}
+
+static void foreign_hosts_and_origins_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hello HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert_int_equal(times(f->said, "403 Forbidden"), 1);
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n");
+    assert_int_equal(times(f->said, "403 Forbidden"), 2);
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST "Origin: http://localhost\r\n\r\n");
+    assert_int_equal(times(f->said, "200 OK"), 1);
+}
+
+static void draining_closes_idle_connections_and_announces_it_to_others(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    atomic_store(&f->http.draining, true);
+    mr_connection_drain(f->connection);
+    assert_false(mr_connection_is_finished(f->connection));
+    mr_request_release(f->held);
+    answer(f->held, "last");
+    flush(f);
+    assert_non_null(strstr(f->said, "Connection: close"));
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(request_is_answered_and_connection_kept),
+        TEST(head_may_arrive_byte_by_byte),
+        TEST(pipelined_requests_are_answered_in_order),
+        TEST(flood_of_pipelined_requests_is_answered_in_turns),
+        TEST(chunked_body_reaches_the_handler),
+        TEST(chunked_body_over_the_limit_is_refused),
+        TEST(announced_body_over_the_limit_is_refused_before_it_is_sent),
+        TEST(continue_is_sent_when_the_body_is_taken),
+        TEST(small_unwanted_body_is_drained_and_the_connection_kept),
+        TEST(large_unwanted_body_closes_the_connection_after_the_answer),
+        TEST(malformed_head_is_answered_and_the_connection_closed),
+        TEST(head_that_outgrows_its_room_is_refused),
+        TEST(answer_of_a_job_is_sent_when_it_comes),
+        TEST(abandoned_request_is_freed_by_its_release),
+        TEST(end_of_file_with_a_job_counts_as_gone),
+        TEST(end_of_file_without_a_job_is_answered),
+        TEST(end_of_file_in_mid_body_is_an_error),
+        TEST(paused_body_stops_reading_until_resumed),
+        TEST(slow_reader_pauses_the_answer_and_resumes_it),
+        TEST(aborted_answer_never_ends_cleanly),
+        TEST(reset_cancels_a_streamed_answer),
+        TEST(head_request_gets_the_head_only),
+        TEST(old_client_is_answered_and_closed),
+        TEST(reading_stops_after_one_heads_room_while_a_job_runs),
+        TEST(slow_head_is_timed_out),
+        TEST(foreign_hosts_and_origins_are_refused),
+        TEST(draining_closes_idle_connections_and_announces_it_to_others),
+    };
+    mr_log_set_level(MR_LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
