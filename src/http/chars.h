@@ -1,0 +1,44 @@
+/* chars.h -- the alphabets of HTTP and URIs, hex digits and UTF-8: what the readers of this floor share.
+ * Pure functions; any thread. */
+#ifndef MR_HTTP_CHARS_H
+#define MR_HTTP_CHARS_H
+
+#include "base/slice.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mr_char_class {
+    MR_CHAR_TOKEN = 1,   /* tchar (RFC 9110, section 5.6.2) */
+    MR_CHAR_FIELD = 2,   /* of a field value: visible ASCII, SP, HTAB, obs-text (RFC 9110, section 5.5) */
+    MR_CHAR_TARGET = 4,  /* of a request target, see chars.c */
+    MR_CHAR_HOST = 8,    /* unreserved and sub-delims: of a registered name (RFC 3986, section 3.2.2) */
+    MR_CHAR_QUOTED = 16, /* qdtext: between the quotes of a quoted-string (RFC 9110, section 5.6.4) */
+};
+extern const uint8_t mr_char_classes[256];
+
+static inline bool mr_char_is(char c, enum mr_char_class class)
+{
+    return (mr_char_classes[(uint8_t)c] & class) != 0;
+}
+
+/* All of it, and not empty? */
+bool mr_chars_are(struct mr_slice text, enum mr_char_class class);
+
+/* Value of a hex digit, or -1. */
+static inline int mr_char_hex(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
+        return (c | 0x20) - 'a' + 10;
+    return -1;
+}
+
+/* Is every '%' followed by two hex digits (RFC 3986, section 2.1)? */
+bool mr_percent_is_valid(struct mr_slice text);
+
+/* Octets (1 to 4) of the well-formed UTF-8 sequence that text begins with (RFC 3629: no overlong forms, no surrogates,
+ * nothing above U+10FFFF), or 0. */
+size_t mr_utf8_length(struct mr_slice text);
+
+#endif
