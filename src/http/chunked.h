@@ -1,0 +1,41 @@
+/* chunked.h -- a strict guard over the framing of a chunked body (RFC 9112, section 7.1).
+ *
+ * The raw bytes run through it before llhttp sees them. It refuses what llhttp would let pass (a bare LF that ends the
+ * body, empty extension names and values, obs-fold and empty names in trailers, sizes above 2^63-1) and bounds what
+ * llhttp does not count. White space around extensions and backslashes in quoted strings are in the grammar of the RFC
+ * but llhttp refuses them and nobody sends them: they are refused here too, so that both agree. Every octet it accepts,
+ * llhttp accepts; except for what llhttp reads into trailer fields called Content-Length and Transfer-Encoding.
+ *
+ * Pure; one body is guarded by one thread at a time. */
+#ifndef MR_HTTP_CHUNKED_H
+#define MR_HTTP_CHUNKED_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MR_CHUNK_DIGITS_MAX     16            /* hex digits of a size, leading zeros included */
+#define MR_CHUNK_EXTENSION_MAX  MR_KIB        /* octets of extensions of one chunk */
+#define MR_CHUNK_EXTENSIONS_MAX (16 * MR_KIB) /* of one body */
+#define MR_CHUNK_TRAILERS_MAX   (16 * MR_KIB) /* octets of all trailer fields with their line ends */
+
+struct mr_chunked {
+    bool done;   /* read-only: the body has ended */
+    size_t used; /* read-only: octets of the last call that belong to the body; the next request begins behind them */
+
+    /* private */
+    uint8_t state;
+    uint8_t digits;               /* of the size being read */
+    uint64_t left;                /* octets of data that the chunk still has */
+    size_t extension, extensions; /* octets of extensions: of this chunk, of the body */
+    size_t trailers;              /* octets of trailer fields */
+};
+
+/* Before the first byte of a body. */
+void mr_chunked_init(struct mr_chunked *guard);
+/* Look at the next bytes of the body. MR_OK (see done and used), or MR_EREQUEST, MR_EHEAD (too many trailers) with
+ * *fault filled: the connection cannot be read any further. Bytes behind the end of the body are not looked at. */
+int mr_chunked_guard(struct mr_chunked *guard, const char *bytes, size_t len, struct mr_fault *fault);
+
+#endif
