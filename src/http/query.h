@@ -1,5 +1,5 @@
-/* query.h -- the query of a target as decoded names and values (application/x-www-form-urlencoded, WHATWG URL section 5.1,
- * but strict: a malformed percent escape, an escaped NUL or invalid UTF-8 is an error and not silently kept).
+/* query.h -- the query of a target as decoded names and values (application/x-www-form-urlencoded, WHATWG URL
+ * section 5.1, but strict: a malformed percent escape, a NUL or invalid UTF-8 is an error and not silently kept).
  *
  * Also percent-decoding of one path segment. The loop's thread or any other; memory from the arena. */
 #ifndef MR_HTTP_QUERY_H
@@ -24,13 +24,14 @@ struct mr_query {
 int mr_query_parse(struct mr_query *out, struct mr_slice text, struct mr_arena *arena, struct mr_fault *fault);
 /* First value of `name`, or .at NULL. */
 struct mr_slice mr_query_find(const struct mr_query *query, const char *name);
-/* The first name that appears twice, other than those in the NULL-terminated list `repeatable` (may be NULL); or .at NULL. */
+/* The first name that appears twice and is not in the NULL-terminated list `repeatable` (may be NULL); or .at NULL. */
 struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *const *repeatable);
 
-/* Percent-decode one path segment. False: malformed escape, NUL, invalid UTF-8, or a decoded '/' or control character. */
+/* Percent-decode one path segment. False: malformed escape, NUL, invalid UTF-8, a decoded '/' or control character. */
 bool mr_path_decode(struct mr_slice *out, struct mr_slice segment, struct mr_arena *arena);
 
-/* The target as it may be logged: the path, and of the query the names with their values replaced by '*'. */
+/* The target as it may be logged: the path, and of the query the names with their values replaced by '*' (an empty
+ * value stays). */
 struct mr_slice mr_query_redact(struct mr_slice target, struct mr_arena *arena);
 
 #endif
