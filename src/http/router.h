@@ -1,10 +1,10 @@
 /* router.h -- which handler answers a method and path.
  *
- * A table of routes with patterns: "/healthz", "/files/{id}/info", "/pipe/{stages*}" ({name} matches one segment, not empty;
- * {name*} the rest of the path, slashes included, not empty). The first route in table order that matches wins; a path whose patterns match
- * but whose method does not is 405 with Allow. A GET route answers HEAD too. Small tables, searched in order.
- * Matching is on the raw path, segment by segment; parameters are decoded afterwards, so that %2F never makes a
- * separator. Pure; any thread. */
+ * A table of routes with patterns: "/healthz", "/files/{id}/info", "/pipe/{stages*}" ({name} matches one segment, not
+ * empty; {name*} the rest of the path, slashes included, not empty). The first route in table order that matches wins;
+ * a path whose patterns match but whose method does not is 405 with Allow. A GET route answers HEAD too. Small tables,
+ * searched in order. Matching is on the raw path, segment by segment; parameters are decoded afterwards, so that %2F
+ * never makes a separator. Pure; any thread. */
 #ifndef MR_HTTP_ROUTER_H
 #define MR_HTTP_ROUTER_H
 
@@ -20,8 +20,8 @@ struct mr_route {
     /* The head has arrived and passed all general checks; the body has not been read. The handler answers at once, or
      * takes the body (mr_request_take_body) and answers later. */
     void (*start)(struct mr_request *request);
-    /* The client went away before the answer was complete: cancel what runs for it. May be NULL. Called at most once, and
-     * never after the answer was complete. */
+    /* The client went away before the answer was complete: cancel what runs for it. May be NULL. Called at most once,
+     * and never after the answer was complete. */
     void (*gone)(struct mr_request *request);
 };
 
@@ -34,12 +34,12 @@ struct mr_route_match {
     } params[MR_ROUTE_PARAMS_MAX];
 };
 
-/* Find the route. MR_OK, MR_ENOTFOUND, or MR_EMETHOD: then *allowed has a bit (1u << method) for each method that is. routes
- * ends with a row whose pattern is NULL. */
+/* Find the route. MR_OK, MR_ENOTFOUND, or MR_EMETHOD: then *allowed has a bit (1u << method) for each method that is.
+ * routes ends with a row whose pattern is NULL. */
 int mr_router_match(const struct mr_route *routes, enum mr_method method, struct mr_slice path,
                     struct mr_route_match *out, unsigned *allowed);
-/* The Allow value of such a set, "GET, HEAD, OPTIONS": OPTIONS is always in it, HEAD wherever GET is. Writes at most size bytes with
- * NUL. */
+/* The Allow value of such a set, "GET, HEAD, OPTIONS": OPTIONS is always in it, HEAD wherever GET is. Writes at most
+ * size bytes with NUL. */
 void mr_router_allow(unsigned allowed, char *out, size_t size);
 
 #endif

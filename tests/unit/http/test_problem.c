@@ -1,0 +1,94 @@
+#include "base/macros.h"
+#include "http/problem.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct mr_arena arena;
+
+static int free_arena(void **state)
+{
+    (void)state;
+    mr_arena_reset(&arena);
+    return 0;
+}
+
+static void check_slice(struct mr_slice slice, const char *expected)
+{
+    assert_string_equal(slice.at, expected); /* a NUL stands behind it */
+    assert_int_equal(slice.len, strlen(expected));
+}
+
+static void fault_becomes_a_problem_document(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    mr_fault_set(&fault, MR_ENOTFOUND, NULL);
+    check_slice(mr_problem_json(&fault, &arena),
+                "{\"type\":\"urn:millrace:problem:not-found\",\"title\":\"There is nothing at this address.\","
+                "\"status\":404}");
+}
+
+static void detail_is_there_when_the_fault_has_one(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    mr_fault_set(&fault, MR_EPARAM, "The parameter \"%s\" is\nunknown.", "a\\b\xff");
+    check_slice(mr_problem_json(&fault, &arena),
+                "{\"type\":\"urn:millrace:problem:bad-parameter\","
+                "\"title\":\"A parameter is unknown, malformed or out of range.\",\"status\":400,"
+                "\"detail\":\"The parameter \\\"a\\\\b\xef\xbf\xbd\\\" is\\nunknown.\"}");
+}
+
+static void limit_and_value_are_there_when_a_bound_was_hit(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    mr_fault_limit(&fault, MR_EBODY, "max-body", 1073741824, UINT64_MAX);
+    check_slice(mr_problem_json(&fault, &arena),
+                "{\"type\":\"urn:millrace:problem:body-too-large\","
+                "\"title\":\"The body is larger than this server accepts.\",\"status\":413,"
+                "\"limit\":{\"name\":\"max-body\",\"value\":1073741824},\"value\":18446744073709551615}");
+}
+
+static void text_is_escaped_for_json(void **state)
+{
+    (void)state;
+    static const struct {
+        struct mr_slice text;
+        const char *escaped;
+    } table[] = {
+        {{"", 0}, ""},
+        {{"plain /'<>&~", 12}, "plain /'<>&~"},
+        {{"\"\\\b\f\n\r\t", 7}, "\\\"\\\\\\b\\f\\n\\r\\t"},
+        {{"\0\x01\x1f\x7f", 4}, "\\u0000\\u0001\\u001f\\u007f"},
+        {{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9}, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {{"a\xff"
+          "b",
+          3},
+         "a\xef\xbf\xbd"
+         "b"},
+        {{"\xc3", 1}, "\xef\xbf\xbd"},
+        {{"\xe2\x82", 2}, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {{"\xc0\xaf", 2}, "\xef\xbf\xbd\xef\xbf\xbd"},
+        {{"\xc3\"", 2}, "\xef\xbf\xbd\\\""},
+        {{"\xed\xa0\x80", 3}, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+    };
+    for (size_t i = 0; i < MR_ARRAY_SIZE(table); i++)
+        check_slice(mr_json_escape(table[i].text, &arena), table[i].escaped);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(fault_becomes_a_problem_document, free_arena),
+        cmocka_unit_test_teardown(detail_is_there_when_the_fault_has_one, free_arena),
+        cmocka_unit_test_teardown(limit_and_value_are_there_when_a_bound_was_hit, free_arena),
+        cmocka_unit_test_teardown(text_is_escaped_for_json, free_arena),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
