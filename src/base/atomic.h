@@ -11,9 +11,10 @@
 
 #include <stdatomic.h>
 
-#define mr_load(object, order)            atomic_load_explicit(object, memory_order_##order)
-#define mr_store(object, value, order)    atomic_store_explicit(object, value, memory_order_##order)
-#define mr_exchange(object, value, order) atomic_exchange_explicit(object, value, memory_order_##order)
+#define mr_load(object, order)             atomic_load_explicit(object, memory_order_##order)
+#define mr_store(object, value, order)     atomic_store_explicit(object, value, memory_order_##order)
+#define mr_exchange(object, value, order)  atomic_exchange_explicit(object, value, memory_order_##order)
+#define mr_fetch_add(object, value, order) atomic_fetch_add_explicit(object, value, memory_order_##order)
 
 /* True: *object was *expected and is now `desired`. False: *expected holds what was seen, read with order `failure`. */
 #define mr_compare_swap(object, expected, desired, success, failure) \

@@ -52,10 +52,10 @@ static struct civil civil_of(int64_t seconds)
     int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
 
     return (struct civil){
-        .year = (int)(year_of_era + (era - 1) * 400 + (month <= 2)),
+        .year = (int)(year_of_era + 400 * (era - 1) + (month <= 2)),
         .month = (int)month,
         .day = (int)(day_of_year - (153 * month_from_march + 2) / 5 + 1),
-        .weekday = (int)((days + 4 + 7 * 200000) % 7), /* 1 January 1970 was a Thursday */
+        .weekday = (int)((days + 4 + 1400000) % 7), /* day 0 was a Thursday; the sevens keep it positive */
         .hour = (int)(second_of_day / 3600),
         .minute = (int)(second_of_day / 60 % 60),
         .second = (int)(second_of_day % 60),

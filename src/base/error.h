@@ -50,7 +50,7 @@
 
 enum mr_error {
     MR_OK = 0,
-#define MR_ERROR_ENUM(code, value, status, type, text) code = value,
+#define MR_ERROR_ENUM(code, value, status, type, text) code = (value),
     MR_ERRORS(MR_ERROR_ENUM)
 #undef MR_ERROR_ENUM
 };

@@ -48,21 +48,30 @@ static struct {
     uint64_t reported_drops; /* the logger's thread only */
 } logger = {.writing = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO};
 
+/* After a failed write. Standard error may be shared with one who made it non-blocking: then wait for room. */
+static bool may_try_again(int fd)
+{
+    if (errno != EAGAIN)
+        return errno == EINTR;
+    return poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, STUCK_MS) > 0;
+}
+
 /* False when the bytes cannot be written at all (disk full, reader gone). */
 static bool write_all(int fd, struct iovec *runs, int count)
 {
     while (count > 0) {
         ssize_t written = writev(fd, runs, count);
-        /* Standard error may be shared with one who made it non-blocking. */
-        if (written < 0 && errno == EAGAIN && poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, STUCK_MS) > 0)
+        if (written < 0) {
+            if (!may_try_again(fd))
+                return false;
             continue;
-        if (written < 0 && errno != EINTR)
-            return false;
-        for (; written > 0 && (size_t)written >= runs->iov_len; count--, runs++)
-            written -= (ssize_t)runs->iov_len;
-        if (written > 0) {
-            runs->iov_base = (char *)runs->iov_base + written;
-            runs->iov_len -= (size_t)written;
+        }
+        size_t rest = (size_t)written;
+        for (; count > 0 && rest >= runs->iov_len; count--, runs++)
+            rest -= runs->iov_len;
+        if (count > 0) {
+            runs->iov_base = (char *)runs->iov_base + rest;
+            runs->iov_len -= rest;
         }
     }
     return true;

@@ -6,7 +6,9 @@
  *   name = value                                   file given with --config: '#' starts a comment, blank lines are free
  *
  * A repeatable option collects: within one source all its values count; a higher source replaces a lower one; the
- * environment and the file separate several values with spaces or (file) repeat the line.
+ * environment and the file separate several values with spaces or (file) repeat the line. Another option given twice
+ * in one source has its last value. Whatever no row knows is wrong, in each source; but an empty variable counts as not
+ * set, and the variables that Kubernetes makes for a service called like the prefix are passed over.
  * For start-up and SIGHUP, on one thread. */
 #ifndef MR_BASE_OPTIONS_H
 #define MR_BASE_OPTIONS_H
@@ -41,8 +43,9 @@ struct mr_options_program {
 
 enum mr_options_result { MR_OPTIONS_RUN, MR_OPTIONS_HELP, MR_OPTIONS_VERSION, MR_OPTIONS_CHECK, MR_OPTIONS_WRONG };
 
-/* Fill *config (zeroed by the caller). --help, --version, --check-config and --config FILE are known without a row.
- * WRONG: one line that names the option, where it was given and why was written to `complaints`; the program exits 2.
+/* Fill *config (zeroed by the caller). --help, --version, --check-config and --config FILE (or PREFIX_CONFIG) are known
+ * without a row. WRONG: one line that names the option, where it was given and why was written to `complaints`; the
+ * program exits 2.
  */
 enum mr_options_result mr_options_parse(const struct mr_options_program *program, void *config, int argc,
                                         char *const *argv, char *const *environment, FILE *complaints);
