@@ -183,7 +183,7 @@ static bool has_max(const struct mr_param_spec *spec)
 static uint64_t for_fault(const struct mr_param_spec *spec, double measured)
 {
     double value = spec->type == MR_PARAM_TIME ? measured * (double)MR_NS_PER_S : measured;
-    return value <= 0 ? 0 : (uint64_t)MR_MIN(value, (double)INT64_MAX);
+    return value <= 0 ? 0 : (uint64_t)(MR_MIN(value, (double)INT64_MAX) + 0.5);
 }
 
 int mr_param_parse(const struct mr_param_spec *spec, struct mr_slice text, struct mr_param_value *out,

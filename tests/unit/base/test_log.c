@@ -349,6 +349,60 @@ static void rotated_file_is_opened_anew(void **state)
     assert_non_null(strstr(content_of(path), "after"));
 }
 
+static void file_that_cannot_be_opened_anew_is_kept(void **state)
+{
+    (void)state;
+    start(MR_LOG_INFO, MR_LOG_LOGFMT);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    mr_log_reopen();
+    while (strstr(content_of(moved), "cannot be opened anew") == NULL)
+        sched_yield();
+    mr_log(MR_LOG_INFO, "after");
+    mr_log_stop();
+    rmdir(path);
+    assert_non_null(strstr(content_of(moved), "msg=\"after\""));
+}
+
+static void *read_to_end(void *context)
+{
+    size_t len = 0;
+    for (ssize_t got;
+         (got = read(*(int *)context, content + len, MR_MIN((size_t)5000, sizeof(content) - 1 - len))) > 0;)
+        len += (size_t)got;
+    content[len] = '\0';
+    return NULL;
+}
+
+/* Somebody made standard error non-blocking, and it is a pipe of 64 KiB: writes end short or not at all. */
+static void non_blocking_standard_error_loses_nothing(void **state)
+{
+    (void)state;
+    enum { LOGGED = 600 };
+    int ends[2], saved = dup(STDERR_FILENO);
+    pthread_t reader;
+    static char filler[1001];
+    memset(filler, 'x', sizeof(filler) - 1);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    assert_int_equal(mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL), 0);
+    for (int i = 0; i < LOGGED; i++)
+        mr_log(MR_LOG_INFO, "%s", filler);
+    assert_int_equal(pthread_create(&reader, NULL, read_to_end, &ends[0]), 0);
+    mr_log_stop();
+    dup2(saved, STDERR_FILENO); /* closes the pipe */
+    close(saved);
+    pthread_join(reader, NULL);
+    close(ends[0]);
+    assert_int_equal(mr_log_dropped(), 0);
+    int lines = 0;
+    for (const char *at = content, *end; (end = strchr(at, '\n')) != NULL; at = end + 1, lines++)
+        assert_int_equal(end - at, strlen("time=2026-01-02T03:04:05.678Z level=info msg=\"\"") + sizeof(filler) - 1);
+    assert_int_equal(lines, LOGGED);
+}
+
 static void flush_writes_at_once(void **state)
 {
     (void)state;
@@ -404,6 +458,8 @@ int main(void)
         with_directory(stuck_writer_costs_lines_and_not_time),
         with_directory(lost_reader_counts_as_dropped),
         with_directory(rotated_file_is_opened_anew),
+        with_directory(file_that_cannot_be_opened_anew_is_kept),
+        with_directory(non_blocking_standard_error_loses_nothing),
         with_directory(flush_writes_at_once),
         with_directory(file_that_cannot_be_opened_is_an_error),
         with_directory(lines_outside_start_and_stop_go_to_standard_error),
