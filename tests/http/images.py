@@ -1,0 +1,119 @@
+"""Images made for the tests, and what is read back from the answers."""
+
+import io
+import json
+import random
+import subprocess
+from functools import lru_cache
+
+from PIL import Image, ImageCms
+
+RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 30), (30, 30, 220), (250, 250, 250)
+QUADRANTS = (RED, GREEN, BLUE, WHITE)  # top left, top right, bottom left, bottom right
+
+ORIENTATION, GPS_IFD = 0x0112, 0x8825
+# How a camera held that way stores an upright image (EXIF 2.32, 4.6.4 A): what a reader does to show it, backwards.
+STORED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def quadrants(width, height, mode="RGB"):
+    """Four areas of plain colour: shows which way is up."""
+    image = Image.new("RGB", (width, height))
+    for index, colour in enumerate(QUADRANTS):
+        x, y = index % 2 * (width // 2), index // 2 * (height // 2)
+        image.paste(colour, (x, y, width, height) if index == 3 else (x, y, x + width, y + height))
+    return image.convert(mode)
+
+
+def encode(image, kind="JPEG", **options):
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def exif(orientation=None, gps=True):
+    """An EXIF block as cameras write it, with a position that must never leave the server."""
+    block = Image.Exif()
+    block[0x010F] = "SecretCamera"  # Make
+    block[0x013B] = "Secret Person"  # Artist
+    if orientation is not None:
+        block[ORIENTATION] = orientation
+    if gps:
+        block[GPS_IFD] = {1: "N", 2: (52.0, 31.0, 12.0), 3: "E", 4: (13.0, 24.0, 18.0)}
+    return block.tobytes()
+
+
+@lru_cache(maxsize=None)
+def photo(width=400, height=200, orientation=1, kind="JPEG"):
+    """A photograph that reads as `quadrants` of width x height once it is turned upright, stored turned away from it."""
+    image = quadrants(width, height)
+    if orientation in STORED:
+        image = image.transpose(STORED[orientation])
+    options = {"quality": 92} if kind == "JPEG" else {}
+    return encode(image, kind, exif=exif(orientation), **options)
+
+
+@lru_cache(maxsize=None)
+def noise(width, height, kind="JPEG", seed=1):
+    """Hard to compress, and so large as a file."""
+    image = Image.frombytes("RGB", (width, height), random.Random(seed).randbytes(width * height * 3))
+    return encode(image, kind, **({"quality": 90} if kind == "JPEG" else {}))
+
+
+@lru_cache(maxsize=None)
+def blank_png(width, height, mode="RGB"):
+    """Small as a file, large as pixels."""
+    return encode(Image.new(mode, (width, height)), "PNG", compress_level=9 if width < 3000 else 1)
+
+
+@lru_cache(maxsize=None)
+def slow_job():
+    """(target, body) of a job that keeps a worker busy for about a second and can be stopped at any time."""
+    return "/pipe/image?w=5000&fm=png", blank_png(9000, 9000)
+
+
+def swapped_profile():
+    """An sRGB profile whose red and green primaries change places: pure red in it looks green."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, green = profile.find(b"rXYZ"), profile.find(b"gXYZ")
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
+    return bytes(profile)
+
+
+# ---- reading
+
+
+def decode(data):
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def is_close(colour, wanted, tolerance=40):
+    return all(abs(a - b) <= tolerance for a, b in zip(colour, wanted))
+
+
+def assert_upright(data):
+    """The image shows `quadrants`, as it is stored: no reader has to turn it."""
+    image = decode(data)
+    assert image.getexif().get(ORIENTATION, 1) == 1
+    pixels = image.convert("RGB")
+    width, height = pixels.size
+    seen = [pixels.getpixel((width * x // 4, height * y // 4)) for y in (1, 3) for x in (1, 3)]
+    assert all(is_close(have, want) for have, want in zip(seen, QUADRANTS)), f"not upright: {seen}"
+
+
+def metadata(data):
+    """What exiftool finds, by group:name, without what describes the file and its pixels."""
+    found = subprocess.run(["exiftool", "-j", "-G", "-a", "-u", "-"], input=data, capture_output=True, check=True).stdout
+    tags = json.loads(found)[0]
+    technical = ("File:", "ExifTool:", "Composite:", "JFIF:", "PNG:", "RIFF:", "SourceFile")
+    return {name: value for name, value in tags.items() if not name.startswith(technical)}

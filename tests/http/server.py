@@ -1,0 +1,237 @@
+"""The server under test as a process: started with options, asked over HTTP, ended by signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from wire import Closed, Wire, request
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("MILLRACE_BINARY", ROOT / "build/millrace")).resolve()
+
+
+def sanitizer():
+    """The sanitizer that the binary was built with: "address", "thread" or ""."""
+    code = BINARY.read_bytes() if BINARY.exists() else b""  # conftest.py complains
+    return "address" if b"__asan_init" in code else "thread" if b"__tsan_init" in code else ""
+
+
+SANITIZER = sanitizer()
+# How much longer things may take than in a release build on an idle machine.
+PATIENCE = {"": 1, "address": 3, "thread": 6}[SANITIZER]
+
+
+def wait_for(condition, what, seconds=10.0):
+    """Poll until condition() is true and return what it gave; fail the test when it does not become so."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    pause = 0.002
+    while not (result := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds * PATIENCE:.0f} s in vain for: {what}"
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.05)
+    return result
+
+
+class Metrics:
+    """One scrape of /metrics."""
+
+    def __init__(self, text):
+        self.text = text
+        self.samples = []  # (name, {label: value}, value)
+        for line in text.splitlines():
+            if line and not line.startswith("#"):
+                match = re.fullmatch(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)", line)
+                assert match, f"not a sample: {line!r}"
+                labels = dict(re.findall(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"', match[2] or ""))
+                self.samples.append((match[1], labels, float(match[3])))
+
+    def names(self):
+        return {name for name, _, _ in self.samples}
+
+    def sum(self, name, **labels):
+        """The sum over all samples of that name that have these labels."""
+        return sum(
+            value
+            for sample, have, value in self.samples
+            if sample == name and all(have.get(key) == str(wanted) for key, wanted in labels.items())
+        )
+
+
+class Server:
+    """A running server. `options` are its flags; --listen 127.0.0.1:0 unless they say otherwise.
+
+    `passed`: a listening socket that it gets as systemd would pass it.
+    """
+
+    def __init__(self, *options, env=None, passed=None):
+        options = [str(option) for option in options]
+        command = [BINARY, *options]
+        if passed is not None:
+            # LISTEN_PID must be the server's own: a shell knows its pid, and becomes the server.
+            script = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{passed.fileno()}'
+            command = ["bash", "-c", script, "bash", *command]
+        elif not any(option.startswith("--listen") for option in options):
+            command.append("--listen=127.0.0.1:0")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MILLRACE_")}
+        environment.update(env or {})
+        self.log = []  # lines of standard error
+        self.urls = []
+        self.drained = False
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            pass_fds=() if passed is None else (passed.fileno(),),
+        )
+        self.reader = threading.Thread(target=self._read_log, daemon=True)
+        self.reader.start()
+        listeners = sum(option.startswith("--listen") for option in options) or 1
+        wait_for(lambda: len(self.urls) >= listeners or self.exited(), "the server to listen")
+        assert len(self.urls) >= listeners, "the server did not start:\n" + self.text()
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            line = line.decode("utf-8", "backslashreplace").rstrip("\n")
+            self.log.append(line)
+            if match := re.search(r"listening on ((?:http://|unix:)[^\s\"]+)", line):
+                self.urls.append(match[1])
+
+    # ---- talking to it
+
+    @property
+    def port(self):
+        return int(self.urls[0].rsplit(":", 1)[1].rstrip("/"))
+
+    def address(self, index=0):
+        url = self.urls[index]
+        if url.startswith("unix:"):
+            return url[len("unix:") :]
+        host, port = url[len("http://") :].rstrip("/").rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
+    def connect(self, index=0, **more):
+        return Wire(self.address(index), **more)
+
+    def request(self, method, target, fields=(), body=None, **more):
+        """One request on a connection of its own."""
+        with self.connect() as wire:
+            return wire.request(method, target, fields, body, **more)
+
+    def get(self, target, fields=()):
+        return self.request("GET", target, fields)
+
+    def post(self, target, body, fields=()):
+        return self.request("POST", target, fields, body)
+
+    def raw(self, data):
+        """Send these bytes; the first answer to them."""
+        with self.connect() as wire:
+            wire.send(data)
+            return wire.receive()
+
+    def metrics(self):
+        response = self.get("/metrics")
+        assert response.status == 200
+        return Metrics(response.body.decode())
+
+    def metric(self, name, **labels):
+        return self.metrics().sum(name, **labels)
+
+    def wait_for_metric(self, name, wanted, seconds=10.0, **labels):
+        """Wait until the metric is at least `wanted`."""
+        return wait_for(lambda: self.metric(name, **labels) >= wanted, f"{name}{labels} >= {wanted}", seconds)
+
+    def text(self):
+        return "\n".join(self.log)
+
+    def access_log(self, path, count=1):
+        """The first `count` access lines of requests for `path`, parsed, once they are written. The log must be JSON."""
+
+        def lines():
+            parsed = [json.loads(line) for line in list(self.log) if line.startswith("{")]
+            found = [line for line in parsed if str(line.get("path", line.get("target", ""))).split("?")[0] == path]
+            return found if len(found) >= count else None
+
+        return wait_for(lines, f"{count} access lines for {path}")
+
+    def resident_bytes(self):
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    # ---- ending it
+
+    def exited(self):
+        return self.process.poll() is not None
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=20.0):
+        """Its exit status, once it has ended by itself."""
+        try:
+            status = self.process.wait(seconds * PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the server still runs after {seconds * PATIENCE:.0f} s:\n{self.text()[-4000:]}") from None
+        self.reader.join(5)
+        return status
+
+    def terminate(self, seconds=20.0):
+        """SIGTERM, and its exit status."""
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def kill(self):
+        if not self.exited():
+            self.process.kill()
+        self.process.wait()
+
+    # ---- what must hold after every test
+
+    def unrest(self):
+        """What is still going on although every client has left; empty when nothing is."""
+        metrics = self.metrics()
+        at_rest = {  # our own scrape is one connection and one request
+            "millrace_connections": 1,
+            "millrace_requests_in_flight": 1,
+            "millrace_queue_depth": 0,
+            "millrace_workers_busy": 0,
+            "millrace_memory_budget_used_bytes": 0,
+        }
+        found = {name: metrics.sum(name) for name in at_rest}
+        return {name: value for name, value in found.items() if value != at_rest[name]}
+
+    def assert_at_rest(self):
+        assert not self.exited(), f"the server died with {self.process.returncode}:\n{self.text()[-4000:]}"
+        deadline = time.monotonic() + 15 * PATIENCE
+        while unrest := self.unrest():
+            assert time.monotonic() < deadline, f"still going on after the test: {unrest}"
+            time.sleep(0.01)
+        self.assert_no_reports()
+
+    def assert_no_reports(self):
+        bad = [line for line in self.log if re.search(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:", line)]
+        assert not bad, f"sanitizer reports:\n{self.text()[-8000:]}"
+
+    def assert_drains(self):
+        """SIGTERM to a server at rest: it must end with 0, without a report."""
+        if self.drained:
+            return
+        self.drained = True
+        try:
+            if not self.exited():
+                self.assert_at_rest()
+                status = self.terminate()
+                assert status == 0, f"exit status {status}:\n{self.text()[-8000:]}"
+        finally:
+            self.kill()
+        self.assert_no_reports()
+
+
+__all__ = ["BINARY", "Closed", "Metrics", "PATIENCE", "SANITIZER", "Server", "request", "wait_for"]

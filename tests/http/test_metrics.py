@@ -1,0 +1,151 @@
+"""GET /metrics, /healthz, /readyz and /version: what operators look at."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from images import noise, photo
+from server import wait_for
+
+HISTOGRAMS = {
+    "millrace_loop_lag_seconds": {},
+    "millrace_loop_busy_seconds": {},
+    "millrace_queue_wait_seconds": {"lane": "interactive"},
+    "millrace_job_run_seconds": {"stage": "image"},
+}
+OTHERS = [
+    "millrace_queue_depth",
+    "millrace_workers_busy",
+    "millrace_workers",
+    "millrace_connections",
+    "millrace_requests_in_flight",
+    "millrace_requests_total",
+    "millrace_request_bytes_total",
+    "millrace_response_bytes_total",
+    "millrace_jobs_total",
+    "millrace_memory_budget_used_bytes",
+    "process_resident_memory_bytes",
+    "process_cpu_seconds_total",
+]
+
+
+@pytest.fixture(scope="module")
+def scrape(shared_server):
+    shared_server.post("/pipe/image?w=300", noise(1200, 900))
+    return shared_server.metrics()
+
+
+def test_the_format_is_the_classic_one_of_prometheus(server):
+    response = server.get("/metrics")
+    assert response["Content-Type"].startswith("text/plain") and "version=0.0.4" in response["Content-Type"]
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_has_nothing_to_say(scrape):
+    result = subprocess.run(["promtool", "check", "metrics"], input=scrape.text, capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", [*OTHERS, *(f"{name}_count" for name in HISTOGRAMS)])
+def test_there_is(scrape, name):
+    assert name in scrape.names()
+
+
+def test_every_family_is_explained_and_typed_once(scrape):
+    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in scrape.names()}
+    for family in families:
+        assert scrape.text.count(f"# HELP {family} ") == 1, family
+        assert scrape.text.count(f"# TYPE {family} ") == 1, family
+
+
+@pytest.mark.parametrize("name, labels", HISTOGRAMS.items())
+def test_buckets_rise_to_their_count(scrape, name, labels):
+    buckets = [
+        (float(have["le"]), value)
+        for sample, have, value in scrape.samples
+        if sample == f"{name}_bucket" and all(have.get(key) == wanted for key, wanted in labels.items())
+    ]
+    assert len(buckets) > 5
+    assert [le for le, _ in buckets] == sorted({le for le, _ in buckets}), "bounds rise"
+    assert [count for _, count in buckets] == sorted(count for _, count in buckets), "counts are cumulative"
+    assert buckets[-1][0] == float("inf")
+    assert buckets[-1][1] == scrape.sum(f"{name}_count", **labels)
+    assert scrape.sum(f"{name}_sum", **labels) >= 0
+
+
+def test_a_job_shows_in_the_histograms_in_seconds(server):
+    before = server.metrics()
+    server.post("/pipe/image?w=300", noise(1200, 900))
+    after = server.metrics()
+
+    def grown(name, **labels):
+        return after.sum(name, **labels) - before.sum(name, **labels)
+
+    assert grown("millrace_job_run_seconds_count", stage="image") == 1
+    assert 0.001 < grown("millrace_job_run_seconds_sum", stage="image") < 30
+    assert grown("millrace_queue_wait_seconds_count") == 1
+    assert 0 <= grown("millrace_queue_wait_seconds_sum") < 30
+    assert grown("millrace_jobs_total", outcome="done") == 1
+
+
+def test_requests_and_bytes_are_counted(server):
+    before = server.metrics()
+    for target in ("/healthz", "/healthz", "/nothing"):
+        server.get(target)
+    server.post("/pipe/image?w=30", photo())
+    server.post("/pipe/image?w=0", photo())
+    after = server.metrics()
+
+    def grown(name, **labels):
+        return after.sum(name, **labels) - before.sum(name, **labels)
+
+    assert grown("millrace_requests_total", route="/healthz", code="200") == 2
+    assert grown("millrace_requests_total", code="404") == 1
+    assert grown("millrace_requests_total", code="400") == 1
+    assert grown("millrace_request_bytes_total") > 2 * len(photo())
+    assert grown("millrace_response_bytes_total") > len(before.text)
+
+
+def test_paths_of_clients_make_no_labels(server):
+    """A label with a value for each path would let anybody fill the memory of Prometheus."""
+    server.get("/some-path-nobody-knows")
+    assert "some-path-nobody-knows" not in server.metrics().text
+
+
+def test_what_is_in_use_goes_up_and_down(start):
+    server = start("--workers=2")
+    wires = [server.connect() for _ in range(5)]
+    server.wait_for_metric("millrace_connections", 6)
+    for wire in wires:
+        wire.close()
+    wait_for(lambda: server.metric("millrace_connections") == 1, "five connections to be gone")
+    assert server.metric("millrace_workers") == 2
+    assert 1e6 < server.metric("process_resident_memory_bytes") < 4e9
+    assert server.metric("process_cpu_seconds_total") > 0
+
+
+def test_the_histograms_of_several_loops_are_one(start):
+    server = start("--loops=2", "--workers=2")
+    for _ in range(10):
+        assert server.post("/pipe/image?w=50", photo()).status == 200
+    metrics = server.metrics()
+    assert metrics.sum("millrace_job_run_seconds_count", stage="image") == 10
+    assert metrics.sum("millrace_requests_total", code="200") == 10
+
+
+def test_healthz_and_readyz_say_yes(server):
+    assert server.get("/healthz").status == 200
+    assert server.get("/readyz").status == 200
+
+
+def test_version_tells_versions_and_formats(server):
+    document = server.get("/version").json()
+    text = str(document)
+    assert re.match(r"\d+\.\d+\.\d+", document["version"])
+    for word in ("libuv", "llhttp", "vips", "jpeg", "png", "webp"):
+        assert word in text.lower(), document
+
+
+def test_a_scrape_of_all_these_names_is_small(scrape):
+    assert len(scrape.text) < 100_000

@@ -1,0 +1,155 @@
+"""More work than the server can do: it says so at once, with an honest Retry-After, and works on."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from images import blank_png, decode, noise, photo, slow_job
+from server import PATIENCE
+from test_pipe_image import problem
+from wire import chunked, request
+
+pytestmark = pytest.mark.threads
+
+
+def post_all(server, count, target, body):
+    """That many at once, each on a connection of its own that was opened before. Their answers."""
+    wires = [server.connect(timeout=60) for _ in range(count)]
+    whole = request("POST", target, body=body)
+
+    def ask(wire):
+        with wire:
+            wire.send(whole)
+            return wire.receive()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(ask, wires))
+
+
+def assert_refused(response, *names):
+    assert response.status == 503
+    assert 1 <= int(response["Retry-After"]) <= 3600
+    assert response.json()["type"].removeprefix("urn:millrace:problem:") in names
+
+
+def busy_worker(server, offload):
+    """A connection whose job keeps the only worker busy for about a second."""
+    target, body = slow_job()
+    wire = server.connect()
+    wire.send(request("POST", target, body=body))
+    if offload != "none":
+        server.wait_for_metric("millrace_workers_busy", 1)
+    return wire
+
+
+def test_two_hundred_jobs_at_once_are_done_or_refused(start, offload):
+    server = start("--workers=2", "--queue-depth=16")
+    answers = post_all(server, 200, "/pipe/image?w=300", noise(1200, 900))
+    done = [answer for answer in answers if answer.status == 200]
+    for answer in answers:
+        if answer.status != 200:
+            assert_refused(answer, "queue-full", "backlog", "expired")
+    assert all(decode(answer.body).size == (300, 225) for answer in done[:20])
+    assert len(done) >= 18, "what the queue holds is done"
+    metrics = server.metrics()
+    assert metrics.sum("millrace_jobs_total", outcome="done") == len(done)
+    if offload != "none":
+        assert len(done) < 200, "a queue of 16 cannot have taken them all"
+        assert metrics.sum("millrace_jobs_total", outcome="refused") >= 200 - len(done)
+
+
+def test_two_hundred_jobs_fit_into_a_queue_that_is_long_enough(start):
+    server = start("--workers=2", "--queue-depth=256", "--job-deadline=120s")
+    answers = post_all(server, 200, "/pipe/image?w=50", photo())
+    assert {answer.status for answer in answers} == {200}
+
+
+def test_a_full_queue_refuses_before_the_body_is_sent(start, offload):
+    if offload == "none":
+        pytest.skip("the loop is at work while a job runs: it cannot answer, and so refuses nobody")
+    server = start("--workers=1", "--queue-depth=1", "--job-deadline=60s")
+    with busy_worker(server, offload) as first, server.connect() as second, server.connect() as third:
+        second.send(request("POST", "/pipe/image?w=50", body=photo()))
+        server.wait_for_metric("millrace_queue_depth", 1)
+        third.send(request("POST", "/pipe/image?w=50", {"Expect": "100-continue", "Content-Length": len(photo())}))
+        assert_refused(third.receive(), "queue-full", "backlog")
+        assert server.get("/healthz").status == 200, "the loop is free"
+        assert first.receive().status == 200
+        assert second.receive().status == 200
+    assert server.post("/pipe/image?w=50", photo()).status == 200, "it takes work again"
+
+
+def test_a_job_that_waits_past_its_deadline_is_not_run(start, offload):
+    if offload == "none":
+        pytest.skip("a job waits no longer there than a turn of the loop")
+    server = start("--workers=1", "--job-deadline=200ms")
+    with busy_worker(server, offload) as first, server.connect() as second:
+        response = second.request("POST", "/pipe/image?w=50", body=photo())
+        assert_refused(response, "expired", "backlog")
+        assert first.receive().status == 200
+    assert server.metric("millrace_job_run_seconds_count") == 1
+
+
+def test_a_job_that_runs_too_long_is_stopped_with_422(start):
+    server = start("--job-time=100ms")
+    target, body = slow_job()
+    began = time.monotonic()
+    document = problem(server.post(target, body), 422, "too-expensive")
+    assert time.monotonic() - began < 0.8 * PATIENCE + 0.5, "it was not stopped in the middle"
+    assert document
+    assert server.post("/pipe/image?w=50", photo()).status == 200
+
+
+def test_the_loop_stays_free_while_jobs_run(start, offload):
+    if offload == "none":
+        pytest.skip("that is what the other two are for")
+    server = start("--workers=2")
+    with busy_worker(server, offload), busy_worker(server, offload):
+        times = []
+        for _ in range(20):
+            began = time.monotonic()
+            assert server.get("/healthz").status == 200
+            times.append(time.monotonic() - began)
+    assert sorted(times)[10] < 0.1 * PATIENCE
+
+
+# ---- memory
+
+
+def test_a_budget_that_is_used_up_refuses_with_503_and_comes_back(start):
+    server = start("--memory-budget=16MiB", "--body-memory=16MiB")
+    with server.connect() as first:
+        first.send(request("POST", "/pipe/image?w=50", {"Content-Length": 12 << 20}) + photo())
+        server.wait_for_metric("millrace_memory_budget_used_bytes", 12 << 20)
+        with server.connect() as second:
+            second.send(request("POST", "/pipe/image?w=50", {"Content-Length": 12 << 20, "Expect": "100-continue"}))
+            assert_refused(second.receive(), "memory-budget")
+        first.reset()
+    server.assert_at_rest()
+    assert server.post("/pipe/image?w=50", photo()).status == 200
+
+
+def test_bodies_above_the_body_memory_go_to_a_file_and_are_the_same(start, tmp_path):
+    server = start("--memory-budget=64MiB", "--body-memory=64KiB", env={"TMPDIR": str(tmp_path)})
+    whole = noise(1200, 900)
+    assert len(whole) > 500_000
+    with_length = request("POST", "/pipe/image?w=300", body=whole)
+    in_chunks = request("POST", "/pipe/image?w=300", {"Transfer-Encoding": "chunked"}) + chunked(whole, 10_000)
+    for data in (with_length, in_chunks):
+        response = server.raw(data)
+        assert response.status == 200 and decode(response.body).size == (300, 225)
+    assert list(tmp_path.iterdir()) == [], "the file has no name"
+
+
+def test_a_temporary_directory_that_is_not_there_is_a_clear_error(start, tmp_path):
+    server = start("--body-memory=64KiB", env={"TMPDIR": str(tmp_path / "nothing")})
+    response = server.post("/pipe/image?w=300", noise(1200, 900))
+    assert response.status in (200, 500), response.body  # or it falls back to another
+    assert server.post("/pipe/image?w=50", photo()).status == 200
+
+
+def test_an_image_that_needs_more_than_the_budget_is_refused(start):
+    server = start("--memory-budget=2MiB", "--body-memory=1MiB")
+    response = server.post("/pipe/image?w=3000", blank_png(3000, 3000))
+    assert response.status in (413, 503), response.body
+    assert server.post("/pipe/image?w=50", photo(40, 20)).status == 200

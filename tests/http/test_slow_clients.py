@@ -1,0 +1,283 @@
+"""Clients that are slow, half gone or gone: each ends in a clear answer or a clean close, and leaves nothing behind.
+
+That all counters come back to rest is checked by the fixtures at the end of every test.
+"""
+
+import time
+
+import pytest
+from images import noise, photo, slow_job
+from server import PATIENCE, wait_for
+from wire import Closed, request
+
+SECOND = 1.0 * PATIENCE  # what the options below call 1s may take this long
+
+
+def post_head(length=None, target="/pipe/image?w=50"):
+    fields = {"Content-Length": length} if length is not None else {"Transfer-Encoding": "chunked"}
+    return request("POST", target, fields)
+
+
+# ---- timeouts
+
+
+def test_a_head_that_comes_a_byte_at_a_time_is_408_when_its_time_is_over(start):
+    server = start("--head-timeout=1s")
+    with server.connect() as wire:
+        began = time.monotonic()
+        wire.trickle(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n" + b"X-Name: value\r\n" * 20, 0.1)
+        response = wire.receive()
+        assert response.status == 408 and response.closes
+        assert 0.9 < time.monotonic() - began < 1.5 + SECOND
+        assert wire.is_closed()
+    assert server.get("/healthz").status == 200
+
+
+def test_a_connection_without_a_request_is_closed_without_a_word(start):
+    server = start("--idle-timeout=500ms")
+    with server.connect() as fresh, server.connect() as used:
+        assert used.request("GET", "/healthz").status == 200
+        began = time.monotonic()
+        assert fresh.is_closed(2 + SECOND) and used.is_closed(2 + SECOND)
+        assert time.monotonic() - began > 0.3
+
+
+def test_the_idle_time_begins_anew_with_each_answer(start):
+    server = start("--idle-timeout=1s")
+    with server.connect() as wire:
+        for _ in range(4):
+            time.sleep(0.5)
+            assert wire.request("GET", "/healthz").status == 200
+        assert wire.is_closed(2 + SECOND)
+
+
+def test_a_body_that_stops_is_408(start):
+    server = start("--body-timeout=1s")
+    with server.connect() as wire:
+        wire.send(post_head(10_000) + b"x" * 100)
+        began = time.monotonic()
+        response = wire.receive()
+        assert response.status == 408 and response.closes
+        assert 0.8 < time.monotonic() - began < 1.5 + SECOND
+        assert response.json()["type"] == "urn:millrace:problem:request-timeout"
+    with server.connect() as wire:
+        wire.send(post_head() + b"5\r\nabc")
+        assert wire.receive().status == 408
+
+
+def test_a_body_that_never_begins_is_408(start):
+    server = start("--body-timeout=1s")
+    with server.connect() as wire:
+        wire.send(request("POST", "/pipe/image", {"Content-Length": 1000, "Expect": "100-continue"}))
+        assert wire.receive_head().status == 100
+        assert wire.receive().status == 408
+
+
+def test_a_body_that_makes_progress_is_not_cut_by_the_body_timeout(start):
+    server = start("--body-timeout=1s")
+    body = photo(40, 20)
+    with server.connect() as wire:
+        wire.send(post_head(len(body)))
+        step = len(body) // 6 + 1
+        for at in range(0, len(body), step):
+            wire.send(body[at : at + step])
+            time.sleep(0.4)
+        assert wire.receive().status == 200
+
+
+def test_a_body_below_the_minimal_rate_is_408(start):
+    """The rate is judged over some seconds, so that a slow start is forgiven."""
+    server = start("--min-rate=1KiB")
+    with server.connect() as wire:
+        wire.send(post_head(100_000))
+        began = time.monotonic()
+        wire.trickle(b"x" * 300, 0.1)
+        response = wire.receive()
+        assert response.status == 408
+        assert response.json()["limit"]["name"] == "min-rate"
+        assert 1 < time.monotonic() - began < 20 * PATIENCE
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut(start):
+    server = start("--body-timeout=1s")
+    with server.connect(receive_buffer=4096) as wire:
+        wire.send(request("POST", "/pipe/image?fm=png&w=2400", body=noise(3000, 2500)))
+        wait_for(lambda: server.metric("millrace_connections") == 1, "the reader to be cut", 15)
+        with pytest.raises((Closed, ConnectionError)):
+            wire.receive()
+
+
+def test_a_slow_reader_gets_all_of_its_answer(start):
+    server = start("--body-timeout=2s")
+    with server.connect(receive_buffer=16384) as wire:
+        wire.send(request("POST", "/pipe/image?fm=png&w=1000", body=noise(1200, 1000)))
+        response = wire.receive_head()
+        left = int(response["Content-Length"])
+        assert response.status == 200 and left > 1_000_000
+        left -= len(wire.buffer)
+        began = time.monotonic()
+        while left > 0:
+            left -= len(wire.socket.recv(65536))
+            if time.monotonic() - began < 3:
+                time.sleep(0.02)
+        assert left == 0
+
+
+def test_slow_clients_do_not_slow_down_others(start):
+    server = start()
+    slow = [server.connect() for _ in range(50)]
+    for index, wire in enumerate(slow):
+        wire.send(b"GET /heal" if index % 2 else post_head(1000) + b"x")
+    began = time.monotonic()
+    for _ in range(20):
+        assert server.get("/healthz").status == 200
+    assert time.monotonic() - began < SECOND
+    for wire in slow:
+        wire.close()
+
+
+# ---- half-closed
+
+
+def test_a_client_that_closes_its_side_behind_a_request_is_answered(server):
+    with server.connect() as wire:
+        wire.send(request("GET", "/healthz") + request("GET", "/version"))
+        wire.half_close()
+        assert wire.receive().status == 200
+        assert wire.receive().status == 200
+        assert wire.is_closed()
+
+
+def test_a_client_that_closes_its_side_and_sends_nothing_is_closed(server):
+    with server.connect() as wire:
+        wire.half_close()
+        assert wire.read_to_close() == b""
+
+
+@pytest.mark.parametrize("part", [b"GET", request("GET", "/healthz")[:-2], post_head(1000), post_head(1000) + b"x" * 500,
+                                  post_head() + b"5\r\nab", post_head() + b"2\r\nab\r\n"])  # fmt: skip
+def test_a_client_that_closes_its_side_within_a_request_is_refused_or_closed(server, part):
+    with server.connect() as wire:
+        wire.send(part)
+        wire.half_close()
+        try:
+            assert wire.receive().status == 400
+        except Closed as closed:
+            assert closed.bytes == b""
+        assert wire.is_closed()
+
+
+@pytest.mark.threads
+def test_a_client_that_closes_its_side_while_its_job_runs_counts_as_gone(start, offload):
+    server = start("--workers=1")
+    target, body = slow_job()
+    with server.connect() as wire:
+        wire.send(request("POST", target, body=body))
+        if offload != "none":  # the loop itself is at work there
+            server.wait_for_metric("millrace_workers_busy", 1)
+        wire.half_close()
+        try:
+            wire.receive()
+        except Closed:
+            pass
+        assert wire.is_closed()
+
+
+# ---- reset, in every state
+
+STATES = {
+    "before_any_byte": b"",
+    "within_a_head": b"POST /pipe/image HTTP/1.1\r\nHo",
+    "behind_a_head": post_head(100_000),
+    "within_a_body": post_head(100_000) + b"x" * 50_000,
+    "within_a_chunk_size": post_head() + b"5",
+    "within_a_chunk": post_head() + b"5\r\nab",
+    "between_chunks": post_head() + b"2\r\nab\r\n",
+    "within_the_trailers": post_head() + b"2\r\nab\r\n0\r\nX-N",
+    "behind_a_get": request("GET", "/healthz"),
+    "behind_a_post": request("POST", "/pipe/image?w=50", body=photo()),
+    "behind_a_refused_head": b"GET / HTTP/1.1\r\n\r\n" + b"x" * 1000,
+    "behind_a_refused_post": post_head(1000, "/nothing") + b"x",
+    "behind_pipelined_requests": request("GET", "/metrics") * 200,
+    "behind_a_post_and_half_a_request": request("POST", "/pipe/image?w=50", body=photo()) + b"GET /he",
+}
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("sent", STATES.values(), ids=STATES)
+def test_a_reset(server, sent):
+    for pause in (0, 0.001, 0.01, 0.05):
+        wire = server.connect()
+        wire.send(sent)
+        time.sleep(pause)
+        wire.reset()
+    assert server.get("/healthz").status == 200
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("leave", ["reset", "close"])
+def test_a_client_that_leaves_while_its_job_runs_stops_it(start, offload, leave):
+    server = start("--workers=1")
+    target, body = slow_job()
+    wire = server.connect()
+    wire.send(request("POST", target, body=body))
+    if offload == "none":
+        time.sleep(0.1)
+        getattr(wire, leave)()
+        return
+    server.wait_for_metric("millrace_workers_busy", 1)
+    getattr(wire, leave)()
+    server.wait_for_metric("millrace_jobs_total", 1, outcome="cancelled")
+    assert server.metric("millrace_jobs_total", outcome="done") == 0
+
+
+@pytest.mark.threads
+def test_a_client_that_leaves_while_its_job_waits_is_never_worked_for(start, offload):
+    if offload == "none":
+        pytest.skip("the loop runs the jobs itself: nobody can see one wait")
+    server = start("--workers=1")
+    target, body = slow_job()
+    with server.connect() as first:
+        first.send(request("POST", target, body=body))
+        server.wait_for_metric("millrace_workers_busy", 1)
+        waiting = [server.connect() for _ in range(5)]
+        for wire in waiting:
+            wire.send(request("POST", "/pipe/image?w=50", body=photo()))
+        server.wait_for_metric("millrace_queue_depth", 5)
+        for wire in waiting:
+            wire.reset()
+        assert first.receive().status == 200
+    server.wait_for_metric("millrace_jobs_total", 5, outcome="cancelled")
+    metrics = server.metrics()
+    assert metrics.sum("millrace_jobs_total", outcome="done") == 1
+    assert metrics.sum("millrace_job_run_seconds_count") == 1, "a cancelled job was run"
+
+
+@pytest.mark.threads
+def test_a_client_that_leaves_while_its_answer_is_sent(server):
+    for leave in ("reset", "close"):
+        wire = server.connect(receive_buffer=4096)
+        wire.send(request("POST", "/pipe/image?fm=png&w=1000", body=noise(1200, 1000)))
+        assert wire.receive_head().status == 200
+        getattr(wire, leave)()
+    assert server.get("/healthz").status == 200
+
+
+def test_a_client_that_leaves_an_idle_connection(server):
+    for leave in ("reset", "close", "half_close"):
+        wire = server.connect()
+        assert wire.request("GET", "/healthz").status == 200
+        getattr(wire, leave)()
+        wire.close()
+
+
+@pytest.mark.threads
+def test_many_clients_that_come_and_leave_at_any_moment(server):
+    """Whatever the moment, nothing is left behind."""
+    upload = request("POST", "/pipe/image?w=100", body=photo())
+    for index in range(150):
+        wire = server.connect()
+        wire.send(upload[: len(upload) * (index % 10 + 1) // 10])
+        time.sleep(index % 7 / 1000)
+        (wire.reset if index % 2 else wire.close)()
+    assert server.get("/healthz").status == 200
