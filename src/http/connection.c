@@ -113,7 +113,7 @@ bool mr_connection_can_drain(const struct mr_connection *self)
     const struct mr_request *request = self->request;
     if (request->request_half != MR_REQUEST_BODY)
         return true;
-    if (request->head.expect_continue && !request->body_taken)
+    if ((request->head.expect_continue || request->head.expect_other) && !request->body_taken)
         return false; /* the client may send the body or not: there is no telling what follows */
     return request->head.has_length && request->head.content_length - request->body_bytes <= DRAIN_MAX;
 }
