@@ -432,12 +432,11 @@ static void run(struct mr_connection *self, const void *bytes, size_t len)
     self->entered = false;
 }
 
+/* Not now: who moved it stands in the middle of the request, which the driver may end. */
 void mr_connection_moved(struct mr_connection *self)
 {
-    if (self->entered)
-        return;
-    run(self, NULL, 0);
-    self->changed(self->transport);
+    if (!self->entered)
+        self->changed(self->transport);
 }
 
 void mr_connection_abort(struct mr_connection *self)
@@ -641,7 +640,8 @@ bool mr_connection_wants_turn(const struct mr_connection *self)
 
 void mr_connection_turn(struct mr_connection *self)
 {
-    run(self, NULL, 0);
+    if (!self->finished)
+        run(self, NULL, 0);
 }
 
 enum mr_wait mr_connection_wait(const struct mr_connection *self)

@@ -31,8 +31,8 @@ enum mr_wait {
     MR_WAIT_LINGER,  /* the peer to close after we did */
 };
 
-/* changed: something happened outside of input/wrote/timeout (a job's answer): look at the wants again. Called on the
- * loop, never from inside a call of the transport into the connection. */
+/* changed: something happened outside of the transport's calls (a job's answer): call mr_connection_turn() in a later
+ * turn of the loop, not from inside changed(). */
 int mr_connection_create(struct mr_connection **out, struct mr_http *http, struct mr_loop *loop,
                          void (*changed)(void *transport), void *transport);
 /* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
@@ -63,7 +63,7 @@ bool mr_connection_wants_shutdown(const struct mr_connection *connection);
 bool mr_connection_is_finished(const struct mr_connection *connection);
 /* The answer was cut: close so that the peer notices (reset), never as if it had ended well. */
 bool mr_connection_is_aborted(const struct mr_connection *connection);
-/* More requests are at hand than one call serves: call turn() in a later turn of the loop. */
+/* More requests are at hand than one call serves: call mr_connection_turn() in a later turn of the loop. */
 bool mr_connection_wants_turn(const struct mr_connection *connection);
 void mr_connection_turn(struct mr_connection *connection);
 enum mr_wait mr_connection_wait(const struct mr_connection *connection);

@@ -63,8 +63,8 @@ void mr_policy_respond_options(struct mr_request *request, unsigned allowed);
 
 /* connection.c */
 
-/* Something of the request moved (an answer was begun or ended, a body was resumed): carry on, now or when the
- * transport's call returns. */
+/* Something of the request moved (an answer was begun or ended, a body was resumed): carry on, when the transport's
+ * call returns, or in a later turn of the loop. */
 void mr_connection_moved(struct mr_connection *connection);
 /* Cut: the peer must not take what it got for a whole answer. */
 void mr_connection_abort(struct mr_connection *connection);

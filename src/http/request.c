@@ -92,7 +92,7 @@ static void log_access(struct mr_request *request)
     mr_log_int(&line, "status", request->status);
     mr_log_int(&line, "bytes_in", (int64_t)request->body_bytes);
     mr_log_int(&line, "bytes_out", (int64_t)request->response_bytes);
-    mr_log_seconds(&line, "duration", mr_loop_now(request->loop) - request->began_at);
+    mr_log_seconds(&line, "duration", mr_clock_now() - request->began_at); /* the cached time would show 0 */
     if (request->traceparent[0] != '\0')
         mr_log_text(&line, "traceparent", request->traceparent);
     mr_log_text(&line, "outcome", request->outcome);

@@ -294,9 +294,9 @@ static void on_turn(struct mr_inbox_node *node)
     settle(socket);
 }
 
-static void settle_turn(struct socket *socket)
+static void post_turn(struct socket *socket)
 {
-    if (socket->turn_posted || !mr_connection_wants_turn(socket->connection))
+    if (socket->turn_posted || socket->closing)
         return;
     socket->turn_posted = true;
     socket->turn_node.deliver = on_turn;
@@ -329,13 +329,14 @@ static void settle(struct socket *socket)
         close_socket(socket);
         return;
     }
-    settle_turn(socket);
+    if (mr_connection_wants_turn(socket->connection))
+        post_turn(socket);
     settle_timer(socket);
 }
 
 static void on_changed(void *context)
 {
-    settle(context);
+    post_turn(context);
 }
 
 /* ---- accepting ---- */
