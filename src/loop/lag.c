@@ -1,6 +1,7 @@
 /* DESIGN. The timerfd is armed with an absolute first tick and an interval, so the ticks' due times are known exactly
  * and a late tick does not move the next. The kernel counts the ticks that went by; the callback is late by the first
  * of them. libuv's own timers would not do: they are good to a millisecond, which is what is to be measured. */
+#include "base/counter.h"
 #include "loop/loop_internal.h"
 
 #include <sys/timerfd.h>
@@ -66,9 +67,7 @@ void mr_lag_iteration(struct mr_loop *loop)
     loop->worked = false;
     probe->span_from = now;
     probe->idle_then = idle;
-    atomic_store_explicit(&loop->stats.iterations,
-                          atomic_load_explicit(&loop->stats.iterations, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    mr_counter_add(&loop->stats.iterations, 1);
 }
 
 int mr_lag_open(struct mr_loop *loop)

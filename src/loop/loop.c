@@ -8,7 +8,7 @@
  * completions only as long as the loop has nothing else to wake up for. */
 #include "loop/loop_internal.h"
 
-#include "base/macros.h"
+#include "base/counter.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,10 +37,7 @@ static void on_deliver(uv_check_t *handle)
 
     bool more;
     uint64_t started = mr_loop_enter(loop);
-    uint64_t delivered = mr_inbox_drain(&loop->inbox, DELIVERIES_PER_TURN, &more);
-    atomic_store_explicit(&loop->stats.deliveries,
-                          atomic_load_explicit(&loop->stats.deliveries, memory_order_relaxed) + delivered,
-                          memory_order_relaxed);
+    mr_counter_add(&loop->stats.deliveries, mr_inbox_drain(&loop->inbox, DELIVERIES_PER_TURN, &more));
     mr_loop_leave(loop, "completions", started);
 
     if (more)

@@ -1,11 +1,11 @@
 /* job.h -- one piece of work for a worker: what it does, where it comes back, what became of it.
  *
  * Ownership, in four sentences:
- *  1. A job belongs to its loop before submit, to the offload and one worker until it is posted to the loop's inbox, then
- *     to the loop again. Nobody else looks, except mr_job_cancel(), which only marks.
+ *  1. A job belongs to its loop before submit, to the offload and one worker until it is posted to the loop's
+ *     inbox, then to the loop again. Nobody else looks, except mr_job_cancel(), which only marks.
  *  2. work() touches the job (and what embeds it) and nothing else: no request, no connection, no uv handle.
- *  3. Every accepted job comes back: done() runs exactly once, on its loop, never from inside submit, also when it expired,
- *     was cancelled or the offload shut down. A refused one never left its owner; done() is not called.
+ *  3. Every accepted job comes back: done() runs exactly once, on its loop, never from inside submit, also when it
+ *     expired, was cancelled or the offload shut down. A refused one never left its owner; done() is not called.
  *  4. A job is embedded in what it serves (mr_container_of): submitting allocates nothing. */
 #ifndef MR_WORKERS_JOB_H
 #define MR_WORKERS_JOB_H
@@ -32,12 +32,12 @@ enum mr_job_outcome {
 };
 
 struct mr_job {
-    /* Set by the owner before submit. */
-    void (*work)(struct mr_job *job);  /* on a worker (on the loop itself under --offload=none) */
-    void (*done)(struct mr_job *job);  /* on `loop`, exactly once */
-    struct mr_loop *loop;              /* borrowed: the loop it is submitted from; outlives the job */
+    /* Set by the owner before submit, which resets the rest. */
+    void (*work)(struct mr_job *job); /* on a worker (on the loop itself under --offload=none) */
+    void (*done)(struct mr_job *job); /* on `loop`, exactly once */
+    struct mr_loop *loop;             /* borrowed: the loop it is submitted from; outlives the job */
     enum mr_lane lane;
-    struct mr_histogram *run_time;     /* borrowed or NULL: where `loop` records how long work() ran (ns) */
+    struct mr_histogram *run_time; /* borrowed or NULL: where `loop` records how long work() ran (ns) */
 
     /* Read-only; valid in done(). Monotonic ns; started and finished are 0 when work() was not run. */
     enum mr_job_outcome outcome;
@@ -50,7 +50,6 @@ struct mr_job {
     struct mr_inbox_node completion;
     struct mr_offload *offload;
     uint64_t deadline;
-    uv_work_t token; /* used under --offload=libuv only */
 };
 
 /* Mark the job as not wanted any more: it is not started, or stops at its next checkpoint. It comes back all the same.

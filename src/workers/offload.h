@@ -4,8 +4,8 @@
  *   libuv     uv_queue_work: libuv's one pool with a mutex, the common baseline
  *   none      on the loop itself, one job a turn: what offloading is compared with
  *
- * All three draw from the same lanes (queue.h): under `libuv` and `none` what is handed over is only the turn to run the
- * next job.
+ * All three draw from the same lanes (queue.h): under `libuv` and `none` what is handed over is only the turn to run
+ * the next job.
  *
  *                 the job's loop   any thread   main (no loop running)
  *   submit             yes             -              -
@@ -31,18 +31,19 @@ enum mr_worker_priority {
 
 struct mr_offload_config {
     enum mr_offload_kind kind;
-    unsigned workers;                  /* threads, also libuv's; 1 or more */
+    unsigned workers; /* threads, also libuv's; 1 or more */
     enum mr_worker_priority priority;
-    uint32_t queue_depth;              /* jobs waiting per loop and lane, rounded up to a power of two */
-    uint64_t deadline_ns;              /* a job that waited longer is not run */
-    uint64_t run_ns_max;               /* a job is told to stop after running this long (cancel.stop_at); 0: no bound */
-    void (*worker_end)(void);          /* or NULL: called by each worker thread before it ends */
-    struct mr_loop *const *loops;      /* borrowed: the loops that will submit, in order of their index */
+    uint32_t queue_depth;         /* jobs waiting per loop and lane, rounded up to a power of two */
+    uint64_t deadline_ns;         /* a job that waited longer is not run */
+    uint64_t run_ns_max;          /* a job is told to stop after running this long (cancel.stop_at); 0: no bound */
+    void (*worker_end)(void);     /* or NULL: called by each worker thread before it ends */
+    struct mr_loop *const *loops; /* borrowed: the loops that will submit, in order of their index */
     unsigned loop_count;
 };
 
 struct mr_offload;
 
+/* Under `libuv` it sets UV_THREADPOOL_SIZE for the process: create it before anything uses libuv's pool. */
 int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *config);
 /* After close, when every job came back: joins the threads, frees, clears *offload. */
 void mr_offload_destroy(struct mr_offload **offload);
@@ -50,8 +51,8 @@ void mr_offload_destroy(struct mr_offload **offload);
 /* 0: the job is accepted and done() will be called. MR_EBUSY (its lane is full), MR_EBACKLOG (the wait would pass the
  * deadline), MR_ESHUTDOWN (closed): refused, the caller still owns it. */
 int mr_offload_submit(struct mr_offload *offload, struct mr_job *job);
-/* Would a job of this lane be accepted now? The same answers as submit, asked before a body is read. *retry_after_s: from
- * the backlog, when a try makes sense again (1 or more); may be NULL. */
+/* Would a job of this lane be accepted now? The same answers as submit, asked before a body is read. *retry_after_s:
+ * from the backlog, when a try makes sense again (1 or more); may be NULL. */
 int mr_offload_admit(struct mr_offload *offload, struct mr_loop *loop, enum mr_lane lane, uint32_t *retry_after_s);
 
 /* Take no more jobs; those not started come back as MR_JOB_SHUT_DOWN, running ones are cancelled. */
@@ -59,9 +60,9 @@ void mr_offload_close(struct mr_offload *offload);
 
 enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload);
 unsigned mr_offload_workers(const struct mr_offload *offload);
-unsigned mr_offload_busy(const struct mr_offload *offload);                         /* running a job now */
-uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane);     /* waiting now */
-uint32_t mr_offload_capacity(const struct mr_offload *offload);                     /* of one lane, all loops */
+unsigned mr_offload_busy(const struct mr_offload *offload);                     /* running a job now */
+uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane); /* waiting now */
+uint32_t mr_offload_capacity(const struct mr_offload *offload);                 /* of one lane, all loops */
 
 /* Numbers of the jobs of one loop; written by it, readable by any thread. */
 struct mr_offload_stats {

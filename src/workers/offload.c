@@ -1,0 +1,308 @@
+/* DESIGN. What all offloads have in common, in the order of a job's life:
+ *
+ *      admission (this loop) -> queue -> lanes -> mr_offload_run() (a worker) -> inbox -> deliver() (this loop) ->
+ * done()
+ *
+ * Numbers are kept by the loop a job belongs to, at submit and at deliver, so that workers share nothing but the queue.
+ */
+#include "workers/offload_internal.h"
+
+#include "base/assert.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_AVERAGE_OVER 8 /* jobs: weight of the newest in the moving average is 1/8 */
+
+static const struct {
+    const char *name;
+    const struct mr_offload_ops *ops;
+} kinds[] = {
+    [MR_OFFLOAD_WORKERS] = {"workers", &mr_offload_ops_workers},
+    [MR_OFFLOAD_LIBUV] = {"libuv", &mr_offload_ops_libuv},
+    [MR_OFFLOAD_NONE] = {"none", &mr_offload_ops_none},
+};
+
+const char *mr_offload_name(enum mr_offload_kind kind)
+{
+    MR_ASSERT(kind < MR_ARRAY_SIZE(kinds));
+    return kinds[kind].name;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------
+ */
+
+/* How many jobs run at once, at most. */
+static unsigned parallelism(const struct mr_offload *offload)
+{
+    return offload->config.kind == MR_OFFLOAD_NONE ? offload->config.loop_count : offload->config.workers;
+}
+
+static unsigned runners_needed(const struct mr_offload_config *config)
+{
+    if (config->kind == MR_OFFLOAD_NONE)
+        return config->loop_count;
+    /* libuv's pool may be larger than asked for, if it was started before: 1,024 is the most it ever has. */
+    return config->kind == MR_OFFLOAD_LIBUV ? 1024 : config->workers;
+}
+
+static void *aligned_zalloc(size_t size)
+{
+    void *memory = aligned_alloc(MR_CACHE_LINE, size);
+    if (memory != NULL)
+        memset(memory, 0, size);
+    return memory;
+}
+
+static void release(struct mr_offload *offload)
+{
+    if (offload->queue != NULL)
+        mr_queue_destroy(&offload->queue);
+    free(offload->runners);
+    free(offload->loops);
+    free(offload);
+}
+
+static int allocate(struct mr_offload *offload)
+{
+    const struct mr_offload_config *config = &offload->config;
+
+    offload->runner_count = runners_needed(config);
+    offload->loops = aligned_zalloc(config->loop_count * sizeof(*offload->loops));
+    offload->runners = aligned_zalloc(offload->runner_count * sizeof(*offload->runners));
+    if (offload->loops == NULL || offload->runners == NULL)
+        return MR_EMEMORY;
+    for (unsigned i = 0; i < config->loop_count; i++) {
+        MR_ASSERT(mr_loop_index(config->loops[i]) == i);
+        offload->loops[i].loop = config->loops[i];
+    }
+    return mr_queue_create(&offload->queue, config->loop_count, config->queue_depth);
+}
+
+int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *config)
+{
+    MR_ASSERT(config->workers > 0 && config->loop_count > 0 && config->queue_depth > 0);
+    struct mr_offload *offload = aligned_zalloc(sizeof(*offload));
+    if (offload == NULL)
+        return MR_EMEMORY;
+    offload->config = *config;
+    offload->ops = kinds[config->kind].ops;
+
+    int err = allocate(offload);
+    if (err != 0)
+        goto fail;
+    /* One worker is left to the other lanes; with one worker, or one turn a loop, there is nothing to leave. */
+    unsigned heavy_max = parallelism(offload);
+    if (config->kind != MR_OFFLOAD_NONE && heavy_max > 1)
+        heavy_max--;
+    mr_lanes_init(&offload->lanes, offload->queue, heavy_max);
+    err = offload->ops->start(offload);
+    if (err != 0) {
+        offload->ops->stop(offload);
+        goto fail;
+    }
+    *out = offload;
+    return 0;
+
+fail:
+    release(offload);
+    return err;
+}
+
+void mr_offload_destroy(struct mr_offload **out)
+{
+    struct mr_offload *offload = *out;
+
+    MR_ASSERT(atomic_load_explicit(&offload->closed, memory_order_relaxed));
+    for (unsigned i = 0; i < offload->config.loop_count; i++)
+        for (int lane = 0; lane < MR_LANE_COUNT; lane++)
+            MR_ASSERT(mr_counter_read(&offload->loops[i].in_flight[lane]) == 0);
+    offload->ops->stop(offload);
+    release(offload);
+    *out = NULL;
+}
+
+void mr_offload_close(struct mr_offload *offload)
+{
+    /* Relaxed: mr_runner_cancel() orders it before each worker's next start of a job. The jobs that wait have their
+     * turns already: they come back in them. */
+    atomic_store_explicit(&offload->closed, true, memory_order_relaxed);
+    for (unsigned i = 0; i < offload->runner_count; i++)
+        mr_runner_cancel(&offload->runners[i]);
+}
+
+/* ---- admission -----------------------------------------------------------------------------------------------------
+ */
+
+/* How long a job of `lane` would wait: the jobs of its own lane and of those before it, also the running ones, over
+ * the workers. What other lanes take out of turn is left out. */
+static uint64_t expected_wait_ns(const struct mr_offload *offload, const struct mr_offload_loop *own, enum mr_lane lane)
+{
+    uint64_t work_ns = 0;
+
+    for (unsigned i = 0; i < offload->config.loop_count; i++)
+        for (unsigned ahead = 0; ahead <= lane; ahead++)
+            work_ns += mr_counter_read(&offload->loops[i].in_flight[ahead]) * own->run_ns[ahead];
+    return work_ns / (lane == MR_LANE_HEAVY ? offload->lanes.heavy_max : parallelism(offload));
+}
+
+static int admission(struct mr_offload *offload, unsigned index, enum mr_lane lane)
+{
+    if (atomic_load_explicit(&offload->closed, memory_order_relaxed))
+        return MR_ESHUTDOWN;
+    if (mr_queue_is_full(offload->queue, index, lane))
+        return MR_EBUSY;
+    uint64_t deadline_ns = offload->config.deadline_ns;
+    if (deadline_ns != 0 && expected_wait_ns(offload, &offload->loops[index], lane) > deadline_ns)
+        return MR_EBACKLOG;
+    return 0;
+}
+
+/* Seconds until half of what waits now is done, or until the wait is within the deadline, whichever is later. */
+static uint32_t retry_after_s(const struct mr_offload *offload, unsigned index, enum mr_lane lane)
+{
+    uint64_t wait_ns = expected_wait_ns(offload, &offload->loops[index], lane);
+    uint64_t deadline_ns = offload->config.deadline_ns;
+    uint64_t over_ns = deadline_ns != 0 && wait_ns > deadline_ns ? wait_ns - deadline_ns : 0;
+    uint64_t seconds = (MR_MAX(over_ns, wait_ns / 2) + MR_NS_PER_S - 1) / MR_NS_PER_S;
+
+    return (uint32_t)MR_MAX(MR_MIN(seconds, 3600), 1);
+}
+
+int mr_offload_admit(struct mr_offload *offload, struct mr_loop *loop, enum mr_lane lane, uint32_t *retry_after)
+{
+    MR_ON_LOOP(loop);
+    unsigned index = mr_loop_index(loop);
+    int err = admission(offload, index, lane);
+    if (retry_after != NULL)
+        *retry_after = retry_after_s(offload, index, lane);
+    return err;
+}
+
+/* ---- a job's way ---------------------------------------------------------------------------------------------------
+ */
+
+static void deliver(struct mr_inbox_node *node);
+
+int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
+{
+    MR_ON_LOOP(job->loop);
+    unsigned index = mr_loop_index(job->loop);
+    struct mr_offload_loop *own = &offload->loops[index];
+    int err = admission(offload, index, job->lane);
+    if (err != 0) {
+        mr_counter_add(&own->stats.refused, 1);
+        return err;
+    }
+    job->offload = offload;
+    job->completion.deliver = deliver;
+    job->submitted_at = mr_loop_now(job->loop);
+    job->deadline = offload->config.deadline_ns != 0 ? job->submitted_at + offload->config.deadline_ns : UINT64_MAX;
+    job->started_at = job->finished_at = 0;
+    atomic_store_explicit(&job->cancel.cancelled, false, memory_order_relaxed);
+    job->cancel.stop_at = 0;
+    mr_counter_add(&own->in_flight[job->lane], 1);
+
+    err = mr_queue_try_push(offload->queue, index, job);
+    MR_ASSERT(err == 0); /* admission saw room, and only this loop fills it */
+    offload->ops->give_turn(offload, index);
+    return 0;
+}
+
+/* Is the job still to be run? */
+static enum mr_job_outcome judge(const struct mr_offload *offload, const struct mr_job *job, uint64_t now)
+{
+    if (atomic_load_explicit(&offload->closed, memory_order_relaxed))
+        return MR_JOB_SHUT_DOWN;
+    if (atomic_load_explicit(&job->cancel.cancelled, memory_order_relaxed))
+        return MR_JOB_CANCELLED;
+    return now > job->deadline ? MR_JOB_EXPIRED : MR_JOB_DONE;
+}
+
+void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct mr_job *job)
+{
+    mr_runner_begin(runner, job);
+    uint64_t now = mr_clock_now();
+    job->outcome = judge(offload, job, now);
+    if (job->outcome == MR_JOB_DONE) {
+        job->started_at = now;
+        if (offload->config.run_ns_max != 0)
+            job->cancel.stop_at = now + offload->config.run_ns_max;
+        job->work(job);
+        job->finished_at = mr_clock_now();
+    }
+    mr_runner_end(runner, job);
+    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane);
+    mr_loop_post(job->loop, &job->completion); /* the loop's from here on */
+}
+
+static void count_run(struct mr_offload_loop *own, const struct mr_job *job)
+{
+    uint64_t ran_ns = job->finished_at - job->started_at, *average = &own->run_ns[job->lane];
+
+    mr_counter_add(&own->stats.done, 1);
+    mr_histogram_record(&own->stats.queue_wait[job->lane], job->started_at - job->submitted_at);
+    if (job->run_time != NULL)
+        mr_histogram_record(job->run_time, ran_ns);
+    *average = *average == 0 ? ran_ns : *average - *average / RUN_AVERAGE_OVER + ran_ns / RUN_AVERAGE_OVER;
+}
+
+static void deliver(struct mr_inbox_node *node)
+{
+    struct mr_job *job = mr_container_of(node, struct mr_job, completion);
+    struct mr_offload_loop *own = &job->offload->loops[mr_loop_index(job->loop)];
+
+    mr_counter_subtract(&own->in_flight[job->lane], 1);
+    switch (job->outcome) {
+    case MR_JOB_DONE:
+        count_run(own, job);
+        break;
+    case MR_JOB_EXPIRED:
+        mr_counter_add(&own->stats.expired, 1);
+        break;
+    case MR_JOB_CANCELLED:
+        mr_counter_add(&own->stats.cancelled, 1);
+        break;
+    case MR_JOB_SHUT_DOWN:
+        mr_counter_add(&own->stats.shut_down, 1);
+        break;
+    }
+    job->done(job);
+}
+
+/* ---- numbers -------------------------------------------------------------------------------------------------------
+ */
+
+enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload)
+{
+    return offload->config.kind;
+}
+
+unsigned mr_offload_workers(const struct mr_offload *offload)
+{
+    return parallelism(offload);
+}
+
+unsigned mr_offload_busy(const struct mr_offload *offload)
+{
+    unsigned busy = 0;
+
+    for (unsigned i = 0; i < offload->runner_count; i++)
+        busy += mr_runner_is_busy(&offload->runners[i]);
+    return busy;
+}
+
+uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane)
+{
+    return mr_queue_depth(offload->queue, lane);
+}
+
+uint32_t mr_offload_capacity(const struct mr_offload *offload)
+{
+    return mr_queue_capacity(offload->queue);
+}
+
+const struct mr_offload_stats *mr_offload_stats(const struct mr_offload *offload, unsigned loop_index)
+{
+    MR_ASSERT(loop_index < offload->config.loop_count);
+    return &offload->loops[loop_index].stats;
+}

@@ -1,0 +1,56 @@
+/* offload_internal.h -- what the three implementations of the offload share; nobody else includes it.
+ *
+ * offload.c admits a job, puts it into the lanes and takes its completion back. An implementation only provides turns:
+ * a thread (or the loop itself) that takes the next job of the lanes and calls mr_offload_run(). */
+#ifndef MR_WORKERS_OFFLOAD_INTERNAL_H
+#define MR_WORKERS_OFFLOAD_INTERNAL_H
+
+#include "base/counter.h"
+#include "base/macros.h"
+#include "workers/lanes.h"
+#include "workers/offload.h"
+#include "workers/parking.h"
+#include "workers/pool.h"
+#include "workers/runner.h"
+
+struct mr_offload_ops {
+    int (*start)(struct mr_offload *offload);
+    /* One more job waits in the lanes. On the loop that submitted it. */
+    void (*give_turn)(struct mr_offload *offload, unsigned loop_index);
+    /* Every job came back: end the threads, free. Also after a start that failed. */
+    void (*stop)(struct mr_offload *offload);
+};
+extern const struct mr_offload_ops mr_offload_ops_workers, mr_offload_ops_libuv, mr_offload_ops_none;
+
+/* What belongs to one loop; written by it alone. */
+struct mr_offload_loop {
+    _Alignas(MR_CACHE_LINE) struct mr_loop *loop; /* borrowed */
+    _Atomic uint64_t in_flight[MR_LANE_COUNT];    /* submitted and not back; other loops read it for their estimates */
+    uint64_t run_ns[MR_LANE_COUNT];               /* moving average of the time a job ran; 0: none did yet */
+    void *turns;                                  /* the implementation's own */
+    struct mr_offload_stats stats;
+};
+
+struct mr_offload {
+    struct mr_offload_config config;
+    const struct mr_offload_ops *ops;
+    struct mr_queue *queue;
+    struct mr_lanes lanes;
+    struct mr_offload_loop *loops; /* [config.loop_count] */
+    struct mr_runner *runners;     /* [runner_count] */
+    unsigned runner_count;
+    atomic_bool closed;
+
+    /* workers */
+    struct mr_pool *pool;
+    struct mr_parking parking;
+    atomic_bool ending;
+
+    /* libuv */
+    _Atomic unsigned banked;
+};
+
+/* Run *job, which was just taken from the lanes, or find that it must not run, and send it back to its loop. */
+void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct mr_job *job);
+
+#endif

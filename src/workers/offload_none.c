@@ -1,0 +1,64 @@
+/* --offload=none: the loop runs the jobs itself, one between two polls, and everybody waits. That is its purpose: to
+ * show what the others are for. */
+#include "base/assert.h"
+#include "workers/offload_internal.h"
+#include <stdlib.h>
+
+struct turn {         /* of one loop; freed in its close callback */
+    uv_idle_t handle; /* active while jobs wait: libuv calls it once a turn and does not wait in poll */
+    struct mr_offload *offload;
+    unsigned loop_index;
+};
+
+static void on_turn(uv_idle_t *handle)
+{
+    struct turn *turn = mr_container_of(handle, struct turn, handle);
+    struct mr_offload *offload = turn->offload;
+    struct mr_runner *runner = &offload->runners[turn->loop_index];
+    struct mr_loop *loop = offload->loops[turn->loop_index].loop;
+    uint64_t started = mr_loop_enter(loop);
+    struct mr_job *job = mr_lanes_take(&offload->lanes, &runner->picker);
+
+    /* Another loop may have run our job: then it is our turn to find nothing. */
+    if (job != NULL)
+        mr_offload_run(offload, runner, job);
+    else
+        uv_idle_stop(handle);
+    mr_loop_leave(loop, "job", started);
+}
+
+static void give_turn(struct mr_offload *offload, unsigned loop_index)
+{
+    struct turn *turn = offload->loops[loop_index].turns;
+    uv_idle_start(&turn->handle, on_turn);
+}
+
+static int start(struct mr_offload *offload)
+{
+    for (unsigned i = 0; i < offload->config.loop_count; i++) {
+        struct turn *turn = calloc(1, sizeof(*turn));
+        if (turn == NULL)
+            return MR_EMEMORY;
+        turn->offload = offload;
+        turn->loop_index = i;
+        uv_idle_init(mr_loop_uv(offload->loops[i].loop), &turn->handle);
+        offload->loops[i].turns = turn;
+    }
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(mr_container_of(handle, struct turn, handle));
+}
+
+static void stop(struct mr_offload *offload)
+{
+    for (unsigned i = 0; i < offload->config.loop_count; i++) {
+        struct turn *turn = offload->loops[i].turns;
+        if (turn != NULL)
+            uv_close((uv_handle_t *)&turn->handle, on_closed); /* mr_loop_destroy() lets it come */
+    }
+}
+
+const struct mr_offload_ops mr_offload_ops_none = {start, give_turn, stop};

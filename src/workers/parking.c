@@ -1,0 +1,126 @@
+/* DESIGN. A thread is counted as a waiter from prepare on, before its last look at the queue; a producer that finds a
+ * waiter turns it into a signal. Signals and waiters are anonymous: whoever waits may take any signal. So a producer
+ * makes a system call only for a thread that nobody has signalled yet, and a burst of pushes does not wake one sleeper
+ * many times over. */
+#include "workers/parking.h"
+
+#include "base/assert.h"
+#include "base/atomic.h"
+
+#define WAITER        UINT32_C(1)
+#define SIGNAL        (UINT32_C(1) << 16)
+#define WAITERS(s)    ((s) & (SIGNAL - 1))
+#define HAS_SIGNAL(s) ((s) >= SIGNAL)
+
+#ifndef MR_PARKING_PORTABLE
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Sleep unless the state is not `seen` any more. May return for no reason. */
+static void sleep_while(struct mr_parking *parking, uint32_t seen)
+{
+    syscall(SYS_futex, &parking->state, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+static void wake_sleepers(struct mr_parking *parking, uint32_t count)
+{
+    syscall(SYS_futex, &parking->state, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+void mr_parking_init(struct mr_parking *parking)
+{
+    mr_store(&parking->state, 0, relaxed);
+}
+
+#else
+
+/* The futex's two promises: the comparison and the falling asleep are one step to a waker, as he needs the mutex that
+ * is held over both; a waker changes the state before he comes here. */
+static void sleep_while(struct mr_parking *parking, uint32_t seen)
+{
+    pthread_mutex_lock(&parking->mutex);
+    if (mr_load(&parking->state, relaxed) == seen)
+        pthread_cond_wait(&parking->woken, &parking->mutex);
+    pthread_mutex_unlock(&parking->mutex);
+}
+
+static void wake_sleepers(struct mr_parking *parking, uint32_t count)
+{
+    pthread_mutex_lock(&parking->mutex);
+    while (count-- > 0)
+        pthread_cond_signal(&parking->woken);
+    pthread_mutex_unlock(&parking->mutex);
+}
+
+void mr_parking_init(struct mr_parking *parking)
+{
+    mr_store(&parking->state, 0, relaxed);
+    pthread_mutex_init(&parking->mutex, NULL);
+    pthread_cond_init(&parking->woken, NULL);
+}
+
+#endif
+
+void mr_parking_prepare(struct mr_parking *parking)
+{
+    /* Acquire: pairs with the release of give_signals(). If a producer's wake-up came before this in the order of the
+     * word, the look that follows sees what he pushed. Every change of the word is a read-modify-write, so each
+     * continues the release sequences of those before it. */
+    uint32_t before = mr_fetch_add(&parking->state, WAITER, acquire);
+    MR_ASSERT(WAITERS(before) < WAITERS(UINT32_MAX));
+}
+
+void mr_parking_cancel(struct mr_parking *parking)
+{
+    uint32_t seen = mr_load(&parking->state, relaxed), next;
+
+    /* Step back as an unsignalled waiter if there is one: a signal belongs to work that somebody must look for. If all
+     * have been signalled, everybody is awake and one of the signals was ours. Relaxed: we go on with work that was
+     * found by looking, and learn nothing from the word. */
+    do {
+        MR_ASSERT(seen != 0);
+        next = WAITERS(seen) > 0 ? seen - WAITER : seen - SIGNAL;
+    } while (!mr_compare_swap(&parking->state, &seen, next, relaxed, relaxed));
+}
+
+void mr_parking_wait(struct mr_parking *parking)
+{
+    uint32_t seen = mr_load(&parking->state, relaxed);
+
+    for (;;) {
+        while (HAS_SIGNAL(seen)) {
+            /* Acquire: pairs with the release of give_signals(): the next look sees the work this signal is for. */
+            if (mr_compare_swap(&parking->state, &seen, seen - SIGNAL, acquire, relaxed))
+                return;
+        }
+        sleep_while(parking, seen);
+        seen = mr_load(&parking->state, relaxed);
+    }
+}
+
+/* Turn up to `max` waiters into signals. */
+static void give_signals(struct mr_parking *parking, uint32_t max)
+{
+    uint32_t seen = mr_load(&parking->state, relaxed), count;
+
+    do {
+        count = WAITERS(seen) < max ? WAITERS(seen) : max;
+        /* Release: pairs with the acquires of prepare() and wait(). A swap also when there is nobody to signal: a mere
+         * load could be answered with an old value while our push is still in the store buffer. */
+    } while (!mr_compare_swap(&parking->state, &seen, seen + count * (SIGNAL - WAITER), release, relaxed));
+    if (count > 0)
+        wake_sleepers(parking, count);
+}
+
+void mr_parking_wake_one(struct mr_parking *parking)
+{
+    give_signals(parking, 1);
+}
+
+void mr_parking_wake_all(struct mr_parking *parking)
+{
+    give_signals(parking, UINT32_MAX);
+}

@@ -1,0 +1,409 @@
+/* Every test runs under all three offloads, unless it holds workers, which the loop itself cannot be. */
+#include "workers/offload.h"
+
+#include "base/macros.h"
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define WORKERS 2u /* also of libuv's pool, which keeps its first size as long as the process lives */
+
+struct probe {
+    struct mr_job job;
+    unsigned runs, dones;
+    enum mr_error seen; /* by work() at its last checkpoint */
+    unsigned order;     /* of done() */
+};
+
+static struct mr_loop *loop;
+static struct mr_offload *offload;
+static enum mr_offload_kind kind;
+static struct probe probes[256], holders[WORKERS];
+static unsigned outstanding, finished;
+static void (*when_all_are_back)(void); /* or NULL: stop the loop */
+static sem_t holding, release;
+static struct mr_histogram run_time;
+static _Atomic unsigned ended_workers;
+
+static void count_worker_end(void)
+{
+    atomic_fetch_add(&ended_workers, 1);
+}
+
+static void on_done(struct mr_job *job)
+{
+    struct probe *probe = mr_container_of(job, struct probe, job);
+
+    assert_true(mr_loop_is_current(job->loop));
+    probe->dones++;
+    probe->order = finished++;
+    if (--outstanding > 0)
+        return;
+    void (*next)(void) = when_all_are_back;
+    when_all_are_back = NULL;
+    if (next != NULL)
+        next();
+    else
+        mr_loop_stop(loop);
+}
+
+static void note_run(struct mr_job *job)
+{
+    mr_container_of(job, struct probe, job)->runs++;
+}
+
+static void run_until_told_to_stop(struct mr_job *job)
+{
+    struct probe *probe = mr_container_of(job, struct probe, job);
+
+    probe->runs++;
+    sem_post(&holding);
+    do {
+        probe->seen = mr_cancel_check(&job->cancel);
+    } while (probe->seen == MR_OK);
+}
+
+static void run_until_released(struct mr_job *job)
+{
+    note_run(job);
+    sem_post(&holding);
+    sem_wait(&release);
+}
+
+static int submit(struct probe *probe, enum mr_lane lane, void (*work)(struct mr_job *job))
+{
+    *probe = (struct probe){.job = {.work = work, .done = on_done, .loop = loop, .lane = lane, .run_time = &run_time}};
+    int err = mr_offload_submit(offload, &probe->job);
+    assert_int_equal(probe->dones, 0); /* never from inside submit */
+    outstanding += err == 0;
+    return err;
+}
+
+/* Make all workers busy until let_go(). There are none to hold under `none`. */
+static void hold_workers(enum mr_lane lane)
+{
+    for (unsigned i = 0; i < WORKERS && kind != MR_OFFLOAD_NONE; i++) {
+        assert_int_equal(submit(&holders[i], lane, run_until_released), 0);
+        sem_wait(&holding);
+    }
+}
+
+static void let_go(void)
+{
+    for (unsigned i = 0; i < WORKERS && kind != MR_OFFLOAD_NONE; i++)
+        sem_post(&release);
+}
+
+static void close_offload(void)
+{
+    mr_offload_close(offload);
+    mr_offload_destroy(&offload);
+    assert_null(offload);
+    mr_loop_destroy(&loop);
+}
+
+static void open_offload(uint32_t depth, uint64_t deadline_ns, uint64_t run_ns_max)
+{
+    assert_int_equal(mr_loop_create(&loop, 0), 0);
+    assert_int_equal(mr_offload_create(&offload, &(struct mr_offload_config){.kind = kind,
+                                                                             .workers = WORKERS,
+                                                                             .queue_depth = depth,
+                                                                             .deadline_ns = deadline_ns,
+                                                                             .run_ns_max = run_ns_max,
+                                                                             .worker_end = count_worker_end,
+                                                                             .loops = &loop,
+                                                                             .loop_count = 1}),
+                     0);
+    outstanding = finished = 0;
+    when_all_are_back = NULL;
+    sem_init(&holding, 0, 0);
+    sem_init(&release, 0, 0);
+    run_time = (struct mr_histogram){0};
+}
+
+static void every_job_comes_back_once(void **state)
+{
+    (void)state;
+    open_offload(256, MR_NS_PER_S * 60, 0);
+    for (unsigned i = 0; i < MR_ARRAY_SIZE(probes); i++)
+        assert_int_equal(submit(&probes[i], (enum mr_lane)(i % MR_LANE_COUNT), note_run), 0);
+    mr_loop_run(loop);
+    for (unsigned i = 0; i < MR_ARRAY_SIZE(probes); i++) {
+        assert_int_equal(probes[i].runs, 1);
+        assert_int_equal(probes[i].dones, 1);
+        assert_int_equal(probes[i].job.outcome, MR_JOB_DONE);
+        assert_true(probes[i].job.submitted_at <= probes[i].job.started_at);
+        assert_true(probes[i].job.started_at <= probes[i].job.finished_at);
+    }
+    const struct mr_offload_stats *stats = mr_offload_stats(offload, 0);
+    struct mr_histogram_view runs = {0}, waits = {0};
+    mr_histogram_read(&run_time, &runs);
+    for (int lane = 0; lane < MR_LANE_COUNT; lane++)
+        mr_histogram_read(&stats->queue_wait[lane], &waits);
+    assert_int_equal(runs.count, MR_ARRAY_SIZE(probes));
+    assert_int_equal(waits.count, MR_ARRAY_SIZE(probes));
+    assert_int_equal(stats->done, MR_ARRAY_SIZE(probes));
+    assert_int_equal(mr_offload_busy(offload), 0);
+    assert_int_equal(mr_offload_depth(offload, MR_LANE_BULK), 0);
+    close_offload();
+}
+
+static void a_full_lane_refuses_and_the_others_do_not(void **state)
+{
+    uint32_t retry_after_s = 0;
+
+    (void)state;
+    open_offload(2, MR_NS_PER_S * 60, 0);
+    assert_int_equal(mr_offload_capacity(offload), 2);
+    hold_workers(MR_LANE_INTERACTIVE);
+    assert_int_equal(submit(&probes[0], MR_LANE_BULK, note_run), 0);
+    assert_int_equal(mr_offload_admit(offload, loop, MR_LANE_BULK, NULL), 0);
+    assert_int_equal(submit(&probes[1], MR_LANE_BULK, note_run), 0);
+    assert_int_equal(mr_offload_admit(offload, loop, MR_LANE_BULK, &retry_after_s), MR_EBUSY);
+    assert_true(retry_after_s >= 1);
+    assert_int_equal(submit(&probes[2], MR_LANE_BULK, note_run), MR_EBUSY);
+    assert_int_equal(submit(&probes[3], MR_LANE_HEAVY, note_run), 0);
+    assert_int_equal(mr_offload_depth(offload, MR_LANE_BULK), 2);
+    assert_int_equal(mr_offload_depth(offload, MR_LANE_HEAVY), 1);
+    let_go();
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].dones + probes[1].dones + probes[3].dones, 3);
+    assert_int_equal(probes[2].dones, 0);
+    assert_int_equal(mr_offload_stats(offload, 0)->refused, 1);
+    close_offload();
+}
+
+static void a_job_that_waited_past_its_deadline_is_not_run(void **state)
+{
+    (void)state;
+    open_offload(8, 1, 0);
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, note_run), 0);
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].runs, 0);
+    assert_int_equal(probes[0].job.outcome, MR_JOB_EXPIRED);
+    assert_int_equal(probes[0].job.started_at, 0);
+    assert_int_equal(mr_offload_stats(offload, 0)->expired, 1);
+    close_offload();
+}
+
+static void a_job_cancelled_while_it_waits_is_not_run(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, 0);
+    hold_workers(MR_LANE_INTERACTIVE);
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, note_run), 0);
+    assert_int_equal(submit(&probes[1], MR_LANE_INTERACTIVE, note_run), 0);
+    mr_job_cancel(&probes[0].job);
+    let_go();
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].runs, 0);
+    assert_int_equal(probes[0].job.outcome, MR_JOB_CANCELLED);
+    assert_int_equal(probes[1].job.outcome, MR_JOB_DONE);
+    assert_int_equal(mr_offload_stats(offload, 0)->cancelled, 1);
+    close_offload();
+}
+
+static void a_running_job_sees_that_it_was_cancelled(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, 0);
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_until_told_to_stop), 0);
+    sem_wait(&holding);
+    assert_int_equal(mr_offload_busy(offload), 1);
+    mr_job_cancel(&probes[0].job);
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].seen, MR_ECANCELLED);
+    assert_int_equal(probes[0].job.outcome, MR_JOB_DONE); /* it ran; what it found is its own matter */
+    close_offload();
+}
+
+static void a_job_that_runs_too_long_sees_its_time_end(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, MR_NS_PER_MS);
+    assert_int_equal(submit(&probes[0], MR_LANE_HEAVY, run_until_told_to_stop), 0);
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].seen, MR_ETIME);
+    assert_true(probes[0].job.finished_at - probes[0].job.started_at >= MR_NS_PER_MS);
+    close_offload();
+}
+
+static void close_sends_waiting_jobs_back_unrun_and_refuses_new_ones(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, 0);
+    hold_workers(MR_LANE_INTERACTIVE);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(submit(&probes[i], (enum mr_lane)(i % MR_LANE_COUNT), note_run), 0);
+    mr_offload_close(offload);
+    assert_int_equal(mr_offload_admit(offload, loop, MR_LANE_BULK, NULL), MR_ESHUTDOWN);
+    assert_int_equal(submit(&probes[9], MR_LANE_BULK, note_run), MR_ESHUTDOWN);
+    let_go();
+    mr_loop_run(loop);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(probes[i].runs, 0);
+        assert_int_equal(probes[i].dones, 1);
+        assert_int_equal(probes[i].job.outcome, MR_JOB_SHUT_DOWN);
+    }
+    assert_int_equal(mr_offload_stats(offload, 0)->shut_down, 6);
+    close_offload();
+}
+
+static void close_cancels_running_jobs(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(submit(&probes[i], MR_LANE_INTERACTIVE, run_until_told_to_stop), 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        sem_wait(&holding);
+    mr_offload_close(offload);
+    mr_loop_run(loop);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(probes[i].seen, MR_ECANCELLED);
+    close_offload();
+}
+
+static void let_go_when_done(struct mr_job *job)
+{
+    on_done(job);
+    let_go();
+}
+
+static void heavy_jobs_never_hold_all_workers(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(submit(&holders[i], MR_LANE_HEAVY, run_until_released), 0);
+    sem_wait(&holding);
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, note_run), 0);
+    probes[0].job.done = let_go_when_done; /* it comes back while one heavy job runs and the other waits */
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].order, 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(holders[i].runs, 1); /* the one that had to wait was not forgotten */
+    close_offload();
+}
+
+static bool bulk_came_back;
+
+static void submit_again(struct mr_job *job)
+{
+    struct probe *probe = mr_container_of(job, struct probe, job);
+
+    if (bulk_came_back) {
+        on_done(job);
+        return;
+    }
+    outstanding--;
+    assert_int_equal(submit(probe, MR_LANE_INTERACTIVE, note_run), 0);
+    probe->job.done = submit_again;
+}
+
+static void note_bulk(struct mr_job *job)
+{
+    bulk_came_back = true;
+    on_done(job);
+}
+
+static void bulk_progresses_under_endless_interactive_jobs(void **state)
+{
+    (void)state;
+    open_offload(64, MR_NS_PER_S * 60, 0);
+    bulk_came_back = false;
+    hold_workers(MR_LANE_INTERACTIVE); /* so that `done` is set before a job comes back */
+    for (unsigned i = 1; i < 33; i++) {
+        assert_int_equal(submit(&probes[i], MR_LANE_INTERACTIVE, note_run), 0);
+        probes[i].job.done = submit_again;
+    }
+    assert_int_equal(submit(&probes[0], MR_LANE_BULK, note_run), 0);
+    probes[0].job.done = note_bulk;
+    let_go();
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].runs, 1);
+    close_offload();
+}
+
+static void run_for_20_ms(struct mr_job *job)
+{
+    note_run(job);
+    while (mr_clock_now() < job->started_at + 20 * MR_NS_PER_MS)
+        ;
+}
+
+static void submit_more_than_the_deadline_allows(void)
+{
+    unsigned accepted = 0;
+    uint32_t retry_after_s = 0;
+
+    hold_workers(MR_LANE_BULK);
+    while (accepted < 64 && submit(&probes[1 + accepted], MR_LANE_INTERACTIVE, note_run) == 0)
+        accepted++;
+    /* 20 ms each, or a little more if the machine is busy: five of them fit into 100 ms, of each worker. */
+    assert_in_range(accepted, 1, 6 * WORKERS);
+    assert_int_equal(mr_offload_admit(offload, loop, MR_LANE_INTERACTIVE, &retry_after_s), MR_EBACKLOG);
+    assert_int_equal(retry_after_s, 1);
+    assert_int_equal(submit(&probes[100], MR_LANE_INTERACTIVE, note_run), MR_EBACKLOG);
+    let_go();
+}
+
+static void a_wait_that_would_pass_the_deadline_is_refused(void **state)
+{
+    (void)state;
+    open_offload(64, 100 * MR_NS_PER_MS, 0);
+    /* From the first job the offload learns how long they run. */
+    when_all_are_back = submit_more_than_the_deadline_allows;
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_for_20_ms), 0);
+    mr_loop_run(loop);
+    close_offload();
+}
+
+static void workers_end_with_their_hook(void **state)
+{
+    (void)state;
+    atomic_store(&ended_workers, 0);
+    open_offload(8, 0, 0);
+    assert_int_equal(mr_offload_workers(offload), WORKERS);
+    assert_int_equal(mr_offload_kind(offload), kind);
+    close_offload();
+    assert_int_equal(atomic_load(&ended_workers), WORKERS);
+}
+
+static enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE};
+
+static int choose_kind(void **state)
+{
+    kind = *(enum mr_offload_kind *)*state;
+    return 0;
+}
+
+#define UNDER(name, index, text)                                     \
+    {                                                                \
+#name "_under_" text, name, choose_kind, NULL, &kinds[index] \
+    }
+#define ON_THREADS(name) UNDER(name, 0, "workers"), UNDER(name, 1, "libuv")
+#define EVERYWHERE(name) ON_THREADS(name), UNDER(name, 2, "none")
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EVERYWHERE(every_job_comes_back_once),
+        EVERYWHERE(a_full_lane_refuses_and_the_others_do_not),
+        EVERYWHERE(a_job_that_waited_past_its_deadline_is_not_run),
+        EVERYWHERE(a_job_cancelled_while_it_waits_is_not_run),
+        ON_THREADS(a_running_job_sees_that_it_was_cancelled),
+        EVERYWHERE(a_job_that_runs_too_long_sees_its_time_end),
+        EVERYWHERE(close_sends_waiting_jobs_back_unrun_and_refuses_new_ones),
+        ON_THREADS(close_cancels_running_jobs),
+        ON_THREADS(heavy_jobs_never_hold_all_workers),
+        EVERYWHERE(bulk_progresses_under_endless_interactive_jobs),
+        EVERYWHERE(a_wait_that_would_pass_the_deadline_is_refused),
+        UNDER(workers_end_with_their_hook, 0, "workers"),
+    };
+    return cmocka_run_group_tests_name("offload", tests, NULL, NULL);
+}

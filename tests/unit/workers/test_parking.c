@@ -1,0 +1,193 @@
+/* parking.c is compiled into this test, so that test_parking_portable.c can run it without the futex. */
+#include "workers/parking.c"
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct mr_parking parking;
+static _Atomic unsigned tokens, returned; /* the work */
+
+static int open_parking(void **state)
+{
+    (void)state;
+    mr_parking_init(&parking);
+    atomic_store(&tokens, 0);
+    atomic_store(&returned, 0);
+    return 0;
+}
+
+static unsigned waiters(void)
+{
+    return WAITERS(atomic_load(&parking.state));
+}
+
+static void *wait_once(void *argument)
+{
+    (void)argument;
+    mr_parking_prepare(&parking);
+    mr_parking_wait(&parking);
+    atomic_fetch_add(&returned, 1);
+    return NULL;
+}
+
+static void a_signal_between_prepare_and_wait_is_kept(void **state)
+{
+    (void)state;
+    mr_parking_prepare(&parking);
+    mr_parking_wake_one(&parking);
+    mr_parking_wait(&parking); /* would hang */
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+static void a_wake_up_without_waiters_is_not_kept(void **state)
+{
+    (void)state;
+    mr_parking_wake_one(&parking);
+    mr_parking_wake_all(&parking);
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+static void cancel_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    mr_parking_prepare(&parking);
+    mr_parking_cancel(&parking);
+    assert_int_equal(atomic_load(&parking.state), 0);
+    mr_parking_prepare(&parking);
+    mr_parking_wake_one(&parking);
+    mr_parking_cancel(&parking); /* takes the signal along */
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+static void cancel_leaves_the_signal_to_an_unsignalled_sleeper(void **state)
+{
+    pthread_t sleeper;
+
+    (void)state;
+    assert_int_equal(pthread_create(&sleeper, NULL, wait_once, NULL), 0);
+    while (waiters() < 1)
+        sched_yield();
+    mr_parking_prepare(&parking);
+    mr_parking_wake_one(&parking);
+    mr_parking_cancel(&parking);
+    pthread_join(sleeper, NULL); /* would hang if cancel had taken the signal */
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+static void wake_one_wakes_one_and_wake_all_the_rest(void **state)
+{
+    pthread_t sleepers[4];
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&sleepers[i], NULL, wait_once, NULL), 0);
+    while (waiters() < 4)
+        sched_yield();
+    mr_parking_wake_one(&parking);
+    while (atomic_load(&returned) < 1)
+        sched_yield();
+    assert_int_equal(waiters(), 3);
+    mr_parking_wake_all(&parking);
+    for (int i = 0; i < 4; i++)
+        pthread_join(sleepers[i], NULL);
+    assert_int_equal(atomic_load(&returned), 4);
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+#define CONSUMERS 3
+#define PRODUCERS 2
+#ifdef MR_SANITIZED
+#define TOKENS 20000u /* of each producer */
+#else
+#define TOKENS 200000u
+#endif
+static _Atomic bool ending;
+
+static bool take_token(void)
+{
+    unsigned seen = atomic_load_explicit(&tokens, memory_order_relaxed);
+
+    while (seen > 0)
+        if (atomic_compare_exchange_weak_explicit(&tokens, &seen, seen - 1, memory_order_relaxed, memory_order_relaxed))
+            return true;
+    return false;
+}
+
+static void *consume(void *argument)
+{
+    (void)argument;
+    for (;;) {
+        if (take_token()) {
+            atomic_fetch_add(&returned, 1);
+            continue;
+        }
+        mr_parking_prepare(&parking);
+        bool took = take_token(), end = !took && atomic_load(&ending);
+        if (took || end) {
+            mr_parking_cancel(&parking);
+            if (end)
+                return NULL;
+            atomic_fetch_add(&returned, 1);
+            continue;
+        }
+        mr_parking_wait(&parking);
+    }
+}
+
+/* A producer waits until everything he gave is gone: a lost wake-up hangs here. */
+static void *produce(void *argument)
+{
+    unsigned burst = (unsigned)(uintptr_t)argument;
+
+    for (unsigned given = 0; given < TOKENS; given += burst) {
+        for (unsigned i = 0; i < burst; i++) {
+            atomic_fetch_add_explicit(&tokens, 1, memory_order_relaxed);
+            mr_parking_wake_one(&parking);
+        }
+        while (atomic_load_explicit(&tokens, memory_order_relaxed) > 0)
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void no_wake_up_is_lost_under_stress(void **state)
+{
+    pthread_t consumers[CONSUMERS], producers[PRODUCERS];
+
+    (void)state;
+    atomic_store(&ending, false);
+    for (int i = 0; i < CONSUMERS; i++)
+        assert_int_equal(pthread_create(&consumers[i], NULL, consume, NULL), 0);
+    for (uintptr_t i = 0; i < PRODUCERS; i++)
+        assert_int_equal(pthread_create(&producers[i], NULL, produce, (void *)(1 + 3 * i)), 0);
+    for (int i = 0; i < PRODUCERS; i++)
+        pthread_join(producers[i], NULL);
+    atomic_store(&ending, true);
+    mr_parking_wake_all(&parking);
+    for (int i = 0; i < CONSUMERS; i++)
+        pthread_join(consumers[i], NULL);
+    assert_int_equal(atomic_load(&parking.state), 0);
+    assert_int_equal(atomic_load(&returned), PRODUCERS * TOKENS);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, open_parking)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_signal_between_prepare_and_wait_is_kept),
+        TEST(a_wake_up_without_waiters_is_not_kept),
+        TEST(cancel_leaves_nothing_behind),
+        TEST(cancel_leaves_the_signal_to_an_unsignalled_sleeper),
+        TEST(wake_one_wakes_one_and_wake_all_the_rest),
+        TEST(no_wake_up_is_lost_under_stress),
+    };
+    return cmocka_run_group_tests_name("parking", tests, NULL, NULL);
+}
