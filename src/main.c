@@ -1,4 +1,94 @@
-int main(void)
+/* main.c -- the server `millrace`: options -> service -> run -> drain.
+ * Exit status: 0 drained, 1 could not start or was cut, 2 an option is wrong. */
+#include "base/log.h"
+#include "media/image.h"
+#include "service/config.h"
+#include "service/service.h"
+#include "service/systemd.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+extern char **environ;
+
+/* For SIGHUP, which reads the options again. */
+static int argument_count;
+static char **arguments;
+
+/* On libuv's pool. What can change in a running server is the log level. */
+static void reload(struct mr_service *service)
 {
-    return 0;
+    struct mr_config config;
+    (void)service;
+    if (mr_config_read(&config, argument_count, arguments, environ, stderr) != MR_OPTIONS_RUN)
+        return;
+    mr_log_set_level((enum mr_log_level)config.log_level);
+    mr_config_free(&config);
+}
+
+static int serve(const struct mr_config *config)
+{
+    struct mr_service *service;
+    struct mr_fault fault;
+    unsigned passed = mr_systemd_listen_fds();
+    int err = mr_service_create(&service, config, &fault);
+    if (err == 0)
+        err = mr_service_listen(service, passed, &fault);
+    int status = err == MR_EPARAM ? 2 : 1;
+    if (err != 0) {
+        fprintf(stderr, "millrace: %s\n", fault.detail);
+    } else {
+        service->reload_config = reload;
+        status = mr_service_run(service);
+    }
+    if (service != NULL)
+        mr_service_destroy(&service);
+    return status;
+}
+
+static int run(const struct mr_config *config)
+{
+    /* A core file would hold what clients sent. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
+    if (mr_log_start((enum mr_log_level)config->log_level, (enum mr_log_format)config->log_format, config->log_file) !=
+        0) {
+        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log_file, strerror(errno));
+        return 1;
+    }
+    int status = 1;
+    if (mr_image_setup() != 0) {
+        fprintf(stderr, "millrace: libvips cannot be started\n");
+    } else {
+        status = serve(config);
+        mr_image_teardown();
+    }
+    mr_log_stop();
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct mr_config config;
+    argument_count = argc;
+    arguments = argv;
+    int status = 0;
+    switch (mr_config_read(&config, argc, argv, environ, stderr)) {
+    case MR_OPTIONS_RUN:
+        status = run(&config);
+        break;
+    case MR_OPTIONS_CHECK:
+        puts("ok");
+        break;
+    case MR_OPTIONS_HELP:
+        mr_options_help(&mr_config_program, stdout);
+        return 0;
+    case MR_OPTIONS_VERSION:
+        puts("millrace " MILLRACE_VERSION);
+        return 0;
+    case MR_OPTIONS_WRONG:
+        return 2;
+    }
+    mr_config_free(&config);
+    return status;
 }

@@ -1,0 +1,98 @@
+/* service.h -- the whole server, built from a config: loops on threads, the offload, a server per loop, listeners,
+ * routes; its start, its drain, its end.
+ *
+ *      create -> listen -> run (until SIGTERM or SIGINT) -> destroy
+ *
+ * The main thread calls these; run() is loop 0. What several loops share is atomic or read-only while they run. The
+ * struct is public to the files of service/ (the handlers find it through request->http->service) and to nobody else.
+ */
+#ifndef MR_SERVICE_SERVICE_H
+#define MR_SERVICE_SERVICE_H
+
+#include "base/budget.h"
+#include "base/histogram.h"
+#include "http/http.h"
+#include "http/listener.h"
+#include "http/request.h"
+#include "http/server.h"
+#include "loop/loop.h"
+#include "media/image.h"
+#include "service/config.h"
+#include "workers/offload.h"
+#include <stdatomic.h>
+#include <uv.h>
+
+#define MR_LISTENERS_MAX 64
+
+/* One loop and what belongs to it. The counters are written by it alone, readable by any thread (counter.h). */
+struct mr_service_loop {
+    struct mr_service *service;
+    struct mr_loop *loop;
+    struct mr_server *server;
+    uv_thread_t thread;                     /* of all but loop 0 */
+    struct mr_histogram image_run;          /* ns that image jobs ran */
+    _Atomic uint64_t jobs_failed;           /* ran and found that it cannot be done */
+    _Atomic uint64_t jobs_stopped;          /* ran and were cancelled meanwhile */
+    _Atomic uint64_t jobs_refused;          /* for want of room, at submit or before */
+    struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
+};
+
+/* How far the way out is: drain.c. */
+enum mr_phase {
+    MR_PHASE_SERVING,
+    MR_PHASE_LEAVING,  /* /readyz says no, answers say Connection: close; still accepting */
+    MR_PHASE_DRAINING, /* the listeners are closed, what is in flight goes on */
+    MR_PHASE_CUTTING,  /* the time is up: what is left was cut */
+    MR_PHASE_OVER,
+};
+
+struct mr_service {
+    const struct mr_config *config; /* borrowed */
+    struct mr_http http;
+    struct mr_budget memory;
+    struct mr_image_limits image_limits;
+    struct mr_offload *offload;
+    struct mr_service_loop *loops;           /* owned: one per config->loops */
+    unsigned loop_count;                     /* of those, how many were made */
+    struct mr_loop *loop_list[MR_LOOPS_MAX]; /* the same, as the offload wants them */
+    struct mr_listener listeners[MR_LISTENERS_MAX];
+    unsigned listener_count;
+    uint64_t started_wall;
+    char *version_json, *stages_json; /* owned: GET /version and GET /pipe never change */
+
+    /* drain.c; loop 0 only. */
+    enum mr_phase phase;
+    bool was_cut;
+    unsigned loops_quiet;
+    uv_signal_t on_term, on_int, on_hup;
+    uv_timer_t alarm;
+    uv_work_t reload;
+    bool is_reloading;
+    void (*reload_config)(struct mr_service *service); /* on libuv's pool, after SIGHUP; or NULL */
+};
+
+/* All but the listeners. *config must outlive it. MR_OK, or the fault's detail is for a person. */
+int mr_service_create(struct mr_service **out, const struct mr_config *config, struct mr_fault *fault);
+/* Open the configured addresses, or take the `passed` listening descriptors from 3 on if none is configured. */
+int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault);
+/* Serve until told to end. 0: drained; 1: something was cut. */
+int mr_service_run(struct mr_service *service);
+void mr_service_destroy(struct mr_service **service);
+
+/* ---- for the handlers, on the request's loop ---- */
+
+static inline struct mr_service *mr_service_of(const struct mr_request *request)
+{
+    return request->http->service;
+}
+
+static inline struct mr_service_loop *mr_service_loop_of(const struct mr_request *request)
+{
+    return &mr_service_of(request)->loops[mr_loop_index(request->loop)];
+}
+
+/* Fill in when a refused request makes sense again: from the backlog of `lane`. */
+void mr_service_retry_after(struct mr_service *service, struct mr_loop *loop, enum mr_lane lane,
+                            struct mr_fault *fault);
+
+#endif

@@ -1,0 +1,45 @@
+#include "service/systemd.h"
+#include "base/error.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FDS_MAX 64 /* no manager passes more */
+
+static int send_to(const char *place, const char *state)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t len = strlen(place);
+    if ((place[0] != '/' && place[0] != '@') || len >= sizeof(at.sun_path))
+        return MR_EIO;
+    memcpy(at.sun_path, place, len);
+    if (at.sun_path[0] == '@') /* abstract (unix(7)): a NUL in front, and the length counts */
+        at.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return MR_EIO;
+    socklen_t at_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+    ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&at, at_len);
+    close(fd);
+    return sent == (ssize_t)strlen(state) ? MR_OK : MR_EIO;
+}
+
+int mr_systemd_notify(const char *state)
+{
+    const char *place = getenv("NOTIFY_SOCKET");
+    return place == NULL || place[0] == '\0' ? MR_OK : send_to(place, state);
+}
+
+unsigned mr_systemd_listen_fds(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+    unsigned long fds = 0;
+    if (pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid())
+        fds = strtoul(count, NULL, 10);
+    unsetenv("LISTEN_PID");
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_FDNAMES");
+    return fds > FDS_MAX ? 0 : (unsigned)fds;
+}

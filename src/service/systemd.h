@@ -1,0 +1,16 @@
+/* systemd.h -- the two plain protocols of a service manager, without its library: readiness (sd_notify(3)) and socket
+ * activation (sd_listen_fds(3)). The main thread only: both look into the environment. */
+#ifndef MR_SERVICE_SYSTEMD_H
+#define MR_SERVICE_SYSTEMD_H
+
+#define MR_SYSTEMD_FIRST_FD 3
+
+/* Send `state` ("READY=1", "STOPPING=1") as a datagram to $NOTIFY_SOCKET, a path or an abstract name ("@..."). Does not
+ * wait. 0 when it was sent or nobody asked, else MR_EIO. */
+int mr_systemd_notify(const char *state);
+
+/* How many listening sockets were passed in, as descriptors from MR_SYSTEMD_FIRST_FD on; 0 when none are meant for this
+ * process. Takes LISTEN_FDS and its kin out of the environment, so that no child believes them. */
+unsigned mr_systemd_listen_fds(void);
+
+#endif
