@@ -1,0 +1,407 @@
+#include "service/pipe.h"
+
+#include "service/served.h"
+#include <zlib.h>
+
+/* ---- an image to send ---- */
+
+struct image {
+    unsigned char *bytes;
+    size_t len;
+};
+
+static void put_u32(unsigned char *at, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        at[i] = (unsigned char)(value >> (24 - 8 * i));
+}
+
+static void put_chunk(struct image *png, const char *type, const void *bytes, size_t len)
+{
+    unsigned char *at = png->bytes + png->len;
+    put_u32(at, (uint32_t)len);
+    memcpy(at + 4, type, 4);
+    if (len > 0)
+        memcpy(at + 8, bytes, len);
+    put_u32(at + 8 + len, (uint32_t)crc32(0, at + 4, (uInt)(len + 4)));
+    png->len += len + 12;
+}
+
+/* A greyscale PNG of vertical stripes, or of noise that does not compress. */
+static struct image make_png(uint32_t width, uint32_t height, bool noise)
+{
+    size_t raw_len = (size_t)(width + 1) * height;
+    unsigned char *raw = calloc(1, raw_len), header[13] = {[8] = 8};
+    uint32_t random = 1;
+    for (size_t i = 0; i < raw_len; i++) {
+        size_t x = i % (width + 1);
+        random = random * 1664525 + 1013904223;
+        raw[i] = (unsigned char)(x == 0 ? 0 : noise ? random >> 24 : x);
+    }
+    uLongf packed_len = compressBound((uLong)raw_len);
+    unsigned char *packed = malloc(packed_len);
+    assert_int_equal(compress2(packed, &packed_len, raw, (uLong)raw_len, 1), Z_OK);
+    struct image png = {.bytes = malloc(packed_len + 100), .len = 8};
+    memcpy(png.bytes, "\x89PNG\r\n\x1a\n", 8);
+    put_u32(header, width);
+    put_u32(header + 4, height);
+    put_chunk(&png, "IHDR", header, sizeof(header));
+    put_chunk(&png, "IDAT", packed, packed_len);
+    put_chunk(&png, "IEND", NULL, 0);
+    free(raw);
+    free(packed);
+    return png;
+}
+
+static uint32_t u32_at(const char *at)
+{
+    const unsigned char *bytes = (const unsigned char *)at;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* The answer is a PNG so wide. */
+static void assert_png(const char *answer, size_t len, uint32_t width)
+{
+    const char *body = strstr(answer, "\r\n\r\n");
+    assert_non_null(strstr(answer, "HTTP/1.1 200"));
+    assert_non_null(strstr(answer, "Content-Type: image/png\r\n"));
+    assert_non_null(body);
+    assert_true(len - (size_t)(body + 4 - answer) > 24);
+    assert_memory_equal(body + 4, "\x89PNG", 4);
+    assert_int_equal(u32_at(body + 4 + 16), width);
+}
+
+static struct image small, slow; /* a second or so for a worker, and the queue's others wait */
+
+static int make_images(void **state)
+{
+    small = make_png(400, 200, false);
+    slow = make_png(6000, 6000, false);
+    return set_up_images(state);
+}
+
+static int free_images(void **state)
+{
+    free(small.bytes);
+    free(slow.bytes);
+    return tear_down_images(state);
+}
+
+/* ---- what the loop counts, read from this thread ---- */
+
+static uint64_t cancelled(const struct served *served)
+{
+    return atomic_load(&mr_offload_stats(served->service->offload, 0)->cancelled);
+}
+
+static uint64_t stopped(const struct served *served)
+{
+    return atomic_load(&served->service->loops[0].jobs_stopped);
+}
+
+static uint64_t ran(const struct served *served)
+{
+    return atomic_load(&mr_offload_stats(served->service->offload, 0)->done);
+}
+
+static unsigned busy(const struct served *served)
+{
+    return mr_offload_busy(served->service->offload);
+}
+
+static uint32_t waiting(const struct served *served)
+{
+    uint32_t depth = 0;
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        depth += mr_offload_depth(served->service->offload, lane);
+    return depth;
+}
+
+/* ---- clients ---- */
+
+static int post(const struct served *served, const char *target, const struct image *image)
+{
+    char head[200];
+    int fd = connect_to(served);
+    snprintf(head, sizeof(head),
+             "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", target,
+             image->len);
+    send_text(fd, head);
+    send_all(fd, image->bytes, image->len);
+    return fd;
+}
+
+/* A reset, as of a client that crashed. */
+static void leave(int fd)
+{
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    close(fd);
+}
+
+static void assert_refused(int fd, const char *type)
+{
+    size_t len;
+    char *answer = read_to_end(fd, &len);
+    if (strstr(answer, "HTTP/1.1 503") == NULL || strstr(answer, type) == NULL)
+        fail_msg("%s wanted:\n%s", type, answer);
+    const char *retry = strstr(answer, "Retry-After: ");
+    assert_non_null(retry);
+    assert_in_range(atoi(retry + strlen("Retry-After: ")), 1, 3600);
+    free(answer);
+}
+
+static void assert_done(int fd, uint32_t width)
+{
+    size_t len;
+    char *answer = read_to_end(fd, &len);
+    assert_png(answer, len, width);
+    free(answer);
+}
+
+/* ---- */
+
+static void image_comes_back_resized_with_its_times(void **state)
+{
+    static const char *const offloads[] = {"--offload=workers", "--offload=libuv", "--offload=none"};
+    (void)state;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(offloads); i++) {
+        struct served *served = START(offloads[i]);
+        size_t len;
+        char *answer = ask(served, "POST", "/pipe/image?w=100", small.bytes, small.len, &len);
+        assert_png(answer, len, 100);
+        const char *timing = strstr(answer, "Server-Timing: ");
+        double recv_ms, wait_ms, work_ms, total_ms;
+        assert_non_null(timing);
+        assert_int_equal(sscanf(timing, "Server-Timing: recv;dur=%lf, wait;dur=%lf, work;dur=%lf, total;dur=%lf",
+                                &recv_ms, &wait_ms, &work_ms, &total_ms),
+                         4);
+        assert_true(work_ms > 0 && recv_ms + wait_ms + work_ms <= total_ms + 0.01);
+        free(answer);
+        assert_int_equal(stop_service(served), 0);
+    }
+}
+
+static void wrong_parameter_is_named_before_the_body_is_sent(void **state)
+{
+    static const char *const rows[][2] = {
+        {"wdth=3", "wdth"}, {"w=0", "w must"}, {"w=1&w=1", "w is given more than once"}, {"fit=crop", "crop"}};
+    (void)state;
+    struct served *served = START("--loops=1");
+    for (size_t i = 0; i < MR_ARRAY_SIZE(rows); i++) {
+        char head[200];
+        size_t len;
+        int fd = connect_to(served);
+        snprintf(head, sizeof(head),
+                 "POST /pipe/image?%s HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                 "Content-Length: 5000000\r\n\r\n",
+                 rows[i][0]);
+        send_text(fd, head);
+        char *answer = read_to_end(fd, &len);
+        if (strncmp(answer, "HTTP/1.1 400", 12) != 0 || strstr(answer, rows[i][1]) == NULL)
+            fail_msg("%s: %s", rows[i][0], answer);
+        free(answer);
+    }
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void body_that_is_no_image_is_refused_at_its_first_bytes(void **state)
+{
+    (void)state;
+    struct served *served = START("--loops=1");
+    char first[100] = "hello, world";
+    size_t len;
+    int fd = connect_to(served);
+    send_text(fd, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n");
+    send_all(fd, first, sizeof(first)); /* and nothing more */
+    char *answer = read_to_end(fd, &len);
+    assert_non_null(strstr(answer, "HTTP/1.1 415"));
+    free(answer);
+    assert_int_equal(ask_status(served, "POST", "/pipe/image", NULL, 0), 415);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void damaged_image_is_422_and_counted_as_failed(void **state)
+{
+    (void)state;
+    struct served *served = START("--loops=1");
+    struct image noise = make_png(300, 300, true);
+    noise.bytes[noise.len / 2] ^= 0xff;
+    assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", noise.bytes, noise.len), 422);
+    assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", small.bytes, small.len), 200);
+    free(noise.bytes);
+    assert_true(atomic_load(&served->service->loops[0].jobs_failed) <= 1); /* 0: the scan on the loop saw it */
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void too_many_pixels_are_413_before_anything_runs(void **state)
+{
+    (void)state;
+    struct served *served = START("--max-pixels=79999");
+    assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", small.bytes, small.len), 413);
+    assert_int_equal(ran(served), 0);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void body_in_a_file_gives_the_same_answer(void **state)
+{
+    (void)state;
+    struct image noise = make_png(1500, 1000, true);
+    assert_true(noise.len > MR_MIB);
+    struct served *served = START("--body-memory=64KiB");
+    size_t len;
+    char *answer = ask(served, "POST", "/pipe/image?w=100", noise.bytes, noise.len, &len);
+    assert_png(answer, len, 100);
+    free(answer);
+    free(noise.bytes);
+    assert_int_equal(stop_service(served), 0);
+}
+
+/* More than the loop looks at: the worker measures it. */
+static void large_body_in_memory_is_measured_by_the_worker(void **state)
+{
+    (void)state;
+    struct image noise = make_png(2000, 1500, true);
+    assert_true(noise.len > 2 * MR_MIB);
+    struct served *served = START("--loops=1");
+    assert_done(post(served, "/pipe/image?w=50", &noise), 50);
+    noise.bytes[noise.len - 8] = 'x'; /* its end is not one any more */
+    assert_int_equal(ask_status(served, "POST", "/pipe/image?w=50", noise.bytes, noise.len), 422);
+    assert_int_equal(atomic_load(&served->service->loops[0].jobs_failed), 1);
+    free(noise.bytes);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void full_queue_refuses_before_the_body_is_sent(void **state)
+{
+    (void)state;
+    struct served *served = START("--workers=1", "--queue-depth=1", "--job-deadline=60s");
+    int running = post(served, "/pipe/image?w=300", &slow);
+    WAIT_FOR(busy(served) == 1);
+    int queued = post(served, "/pipe/image?w=100", &small);
+    WAIT_FOR(waiting(served) == 1);
+    int refused = connect_to(served);
+    send_text(refused, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                       "Content-Length: 1000\r\n\r\n");
+    assert_refused(refused, "queue-full");
+    assert_done(running, 300);
+    assert_done(queued, 100);
+    assert_int_equal(atomic_load(&served->service->loops[0].jobs_refused), 1);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void job_that_waited_too_long_is_not_run(void **state)
+{
+    (void)state;
+    struct served *served = START("--workers=1", "--job-deadline=20ms");
+    int running = post(served, "/pipe/image?w=300", &slow);
+    WAIT_FOR(busy(served) == 1);
+    assert_refused(post(served, "/pipe/image?w=100", &small), "expired");
+    assert_done(running, 300);
+    assert_int_equal(ran(served), 1);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void budget_that_is_taken_refuses_and_comes_back(void **state)
+{
+    (void)state;
+    struct served *served = START("--memory-budget=32MiB");
+    struct mr_budget *budget = &served->service->memory;
+    int first = connect_to(served);
+    send_text(first, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16000000\r\n\r\n");
+    int second = connect_to(served);
+    WAIT_FOR(mr_budget_used(budget) == 16000000);
+    assert_true(mr_budget_try_take(budget, 15 * MR_MIB));
+    send_text(second, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                      "Content-Length: 5000000\r\n\r\n");
+    assert_refused(second, "memory-budget");
+    mr_budget_give_back(budget, 15 * MR_MIB);
+    leave(first);
+    WAIT_FOR(mr_budget_used(budget) == 0);
+    assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", small.bytes, small.len), 200);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void client_that_leaves_while_its_job_waits_is_never_served(void **state)
+{
+    (void)state;
+    struct served *served = START("--workers=1");
+    int running = post(served, "/pipe/image?w=300", &slow);
+    WAIT_FOR(busy(served) == 1);
+    int leaving = post(served, "/pipe/image?w=100", &small);
+    WAIT_FOR(waiting(served) == 1);
+    leave(leaving);
+    assert_done(running, 300);
+    WAIT_FOR(cancelled(served) == 1);
+    assert_int_equal(ran(served), 1);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void client_that_leaves_while_its_job_runs_stops_it(void **state)
+{
+    (void)state;
+    struct served *served = START("--workers=1");
+    int leaving = post(served, "/pipe/image?w=5000&fm=webp", &slow);
+    WAIT_FOR(busy(served) == 1);
+    leave(leaving);
+    WAIT_FOR(stopped(served) == 1);
+    assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", small.bytes, small.len), 200);
+    assert_int_equal(stop_service(served), 0);
+}
+
+static void client_that_leaves_in_mid_body_leaves_nothing(void **state)
+{
+    (void)state;
+    struct served *served = START("--body-memory=64KiB");
+    struct image noise = make_png(1500, 1000, true);
+    int fd = connect_to(served);
+    send_text(fd, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n");
+    send_all(fd, noise.bytes, noise.len);
+    leave(fd);
+    free(noise.bytes);
+    WAIT_FOR(atomic_load(&served->service->http.counters[0].connections) == 0);
+    assert_int_equal(stop_service(served), 0); /* the budget is asserted to be 0 there */
+}
+
+static void running_job_is_stopped_at_the_drain_timeout(void **state)
+{
+    (void)state;
+    struct served *served = START("--workers=1", "--drain-timeout=1ms");
+    int running = post(served, "/pipe/image?w=5000&fm=webp", &slow);
+    WAIT_FOR(busy(served) == 1);
+    assert_int_equal(stop_service(served), 1);
+    close(running);
+}
+
+static void long_run_is_422(void **state)
+{
+    (void)state;
+    struct served *served = START("--job-time=30ms");
+    size_t len;
+    char *answer = ask(served, "POST", "/pipe/image?w=5000", slow.bytes, slow.len, &len);
+    assert_non_null(strstr(answer, "HTTP/1.1 422"));
+    assert_non_null(strstr(answer, "too-expensive"));
+    free(answer);
+    assert_int_equal(stop_service(served), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(image_comes_back_resized_with_its_times),
+        cmocka_unit_test(wrong_parameter_is_named_before_the_body_is_sent),
+        cmocka_unit_test(body_that_is_no_image_is_refused_at_its_first_bytes),
+        cmocka_unit_test(damaged_image_is_422_and_counted_as_failed),
+        cmocka_unit_test(too_many_pixels_are_413_before_anything_runs),
+        cmocka_unit_test(body_in_a_file_gives_the_same_answer),
+        cmocka_unit_test(large_body_in_memory_is_measured_by_the_worker),
+        cmocka_unit_test(full_queue_refuses_before_the_body_is_sent),
+        cmocka_unit_test(job_that_waited_too_long_is_not_run),
+        cmocka_unit_test(budget_that_is_taken_refuses_and_comes_back),
+        cmocka_unit_test(client_that_leaves_while_its_job_waits_is_never_served),
+        cmocka_unit_test(client_that_leaves_while_its_job_runs_stops_it),
+        cmocka_unit_test(client_that_leaves_in_mid_body_leaves_nothing),
+        cmocka_unit_test(running_job_is_stopped_at_the_drain_timeout),
+        cmocka_unit_test(long_run_is_422),
+    };
+    return cmocka_run_group_tests(tests, make_images, free_images);
+}
