@@ -2,9 +2,9 @@
  *
  * The raw bytes run through it before llhttp sees them. It refuses what llhttp would let pass (a bare LF that ends the
  * body, empty extension names and values, obs-fold and empty names in trailers, sizes above 2^63-1) and bounds what
- * llhttp does not count. White space around extensions and backslashes in quoted strings are in the grammar of the RFC
- * but llhttp refuses them and nobody sends them: they are refused here too, so that both agree. Every octet it accepts,
- * llhttp accepts; except for what llhttp reads into trailer fields called Content-Length and Transfer-Encoding.
+ * llhttp does not count. White space around extensions and backslashes in their quoted strings stand in the grammar of
+ * the RFC, but readers disagree about them, llhttp refuses them and nobody sends them: they are refused here too. What
+ * the guard accepts llhttp reads in the same way, or refuses.
  *
  * Pure; one body is guarded by one thread at a time. */
 #ifndef MR_HTTP_CHUNKED_H

@@ -136,6 +136,7 @@ static void malformed_method_is_refused(void **state)
     (void)state;
     static const struct refused table[] = {
         REFUSED(MR_EREQUEST, " GET / HTTP/1.1\r\n" HOST END),
+        REFUSED(MR_EREQUEST, " / HTTP/1.1\r\n" HOST END),
         REFUSED(MR_EREQUEST, "\tGET / HTTP/1.1\r\n" HOST END),
         REFUSED(MR_EREQUEST, "GET\t/ HTTP/1.1\r\n" HOST END),
         REFUSED(MR_EREQUEST, "GE(T / HTTP/1.1\r\n" HOST END),
@@ -397,6 +398,8 @@ static void content_length_is_one_number(void **state)
         REFUSED(MR_EREQUEST, START "Content-Length: 0x5\r\n" END),
         REFUSED(MR_EREQUEST, START "Content-Length: 5 5\r\n" END),
         REFUSED(MR_EREQUEST, START "Content-Length: 5, 5\r\n" END),
+        REFUSED(MR_EREQUEST, START "Content-Length: 5:\r\n" END),
+        REFUSED(MR_EREQUEST, START "Content-Length: 5/\r\n" END),
         REFUSED(MR_EREQUEST, START "Content-Length: 5,\r\n" END),
         REFUSED(MR_EREQUEST, START "Content-Length: 5.0\r\n" END),
         REFUSED(MR_EREQUEST, START "Content-Length: \"5\"\r\n" END),
@@ -412,7 +415,7 @@ static void content_length_is_one_number(void **state)
     assert_true(!head.has_length && head.content_length == 0);
     head = scanned(START "Content-Length: 0\r\n" END);
     assert_true(head.has_length && head.content_length == 0);
-    head = scanned(START "Content-Length:\t0017 \r\n" END);
+    head = scanned(START "Content-Length:\t0017 \t\r\n" END);
     assert_true(head.has_length && head.content_length == 17);
     head = scanned(START "Content-Length: 9223372036854775807\r\n" END);
     assert_true(head.content_length == INT64_MAX);
@@ -465,6 +468,7 @@ static void connection_is_kept_by_version_and_option(void **state)
         {START "Connection: keep-alive\r\n" END, true},
         {START "Connection: CLOSE\r\n" END, false},
         {START "Connection: te, ,close ,\r\n" END, false},
+        {START "Connection:\tclose \t\r\n" END, false}, /* llhttp does not see it */
         {START "Connection: keep-alive, close\r\n" END, false},
         {START "Connection: keep-alive\r\nConnection: close\r\n" END, false},
         {START "Connection: closed\r\n" END, true},

@@ -53,6 +53,10 @@ static void limit_and_value_are_there_when_a_bound_was_hit(void **state)
                 "{\"type\":\"urn:millrace:problem:body-too-large\","
                 "\"title\":\"The body is larger than this server accepts.\",\"status\":413,"
                 "\"limit\":{\"name\":\"max-body\",\"value\":1073741824},\"value\":18446744073709551615}");
+    mr_fault_limit(&fault, MR_EBUSY, "queue-depth", 0, 0);
+    check_slice(mr_problem_json(&fault, &arena),
+                "{\"type\":\"urn:millrace:problem:queue-full\",\"title\":\"The job queue is full.\",\"status\":503,"
+                "\"limit\":{\"name\":\"queue-depth\",\"value\":0},\"value\":0}");
 }
 
 static void text_is_escaped_for_json(void **state)

@@ -1,0 +1,142 @@
+#include "base/macros.h"
+#include "http/chars.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ALNUM "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define SIGNS "!$%&'()*+,-./:;<=>?@[]^_`{|}~" /* all that are visible but for " # and backslash */
+
+/* Exactly these ASCII characters, and of the others all or none. */
+static void check_class(enum mr_char_class class, const char *ascii, bool others)
+{
+    for (int c = 0; c < 256; c++) {
+        bool expected = c < 0x80 ? c != 0 && strchr(ascii, c) != NULL : others;
+        if (mr_char_is((char)c, class) != expected)
+            fail_msg("0x%02x in class %d", c, class);
+    }
+}
+
+static void classes_are_those_of_the_standards(void **state)
+{
+    (void)state;
+    check_class(MR_CHAR_TOKEN, ALNUM "!#$%&'*+-.^_`|~", false);
+    check_class(MR_CHAR_HOST, ALNUM "-._~!$&'()*+,;=", false);
+    check_class(MR_CHAR_TARGET, ALNUM SIGNS "\"", false);
+    check_class(MR_CHAR_FIELD, ALNUM SIGNS " \t#\"\\", true);
+    check_class(MR_CHAR_QUOTED, ALNUM SIGNS " \t#", true);
+}
+
+static void text_is_of_a_class_when_all_of_it_is(void **state)
+{
+    (void)state;
+    assert_true(mr_chars_are(MR_SLICE("chunked"), MR_CHAR_TOKEN));
+    assert_false(mr_chars_are(MR_SLICE("chunked;"), MR_CHAR_TOKEN));
+    assert_false(mr_chars_are(MR_SLICE(";chunked"), MR_CHAR_TOKEN));
+    assert_false(mr_chars_are(MR_SLICE(""), MR_CHAR_TOKEN));
+}
+
+static void hex_digits_have_values(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+    for (int c = 0; c < 256; c++) {
+        const char *found = c == 0 ? NULL : strchr(digits, c);
+        if (c != 0 && found == NULL && strchr(upper, c) != NULL)
+            found = digits + (strchr(upper, c) - upper);
+        assert_int_equal(mr_char_hex((char)c), found == NULL ? -1 : found - digits);
+    }
+}
+
+static void percent_escapes_have_two_hex_digits(void **state)
+{
+    (void)state;
+    assert_true(mr_percent_is_valid(MR_SLICE("")));
+    assert_true(mr_percent_is_valid(MR_SLICE("abc")));
+    assert_true(mr_percent_is_valid(MR_SLICE("%00%fFa%Ab")));
+    assert_false(mr_percent_is_valid(MR_SLICE("%")));
+    assert_false(mr_percent_is_valid(MR_SLICE("%%00")));
+    assert_false(mr_percent_is_valid(MR_SLICE("a%0g")));
+    assert_false(mr_percent_is_valid(MR_SLICE("a%g0")));
+    assert_false(mr_percent_is_valid(MR_SLICE("%00%")));
+    for (size_t len = 4; len < 6; len++) /* what stands behind the text does not count */
+        assert_false(mr_percent_is_valid((struct mr_slice){"%00%41", len}));
+}
+
+static size_t encode(char *to, uint32_t code)
+{
+    if (code < 0x80) {
+        to[0] = (char)code;
+        return 1;
+    }
+    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, code >>= 6)
+        to[i] = (char)(0x80 | (code & 0x3f));
+    to[0] = (char)((0xf00 >> length) | code);
+    return length;
+}
+
+static void every_code_point_is_utf8_and_nothing_shorter(void **state)
+{
+    (void)state;
+    for (uint32_t code = 0; code < 0x1fffff; code++) {
+        char text[4];
+        size_t length = encode(text, code);
+        bool valid = code <= 0x10ffff && (code < 0xd800 || code > 0xdfff);
+        assert_int_equal(mr_utf8_length((struct mr_slice){text, sizeof(text)}), valid ? length : 0);
+        assert_int_equal(mr_utf8_length((struct mr_slice){text, length - 1}), 0);
+    }
+}
+
+static void malformed_utf8_has_no_length(void **state)
+{
+    (void)state;
+    static const char *const table[] = {
+        "\x80",
+        "\xbf",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xc2",
+        "\xc2\x7f",
+        "\xc2\xc0",
+        "\xe0\x9f\xbf",
+        "\xe1\x80",
+        "\xe1\x80\x7f",
+        "\xe1\x80\xc0",
+        "\xe1\x7f\x80",
+        "\xed\xa0\x80",
+        "\xef\xc0\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\xf1\x80\x80",
+        "\xf1\x80\x80\x7f",
+        "\xf1\x80\xc0\x80",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xff",
+    };
+    for (size_t i = 0; i < MR_ARRAY_SIZE(table); i++) {
+        size_t len = strlen(table[i]);
+        char *copy = malloc(len); /* exact: the address sanitizer sees the end */
+        memcpy(copy, table[i], len);
+        assert_int_equal(mr_utf8_length((struct mr_slice){copy, len}), 0);
+        free(copy);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(classes_are_those_of_the_standards),
+        cmocka_unit_test(text_is_of_a_class_when_all_of_it_is),
+        cmocka_unit_test(hex_digits_have_values),
+        cmocka_unit_test(percent_escapes_have_two_hex_digits),
+        cmocka_unit_test(every_code_point_is_utf8_and_nothing_shorter),
+        cmocka_unit_test(malformed_utf8_has_no_length),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
