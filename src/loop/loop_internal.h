@@ -34,7 +34,8 @@ struct mr_loop {
 
     /* Other threads come here. */
     _Alignas(MR_CACHE_LINE) struct mr_inbox inbox;
-    uv_async_t wake;
+    uv_poll_t wake; /* loop.c, "waking" */
+    int wake_fd;    /* an eventfd */
     atomic_bool stopping;
     atomic_bool running;
 };
