@@ -1,0 +1,132 @@
+"""The loop stays free: light requests and loop lag while the workers are saturated, for each offload."""
+
+import argparse
+import time
+
+from benchlib import Buckets, Load, Scraper, Verdicts, interleave, machine, millrace, photo, spread, table, CACHE
+
+MODELS = ("workers", "libuv", "none")
+LARGE = "large bodies"  # a fourth case: bytes instead of computing, under `workers`
+LIGHT_WARMUP, HEAVY_WARMUP = 2.5, 1.5
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+
+
+def large_body(picture, size=8 << 20):
+    """A small picture and zeros behind its end: read whole, decoded quickly."""
+    path = CACHE / "large.jpg"
+    path.write_bytes(picture.read_bytes().ljust(size, b"\0"))
+    return path
+
+
+def measure(case, bodies, seconds):
+    """One round of one case. The light connections, and that of the scraper, are opened before the heavy load begins."""
+    offload = "workers" if case == LARGE else case
+    with millrace(f"--offload={offload}") as server:
+        scraper = Scraper(server)
+        light = Load(
+            f"{server.url}/healthz", rate=200, connections=64, warmup=LIGHT_WARMUP, duration=seconds, grace=30
+        )
+        began = time.monotonic()
+        heavy = Load(
+            f"{server.url}/pipe/image?w=300",
+            rate=0,
+            connections=16,
+            warmup=HEAVY_WARMUP,
+            duration=seconds + 1,
+            grace=30,
+            body=bodies[case == LARGE],
+        )
+        time.sleep(max(0, began + LIGHT_WARMUP - time.monotonic()))
+        before = scraper.scrape()
+        time.sleep(max(0, began + LIGHT_WARMUP + seconds - time.monotonic()))
+        after = scraper.scrape()
+        return light.result(), heavy.result(), Buckets("millrace_loop_lag_seconds", before, after)
+
+
+def check(case, light, heavy):
+    """Fast answers count only if they are answers."""
+    for what, result in (("light", light), ("heavy", heavy)):
+        others = {status: count for status, count in result["status"].items() if status != "200"}
+        failed = others or result["unanswered"] or any(result["errors"].values())
+        if failed:
+            print(f"  {case}, {what}: not only answers with 200: {others} {result['errors']}, "
+                  f"unanswered {result['unanswered']}")
+    if not light["valid"]:
+        print(f"  {case}: {light['invalid_reason']}")
+
+
+class Rounds:
+    """What all rounds of one case measured, as lists in seconds (and images/s)."""
+
+    def __init__(self):
+        self.light = {name: [] for name in ("p50", "p90", "p99", "max")}
+        self.lateness = {name: [] for name in ("p50", "p99")}
+        self.lag = {name: [] for name in (*QUANTILES, "max")}
+        self.heavy = []
+
+    def add(self, light, heavy, lag):
+        for name, values in self.light.items():
+            values.append(light["latency"][name])
+        for name, values in self.lateness.items():
+            values.append(light["lateness"][name])
+        for name, q in QUANTILES.items():
+            self.lag[name].append(lag.quantile(q))
+        self.lag["max"].append(lag.max())
+        self.heavy.append(heavy["answered_per_second"])
+
+
+def per_round(one, other, combine):
+    return [None if a is None or b is None else combine(a, b) for a, b in zip(one, other)]
+
+
+def report(results):
+    def rows(figures):
+        return [[case, *(spread(values, 1e3) for values in figures(rounds).values())] for case, rounds in results.items()]
+
+    print("\nlight requests: GET /healthz at 200/s, open loop, connections opened before the load; ms, median [spread]")
+    table(["", "p50", "p90", "p99", "max", "lateness p50", "lateness p99"],
+          [a + b[1:] for a, b in zip(rows(lambda r: r.light), rows(lambda r: r.lateness))])
+    print("\nloop lag, from the server's probe; ms (max: the upper edge of the highest bucket)")
+    table(["", *QUANTILES, "max"], rows(lambda r: r.lag))
+    print("\nheavy requests answered per second, 16 connections, closed loop")
+    table(["", "1/s"], [[case, spread(rounds.heavy)] for case, rounds in results.items()])
+
+
+def judge(results):
+    verdicts = Verdicts()
+    workers = results.get("workers")
+    if workers:
+        verdicts.at_most("loop lag p99 with workers", workers.lag["p99"], 1e-3, 1e3, " ms")
+        verdicts.at_most("light p50 with workers", workers.light["p50"], 0.3e-3, 1e3, " ms")
+        above = per_round(workers.light["p99"], workers.lateness["p99"], lambda a, b: a - b)
+        verdicts.at_most("light p99 with workers, above the generator's own", above, 2.5e-3, 1e3, " ms")
+    if workers and "libuv" in results:
+        ratio = per_round(workers.light["p99"], results["libuv"].light["p99"], lambda a, b: a / b)
+        verdicts.at_most("light p99, workers / libuv (10 % is a tie)", ratio, 1.1)
+    if LARGE in results:
+        verdicts.at_most("light p99 beside 16 uploads of 8 MiB", results[LARGE].light["p99"], 5e-3, 1e3, " ms")
+    verdicts.finish()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=8, help="measured in each round")
+    parser.add_argument("--cases", nargs="+", default=[*MODELS, LARGE], choices=[*MODELS, LARGE])
+    args = parser.parse_args()
+
+    picture, description = photo()
+    bodies = (picture, large_body(picture))
+    print(f"{machine()}\nheavy load: 16 connections post a {description} to /pipe/image?w=300; {LARGE}: the same picture "
+          f"padded to 8 MiB\n{args.rounds} rounds of {args.seconds:g} s, interleaved")
+    results = {case: Rounds() for case in args.cases}
+    for number, case in interleave(args.rounds, args.cases):
+        light, heavy, lag = measure(case, bodies, args.seconds)
+        check(case, light, heavy)
+        results[case].add(light, heavy, lag)
+        print(f"  round {number + 1}, {case}: done", flush=True)
+    report(results)
+    judge(results)
+
+
+main()
