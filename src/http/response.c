@@ -6,43 +6,41 @@
 #include <string.h>
 #include <time.h>
 
-static const char *reason(int status)
+/* Whole lines, since every answer begins with one. */
+static struct mr_slice status_line(int status)
 {
-    static const struct {
-        int status;
-        const char *text;
-    } reasons[] = {
-        {200, "OK"},
-        {201, "Created"},
-        {204, "No Content"},
-        {206, "Partial Content"},
-        {304, "Not Modified"},
-        {400, "Bad Request"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {411, "Length Required"},
-        {412, "Precondition Failed"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {415, "Unsupported Media Type"},
-        {416, "Range Not Satisfiable"},
-        {417, "Expectation Failed"},
-        {422, "Unprocessable Content"},
-        {423, "Locked"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {503, "Service Unavailable"},
-        {505, "HTTP Version Not Supported"},
-    };
-    for (size_t i = 0; i < MR_ARRAY_SIZE(reasons); i++) {
-        if (reasons[i].status == status)
-            return reasons[i].text;
+#define LINE(code, reason) \
+    case code:             \
+        return MR_SLICE("HTTP/1.1 " #code " " reason "\r\n")
+    switch (status) {
+        LINE(200, "OK");
+        LINE(201, "Created");
+        LINE(204, "No Content");
+        LINE(206, "Partial Content");
+        LINE(304, "Not Modified");
+        LINE(400, "Bad Request");
+        LINE(403, "Forbidden");
+        LINE(404, "Not Found");
+        LINE(405, "Method Not Allowed");
+        LINE(408, "Request Timeout");
+        LINE(409, "Conflict");
+        LINE(411, "Length Required");
+        LINE(412, "Precondition Failed");
+        LINE(413, "Content Too Large");
+        LINE(414, "URI Too Long");
+        LINE(415, "Unsupported Media Type");
+        LINE(416, "Range Not Satisfiable");
+        LINE(417, "Expectation Failed");
+        LINE(422, "Unprocessable Content");
+        LINE(423, "Locked");
+        LINE(431, "Request Header Fields Too Large");
+        LINE(500, "Internal Server Error");
+        LINE(501, "Not Implemented");
+        LINE(503, "Service Unavailable");
+        LINE(505, "HTTP Version Not Supported");
     }
-    return "";
+#undef LINE
+    MR_UNREACHABLE();
 }
 
 /* The Date field's value, made once a second. */
@@ -61,9 +59,14 @@ static const char *http_date(void)
 
 /* ---- the head ---- */
 
+static void put_slice(struct mr_buf *out, struct mr_slice text)
+{
+    mr_buf_append(out, text.at, text.len);
+}
+
 static void put(struct mr_buf *out, const char *text)
 {
-    mr_buf_append(out, text, strlen(text));
+    put_slice(out, mr_slice_of(text));
 }
 
 static void put_field(struct mr_buf *out, const char *name, const char *value)
@@ -75,9 +78,14 @@ static void put_field(struct mr_buf *out, const char *name, const char *value)
 
 static void put_number(struct mr_buf *out, const char *name, uint64_t value)
 {
-    char digits[24];
-    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
-    put_field(out, name, digits);
+    char digits[24]; /* filled from its end: printf would be the dearest part of a small answer */
+    char *at = digits + sizeof(digits) - 1;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    put_field(out, name, at);
 }
 
 static void put_cors(const struct mr_request *request, struct mr_buf *out)
@@ -86,7 +94,7 @@ static void put_cors(const struct mr_request *request, struct mr_buf *out)
     if (origin.at == NULL)
         return;
     put(out, "Access-Control-Allow-Origin: ");
-    mr_buf_append(out, origin.at, origin.len);
+    put_slice(out, origin);
     put(out, "\r\nVary: Origin\r\nAccess-Control-Expose-Headers: Server-Timing, X-Request-Id, Retry-After\r\n");
 }
 
@@ -137,16 +145,14 @@ static void put_framing(struct mr_request *request, struct mr_buf *out)
 static void put_head(struct mr_request *request, const char *content_type, const char *const *extra)
 {
     struct mr_buf *out = &request->connection->out;
-    char line[64];
-    snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", request->status, reason(request->status));
-    put(out, line);
+    put_slice(out, status_line(request->status));
     put_field(out, "Date: ", http_date());
     if (content_type != NULL)
         put_field(out, "Content-Type: ", content_type);
     put_framing(request, out);
     put_connection(request, out);
-    put_field(out, "X-Request-Id: ", request->id);
-    put(out, "X-Content-Type-Options: nosniff\r\n");
+    put(out, "X-Content-Type-Options: nosniff\r\nX-Request-Id: ");
+    put_field(out, "", request->id);
     if (request->head.method != MR_METHOD_GET && request->head.method != MR_METHOD_HEAD)
         put(out, "Cache-Control: no-store\r\n");
     put_cors(request, out);
@@ -247,7 +253,8 @@ static void take_end(void *context)
     struct mr_buf *out = &request->connection->out;
     if (request->response_chunked && may_have_body(request)) {
         put(out, "0\r\n");
-        mr_buf_append(out, request->trailers.at, request->trailers.len);
+        if (request->trailers.len > 0)
+            put_slice(out, request->trailers);
         put(out, "\r\n");
     }
     MR_ASSERT(request->response_length == UINT64_MAX || !may_have_body(request) ||
