@@ -31,17 +31,20 @@ def offload(request):
 
 
 @pytest.fixture(scope="session")
-def shared_server(offload):
-    server = Server(f"--offload={offload}", "--workers=2")
-    yield server
-    server.assert_drains()
+def shared_servers(offload):
+    servers = []
+    yield servers
+    for each in servers:
+        each.assert_drains()
 
 
 @pytest.fixture
-def server(shared_server):
+def server(shared_servers, offload):
     """A server with default options, shared by the tests that leave no trace in it."""
-    yield shared_server
-    shared_server.assert_at_rest()
+    if not shared_servers or shared_servers[-1].exited():
+        shared_servers.append(Server(f"--offload={offload}", "--workers=2"))
+    yield shared_servers[-1]
+    shared_servers[-1].assert_at_rest()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from wire import Closed, Wire, request
+from wire import Wire
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("MILLRACE_BINARY", ROOT / "build/millrace")).resolve()
@@ -24,6 +24,11 @@ def sanitizer():
 SANITIZER = sanitizer()
 # How much longer things may take than in a release build on an idle machine.
 PATIENCE = {"": 1, "address": 3, "thread": 6}[SANITIZER]
+
+
+def environment(**more):
+    """Our own without MILLRACE_..., which the server would take for its options, and with `more`."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("MILLRACE_")} | more
 
 
 def wait_for(condition, what, seconds=10.0):
@@ -77,8 +82,6 @@ class Server:
             command = ["bash", "-c", script, "bash", *command]
         elif not any(option.startswith("--listen") for option in options):
             command.append("--listen=127.0.0.1:0")
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MILLRACE_")}
-        environment.update(env or {})
         self.log = []  # lines of standard error
         self.urls = []
         self.drained = False
@@ -87,7 +90,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=environment(**(env or {})),
             pass_fds=() if passed is None else (passed.fileno(),),
         )
         self.reader = threading.Thread(target=self._read_log, daemon=True)
@@ -232,6 +235,3 @@ class Server:
         finally:
             self.kill()
         self.assert_no_reports()
-
-
-__all__ = ["BINARY", "Closed", "Metrics", "PATIENCE", "SANITIZER", "Server", "request", "wait_for"]

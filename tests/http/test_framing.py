@@ -208,7 +208,7 @@ def test_chunk_extensions_trailers_and_leading_zeros_without_end_are_cut(server,
     with server.connect() as wire:
         wire.send(POST + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + begin)
         sent = 0
-        while sent < 4_000_000 and not wire.is_readable(0):
+        while sent < 4_000_000 and not wire.is_readable(0.002):
             try:
                 wire.send(more)
             except OSError:

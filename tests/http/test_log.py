@@ -44,7 +44,7 @@ def test_a_refusal_is_logged_with_its_reason(logging):
 
 def test_a_client_that_went_away_is_logged(logging):
     with logging.connect() as wire:
-        wire.send(request("POST", "/pipe/image?w=10", {"Content-Length": 1000}) + b"x")
+        wire.send(request("POST", "/pipe/image?w=10", {"Content-Length": 1000}) + photo()[:1])
         logging.wait_for_metric("millrace_requests_in_flight", 2)
         wire.reset()
     assert "client-gone" in logging.access_log("/pipe/image")[0].values()

@@ -257,9 +257,8 @@ def test_escaped_parameters_are_decoded(server):
     assert decode(convert(server, "%77=%33%30", photo()).body).size == (30, 15)
 
 
-@pytest.mark.parametrize("query", ["fit=crop", "fit=crop&w=10"])
-def test_a_crop_without_both_sides_is_refused(server, query):
-    problem(server.post(f"/pipe/image?{query}", photo()), 400, "bad-parameter")
+def test_a_crop_to_no_size_is_refused(server):
+    problem(server.post("/pipe/image?fit=crop", photo()), 400, "bad-parameter")
 
 
 def test_a_wrong_parameter_is_refused_before_the_body_is_read(server):
@@ -269,8 +268,7 @@ def test_a_wrong_parameter_is_refused_before_the_body_is_read(server):
 
 
 def test_a_dimension_that_no_format_holds_is_refused(server):
-    response = server.post("/pipe/image?w=20000&h=10&fm=webp&fit=crop", photo())
-    assert response.status == 400, response.body
+    problem(server.post("/pipe/image?w=17000&fm=webp", photo(400, 10)), 400, "dimension")
 
 
 @pytest.mark.parametrize(
@@ -343,8 +341,8 @@ def test_a_bomb_is_refused_by_its_head_alone(server):
 def test_a_gif_whose_frame_lies_outside_of_its_canvas_is_refused(server):
     """libvips would ask for gigabytes."""
     gif = bytearray(encode(Image.new("P", (4, 4)), "GIF"))
-    at = gif.index(b",", 13)  # the image descriptor
-    gif[at + 1 : at + 9] = b"\xf0\xff\xf0\xff\xf0\xff\xf0\xff"
+    at = gif.rindex(b",\0\0\0\0\4\0\4\0")  # the image descriptor: left, top, width, height
+    gif[at + 1 : at + 5] = b"\xf0\xff\xf0\xff"
     assert server.post("/pipe/image?w=10", bytes(gif)).status in (413, 415, 422)
     assert server.resident_bytes() < 1 << 30
 

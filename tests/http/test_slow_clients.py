@@ -11,6 +11,7 @@ from server import PATIENCE, wait_for
 from wire import Closed, request
 
 SECOND = 1.0 * PATIENCE  # what the options below call 1s may take this long
+BEGIN = photo()[:100]  # of an image: what does not begin like one is refused at once
 
 
 def post_head(length=None, target="/pipe/image?w=50"):
@@ -54,7 +55,7 @@ def test_the_idle_time_begins_anew_with_each_answer(start):
 def test_a_body_that_stops_is_408(start):
     server = start("--body-timeout=1s")
     with server.connect() as wire:
-        wire.send(post_head(10_000) + b"x" * 100)
+        wire.send(post_head(10_000) + BEGIN)
         began = time.monotonic()
         response = wire.receive()
         assert response.status == 408 and response.closes
@@ -74,7 +75,7 @@ def test_a_body_that_never_begins_is_408(start):
 
 
 def test_a_body_that_makes_progress_is_not_cut_by_the_body_timeout(start):
-    server = start("--body-timeout=1s")
+    server = start("--body-timeout=1s", "--min-rate=0")
     body = photo(40, 20)
     with server.connect() as wire:
         wire.send(post_head(len(body)))
@@ -91,7 +92,7 @@ def test_a_body_below_the_minimal_rate_is_408(start):
     with server.connect() as wire:
         wire.send(post_head(100_000))
         began = time.monotonic()
-        wire.trickle(b"x" * 300, 0.1)
+        wire.trickle(BEGIN + b"\0" * 200, 0.1)
         response = wire.receive()
         assert response.status == 408
         assert response.json()["limit"]["name"] == "min-rate"
@@ -154,8 +155,17 @@ def test_a_client_that_closes_its_side_and_sends_nothing_is_closed(server):
         assert wire.read_to_close() == b""
 
 
-@pytest.mark.parametrize("part", [b"GET", request("GET", "/healthz")[:-2], post_head(1000), post_head(1000) + b"x" * 500,
-                                  post_head() + b"5\r\nab", post_head() + b"2\r\nab\r\n"])  # fmt: skip
+PARTS = {
+    "head": b"GET",
+    "last_line_of_the_head": request("GET", "/healthz")[:-2],
+    "body_not_begun": post_head(1000),
+    "body": post_head(1000) + BEGIN,
+    "chunk": post_head() + b"5\r\nab",
+    "chunked_body": post_head() + b"2\r\nab\r\n",
+}
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 def test_a_client_that_closes_its_side_within_a_request_is_refused_or_closed(server, part):
     with server.connect() as wire:
         wire.send(part)
@@ -189,7 +199,7 @@ STATES = {
     "before_any_byte": b"",
     "within_a_head": b"POST /pipe/image HTTP/1.1\r\nHo",
     "behind_a_head": post_head(100_000),
-    "within_a_body": post_head(100_000) + b"x" * 50_000,
+    "within_a_body": post_head(100_000) + BEGIN * 500,
     "within_a_chunk_size": post_head() + b"5",
     "within_a_chunk": post_head() + b"5\r\nab",
     "between_chunks": post_head() + b"2\r\nab\r\n",
