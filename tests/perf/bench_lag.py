@@ -51,8 +51,17 @@ def check(case, light, heavy):
         if failed:
             print(f"  {case}, {what}: not only answers with 200: {others} {result['errors']}, "
                   f"unanswered {result['unanswered']}")
-    if not light["valid"]:
-        print(f"  {case}: {light['invalid_reason']}")
+
+
+def measure_validly(case, bodies, seconds):
+    """A round in which the generator was late says nothing about the server: it is run again, twice at most."""
+    for _ in range(3):
+        light, heavy, lag = measure(case, bodies, seconds)
+        check(case, light, heavy)
+        if light["valid"]:
+            return light, heavy, lag
+        print(f"  {case}: {light['invalid_reason']}", flush=True)
+    return None
 
 
 class Rounds:
@@ -73,6 +82,13 @@ class Rounds:
             self.lag[name].append(lag.quantile(q))
         self.lag["max"].append(lag.max())
         self.heavy.append(heavy["answered_per_second"])
+
+    def add_nothing(self):
+        """A round that could not be measured keeps its place, so that rounds stay pairs."""
+        for figures in (self.light, self.lateness, self.lag):
+            for values in figures.values():
+                values.append(None)
+        self.heavy.append(None)
 
 
 def per_round(one, other, combine):
@@ -121,10 +137,12 @@ def main():
           f"padded to 8 MiB\n{args.rounds} rounds of {args.seconds:g} s, interleaved")
     results = {case: Rounds() for case in args.cases}
     for number, case in interleave(args.rounds, args.cases):
-        light, heavy, lag = measure(case, bodies, args.seconds)
-        check(case, light, heavy)
-        results[case].add(light, heavy, lag)
-        print(f"  round {number + 1}, {case}: done", flush=True)
+        measured = measure_validly(case, bodies, args.seconds)
+        if measured:
+            results[case].add(*measured)
+        else:
+            results[case].add_nothing()
+        print(f"  round {number + 1}, {case}: {'done' if measured else 'given up'}", flush=True)
     report(results)
     judge(results)
 

@@ -184,7 +184,7 @@ class Verdicts:
 
 def judge(values, limit, tie=1.1):
     known = [value for value in values if value is not None]
-    if len(known) < 5 or len(known) < len(values):
+    if len(known) < 5:
         return "undecided"
     lower, middle, upper = statistics.quantiles(known, n=4, method="inclusive")
     near = abs(middle - limit) <= (tie - 1) * abs(limit)
