@@ -1,0 +1,12 @@
+/* image_resize.h -- private to the image stage: resizing as a step of a libvips pipeline. */
+#ifndef MR_MEDIA_IMAGE_RESIZE_H
+#define MR_MEDIA_IMAGE_RESIZE_H
+
+#include <vips/vips.h>
+
+/* An image of width x height that shows what `in` (8 bits a channel, up to 4 channels) shows of span_x x span_y of its
+ * own pixels: its size, or a fraction of a pixel more where a decoder that shrinks has dropped it. Lazy, and reads `in`
+ * from top to bottom. Alpha is respected. NULL when libvips fails. */
+VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height);
+
+#endif

@@ -1,0 +1,115 @@
+/* DESIGN: which format, then that format's scanner, then the limits: everything that is decided about an input before a
+ * library that decodes it is called. */
+#include "media/scan.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+#include <string.h>
+
+enum {
+    SIDE_MAX = 65535,      /* px, of any input: what no decoder's arithmetic has trouble with */
+    SCAN_BUDGET_SCANS = 16 /* an image of the largest size may have this many scans; a smaller one more */
+};
+
+const char *mr_image_media_type(enum mr_image_format format)
+{
+    static const char *const types[MR_IMAGE_FORMAT_COUNT] = {
+        [MR_IMAGE_UNKNOWN] = "application/octet-stream",
+        [MR_IMAGE_JPEG] = "image/jpeg",
+        [MR_IMAGE_PNG] = "image/png",
+        [MR_IMAGE_WEBP] = "image/webp",
+        [MR_IMAGE_GIF] = "image/gif",
+        [MR_IMAGE_TIFF] = "image/tiff",
+        [MR_IMAGE_HEIF] = "image/heif",
+        [MR_IMAGE_AVIF] = "image/avif",
+    };
+    MR_ASSERT(format < MR_IMAGE_FORMAT_COUNT);
+    return types[format];
+}
+
+static bool starts_with(struct mr_view file, size_t offset, const char *magic, size_t len)
+{
+    return mr_view_has(file, offset, len) && memcmp(file.at + offset, magic, len) == 0;
+}
+
+enum mr_image_format mr_image_sniff(const void *bytes, size_t len)
+{
+    struct mr_view file = {.at = bytes, .len = len};
+    if (starts_with(file, 0, "\xFF\xD8\xFF", 3))
+        return MR_IMAGE_JPEG;
+    if (starts_with(file, 0, "\x89PNG\r\n\x1a\n", 8))
+        return MR_IMAGE_PNG;
+    if (starts_with(file, 0, "RIFF", 4) && starts_with(file, 8, "WEBP", 4))
+        return MR_IMAGE_WEBP;
+    if (starts_with(file, 0, "GIF87a", 6) || starts_with(file, 0, "GIF89a", 6))
+        return MR_IMAGE_GIF;
+    if (starts_with(file, 0, "II*\0", 4) || starts_with(file, 0, "MM\0*", 4) ||
+        starts_with(file, 0, "II+\0\x08\0\0\0", 8) || starts_with(file, 0, "MM\0+\0\x08\0\0", 8))
+        return MR_IMAGE_TIFF;
+    return MR_IMAGE_UNKNOWN;
+}
+
+static int scan_container(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
+{
+    switch (out->info.format) {
+    case MR_IMAGE_JPEG:
+        return mr_scan_jpeg(out, file, fault);
+    case MR_IMAGE_PNG:
+        return mr_scan_png(out, file, fault);
+    case MR_IMAGE_WEBP:
+        return mr_scan_webp(out, file, fault);
+    case MR_IMAGE_GIF:
+        return mr_scan_gif(out, file, fault);
+    case MR_IMAGE_TIFF:
+        return mr_scan_tiff(out, file, fault);
+    default:
+        return mr_fault_set(fault, MR_ENOTIMAGE, "Its bytes are of no format that is read here.");
+    }
+}
+
+/* The size is checked before anything else is said about the file: a bomb is refused as one even when it is also cut.
+ */
+static int check_limits(const struct mr_image_info *info, const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    uint64_t pixels = (uint64_t)info->width * info->height;
+    uint32_t side = MR_MAX(info->width, info->height);
+    if (pixels > limits->pixels)
+        return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels);
+    if (side > SIDE_MAX)
+        return mr_fault_limit(fault, MR_EPIXELS, "image-side", SIDE_MAX, side);
+    if (info->frames > limits->frames)
+        return mr_fault_limit(fault, MR_EFRAMES, "max-frames", limits->frames, info->frames);
+    if (info->frames != 0 && pixels > limits->pixels / info->frames)
+        return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * info->frames);
+    if (info->scans != 0 && pixels > limits->pixels * SCAN_BUDGET_SCANS / info->scans)
+        return mr_fault_set(fault, MR_ETIME, "It has %u scans, too many for an image of its size.", info->scans);
+    return MR_OK;
+}
+
+int mr_scan_image(struct mr_scan *out, struct mr_view file, const struct mr_image_limits *limits,
+                  struct mr_fault *fault)
+{
+    MR_ASSERT(file.at != NULL || file.len == 0);
+    memset(out, 0, sizeof(*out));
+    out->info.format = mr_image_sniff(file.at, file.len);
+    out->info.frames = 1;
+    out->info.orientation = 1;
+    struct mr_fault scan_fault = {0};
+    int err = scan_container(out, file, &scan_fault);
+    int over = err == MR_ENOTIMAGE ? MR_OK : check_limits(&out->info, limits, fault);
+    if (over != MR_OK)
+        return over;
+    if (err != MR_OK && fault != NULL)
+        *fault = scan_fault;
+    return err;
+}
+
+int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
+                      struct mr_fault *fault)
+{
+    struct mr_scan scan;
+    int err = mr_scan_image(&scan, (struct mr_view){.at = bytes, .len = len}, limits, fault);
+    *out = scan.info;
+    return err;
+}

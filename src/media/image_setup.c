@@ -1,0 +1,115 @@
+/* DESIGN: libvips for a server: parallelism comes from jobs and not from inside one, nothing is cached between jobs,
+ * and of all the loaders that it knows only those of the formats that we scan can be called. What it logs is counted or
+ * dropped, never printed: a hostile client writes those texts.
+ *
+ * Orc, the run-time code generator of libvips before 8.15, is switched off. In Orc 0.4.33 (Debian 12) orc_code_free
+ * takes its piece out of the list of code memory without the lock under which orc_code_allocate_codemem walks that
+ * list, and each vips_resize compiles a program and frees it: two jobs at once can corrupt the heap. Without it no
+ * memory is both writable and executable either. Newer versions use Highway, which generates nothing. */
+#include "media/image_setup.h"
+#include "media/image.h"
+
+#include "base/macros.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <vips/vips.h>
+
+#include <vips/vector.h> /* needs vips.h before it */
+
+/* name: as in GET /version; loader: the class that may be called */
+static const struct {
+    const char *name, *loader, *load_operation, *save_operation;
+} formats[] = {
+    {"jpg", "VipsForeignLoadJpeg", "jpegload_buffer", "jpegsave_buffer"},
+    {"png", "VipsForeignLoadPng", "pngload_buffer", "pngsave_buffer"},
+    {"webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_buffer"},
+    {"gif", "VipsForeignLoadNsgif", "gifload_buffer", NULL},
+    {"tiff", "VipsForeignLoadTiff", "tiffload_buffer", NULL},
+};
+
+static char readable[64], writable[64], version[32];
+static guint log_handler;
+static _Thread_local uint64_t jpeg_warnings;
+
+static void on_vips_log(const char *domain, GLogLevelFlags level, const char *message, void *data)
+{
+    (void)domain, (void)level, (void)data;
+    unsigned long count = 0;
+    if (message != NULL && sscanf(message, "read gave %lu warnings", &count) == 1)
+        jpeg_warnings += count;
+}
+
+uint64_t mr_image_take_jpeg_warnings(void)
+{
+    uint64_t count = jpeg_warnings;
+    jpeg_warnings = 0;
+    return count;
+}
+
+static void append_word(char *list, size_t size, const char *word)
+{
+    size_t len = strlen(list);
+    snprintf(list + len, size - len, "%s%s", len > 0 ? " " : "", word);
+}
+
+static bool has_operation(const char *name)
+{
+    return name != NULL && vips_type_find("VipsOperation", name) != 0;
+}
+
+static void allow_loaders(void)
+{
+    vips_block_untrusted_set(TRUE);
+    vips_operation_block_set("VipsForeignLoad", TRUE);
+    readable[0] = writable[0] = '\0';
+    for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
+        if (has_operation(formats[i].load_operation)) {
+            vips_operation_block_set(formats[i].loader, FALSE);
+            append_word(readable, sizeof(readable), formats[i].name);
+        }
+        if (has_operation(formats[i].save_operation))
+            append_word(writable, sizeof(writable), formats[i].name);
+    }
+}
+
+int mr_image_setup(void)
+{
+    if (VIPS_INIT("millrace") != 0)
+        return MR_EINTERNAL;
+    GLogLevelFlags all = G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION;
+    log_handler = g_log_set_handler("VIPS", all, on_vips_log, NULL);
+    vips_concurrency_set(1);
+    vips_cache_set_max(0);
+    if (vips_version(0) == 8 && vips_version(1) < 15)
+        vips_vector_set_enabled(FALSE);
+    allow_loaders();
+    snprintf(version, sizeof(version), "%d.%d.%d", vips_version(0), vips_version(1), vips_version(2));
+    return MR_OK;
+}
+
+void mr_image_teardown(void)
+{
+    vips_shutdown();
+    g_log_remove_handler("VIPS", log_handler);
+}
+
+void mr_image_thread_end(void)
+{
+    vips_thread_shutdown();
+}
+
+const char *mr_image_library_version(void)
+{
+    return version;
+}
+
+const char *mr_image_readable(void)
+{
+    return readable;
+}
+
+const char *mr_image_writable(void)
+{
+    return writable;
+}

@@ -1,0 +1,11 @@
+/* image_setup.h -- private to the image stage: what libvips tells us beside its return codes. */
+#ifndef MR_MEDIA_IMAGE_SETUP_H
+#define MR_MEDIA_IMAGE_SETUP_H
+
+#include <stdint.h>
+
+/* libjpeg goes on after most kinds of damage, paints grey and warns; libvips tells the number of warnings of a decode
+ * in a log message, on the thread that lets the decoder go. The sum of the calling thread's, since the last call. */
+uint64_t mr_image_take_jpeg_warnings(void);
+
+#endif

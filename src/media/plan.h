@@ -1,0 +1,29 @@
+/* plan.h -- private to the image stage: the arithmetic of a run, before any library is called. What is asked for and
+ * what came in give the exact sizes of every step. Pure; any thread. */
+#ifndef MR_MEDIA_PLAN_H
+#define MR_MEDIA_PLAN_H
+
+#include "media/image.h"
+
+struct mr_plan {
+    enum mr_image_format format;      /* of the output, never UNKNOWN */
+    uint32_t load_width, load_height; /* px to resize to, as stored: before the image is turned upright */
+    uint32_t width, height;           /* the same, upright */
+    uint32_t out_width, out_height;   /* after cropping: at most the two above */
+    uint32_t crop_left, crop_top;     /* where the output lies in the resized image (not: entropy, attention) */
+    uint32_t shrink;                  /* JPEG: decode at 1/1, 1/2, 1/4 or 1/8 */
+    double scale;                     /* WebP: decode at this scale, at most 1 */
+};
+
+/* MR_OK; MR_EPIXELS when the output, or what it is cut from, would be larger than the limits; MR_EDIMENSION when a side
+ * is more than the output format holds. */
+int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                 const struct mr_image_limits *limits, struct mr_fault *fault);
+
+/* Orientations 5 to 8 exchange width and height. */
+static inline bool mr_plan_swaps(const struct mr_image_info *info)
+{
+    return info->orientation >= 5;
+}
+
+#endif

@@ -1,0 +1,83 @@
+/* scan.h -- private to the image stage: what a container says, read by our own bounded code before any library sees a
+ * byte.
+ *
+ * One scanner a format. Each walks the whole container (a file that ends early is damaged, whatever a decoder would
+ * make of the half it got), allocates nothing, and does work in proportion to the number of its structures, which is
+ * capped. What a scanner lets through has: one size that holds everywhere, every frame inside the canvas, every offset
+ * inside the file.
+ *
+ * A scanner fills *out as it goes: on failure it holds what was read until then. MR_OK, MR_EDAMAGED, or MR_ENOTIMAGE
+ * for a kind of the format that is not read here. Pure functions; any thread. */
+#ifndef MR_MEDIA_SCAN_H
+#define MR_MEDIA_SCAN_H
+
+#include "base/error.h"
+#include "media/image.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The bytes of a container, or of a part of one. */
+struct mr_view {
+    const uint8_t *at;
+    size_t len;
+};
+
+struct mr_scan {
+    struct mr_image_info info;
+    uint32_t strays; /* JPEG: places in the head where libjpeg will warn of stray bytes, which hurt nobody */
+};
+
+int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+int mr_scan_png(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+int mr_scan_gif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+int mr_scan_webp(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+int mr_scan_tiff(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+int mr_scan_heif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+
+/* The whole of mr_image_identify, with what only the run needs. */
+int mr_scan_image(struct mr_scan *out, struct mr_view file, const struct mr_image_limits *limits,
+                  struct mr_fault *fault);
+
+/* The orientation that EXIF data (TIFF structure, with or without the "Exif\0\0" in front) asks for: 1..8, and 1 when
+ * it says nothing or nonsense. Damaged EXIF damages no image. */
+uint8_t mr_scan_exif_orientation(struct mr_view exif);
+
+/* `count` bytes at `offset` lie inside the view. */
+static inline bool mr_view_has(struct mr_view view, size_t offset, size_t count)
+{
+    return offset <= view.len && count <= view.len - offset;
+}
+
+/* A part of a view; the caller has checked that it lies inside. */
+static inline struct mr_view mr_view_part(struct mr_view view, size_t offset, size_t count)
+{
+    return (struct mr_view){.at = view.at + offset, .len = count};
+}
+
+static inline uint32_t mr_read_be16(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 8 | at[1];
+}
+
+static inline uint32_t mr_read_be32(const uint8_t *at)
+{
+    return mr_read_be16(at) << 16 | mr_read_be16(at + 2);
+}
+
+static inline uint32_t mr_read_le16(const uint8_t *at)
+{
+    return (uint32_t)at[1] << 8 | at[0];
+}
+
+static inline uint32_t mr_read_le24(const uint8_t *at)
+{
+    return (uint32_t)at[2] << 16 | mr_read_le16(at);
+}
+
+static inline uint32_t mr_read_le32(const uint8_t *at)
+{
+    return mr_read_le16(at + 2) << 16 | mr_read_le16(at);
+}
+
+#endif
