@@ -2,7 +2,7 @@
  *
  * Each loop writes its own numbers and nobody else's; here they are read (relaxed, not at one instant) and added up.
  * Made anew for each scrape on the loop, in well under a millisecond: no file but two small ones of /proc is read, and
- * only routes and statuses that have occurred are listed. docs/operations.md explains each metric. */
+ * only routes and statuses that have occurred are listed. */
 #ifndef MR_SERVICE_METRICS_H
 #define MR_SERVICE_METRICS_H
 

@@ -12,14 +12,13 @@
 #include "base/assert.h"
 #include "base/counter.h"
 #include "service/collect.h"
+#include "service/lane.h"
 #include "service/service.h"
 #include <stdlib.h>
 
-/* The scan of so many bytes takes some 50 us at most: cheap enough for the loop. Of a longer body the beginning is
- * looked at there, and the whole on the worker. */
-#define SCAN_ON_LOOP MR_MIB
-/* Beyond it an image takes a second rather than the tenth that the interactive lane is for. */
-#define HEAVY_PIXELS 16000000
+/* So much of a body is scanned on the loop: 3 us for a photograph, 0.35 ms for the worst that could be built (a JPEG of
+ * restart marks only). Its head is nearly always in there, and all of it the worker scans. */
+#define SCAN_ON_LOOP (128 * MR_KIB)
 
 enum pipe_state { COLLECTING, SUBMITTED, ABANDONED, OVER, STATE_COUNT };
 
@@ -214,26 +213,13 @@ static int on_first(void *context, struct mr_slice bytes, struct mr_fault *fault
     return mr_fault_set(fault, MR_ENOTIMAGE, bytes.len == 0 ? "The body is empty." : NULL);
 }
 
-static bool is_heavy(const struct mr_image_info *info, const struct mr_image_ops *ops)
-{
-    uint64_t width = info->width, height = info->height, wanted_width = (uint64_t)ops->width,
-             wanted_height = (uint64_t)ops->height;
-    if (width == 0 || height == 0)
-        return true; /* not known yet: of more than a MiB, or of a strange build */
-    if (wanted_width == 0)
-        wanted_width = wanted_height * width / height;
-    if (wanted_height == 0)
-        wanted_height = wanted_width * height / width;
-    return width * height * info->frames > HEAVY_PIXELS || wanted_width * wanted_height > HEAVY_PIXELS;
-}
-
 /* Find lane and memory of the job from what can be known of the body here. */
 static int measure(struct pipe *pipe, struct mr_fault *fault)
 {
     struct mr_image_info info = {.format = MR_IMAGE_UNKNOWN};
-    struct mr_slice bytes = {NULL, 0};
     int err = MR_OK;
     if (mr_collect_in_memory(pipe->body)) {
+        struct mr_slice bytes;
         err = mr_collect_map(pipe->body, &bytes);
         MR_ASSERT(err == 0);
         pipe->is_measured = bytes.len <= SCAN_ON_LOOP;
@@ -244,7 +230,7 @@ static int measure(struct pipe *pipe, struct mr_fault *fault)
         err = MR_OK; /* as it was bound to be, being cut */
     if (err != 0)
         return err;
-    pipe->job.lane = is_heavy(&info, &pipe->ops) ? MR_LANE_HEAVY : MR_LANE_INTERACTIVE;
+    pipe->job.lane = mr_lane_of_image(&info, &pipe->ops);
     return info.width != 0 ? reserve(pipe, &info, fault) : MR_OK;
 }
 
@@ -302,10 +288,12 @@ static int admit(struct pipe *pipe, struct mr_fault *fault)
 {
     struct mr_request *request = pipe->request;
     struct mr_service *service = pipe->service;
+    uint64_t length = request->head.chunked ? MR_COLLECT_UNKNOWN : request->head.content_length;
+    bool will_be_in_file = !request->head.chunked && length > service->config->body_memory;
+    pipe->job.lane = will_be_in_file ? MR_LANE_HEAVY : MR_LANE_INTERACTIVE; /* until more is known */
     int err = mr_offload_admit(service->offload, request->loop, pipe->job.lane, NULL);
     if (err != 0)
         return mr_fault_set(fault, err, NULL);
-    uint64_t length = request->head.chunked ? MR_COLLECT_UNKNOWN : request->head.content_length;
     return mr_collect_create(&pipe->body,
                              &(struct mr_collect_config){.loop = request->loop,
                                                          .stream = &request->body,
@@ -328,7 +316,6 @@ void mr_pipe_image_start(struct mr_request *request)
     pipe->job.work = work;
     pipe->job.done = done;
     pipe->job.loop = request->loop;
-    pipe->job.lane = MR_LANE_INTERACTIVE;
     pipe->job.run_time = &on->image_run;
     request->handler_data = pipe;
     int err = read_ops(&pipe->ops, &request->query, &fault);
