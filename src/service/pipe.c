@@ -1,9 +1,10 @@
 /* DESIGN. The life of one image request, all on its loop but for work():
  *
- *      start ----> COLLECTING ----> SUBMITTED ----> OVER         answered
- *        |             |                |
- *        |             |                +----> ABANDONED ----> OVER    the client left; the job is cancelled and comes
- * back v             v OVER          OVER                                        refused, or the client left
+ *      start ----> COLLECTING ----> SUBMITTED --------------------> OVER    answered
+ *        |             |                |                             ^
+ *        |             |                +-------> ABANDONED ----------+     the client left: the job comes back
+ *        v             v
+ *      OVER          OVER                                                   refused, or the client left
  *
  * What a request holds: its collected body (the collector's own budget), memory taken from the budget for the run, the
  * job's hold on the request, the result. take_leave() gives back the first two, done() the third, and the fourth goes

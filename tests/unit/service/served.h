@@ -78,7 +78,7 @@ static inline struct served *start_service(const char *const *options)
     struct served *served = build_service(options);
     struct mr_fault fault;
     assert_int_equal(mr_service_listen(served->service, 0, &fault), MR_OK);
-    served->port = (uint16_t)atoi(strrchr(served->service->listeners[0].url, ':') + 1);
+    served->port = (uint16_t)strtol(strrchr(served->service->listeners[0].url, ':') + 1, NULL, 10);
     assert_int_equal(pthread_create(&served->thread, NULL, run_served, served), 0);
     return served;
 }
@@ -160,7 +160,7 @@ static inline int ask_status(const struct served *served, const char *method, co
 {
     size_t len;
     char *answer = ask(served, method, target, body, body_len, &len);
-    int status = len > 12 ? atoi(answer + 9) : 0;
+    int status = len > 12 ? (int)strtol(answer + 9, NULL, 10) : 0;
     free(answer);
     return status;
 }

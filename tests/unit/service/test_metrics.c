@@ -73,7 +73,7 @@ static void numbers_of_the_loops_are_added(void **state)
     struct mr_service *service = served->service;
     for (unsigned i = 0; i < 3; i++) {
         mr_histogram_record(&service->loops[i].image_run, 20 * MR_NS_PER_MS);
-        mr_histogram_record(&mr_loop_stats(service->loops[i].loop)->lag, (i + 1) * 200 * MR_NS_PER_US);
+        mr_histogram_record(&mr_loop_stats(service->loops[i].loop)->lag, 200 * MR_NS_PER_US * (i + 1));
         mr_counter_add(&service->http.counters[i].connections, 2);
         mr_counter_add(&service->http.counters[i].routes[0].by_status[200], 5);
         mr_counter_add(&service->http.counters[i].routes[service->http.route_count].by_status[404], 1);

@@ -20,12 +20,15 @@ static void put_chunk(struct image *png, const char *type, const void *bytes, si
 {
     unsigned char *at = png->bytes + png->len;
     put_u32(at, (uint32_t)len);
-    memcpy(at + 4, type, 4);
+    for (int i = 0; i < 4; i++)
+        at[4 + i] = (unsigned char)type[i];
     if (len > 0)
         memcpy(at + 8, bytes, len);
     put_u32(at + 8 + len, (uint32_t)crc32(0, at + 4, (uInt)(len + 4)));
     png->len += len + 12;
 }
+
+static const unsigned char png_magic[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 
 /* A greyscale PNG of vertical stripes, or of noise that does not compress. */
 static struct image make_png(uint32_t width, uint32_t height, bool noise)
@@ -41,8 +44,8 @@ static struct image make_png(uint32_t width, uint32_t height, bool noise)
     uLongf packed_len = compressBound((uLong)raw_len);
     unsigned char *packed = malloc(packed_len);
     assert_int_equal(compress2(packed, &packed_len, raw, (uLong)raw_len, 1), Z_OK);
-    struct image png = {.bytes = malloc(packed_len + 100), .len = 8};
-    memcpy(png.bytes, "\x89PNG\r\n\x1a\n", 8);
+    struct image png = {.bytes = malloc(packed_len + 100), .len = sizeof(png_magic)};
+    memcpy(png.bytes, png_magic, sizeof(png_magic));
     put_u32(header, width);
     put_u32(header + 4, height);
     put_chunk(&png, "IHDR", header, sizeof(header));
@@ -146,7 +149,7 @@ static void assert_refused(int fd, const char *type)
         fail_msg("%s wanted:\n%s", type, answer);
     const char *retry = strstr(answer, "Retry-After: ");
     assert_non_null(retry);
-    assert_in_range(atoi(retry + strlen("Retry-After: ")), 1, 3600);
+    assert_in_range(strtol(retry + strlen("Retry-After: "), NULL, 10), 1, 3600);
     free(answer);
 }
 
@@ -160,6 +163,16 @@ static void assert_done(int fd, uint32_t width)
 
 /* ---- */
 
+/* Milliseconds of one phase of Server-Timing, or -1. */
+static double timing(const char *answer, const char *phase)
+{
+    char wanted[20];
+    const char *field = strstr(answer, "\r\nServer-Timing: ");
+    snprintf(wanted, sizeof(wanted), "%s;dur=", phase);
+    const char *found = field != NULL ? strstr(field, wanted) : NULL;
+    return found != NULL ? strtod(found + strlen(wanted), NULL) : -1;
+}
+
 static void image_comes_back_resized_with_its_times(void **state)
 {
     static const char *const offloads[] = {"--offload=workers", "--offload=libuv", "--offload=none"};
@@ -169,13 +182,9 @@ static void image_comes_back_resized_with_its_times(void **state)
         size_t len;
         char *answer = ask(served, "POST", "/pipe/image?w=100", small.bytes, small.len, &len);
         assert_png(answer, len, 100);
-        const char *timing = strstr(answer, "Server-Timing: ");
-        double recv_ms, wait_ms, work_ms, total_ms;
-        assert_non_null(timing);
-        assert_int_equal(sscanf(timing, "Server-Timing: recv;dur=%lf, wait;dur=%lf, work;dur=%lf, total;dur=%lf",
-                                &recv_ms, &wait_ms, &work_ms, &total_ms),
-                         4);
-        assert_true(work_ms > 0 && recv_ms + wait_ms + work_ms <= total_ms + 0.01);
+        double recv_ms = timing(answer, "recv"), wait_ms = timing(answer, "wait"), work_ms = timing(answer, "work");
+        assert_true(recv_ms >= 0 && wait_ms >= 0 && work_ms > 0);
+        assert_true(recv_ms + wait_ms + work_ms <= timing(answer, "total") + 0.01);
         free(answer);
         assert_int_equal(stop_service(served), 0);
     }
