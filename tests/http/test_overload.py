@@ -149,7 +149,7 @@ def test_a_temporary_directory_that_is_not_there_is_a_clear_error(start, tmp_pat
 
 
 def test_an_image_that_needs_more_than_the_budget_is_refused(start):
-    server = start("--memory-budget=2MiB", "--body-memory=1MiB")
+    server = start("--memory-budget=4MiB", "--body-memory=1MiB")
     response = server.post("/pipe/image?w=3000", blank_png(3000, 3000))
     assert response.status in (413, 503), response.body
     assert server.post("/pipe/image?w=50", photo(40, 20)).status == 200
