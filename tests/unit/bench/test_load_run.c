@@ -126,6 +126,7 @@ static int reset(void **state)
 
 #define PLAIN_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define STALL_NS     (100 * MR_NS_PER_MS)
+#define STALL_AT     20 /* which request meets it */
 
 static bool answer_well(struct server *self, int fd)
 {
@@ -133,10 +134,10 @@ static bool answer_well(struct server *self, int fd)
     return write_text(fd, PLAIN_ANSWER);
 }
 
-static bool answer_hundredth_late(struct server *self, int fd)
+static bool answer_one_late(struct server *self, int fd)
 {
     const struct timespec stall = {.tv_nsec = STALL_NS};
-    if (self->requests == 100)
+    if (self->requests == STALL_AT)
         nanosleep(&stall, NULL); /* the stall is what the test is about */
     return write_text(fd, PLAIN_ANSWER);
 }
@@ -243,23 +244,23 @@ static void every_request_of_the_schedule_is_sent_and_answered(void **state)
 static void stall_shows_in_the_percentiles_as_it_must(void **state)
 {
     (void)state;
-    start_server(answer_hundredth_late);
+    start_server(answer_one_late);
     run(&(struct load){.method = "GET", .rate = 500, .connections = 1, .duration_ms = 1000, .grace_ms = 10000});
     assert_int_equal(result.answered, 500);
     assert_true(latency.max >= STALL_NS);
     assert_true(latency.sum >= 2450 * MR_NS_PER_MS);
     assert_true(mr_histogram_percentile(&latency, 98) >= 78 * MR_NS_PER_MS);
     assert_true(mr_histogram_percentile(&latency, 95) >= 48 * MR_NS_PER_MS);
-    assert_true(mr_histogram_percentile(&latency, 50) < 48 * MR_NS_PER_MS);
+    assert_true(mr_histogram_percentile(&latency, 10) < 48 * MR_NS_PER_MS);
 }
 
 /* What an open loop is for: a closed one sends nothing during the stall and sees one slow answer among thousands. */
 static void closed_loop_sees_a_stall_once(void **state)
 {
     (void)state;
-    start_server(answer_hundredth_late);
-    run(&(struct load){.method = "GET", .rate = 0, .connections = 1, .duration_ms = 500, .grace_ms = 10000});
-    assert_true(result.answered > 100);
+    start_server(answer_one_late);
+    run(&(struct load){.method = "GET", .rate = 0, .connections = 1, .duration_ms = 1000, .grace_ms = 10000});
+    assert_true(result.answered > 2 * STALL_AT);
     assert_int_equal(result.unanswered, 0);
     assert_true(latency.max >= STALL_NS);
     assert_true(mr_histogram_percentile(&latency, 50) < STALL_NS / 2);
@@ -328,9 +329,10 @@ static void what_is_not_http_is_an_error(void **state)
 {
     (void)state;
     start_server(answer_nonsense);
-    run(&(struct load){.method = "GET", .rate = 0, .connections = 1, .duration_ms = 50, .grace_ms = 0});
+    run(&(struct load){.method = "GET", .rate = 20, .connections = 1, .duration_ms = 200, .grace_ms = 10000});
     assert_int_equal(result.answered, 0);
-    assert_true(result.errors[MR_LOAD_PROTOCOL] >= 1);
+    assert_int_equal(result.errors[MR_LOAD_PROTOCOL], 4);
+    assert_true(result.reconnect_failures >= 4); /* a connection of no use yet is not opened anew at once */
 }
 
 static void answer_nobody_asked_for_ends_the_connection(void **state)
