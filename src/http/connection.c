@@ -122,7 +122,7 @@ bool mr_connection_can_drain(const struct mr_connection *self)
 static void fail_request(struct mr_connection *self, const struct mr_fault *fault)
 {
     struct mr_request *request = self->request;
-    request->request_half = MR_REQUEST_DONE;
+    mr_request_move(request, MR_REQUEST_DONE);
     request->response_close = true;
     request->outcome = mr_error_type(fault->error);
     stop_reading(self);
@@ -169,7 +169,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
 static int on_message_complete(llhttp_t *parser)
 {
     struct mr_connection *self = parser->data;
-    self->request->request_half = MR_REQUEST_DONE;
+    mr_request_move(self->request, MR_REQUEST_DONE);
     self->request->body_done_at = mr_loop_now(self->loop);
     return HPE_PAUSED; /* what follows is the next request, which has a scan of its own before it */
 }
@@ -229,7 +229,7 @@ static void feed_body(struct mr_connection *self)
 static void give_up_body(struct mr_connection *self)
 {
     struct mr_request *request = self->request;
-    request->request_half = MR_REQUEST_DONE;
+    mr_request_move(request, MR_REQUEST_DONE);
     request->response_close = true;
     stop_reading(self);
 }
@@ -280,7 +280,7 @@ static bool parser_agrees(struct mr_connection *self, struct mr_slice bytes)
     llhttp_init(&self->parser, HTTP_REQUEST, &parser_settings);
     self->parser.data = self;
     mr_chunked_init(&self->chunked);
-    self->request->request_half = MR_REQUEST_BODY;
+    mr_request_move(self->request, MR_REQUEST_BODY);
     if (parse(self, bytes) != (ssize_t)bytes.len)
         return false;
     bool has_body = head->chunked || head->content_length > 0;

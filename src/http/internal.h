@@ -46,6 +46,9 @@ struct mr_connection {
 struct mr_request *mr_request_create(struct mr_connection *connection, struct mr_slice bytes);
 /* Give the request its identity, once its head has been scanned: trace context. */
 void mr_request_identify(struct mr_request *request);
+/* Move a half: forward only. */
+void mr_request_move(struct mr_request *request, enum mr_request_half next);
+void mr_response_move(struct mr_request *request, enum mr_response_half next);
 /* The connection is done with the request: it is logged, and freed now or when its last hold is released. */
 void mr_request_detach(struct mr_request *request);
 /* The client left, or the connection was cut: tell the handler and detach. why: for the log and the streams. */

@@ -64,6 +64,34 @@ void mr_request_identify(struct mr_request *request)
         memcpy(request->traceparent, trace.at, trace.len);
 }
 
+void mr_request_move(struct mr_request *request, enum mr_request_half next)
+{
+    MR_ON_LOOP(request->loop);
+    MR_ASSERT(next >= request->request_half);
+    request->request_half = next;
+}
+
+void mr_response_move(struct mr_request *request, enum mr_response_half next)
+{
+    MR_ON_LOOP(request->loop);
+    MR_ASSERT(next >= request->response_half);
+    request->response_half = next;
+}
+
+#define TO(state) (1u << (state))
+static const unsigned legal_work[] = {
+    [MR_WORK_ADMITTING] = TO(MR_WORK_SUBMITTED),
+    [MR_WORK_SUBMITTED] = TO(MR_WORK_SUBMITTED) | TO(MR_WORK_ADMITTING) | TO(MR_WORK_ABANDONED),
+    [MR_WORK_ABANDONED] = 0, /* the last release frees the request */
+};
+
+static void set_work(struct mr_request *request, enum mr_work next)
+{
+    MR_ON_LOOP(request->loop);
+    MR_ASSERT(legal_work[request->work] & TO(next));
+    request->work = next;
+}
+
 static size_t route_index(const struct mr_request *request)
 {
     if (request->match.route == NULL)
@@ -117,8 +145,8 @@ void mr_request_detach(struct mr_request *request)
     request->connection = NULL;
     if (request->holds == 0)
         free_request(request);
-    else
-        request->work = MR_WORK_ABANDONED;
+    else if (request->work != MR_WORK_ABANDONED)
+        set_work(request, MR_WORK_ABANDONED);
 }
 
 void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
@@ -127,7 +155,7 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
     request->connection = NULL; /* nothing that a handler does from here on reaches the connection */
     request->holds++;           /* it stays while its handlers are told */
     if (request->work == MR_WORK_SUBMITTED)
-        request->work = MR_WORK_ABANDONED;
+        set_work(request, MR_WORK_ABANDONED);
     if (request->outcome == NULL)
         request->outcome = mr_error_type(why->error);
     bool answered = request->response_half == MR_RESPONSE_DONE;
@@ -189,10 +217,8 @@ void mr_request_take_body(struct mr_request *request, const struct mr_stream_rec
 
 void mr_request_hold(struct mr_request *request)
 {
-    MR_ON_LOOP(request->loop);
-    MR_ASSERT(request->work != MR_WORK_ABANDONED);
+    set_work(request, MR_WORK_SUBMITTED);
     request->holds++;
-    request->work = MR_WORK_SUBMITTED;
 }
 
 void mr_request_release(struct mr_request *request)
@@ -204,7 +230,7 @@ void mr_request_release(struct mr_request *request)
     if (request->connection == NULL)
         free_request(request);
     else
-        request->work = MR_WORK_ADMITTING;
+        set_work(request, MR_WORK_ADMITTING);
 }
 
 bool mr_request_is_gone(const struct mr_request *request)

@@ -4,19 +4,20 @@
  * (nothing yet, head, body, done). Between them stands its work. It ends when both halves are done and nothing holds
  * it.
  *
- *      request half      HEAD ----> BODY ----> DONE
- *      response half     NONE ----> HEAD ----> BODY ----> DONE
- *      work              ADMITTING ----> SUBMITTED ----> ADMITTING ... ;  SUBMITTED ----> ABANDONED (the client left)
+ *      request half    HEAD ----> BODY ----> DONE                    forward only
+ *      response half   NONE ----> HEAD ----> BODY ----> DONE         forward only
+ *      work            ADMITTING <----> SUBMITTED ----> ABANDONED    the last: the client left
  *
  * What a handler does, in the order it may do it:
- *   start(request)             look at head, params and query; refuse with mr_respond_problem, answer with mr_respond,
- * or take the body with mr_request_take_body and go on when it has arrived mr_request_hold            before a job that
- * refers to the request is submitted: work is now SUBMITTED mr_request_release         in the job's done(): the request
- * may now be freed if the client has left mr_respond...              exactly once gone(request)              (from the
- * route) the client left: cancel the jobs; nothing may be answered any more
+ *
+ *      start()                look at head, params and query; answer, refuse, or take the body and go on when it came
+ *      mr_request_hold        before a job that refers to the request is submitted: its work is now SUBMITTED
+ *      mr_request_release     in the job's done(): the request may now be freed if the client has left
+ *      mr_respond...          exactly once
+ *      gone()                 the client left: cancel the jobs; nothing can be answered any more
  *
  * A request belongs to its loop; everything here is called on the loop's thread only. Memory of a request comes from
- * its arena. */
+ * its arena. After the answer a request lives until the handler returns to the loop, or for as long as it is held. */
 #ifndef MR_HTTP_REQUEST_H
 #define MR_HTTP_REQUEST_H
 
@@ -48,14 +49,16 @@ struct mr_request {
     struct mr_loop *loop;                     /* borrowed */
     struct mr_http *http;                     /* borrowed: what the server serves with */
     struct mr_arena arena;
-    uint64_t began_at, body_began_at,
-        body_done_at;    /* monotonic ns: first byte of the head, head complete, body complete */
-    uint64_t body_bytes; /* of the request's body, received so far */
+    uint64_t began_at;      /* monotonic ns: first byte of the head */
+    uint64_t body_began_at; /* head complete */
+    uint64_t body_done_at;  /* body complete */
+    uint64_t body_bytes;    /* received so far */
     enum mr_request_half request_half;
     enum mr_response_half response_half;
     enum mr_work work;
 
-    void *handler_data; /* the handler's own; allocate it from the arena */
+    struct mr_stream body; /* connection -> handler: for the receiver's resume and cancel */
+    void *handler_data;    /* the handler's own; allocate it from the arena */
 
     /* Private to http/. */
     struct mr_connection *connection; /* borrowed; NULL once the connection is done with the request */
@@ -67,7 +70,6 @@ struct mr_request {
     uint64_t response_bytes;                 /* of the body, given to the connection so far */
     uint64_t response_length;                /* announced; UINT64_MAX: not known */
     struct mr_slice trailers;                /* lines with CR LF, in the arena */
-    struct mr_stream body;                   /* connection -> handler */
     struct mr_stream response;               /* handler -> connection */
     bool body_taken, response_chunked, response_close;
     const char *outcome; /* what went wrong, for the access log: static text; NULL: nothing */

@@ -159,7 +159,7 @@ static void put_head(struct mr_request *request, const char *content_type, const
     for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
         put_field(out, extra[i], "");
     put(out, "\r\n");
-    request->response_half = MR_RESPONSE_HEAD;
+    mr_response_move(request, MR_RESPONSE_HEAD);
 }
 
 /* An answer to somebody who has gone, or a second one after the request failed, goes nowhere. */
@@ -198,7 +198,7 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
     request->response_length = len;
     put_head(request, content_type, extra);
     put_body(request, body, len, release, context);
-    request->response_half = MR_RESPONSE_DONE;
+    mr_response_move(request, MR_RESPONSE_DONE);
     mr_connection_moved(request->connection);
 }
 
@@ -240,7 +240,7 @@ static enum mr_flow take_bytes(void *context, const void *bytes, size_t len)
     mr_buf_append(out, bytes, len);
     if (request->response_chunked)
         put(out, "\r\n");
-    request->response_half = MR_RESPONSE_BODY;
+    mr_response_move(request, MR_RESPONSE_BODY);
     request->response_bytes += len;
     MR_ASSERT(request->response_bytes <= request->response_length);
     mr_connection_moved(request->connection);
@@ -259,7 +259,7 @@ static void take_end(void *context)
     }
     MR_ASSERT(request->response_length == UINT64_MAX || !may_have_body(request) ||
               request->response_bytes == request->response_length);
-    request->response_half = MR_RESPONSE_DONE;
+    mr_response_move(request, MR_RESPONSE_DONE);
     mr_connection_moved(request->connection);
 }
 
