@@ -7,6 +7,7 @@
 #include "media/image_setup.h"
 #include "media/plan.h"
 #include "media/scan.h"
+#include "media/webp_strip.h"
 
 #include "base/assert.h"
 #include "base/macros.h"
@@ -110,16 +111,34 @@ static int call_loader(struct run *run)
     }
 }
 
+/* Is `loaded` what is left of `stored` pixels, decoded at 1/shrink? Decoders round either way. */
+static bool is_shrunk(int loaded, uint32_t stored, uint32_t shrink)
+{
+    uint64_t back = (uint64_t)loaded * shrink;
+    return loaded > 0 && back + shrink > stored && back < (uint64_t)stored + shrink;
+}
+
+/* Limits were checked, and sizes planned, for what the scan saw: a decoder that sees something else gets no further. */
+static bool is_as_scanned(const struct run *run)
+{
+    const struct mr_image_info *info = &run->scan.info;
+    const VipsImage *image = run->image;
+    if (image->Bands < 1 || image->Bands > 4 ||
+        (image->BandFmt != VIPS_FORMAT_UCHAR && image->BandFmt != VIPS_FORMAT_USHORT))
+        return false;
+    if (info->format == MR_IMAGE_WEBP && run->plan.scale < 1)
+        return (uint32_t)image->Xsize <= info->width && (uint32_t)image->Ysize <= info->height;
+    return is_shrunk(image->Xsize, info->width, run->plan.shrink) &&
+           is_shrunk(image->Ysize, info->height, run->plan.shrink);
+}
+
 static int open_input(struct run *run)
 {
     if (call_loader(run) != 0)
         return fail(run);
     watch(run);
-    /* Limits were checked against the scan: a decoder that sees something larger must not get further. */
-    const struct mr_image_info *info = &run->scan.info;
-    if ((uint32_t)vips_image_get_width(run->image) > info->width ||
-        (uint32_t)vips_image_get_height(run->image) > info->height)
-        return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it have different sizes.");
+    if (!is_as_scanned(run))
+        return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it do not fit each other.");
     return MR_OK;
 }
 
@@ -253,6 +272,20 @@ static int to_srgb(struct run *run)
     return MR_OK;
 }
 
+/* Position, camera, thumbnail, profile: gone here, and not left to the encoders alone. */
+static int drop_metadata(struct run *run)
+{
+    VipsImage *next = NULL;
+    if (vips_copy(run->image, &next, NULL)) /* its header is ours to change */
+        return fail(run);
+    advance(run, next);
+    char **fields = vips_image_get_fields(run->image);
+    for (char **field = fields; *field != NULL; field++)
+        vips_image_remove(run->image, *field); /* those that are no metadata, such as the width, stay */
+    g_strfreev(fields);
+    return MR_OK;
+}
+
 static int encode(struct run *run, void **bytes, size_t *len)
 {
     int quality = run->ops->quality;
@@ -267,6 +300,8 @@ static int encode(struct run *run, void **bytes, size_t *len)
         break;
     case MR_IMAGE_WEBP:
         failed = vips_webpsave_buffer(run->image, bytes, len, "Q", quality, "strip", TRUE, NULL);
+        if (!failed)
+            *len = mr_webp_strip(*bytes, *len);
         break;
     default:
         MR_UNREACHABLE();
@@ -276,8 +311,8 @@ static int encode(struct run *run, void **bytes, size_t *len)
 
 static int run_steps(struct run *run, struct mr_image_result *out)
 {
-    int (*const steps[])(struct run *) = {check_cancel, open_input, to_8_bits, flatten,     resize,
-                                          turn_upright, crop,       to_srgb,   check_cancel};
+    int (*const steps[])(struct run *) = {check_cancel, open_input, to_8_bits, flatten,       resize,
+                                          turn_upright, crop,       to_srgb,   drop_metadata, check_cancel};
     for (size_t i = 0; i < MR_ARRAY_SIZE(steps); i++) {
         int err = steps[i](run);
         if (err != MR_OK)

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 
 enum {
-    RATIO_MAX = 8,    /* above it the box filter goes first, and leaves half of it */
+    RATIO_MAX = 8,    /* above it the box filter goes first, */
+    RATIO_LEFT = 4,   /* and leaves at least this much */
     ROWS_AT_ONCE = 16 /* computed together: the rows of the input that two of them share are fetched once */
 };
 
@@ -151,7 +152,7 @@ done:
 static int box_factor(double span, int target)
 {
     double ratio = span / target;
-    return ratio > RATIO_MAX ? (int)(ratio / (RATIO_MAX / 2)) : 1;
+    return ratio > RATIO_MAX ? (int)(ratio / RATIO_LEFT) : 1;
 }
 
 static VipsImage *shrink_and_resample(VipsImage *in, double span_x, double span_y, int width, int height)
@@ -168,15 +169,15 @@ static VipsImage *shrink_and_resample(VipsImage *in, double span_x, double span_
     return out;
 }
 
-/* Multiply colours by alpha, or divide them by it again, in integers: the floats that libvips computes in between would
- * make the resizer several times slower, and the precision lost is that of colours that are hardly visible. */
+/* Multiply colours by alpha, or divide them by it again, and round to integers: resizing the floats that libvips
+ * computes in between would be several times slower, and what precision is lost is that of colours hardly visible. */
 static VipsImage *weigh(VipsImage *in, int (*operation)(VipsImage *in, VipsImage **out, ...))
 {
     VipsImage *floats = NULL;
     if (operation(in, &floats, NULL))
         return NULL;
     VipsImage *out = NULL;
-    if (vips_cast(floats, &out, VIPS_FORMAT_UCHAR, NULL))
+    if (vips_linear1(floats, &out, 1.0, 0.5, "uchar", TRUE, NULL))
         out = NULL;
     g_object_unref(floats);
     return out;

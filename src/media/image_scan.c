@@ -24,8 +24,7 @@ const char *mr_image_media_type(enum mr_image_format format)
         [MR_IMAGE_HEIF] = "image/heif",
         [MR_IMAGE_AVIF] = "image/avif",
     };
-    MR_ASSERT(format < MR_IMAGE_FORMAT_COUNT);
-    return types[format];
+    return types[format < MR_IMAGE_FORMAT_COUNT ? format : MR_IMAGE_UNKNOWN];
 }
 
 static bool starts_with(struct mr_view file, size_t offset, const char *magic, size_t len)

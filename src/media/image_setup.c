@@ -12,6 +12,7 @@
 #include "base/macros.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <vips/vips.h>
 
@@ -35,9 +36,9 @@ static _Thread_local uint64_t jpeg_warnings;
 static void on_vips_log(const char *domain, GLogLevelFlags level, const char *message, void *data)
 {
     (void)domain, (void)level, (void)data;
-    unsigned long count = 0;
-    if (message != NULL && sscanf(message, "read gave %lu warnings", &count) == 1)
-        jpeg_warnings += count;
+    static const char start[] = "read gave ";
+    if (message != NULL && strncmp(message, start, sizeof(start) - 1) == 0)
+        jpeg_warnings += strtoul(message + sizeof(start) - 1, NULL, 10);
 }
 
 uint64_t mr_image_take_jpeg_warnings(void)

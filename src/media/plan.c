@@ -52,6 +52,8 @@ static uint32_t side_max(enum mr_image_format format)
     }
 }
 
+enum { RESIZED_SIDE_MAX = 10000000 }; /* px: libvips' bound. A cut of it may well be small enough to be written */
+
 static int check_size(struct size resized, const struct mr_plan *plan, const struct mr_image_limits *limits,
                       struct mr_fault *fault)
 {
@@ -59,6 +61,9 @@ static int check_size(struct size resized, const struct mr_plan *plan, const str
     uint64_t pixels = resized.width * resized.height;
     if (pixels > limits->pixels)
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels);
+    uint64_t longest = MR_MAX(resized.width, resized.height);
+    if (longest > RESIZED_SIDE_MAX)
+        return mr_fault_limit(fault, MR_EPIXELS, "image-side", RESIZED_SIDE_MAX, longest);
     uint32_t side = MR_MAX(plan->out_width, plan->out_height);
     if (side > side_max(plan->format))
         return mr_fault_limit(fault, MR_EDIMENSION, "image-side", side_max(plan->format), side);
@@ -117,10 +122,4 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
         out->scale =
             MR_MIN(1.0, MR_MAX((double)out->load_width / info->width, (double)out->load_height / info->height));
     return MR_OK;
-}
-
-uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops)
-{
-    (void)ops;
-    return (uint64_t)info->width * info->height * 8;
 }

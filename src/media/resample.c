@@ -47,7 +47,7 @@ static void fix_weights(int16_t *out, const double *weights, uint32_t taps)
 
 int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out)
 {
-    MR_ASSERT(in > 0 && out > 0 && span > 0);
+    MR_ASSERT(in > 0 && out > 0 && span > in - 1.0 && span < in + 1.0);
     double ratio = span / out;
     double stretch = MR_MAX(ratio, 1.0);
     uint32_t window = MR_MIN((uint32_t)ceil(support * stretch) * 2, in); /* positions with a weight */
@@ -63,7 +63,7 @@ int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double spa
     }
     for (uint32_t i = 0; i < out; i++) {
         double centre = ((double)i + 0.5) * ratio - 0.5;
-        double first = MR_MAX(floor(centre) - window / 2 + 1, 0.0);
+        double first = MR_MAX(floor(centre) + 1 - (double)(window >> 1), 0.0);
         axis->first[i] = (uint32_t)MR_MIN(first, (double)(in - window));
         for (uint32_t k = 0; k < window; k++)
             weights[k] = lanczos3(((double)axis->first[i] + k - centre) / stretch);
@@ -130,7 +130,7 @@ static inline void vertical_16(int16_t *line, const int16_t *weights, uint32_t t
     }
     for (int i = 0; i < 4; i += 2) {
         __m128i values = _mm_packs_epi32(_mm_srai_epi32(sum[i], DOWN_BITS), _mm_srai_epi32(sum[i + 1], DOWN_BITS));
-        _mm_storeu_si128((__m128i *)(void *)(line + 4 * i), values);
+        _mm_storeu_si128((__m128i *)(void *)(line + (ptrdiff_t)4 * i), values);
     }
 }
 

@@ -4,6 +4,8 @@
  * kind that is read here and that all its strips or tiles are there. EXIF data is a TIFF of one directory. */
 #include "media/scan.h"
 
+#include "base/macros.h"
+
 #include <string.h>
 
 enum {
@@ -55,6 +57,7 @@ struct page {
     uint64_t width, height, bits, compression, photometric, samples, rows_per_strip, planar, tile_width, tile_height;
     uint64_t sample_format;
     struct entry offsets, counts;
+    uint32_t seen; /* one bit for each of the tags above */
 };
 
 static int damaged(struct tiff *tiff, const char *what)
@@ -140,7 +143,8 @@ static bool all_values_are(const struct tiff *tiff, const struct entry *entry, u
     return true;
 }
 
-static void note_field(struct tiff *tiff, const struct entry *entry, struct page *page)
+/* A field that stands there twice is refused: a decoder may believe the other one. */
+static bool note_field(struct tiff *tiff, const struct entry *entry, struct page *page)
 {
     struct {
         uint32_t tag;
@@ -155,22 +159,34 @@ static void note_field(struct tiff *tiff, const struct entry *entry, struct page
         {TAG_PLANAR, &page->planar},
         {TAG_TILE_WIDTH, &page->tile_width},
         {TAG_TILE_HEIGHT, &page->tile_height},
+        {TAG_BITS, &page->bits},
+        {TAG_SAMPLE_FORMAT, &page->sample_format},
     };
     uint64_t value = entry_value(tiff, entry, 0);
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if (entry->tag == numbers[i].tag)
-            *numbers[i].field = value;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(numbers); i++) {
+        if (entry->tag != numbers[i].tag)
+            continue;
+        if (page->seen & 1u << i)
+            return false;
+        page->seen |= 1u << i;
+        *numbers[i].field = value;
+    }
+    bool is_offsets = entry->tag == TAG_STRIP_OFFSETS || entry->tag == TAG_TILE_OFFSETS;
+    bool is_counts = entry->tag == TAG_STRIP_COUNTS || entry->tag == TAG_TILE_COUNTS;
+    if ((is_offsets && page->offsets.count != 0) || (is_counts && page->counts.count != 0))
+        return false;
 
     if (entry->tag == TAG_BITS)
         page->bits = all_values_are(tiff, entry, value) ? value : 0;
     else if (entry->tag == TAG_SAMPLE_FORMAT)
         page->sample_format = all_values_are(tiff, entry, value) ? value : 0;
-    else if (entry->tag == TAG_STRIP_OFFSETS || entry->tag == TAG_TILE_OFFSETS)
+    else if (is_offsets)
         page->offsets = *entry;
-    else if (entry->tag == TAG_STRIP_COUNTS || entry->tag == TAG_TILE_COUNTS)
+    else if (is_counts)
         page->counts = *entry;
     else if (entry->tag == TAG_ORIENTATION && value >= 1 && value <= 8)
         tiff->out->info.orientation = (uint8_t)value;
+    return true;
 }
 
 /* One directory: its entries, and where the next one is. `page` is NULL for all but the first. */
@@ -193,8 +209,8 @@ static int read_directory(struct tiff *tiff, uint64_t offset, struct page *page,
         struct entry entry;
         if (!read_entry(tiff, at, &entry))
             return damaged(tiff, "an entry points outside the file");
-        if (page != NULL)
-            note_field(tiff, &entry, page);
+        if (page != NULL && !note_field(tiff, &entry, page))
+            return damaged(tiff, "a field of its first page is there twice");
     }
     *next = number(tiff, at, field);
     return MR_OK;

@@ -33,7 +33,8 @@ struct size {
 
 static int damaged(struct webp *webp, const char *what)
 {
-    return mr_fault_set(webp->fault, MR_EDAMAGED, "WebP: %s.", what);
+    mr_fault_set(webp->fault, MR_EDAMAGED, "WebP: %s.", what);
+    return MR_EDAMAGED;
 }
 
 static bool is_type(const struct chunk *chunk, const char *type)

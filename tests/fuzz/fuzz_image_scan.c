@@ -1,0 +1,32 @@
+/* Any bytes as an image: what is accepted has a size, bounded numbers and lies within the limits, and its memory can be
+ * estimated; what is refused says why. */
+#include "base/assert.h"
+#include "media/image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct mr_image_limits limits = {.pixels = 100000000, .frames = 100};
+    struct mr_image_info info;
+    struct mr_fault fault = {0};
+    struct mr_image_ops ops;
+    mr_image_ops_init(&ops);
+    ops.width = 300;
+    int err = mr_image_identify(&info, data, size, &limits, &fault);
+    MR_ASSERT(info.format < MR_IMAGE_FORMAT_COUNT);
+    MR_ASSERT(info.orientation >= 1 && info.orientation <= 8);
+    MR_ASSERT(mr_image_memory(&info, &ops) > 0);
+    if (err != MR_OK) {
+        MR_ASSERT(fault.error == (enum mr_error)err);
+        MR_ASSERT(err == MR_ENOTIMAGE || err == MR_EDAMAGED || err == MR_EPIXELS || err == MR_EFRAMES ||
+                  err == MR_ETIME);
+        return 0;
+    }
+    MR_ASSERT(info.format != MR_IMAGE_UNKNOWN);
+    MR_ASSERT(info.width >= 1 && info.height >= 1 && info.width <= 65535 && info.height <= 65535);
+    MR_ASSERT(info.frames >= 1 && info.frames <= limits.frames);
+    MR_ASSERT((uint64_t)info.width * info.height * info.frames <= limits.pixels);
+    MR_ASSERT(info.bands >= 1 && info.bands <= 4 && (info.bits == 8 || info.bits == 16));
+    MR_ASSERT(info.scans >= 1 && info.scans <= 100);
+    return 0;
+}

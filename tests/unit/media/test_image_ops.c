@@ -1,0 +1,125 @@
+#include "media/images.h"
+
+static void check_canonical(const char *query, const char *wanted)
+{
+    struct mr_image_ops ops = ops_of(query);
+    char text[512];
+    size_t len = mr_image_ops_canonical(&ops, text, sizeof(text));
+    assert_int_equal(len, strlen(text));
+    assert_string_equal(text, wanted);
+}
+
+static void canonical_text_has_one_order_and_no_defaults(void **state)
+{
+    (void)state;
+    check_canonical("", "");
+    check_canonical("q=80&fit=clip", "");
+    check_canonical("fm=webp&q=70&crop=left,top&fit=crop&h=200&w=300",
+                    "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=70");
+    check_canonical("fm=jpeg", "fm=jpg");
+    check_canonical("w=5&h=6&fit=crop&crop=center", "w=5&h=6&fit=crop");
+    check_canonical("w=5&h=6&fit=crop&crop=entropy", "w=5&h=6&fit=crop&crop=entropy");
+}
+
+static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
+{
+    (void)state;
+    check_canonical("crop=top", "");
+    check_canonical("w=10&crop=top", "w=10");
+    check_canonical("fm=png&q=50", "fm=png");
+}
+
+static void canonical_text_means_the_same_again(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"w=300",
+                                          "h=200&fit=max",
+                                          "w=300&h=200&fit=crop&crop=bottom,right",
+                                          "w=1&h=1&fit=crop&crop=attention&fm=webp&q=1",
+                                          "fm=png",
+                                          "fm=jpg&q=100",
+                                          "w=65535&h=65535&fit=crop&crop=left&fm=jpg&q=99"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
+        check_canonical(queries[i], queries[i]);
+}
+
+static void canonical_text_is_cut_as_by_snprintf(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("w=300&h=200");
+    char text[6] = "xxxxx";
+    assert_int_equal(mr_image_ops_canonical(&ops, text, sizeof(text)), strlen("w=300&h=200"));
+    assert_string_equal(text, "w=300");
+    assert_int_equal(mr_image_ops_canonical(&ops, NULL, 0), strlen("w=300&h=200"));
+}
+
+/* The fault's sentence names the parameter. */
+static void check_refused(const char *name, const char *value)
+{
+    struct mr_image_ops ops;
+    struct mr_fault fault = {0};
+    mr_image_ops_init(&ops);
+    int err = mr_image_ops_set(&ops, mr_slice_of(name), mr_slice_of(value), &fault);
+    if (err != MR_EPARAM || strstr(fault.detail, name) == NULL)
+        fail_msg("%s=%s: %d, '%s'", name, value, err, fault.detail);
+}
+
+static void wrong_value_names_its_parameter(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"w", "0"},
+        {"w", "-1"},
+        {"w", "65536"},
+        {"w", "1e3"},
+        {"w", ""},
+        {"h", "12px"},
+        {"fit", "blob"},
+        {"fm", "pdf"},
+        {"q", "0"},
+        {"q", "101"},
+        {"crop", ""},
+        {"crop", "top,bottom"},
+        {"crop", "top,"},
+        {"crop", "entropy,top"},
+        {"crop", "left,right"},
+        {"wide", "1"},
+        {"W", "1"},
+    };
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++)
+        check_refused(cases[i][0], cases[i][1]);
+}
+
+static void fit_crop_without_a_size_is_refused(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops;
+    struct mr_fault fault = {0};
+    mr_image_ops_init(&ops);
+    assert_int_equal(mr_image_ops_set(&ops, MR_SLICE("fit"), MR_SLICE("crop"), &fault), MR_OK);
+    assert_int_equal(mr_image_ops_check(&ops, &fault), MR_EPARAM);
+    assert_non_null(strstr(fault.detail, "fit=crop"));
+}
+
+static void every_parameter_says_what_it_is_for(void **state)
+{
+    (void)state;
+    for (const struct mr_param_spec *spec = mr_image_params; spec->name != NULL; spec++) {
+        assert_non_null(spec->text);
+        assert_ptr_equal(mr_param_find(mr_image_params, mr_slice_of(spec->name)), spec); /* no name twice */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(canonical_text_has_one_order_and_no_defaults),
+        cmocka_unit_test(what_has_no_effect_is_not_in_the_canonical_text),
+        cmocka_unit_test(canonical_text_means_the_same_again),
+        cmocka_unit_test(canonical_text_is_cut_as_by_snprintf),
+        cmocka_unit_test(wrong_value_names_its_parameter),
+        cmocka_unit_test(fit_crop_without_a_size_is_refused),
+        cmocka_unit_test(every_parameter_says_what_it_is_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

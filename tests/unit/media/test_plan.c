@@ -1,0 +1,128 @@
+#include "media/images.h"
+#include "media/plan.h"
+
+static struct mr_plan plan_of(const char *query, struct mr_image_info info)
+{
+    struct mr_image_ops ops = ops_of(query);
+    struct mr_plan plan;
+    struct mr_fault fault = {0};
+    if (mr_plan_make(&plan, &ops, &info, &generous, &fault) != MR_OK)
+        fail_msg("%s: %s", query, fault.detail);
+    return plan;
+}
+
+static struct mr_image_info jpeg(uint32_t width, uint32_t height)
+{
+    return (struct mr_image_info){.format = MR_IMAGE_JPEG,
+                                  .width = width,
+                                  .height = height,
+                                  .frames = 1,
+                                  .scans = 1,
+                                  .bands = 3,
+                                  .bits = 8,
+                                  .orientation = 1};
+}
+
+static void decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint32_t shrink;
+    } cases[] = {{"w=2000", 1}, {"w=1001", 1}, {"w=1000", 2}, {"w=501", 2}, {"w=500", 4},
+                 {"w=250", 8},  {"w=10", 8},   {"w=4000", 1}, {"", 1}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_plan plan = plan_of(cases[i].query, jpeg(2000, 1000));
+        if (plan.shrink != cases[i].shrink)
+            fail_msg("%s: %u", cases[i].query, plan.shrink);
+    }
+}
+
+static void sides_of_a_turned_image_are_exchanged_before_it_is_turned(void **state)
+{
+    (void)state;
+    struct mr_image_info info = jpeg(400, 200);
+    info.orientation = 6;
+    struct mr_plan plan = plan_of("w=100", info);
+    assert_int_equal(plan.out_width, 100);
+    assert_int_equal(plan.out_height, 200);
+    assert_int_equal(plan.load_width, 200);
+    assert_int_equal(plan.load_height, 100);
+}
+
+static void no_side_becomes_empty(void **state)
+{
+    (void)state;
+    struct mr_plan plan = plan_of("w=10", jpeg(10000, 1));
+    assert_int_equal(plan.out_width, 10);
+    assert_int_equal(plan.out_height, 1);
+}
+
+static int plan_error(const char *query, struct mr_image_info info, struct mr_fault *fault)
+{
+    struct mr_image_ops ops = ops_of(query);
+    struct mr_plan plan;
+    return mr_plan_make(&plan, &ops, &info, &generous, fault);
+}
+
+static void output_beyond_the_limits_is_refused(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    assert_int_equal(plan_error("w=20000&h=20000", jpeg(10, 10), &fault), MR_EPIXELS);
+    assert_int_equal(fault.limit, generous.pixels);
+    assert_int_equal(fault.value, 400000000);
+    assert_int_equal(plan_error("w=16384&fm=webp", jpeg(16384, 1), &fault), MR_EDIMENSION);
+    assert_int_equal(fault.limit, 16383);
+    assert_int_equal(plan_error("w=65535&fm=jpg", jpeg(65535, 1), &fault), MR_EDIMENSION);
+    assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
+}
+
+/* Whatever the limits say: sizes that libvips' arithmetic does not hold are refused. */
+static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
+{
+    (void)state;
+    const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
+    struct mr_image_ops ops = ops_of("w=65535&h=65535&fit=crop&fm=png");
+    struct mr_image_info info = jpeg(1, 65535);
+    struct mr_plan plan;
+    assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, NULL), MR_EPIXELS);
+}
+
+static void memory_follows_what_is_decoded(void **state)
+{
+    (void)state;
+    struct mr_image_ops thumbnail = ops_of("w=300"), same = ops_of("");
+    struct mr_image_info info = jpeg(2000, 1336);
+    uint64_t shrunk = mr_image_memory(&info, &thumbnail);
+    assert_in_range(shrunk, 2 << 20, 8 << 20);                          /* measured: 2 MB */
+    assert_in_range(mr_image_memory(&info, &same), 14000000, 28000000); /* 13.8 MB */
+    info.whole = true;
+    assert_in_range(mr_image_memory(&info, &thumbnail), shrunk + 8000000, shrunk + 20000000); /* 10 MB */
+    info.format = MR_IMAGE_WEBP;
+    assert_in_range(mr_image_memory(&info, &same), 48900000, 80000000); /* 48.9 MB */
+}
+
+static void memory_of_what_is_not_measured_yet_is_small(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("w=300");
+    struct mr_image_info info = jpeg(10, 0);
+    assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
+    info = jpeg(0, 10);
+    assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target),
+        cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
+        cmocka_unit_test(no_side_becomes_empty),
+        cmocka_unit_test(output_beyond_the_limits_is_refused),
+        cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
+        cmocka_unit_test(memory_follows_what_is_decoded),
+        cmocka_unit_test(memory_of_what_is_not_measured_yet_is_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
