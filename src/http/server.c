@@ -2,8 +2,10 @@
  * settle() carries out what the connection wants: write, read or not, shut down, close, and which timeout runs. There
  * is no other place where a socket changes.
  *
- * Fairness: one socket reads at most MR_READ_PER_TURN and writes at most WRITE_PER_TURN bytes per turn of the loop, and
- * has at most a few dozen pipelined requests served; what is left waits for the next turn behind everybody else. */
+ * Fairness: MR_TURN_BYTES are shared out among the sockets that were busy in the last turn; each reads and writes at
+ * most its share per turn of the loop, and has at most a few dozen pipelined requests served. What is left waits for
+ * the next turn behind everybody else. So a turn's copying stays below a millisecond with one upload and with a
+ * hundred. */
 #include "http/server.h"
 #include "base/assert.h"
 #include "base/counter.h"
@@ -15,7 +17,6 @@
 
 enum {
     WRITE_RUNS = 16,
-    WRITE_PER_TURN = 256 * 1024, /* bytes that one socket writes at once */
     WRITE_QUEUED = 64 * 1024, /* bytes left to libuv when the kernel is full: each run of them is a sign of progress */
     REFUSED_MAX = 256,        /* connections over the limit that are told so; more are just closed */
 };
@@ -38,9 +39,10 @@ struct mr_server {
     struct mr_http *http; /* borrowed */
     struct mr_loop *loop; /* borrowed */
     struct listener_handle *listeners;
-    struct socket *sockets; /* all open ones */
-    unsigned socket_count;  /* also those being closed */
-    uint64_t turn;          /* of the loop, counted */
+    struct socket *sockets;     /* all open ones */
+    unsigned socket_count;      /* also those being closed */
+    uint64_t turn;              /* of the loop, counted */
+    unsigned busy, busy_before; /* sockets that had something to read or write in this turn, and in the last */
     uv_prepare_t turn_handle;
     struct mr_timer_list idle, head, body, linger; /* by enum mr_wait */
     void (*on_quiet)(void *context);
@@ -56,8 +58,8 @@ struct socket {
     struct mr_timer timer;
     enum mr_wait wait;  /* for which the timer runs */
     uint64_t progress;  /* of that wait, when the timer was set */
-    uint64_t read_turn; /* the turn in which read_bytes were read */
-    size_t read_bytes;
+    uint64_t busy_turn; /* the last turn in which it read or wrote, and how much then */
+    size_t read_bytes, written_bytes;
     struct mr_inbox_node turn_node;
     bool reading, writing, shut, closing, turn_posted;
     size_t queued; /* bytes of the write that libuv holds */
@@ -149,6 +151,22 @@ static void on_expire(struct mr_timer *timer)
     settle(socket);
 }
 
+/* ---- fairness ---- */
+
+/* What the socket may still read (or write) in this turn, of which it has had `had` bytes unless the turn is new. */
+static size_t share_left(struct socket *socket, size_t had)
+{
+    struct mr_server *server = socket->server;
+    if (socket->busy_turn != server->turn) {
+        socket->busy_turn = server->turn;
+        socket->read_bytes = socket->written_bytes = had = 0;
+        server->busy++;
+    }
+    size_t share = MR_TURN_BYTES / MR_MAX(server->busy_before, 1u);
+    share = MR_MAX(MR_MIN(share, (size_t)MR_SHARE_MAX), (size_t)MR_SHARE_MIN);
+    return share > had ? share - had : 0;
+}
+
 /* ---- writing ---- */
 
 static void on_written(uv_write_t *write, int status)
@@ -198,7 +216,7 @@ _Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is not an iov
 static void settle_writing(struct socket *socket)
 {
     struct iovec runs[WRITE_RUNS];
-    size_t left = WRITE_PER_TURN;
+    size_t left = share_left(socket, socket->written_bytes);
     while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
         size_t total;
         int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
@@ -217,8 +235,10 @@ static void settle_writing(struct socket *socket)
         } else {
             left -= (size_t)written;
         }
-        if (written > 0)
+        if (written > 0) {
+            socket->written_bytes += (size_t)written;
             mr_connection_wrote(socket->connection, (size_t)written);
+        }
     }
 }
 
@@ -229,13 +249,9 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     (void)suggested;
     struct socket *socket = handle->data;
     struct mr_server *server = socket->server;
-    if (socket->read_turn != server->turn) {
-        socket->read_turn = server->turn;
-        socket->read_bytes = 0;
-    }
     /* A buffer of no bytes makes libuv end this read; epoll is level-triggered and reports the rest in the next turn.
      */
-    size_t allowed = MR_READ_PER_TURN - socket->read_bytes;
+    size_t allowed = share_left(socket, socket->read_bytes);
     size_t wanted = 0;
     char *space = NULL;
     if (allowed > 0 && mr_connection_wants_read(socket->connection))
@@ -464,6 +480,8 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct mr_server *server = handle->data;
     server->turn++;
+    server->busy_before = server->busy;
+    server->busy = 0;
     if (server->on_quiet == NULL || server->socket_count > 0 || mr_loop_requests(server->loop) > 0)
         return;
     void (*on_quiet)(void *context) = server->on_quiet;

@@ -1,8 +1,8 @@
 /* server.h -- the sockets: listeners, accepted connections, their reading, writing and timeouts, on one loop.
  *
  * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read per turn of the
- * loop is bounded (MR_READ_PER_TURN), so that an upload never holds the loop. One server per loop; all share one struct
- * mr_http. The loop's thread only, but for what says otherwise. */
+ * loop is bounded (MR_SHARE_MAX, less when many are busy), so that uploads never hold the loop. One server per loop;
+ * all share one struct mr_http. The loop's thread only, but for what says otherwise. */
 #ifndef MR_HTTP_SERVER_H
 #define MR_HTTP_SERVER_H
 
@@ -10,8 +10,10 @@
 #include "loop/loop.h"
 #include <stddef.h>
 
-#define MR_READ_BUFFER   (64u << 10)  /* one per loop */
-#define MR_READ_PER_TURN (256u << 10) /* of one connection, bytes */
+#define MR_READ_BUFFER (64u << 10)  /* one per loop */
+#define MR_TURN_BYTES  (1u << 20)   /* read or written in one turn by all connections together, about */
+#define MR_SHARE_MAX   (256u << 10) /* of it: of one connection when few are busy */
+#define MR_SHARE_MIN   (16u << 10)  /* and when very many are */
 
 struct mr_server;
 
