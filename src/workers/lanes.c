@@ -77,6 +77,14 @@ struct mr_job *mr_lanes_take(struct mr_lanes *lanes, struct mr_picker *picker)
     return NULL;
 }
 
+bool mr_lanes_have_job(const struct mr_lanes *lanes)
+{
+    if (mr_queue_depth(lanes->queue, MR_LANE_INTERACTIVE) > 0 || mr_queue_depth(lanes->queue, MR_LANE_BULK) > 0)
+        return true;
+    return mr_queue_depth(lanes->queue, MR_LANE_HEAVY) > 0 &&
+           mr_load(&lanes->heavy_running, relaxed) < lanes->heavy_max;
+}
+
 void mr_lanes_finish(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane)
 {
     if (lane == MR_LANE_HEAVY)

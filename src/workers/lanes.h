@@ -25,6 +25,9 @@ struct mr_picker {        /* one per worker, its own; zeroed memory is a new one
 void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, unsigned heavy_max);
 /* The next job to run, or NULL when there is none that may run now. */
 struct mr_job *mr_lanes_take(struct mr_lanes *lanes, struct mr_picker *picker);
+/* Is there a job that may run now? A snapshot: of what was pushed before the caller's last acquire, nothing is missed.
+ */
+bool mr_lanes_have_job(const struct mr_lanes *lanes);
 /* After a job of `lane` ran, before anything is taken again. */
 void mr_lanes_finish(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane);
 

@@ -2,6 +2,12 @@
 #include "base/assert.h"
 #include "workers/offload_internal.h"
 
+static bool is_ending(const struct mr_offload *offload)
+{
+    /* Relaxed: prepare and wait acquire what was written before a wake-up, as they do for jobs. */
+    return atomic_load_explicit(&offload->ending, memory_order_relaxed);
+}
+
 static struct mr_job *look(struct mr_offload *offload, struct mr_runner *runner)
 {
     struct mr_job *job = mr_lanes_take(&offload->lanes, &runner->picker);
@@ -13,22 +19,31 @@ static struct mr_job *look(struct mr_offload *offload, struct mr_runner *runner)
     return job;
 }
 
+/* Sleep until there may be a job, and take it. NULL: look again, or end. */
+static struct mr_job *park(struct mr_offload *offload, struct mr_runner *runner)
+{
+    mr_parking_prepare(&offload->parking);
+    struct mr_job *job = look(offload, runner);
+    if (job != NULL || is_ending(offload)) {
+        mr_parking_cancel(&offload->parking);
+    } else {
+        mr_parking_wait(&offload->parking);
+        job = look(offload, runner);
+    }
+    /* One signal may stand for many jobs (parking.h). */
+    if (job != NULL && mr_lanes_have_job(&offload->lanes))
+        mr_parking_wake_one(&offload->parking);
+    return job;
+}
+
 /* The next job, or NULL when the offload ends. */
 static struct mr_job *wait_for_job(struct mr_offload *offload, struct mr_runner *runner)
 {
-    for (;;) {
-        struct mr_job *job = look(offload, runner);
-        if (job != NULL)
-            return job;
-        mr_parking_prepare(&offload->parking);
-        job = look(offload, runner);
-        /* Relaxed: prepare acquires what was written before a wake-up, as it does for jobs. */
-        if (job != NULL || atomic_load_explicit(&offload->ending, memory_order_relaxed)) {
-            mr_parking_cancel(&offload->parking);
-            return job;
-        }
-        mr_parking_wait(&offload->parking);
-    }
+    struct mr_job *job = look(offload, runner);
+
+    while (job == NULL && !is_ending(offload))
+        job = park(offload, runner);
+    return job;
 }
 
 static void run_worker(void *argument, unsigned index)

@@ -1,11 +1,11 @@
 /* DESIGN. A thread is counted as a waiter from prepare on, before its last look at the queue; a producer that finds a
- * waiter turns it into a signal. Signals and waiters are anonymous: whoever waits may take any signal. So a producer
- * makes a system call only for a thread that nobody has signalled yet, and a burst of pushes does not wake one sleeper
- * many times over. */
+ * waiter turns it into a signal. Signals and waiters are anonymous: whoever waits may take any signal. All of it is one
+ * word that is changed by read-modify-writes only, so each change sees all before it: that order is the whole proof. */
 #include "workers/parking.h"
 
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/macros.h"
 
 #define WAITER        UINT32_C(1)
 #define SIGNAL        (UINT32_C(1) << 16)
@@ -78,12 +78,13 @@ void mr_parking_cancel(struct mr_parking *parking)
     uint32_t seen = mr_load(&parking->state, relaxed), next;
 
     /* Step back as an unsignalled waiter if there is one: a signal belongs to work that somebody must look for. If all
-     * have been signalled, everybody is awake and one of the signals was ours. Relaxed: we go on with work that was
-     * found by looking, and learn nothing from the word. */
+     * have been signalled, everybody is awake and one of the signals was ours. Acquire: pairs with the release of
+     * give_signals(). Producers who saw that signal woke nobody else: the look for more that follows sees their work.
+     */
     do {
         MR_ASSERT(seen != 0);
         next = WAITERS(seen) > 0 ? seen - WAITER : seen - SIGNAL;
-    } while (!mr_compare_swap(&parking->state, &seen, next, relaxed, relaxed));
+    } while (!mr_compare_swap(&parking->state, &seen, next, acquire, relaxed));
 }
 
 void mr_parking_wait(struct mr_parking *parking)
@@ -101,15 +102,15 @@ void mr_parking_wait(struct mr_parking *parking)
     }
 }
 
-/* Turn up to `max` waiters into signals. */
-static void give_signals(struct mr_parking *parking, uint32_t max)
+/* Turn waiters into signals: up to `max`, and none while `enough` are given and not yet taken. */
+static void give_signals(struct mr_parking *parking, uint32_t max, uint32_t enough)
 {
     uint32_t seen = mr_load(&parking->state, relaxed), count;
 
     do {
-        count = WAITERS(seen) < max ? WAITERS(seen) : max;
-        /* Release: pairs with the acquires of prepare() and wait(). A swap also when there is nobody to signal: a mere
-         * load could be answered with an old value while our push is still in the store buffer. */
+        count = seen / SIGNAL >= enough ? 0 : MR_MIN(WAITERS(seen), max);
+        /* Release: pairs with the acquires of prepare(), cancel() and wait(). A swap also when there is nobody to
+         * signal: a mere load could be answered with an old value while our push is still in the store buffer. */
     } while (!mr_compare_swap(&parking->state, &seen, seen + count * (SIGNAL - WAITER), release, relaxed));
     if (count > 0)
         wake_sleepers(parking, count);
@@ -117,10 +118,10 @@ static void give_signals(struct mr_parking *parking, uint32_t max)
 
 void mr_parking_wake_one(struct mr_parking *parking)
 {
-    give_signals(parking, 1);
+    give_signals(parking, 1, 1);
 }
 
 void mr_parking_wake_all(struct mr_parking *parking)
 {
-    give_signals(parking, UINT32_MAX);
+    give_signals(parking, UINT32_MAX, UINT32_MAX);
 }

@@ -2,6 +2,7 @@
 #include "workers/offload.h"
 
 #include "base/macros.h"
+#include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,6 +150,37 @@ static void every_job_comes_back_once(void **state)
     assert_int_equal(stats->done, MR_ARRAY_SIZE(probes));
     assert_int_equal(mr_offload_busy(offload), 0);
     assert_int_equal(mr_offload_depth(offload, MR_LANE_BULK), 0);
+    close_offload();
+}
+
+static pthread_barrier_t together;
+
+static void wait_for_the_others(struct mr_job *job)
+{
+    note_run(job);
+    pthread_barrier_wait(&together);
+}
+
+static void submit_one_for_each_worker(void)
+{
+    static const enum mr_lane lanes[WORKERS] = {MR_LANE_INTERACTIVE, MR_LANE_BULK};
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        assert_int_equal(submit(&probes[i], lanes[i], wait_for_the_others), 0);
+    if (finished < 2000)
+        when_all_are_back = submit_one_for_each_worker;
+}
+
+/* Hangs if a worker sleeps while a job waits: also one whose wake-up was left to the signal of another. */
+static void jobs_that_come_together_run_together(void **state)
+{
+    (void)state;
+    open_offload(8, 0, 0);
+    pthread_barrier_init(&together, NULL, WORKERS);
+    submit_one_for_each_worker();
+    mr_loop_run(loop);
+    assert_true(finished >= 2000);
+    pthread_barrier_destroy(&together);
     close_offload();
 }
 
@@ -393,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EVERYWHERE(every_job_comes_back_once),
+        ON_THREADS(jobs_that_come_together_run_together),
         EVERYWHERE(a_full_lane_refuses_and_the_others_do_not),
         EVERYWHERE(a_job_that_waited_past_its_deadline_is_not_run),
         EVERYWHERE(a_job_cancelled_while_it_waits_is_not_run),

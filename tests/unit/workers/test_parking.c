@@ -54,6 +54,34 @@ static void a_wake_up_without_waiters_is_not_kept(void **state)
     assert_int_equal(atomic_load(&parking.state), 0);
 }
 
+static void a_wake_up_adds_nothing_to_a_signal_on_its_way(void **state)
+{
+    (void)state;
+    mr_parking_prepare(&parking);
+    mr_parking_prepare(&parking); /* as two threads would */
+    mr_parking_wake_one(&parking);
+    mr_parking_wake_one(&parking);
+    assert_int_equal(waiters(), 1);
+    mr_parking_wait(&parking); /* the signal is taken: the next wake-up counts again */
+    mr_parking_wake_one(&parking);
+    assert_int_equal(waiters(), 0);
+    mr_parking_wait(&parking);
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+static void wake_all_signals_also_beside_a_signal_on_its_way(void **state)
+{
+    (void)state;
+    mr_parking_prepare(&parking);
+    mr_parking_prepare(&parking);
+    mr_parking_wake_one(&parking);
+    mr_parking_wake_all(&parking);
+    assert_int_equal(waiters(), 0);
+    mr_parking_wait(&parking);
+    mr_parking_wait(&parking);
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
 static void cancel_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -184,6 +212,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_signal_between_prepare_and_wait_is_kept),
         TEST(a_wake_up_without_waiters_is_not_kept),
+        TEST(a_wake_up_adds_nothing_to_a_signal_on_its_way),
+        TEST(wake_all_signals_also_beside_a_signal_on_its_way),
         TEST(cancel_leaves_nothing_behind),
         TEST(cancel_leaves_the_signal_to_an_unsignalled_sleeper),
         TEST(wake_one_wakes_one_and_wake_all_the_rest),
