@@ -7,6 +7,7 @@ import subprocess
 from functools import lru_cache
 
 from PIL import Image, ImageCms
+from server import SANITIZER
 
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 180, 30), (30, 30, 220), (250, 250, 250)
 QUADRANTS = (RED, GREEN, BLUE, WHITE)  # top left, top right, bottom left, bottom right
@@ -77,7 +78,8 @@ def blank_png(width, height, mode="RGB"):
 @lru_cache(maxsize=None)
 def slow_job():
     """(target, body) of a job that keeps a worker busy for about a second and can be stopped at any time."""
-    return "/pipe/image?w=5000&fm=png", blank_png(9000, 9000)
+    side = {"": 9000, "address": 5000, "thread": 1600}[SANITIZER]
+    return f"/pipe/image?w={side * 5 // 9}&fm=png", blank_png(side, side)
 
 
 def swapped_profile():

@@ -162,9 +162,9 @@ def test_a_flood_of_requests_from_a_client_that_does_not_read_is_held_back(serve
 @pytest.mark.threads
 def test_a_client_that_writes_everything_before_it_reads_gets_its_answer(server):
     """Many libraries do: one large request, then the answer, which is larger than the socket buffers."""
-    body = noise(3000, 2500)
+    body = noise(2000, 1500)
     with server.connect(receive_buffer=8192) as wire:
-        wire.send(request("POST", "/pipe/image?fm=png&w=2400", body=body))
+        wire.send(request("POST", "/pipe/image?fm=png&w=1600", body=body))
         response = wire.receive()
     assert response.status == 200 and len(response.body) > 4_000_000
 

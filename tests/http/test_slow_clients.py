@@ -102,7 +102,7 @@ def test_a_body_below_the_minimal_rate_is_408(start):
 def test_a_client_that_does_not_read_its_answer_is_cut(start):
     server = start("--body-timeout=1s")
     with server.connect(receive_buffer=4096) as wire:
-        wire.send(request("POST", "/pipe/image?fm=png&w=2400", body=noise(3000, 2500)))
+        wire.send(request("POST", "/pipe/image?fm=png&w=1600", body=noise(2000, 1500)))
         wait_for(lambda: server.metric("millrace_connections") == 1, "the reader to be cut", 15)
         with pytest.raises((Closed, ConnectionError)):
             wire.receive()
