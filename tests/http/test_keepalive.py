@@ -1,5 +1,7 @@
 """Connections that live on: keep-alive, pipelining in order, HTTP/1.0, and the methods that every resource answers."""
 
+import os
+import resource
 import socket
 import threading
 import time
@@ -368,6 +370,13 @@ def test_chunk_extensions_and_trailers_are_skipped(server):
 # ---- connections
 
 
+def is_answered(server):
+    try:
+        return server.get("/healthz").status == 200
+    except (Closed, ConnectionError):
+        return False
+
+
 def test_max_connections_refuses_with_503_or_a_close(start):
     server = start("--max-connections=3")
     wires = [server.connect() for _ in range(3)]
@@ -379,15 +388,30 @@ def test_max_connections_refuses_with_503_or_a_close(start):
     assert extra.is_closed()
     wires.pop().close()
 
-    def is_answered():
-        try:
-            return server.get("/healthz").status == 200
-        except (Closed, ConnectionError):
-            return False
-
-    wait_for(is_answered, "the free place to be given to the next")
+    wait_for(lambda: is_answered(server), "the free place to be given to the next")
     for wire in wires:
         wire.close()
+
+
+def cpu_seconds(server):
+    fields = open(f"/proc/{server.process.pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_running_out_of_descriptors_neither_spins_nor_kills(start):
+    server = start()
+    assert server.get("/healthz").status == 200
+    open_now = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (open_now + 5, open_now + 5))
+    wires = [server.connect() for _ in range(30)]
+    time.sleep(0.2)
+    before = cpu_seconds(server)
+    time.sleep(0.5)
+    assert cpu_seconds(server) - before < 0.25, "it spins"
+    assert wires[0].request("GET", "/healthz").status == 200, "those it has are served"
+    for wire in wires:
+        wire.close()
+    wait_for(lambda: is_answered(server), "the server to accept again")
 
 
 def test_small_answers_are_not_delayed(server):
