@@ -17,11 +17,11 @@ struct mr_listener {
     char url[128];    /* "http://127.0.0.1:8080" with the port that was chosen, "unix:/run/millrace.sock" */
     char path[108];   /* of a Unix socket we created, else "" */
     unsigned fd_count;
-    int fds[64];      /* one per loop: sharing the port (SO_REUSEPORT) or duplicates of one descriptor. Owned. */
+    int fds[64]; /* one per loop: sharing the port (SO_REUSEPORT) or duplicates of one descriptor. Owned. */
 };
 
-/* Bind `address` for `loops` loops and listen. A port that another process listens on is an error, also when it would share
- * it. MR_OK, MR_EPARAM (malformed), MR_EIO; the fault's detail is a sentence that names address and reason. */
+/* Bind `address` for `loops` loops and listen. A port that another process listens on is an error, also when it would
+ * share it. MR_OK, MR_EPARAM (malformed), MR_EIO; the fault's detail is a sentence that names address and reason. */
 int mr_listener_open(struct mr_listener *out, const char *address, unsigned loops, struct mr_fault *fault);
 /* The same for a descriptor that was passed in (socket activation). */
 int mr_listener_adopt(struct mr_listener *out, int fd, unsigned loops, struct mr_fault *fault);
