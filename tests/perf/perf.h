@@ -1,9 +1,8 @@
 /* perf.h -- what the micro-benchmarks share: series of measurements, medians with their spread, verdicts.
  *
  * Machines are noisy, so two things are compared in interleaved pairs (A B A B ...), each pair gives one ratio, and the
- * verdict is about the median of the ratios: `pass` or `fail` when at least three quarters of the pairs say so, else
- * `undecided`. Ratios within 10 % of 1 are called a tie. A percentile with fewer than 10 samples above it is not
- * printed. */
+ * verdict is about the median of the ratios: `pass` or `FAIL`, or `undecided` when it is too near for the spread.
+ * Ratios within 10 % of 1 are called a tie. A percentile with fewer than 10 samples above it is not printed. */
 #ifndef MR_TESTS_PERF_PERF_H
 #define MR_TESTS_PERF_PERF_H
 
@@ -55,31 +54,30 @@ static inline double perf_median(const struct perf_series *series)
     return perf_quantile(series, 0.5);
 }
 
-/* "5.91 (5.80..6.32)": median and the whole spread. The text is good until the fourth call after. */
+/* "5.91 (5.80..6.32)": median and the middle half. The text is good until the fourth call after. */
 static inline const char *perf_text(const struct perf_series *series)
 {
     static char texts[4][64];
     static unsigned next;
     char *text = texts[next++ % 4];
 
-    snprintf(text, sizeof(texts[0]), "%.2f (%.2f..%.2f)", perf_median(series), perf_quantile(series, 0),
-             perf_quantile(series, 1));
+    snprintf(text, sizeof(texts[0]), "%.2f (%.2f..%.2f)", perf_median(series), perf_quantile(series, 0.25),
+             perf_quantile(series, 0.75));
     return text;
 }
 
-/* Is the series at most / at least `target`? */
+/* Is the series at most / at least `target`? Its median says so, unless it is within 10 % of the target and the middle
+ * half of the series lies on both sides. */
 enum perf_bound { PERF_AT_MOST, PERF_AT_LEAST };
 static inline const char *perf_verdict(const struct perf_series *series, enum perf_bound bound, double target)
 {
-    unsigned good = 0;
+    double median = perf_median(series), lower = perf_quantile(series, 0.25), upper = perf_quantile(series, 0.75);
 
-    for (unsigned i = 0; i < series->count; i++)
-        good += bound == PERF_AT_MOST ? series->values[i] <= target : series->values[i] >= target;
     if (series->count < PERF_PAIRS_MIN)
         return "undecided";
-    if (4 * good >= 3 * series->count)
-        return "pass";
-    return 4 * good <= series->count ? "fail" : "undecided";
+    if (fabs(median - target) <= 0.1 * target && lower <= target && target <= upper && lower < upper)
+        return "undecided";
+    return (bound == PERF_AT_MOST ? median <= target : median >= target) ? "pass" : "FAIL";
 }
 
 static inline const char *perf_compared(const struct perf_series *ratios)
