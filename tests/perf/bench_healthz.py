@@ -12,7 +12,7 @@ CONNECTIONS = 64
 
 def requests_per_second(url, seconds):
     if shutil.which("wrk") is None:
-        return Load(url, rate=0, connections=CONNECTIONS, duration=seconds).result()["answered_per_second"]
+        return Load(url, rate=0, connections=CONNECTIONS, warmup=0, duration=seconds).result()["answered_per_second"]
     said = subprocess.run(
         ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], capture_output=True, text=True, check=True
     ).stdout
