@@ -4,10 +4,20 @@
  * use exactly this. The operations are a plain struct without pointers; two requests that mean the same have the same
  * canonical text.
  *
- * What every image goes through, in this order: recognised by its bytes -> dimensions and frames checked against the
- * limits before a pixel is decoded -> decoded at reduced size where the format can (shrink-on-load) -> turned upright
- * by its EXIF orientation -> resized and cropped -> converted to sRGB -> all metadata dropped (GPS position, camera,
- * thumbnails, profiles) -> encoded.
+ * What every image goes through, in this order; a step that nothing asks for is left out:
+ *
+ *    1. recognised by its bytes; dimensions and frames checked against the limits before a pixel is decoded
+ *    2. decoded, at reduced size where the format can (shrink-on-load); of an animation all frames when the output is
+ *       GIF or WebP and no frame was chosen, else one
+ *    3. turned upright by its EXIF orientation, or by `orient`
+ *    4. cut by `rect`, then by `trim`
+ *    5. resized and cropped: `w`, `h`, `dpr`, `fit`, `crop`
+ *    6. converted to sRGB
+ *    7. adjusted: `bri`, `con`, `gam`, `sat`, `mono`, then `blur`, `sharp`
+ *    8. extended to w x h (fit=fill, fit=clamp), mirrored by `flip`, turned by `rot`, framed by `pad`
+ *    9. laid on `bg`, or on white where the output has no transparency
+ *   10. all metadata dropped (GPS position, camera, thumbnails, profiles), unless strip=0
+ *   11. encoded
  *
  *   setup, teardown   main, once
  *   thread_end        each worker, before it ends
@@ -38,27 +48,54 @@ enum mr_image_format {
 const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */
 
 enum mr_image_fit {
-    MR_IMAGE_FIT_CLIP, /* inside w x h, proportions kept (the default) */
-    MR_IMAGE_FIT_CROP, /* exactly w x h, proportions kept, what is over is cut away (see crop) */
-    MR_IMAGE_FIT_MAX,  /* as clip, never enlarged */
+    MR_IMAGE_FIT_CLIP,  /* inside w x h, proportions kept (the default) */
+    MR_IMAGE_FIT_CROP,  /* exactly w x h, proportions kept, what is over is cut away (see crop) */
+    MR_IMAGE_FIT_MAX,   /* as clip, never enlarged */
+    MR_IMAGE_FIT_MIN,   /* as crop, never enlarged: the proportions of w x h */
+    MR_IMAGE_FIT_SCALE, /* exactly w x h, proportions not kept */
+    MR_IMAGE_FIT_FILL,  /* as clip, then extended to w x h with bg */
+    MR_IMAGE_FIT_CLAMP, /* as clip, then extended to w x h with the pixels at its edge */
 };
 enum mr_image_crop {
     MR_IMAGE_CROP_CENTRE,
     MR_IMAGE_CROP_EDGES, /* by the edge bits below: top, left, top,left ... */
     MR_IMAGE_CROP_ENTROPY,
     MR_IMAGE_CROP_ATTENTION,
+    MR_IMAGE_CROP_FOCALPOINT, /* around fp-x, fp-y */
 };
 enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
+enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
+enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
+
+struct mr_image_colour {
+    bool given;
+    uint8_t red, green, blue, alpha; /* alpha 255: opaque */
+};
 
 /* What is asked for. Pointer-free, comparable by its canonical text. Zeroed and passed through mr_image_ops_init it
- * asks for the image as it is. */
+ * asks for the image as it is. Numbers without a unit are as in the table of parameters; 0 is no change. */
 struct mr_image_ops {
     int32_t width, height; /* px; 0: not given */
+    double dpr;            /* both are multiplied by it */
     enum mr_image_fit fit;
     enum mr_image_crop crop;
-    uint32_t edges;              /* with MR_IMAGE_CROP_EDGES */
-    enum mr_image_format format; /* UNKNOWN: the input's if it can be written, else PNG with alpha and JPEG without */
+    uint32_t edges;                                       /* with MR_IMAGE_CROP_EDGES */
+    double focus_x, focus_y;                              /* 0..1 of the width, the height */
+    int32_t rect_left, rect_top, rect_width, rect_height; /* px of the upright image; width 0: none */
+    bool trim;                                            /* cut borders of one colour */
+    int32_t orient;                                       /* as EXIF, instead of the image's own; 0: not given */
+    int32_t flip;                                         /* MR_IMAGE_FLIP_... */
+    double rotation;                                      /* degrees, counter-clockwise */
+    int32_t pad;                                          /* px on each side */
+    struct mr_image_colour background, mono;
+    double brightness, contrast, gamma, saturation, blur, sharpness;
+    int32_t frame;               /* 1..; 0: all of an animation, the first of others. `page` is the same */
+    enum mr_image_format format; /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */
     int32_t quality;             /* 1..100 */
+    int32_t effort;              /* 0..9 of the encoder; -1: this stage's choice */
+    bool lossless, interlace;
+    bool strip, gps; /* strip: drop all metadata (the default); else drop the position, unless gps */
+    int32_t shrink;  /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
 };
 
 /* The parameters of the stage (imgix names): validation, GET /pipe and the docs are made from this table. Ends with a
@@ -69,7 +106,7 @@ void mr_image_ops_init(struct mr_image_ops *ops);
 /* Apply one parameter, `value` already percent-decoded. MR_OK, or MR_EPARAM with the fault filled; a name that is not
  * in the table is MR_EPARAM too. */
 int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault);
-/* What only shows when all parameters are known (e.g. crop without fit=crop is fine, fit=crop without w and h is not).
+/* What only shows when all parameters are known (crop without fit=crop is fine, fit=crop without w and h is not).
  */
 int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);
 /* The canonical text: "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=80"; defaults are left out, order fixed. Returns

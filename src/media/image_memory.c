@@ -40,9 +40,27 @@ static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image
         return ops->quality >= 90 ? 8 : 5; /* coefficients, for optimal coding; from 90 on colours are not subsampled */
     case MR_IMAGE_PNG:
         return bands + bands / 2 + 1;
+    case MR_IMAGE_AVIF:
+        return 40;
     default:
         return 8;
     }
+}
+
+/* Pixels of the images that some steps keep as a whole, to read them in their own order. */
+static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *plan, uint64_t decoded, uint64_t resized,
+                       uint64_t out)
+{
+    uint64_t pixels = 0;
+    bool is_random =
+        plan->orientation != 1 || ops->crop == MR_IMAGE_CROP_ENTROPY || ops->crop == MR_IMAGE_CROP_ATTENTION;
+    if (plan->cut_first)
+        pixels += decoded;
+    if (is_random)
+        pixels += resized;
+    if (ops->blur > 0 || ops->sharpness > 0 || ops->rotation > 0 || ops->flip != 0 || ops->fit == MR_IMAGE_FIT_CLAMP)
+        pixels += 2 * out;
+    return pixels;
 }
 
 uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops)
@@ -57,14 +75,15 @@ uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image
     if (plan.scale < 1)
         decoded = (uint64_t)((double)stored * plan.scale * plan.scale);
     uint64_t resized = (uint64_t)plan.width * plan.height;
-    uint64_t out = (uint64_t)plan.out_width * plan.out_height;
+    uint64_t out = MR_MAX(plan.final_width * plan.final_height, (uint64_t)plan.out_width * plan.out_height);
 
     uint64_t bytes = BASE + decoded * decoder_bytes(info);
     if (info->format == MR_IMAGE_JPEG && info->whole)
         bytes += stored * 2 * info->bands;
     uint64_t width = (uint64_t)(info->width * plan.scale / plan.shrink) + 1;
     bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, info->height) * bands * width;
-    if (info->orientation != 1 || ops->crop == MR_IMAGE_CROP_ENTROPY || ops->crop == MR_IMAGE_CROP_ATTENTION)
-        bytes += resized * bands;
-    return bytes + out * encoder_bytes(plan.format, ops, bands);
+    if (plan.frames > 1) /* the whole strip, before and after */
+        bytes += plan.frames * (stored + out) * 4;
+    bytes += copies(ops, &plan, decoded, resized, out) * bands;
+    return bytes + plan.frames * out * encoder_bytes(plan.format, ops, bands);
 }

@@ -155,7 +155,7 @@ static int box_factor(double span, int target)
     return ratio > RATIO_MAX ? (int)(ratio / RATIO_LEFT) : 1;
 }
 
-static VipsImage *shrink_and_resample(VipsImage *in, double span_x, double span_y, int width, int height)
+VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height)
 {
     int by_x = box_factor(span_x, width);
     int by_y = box_factor(span_y, height);
@@ -183,18 +183,28 @@ static VipsImage *weigh(VipsImage *in, int (*operation)(VipsImage *in, VipsImage
     return out;
 }
 
+VipsImage *mr_image_weigh(VipsImage *in)
+{
+    return weigh(in, vips_premultiply);
+}
+
+VipsImage *mr_image_unweigh(VipsImage *in)
+{
+    return weigh(in, vips_unpremultiply);
+}
+
 VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height)
 {
     if (!vips_image_hasalpha(in))
-        return shrink_and_resample(in, span_x, span_y, width, height);
-    VipsImage *weighed = weigh(in, vips_premultiply);
+        return mr_image_resize_channels(in, span_x, span_y, width, height);
+    VipsImage *weighed = mr_image_weigh(in);
     if (weighed == NULL)
         return NULL;
-    VipsImage *small = shrink_and_resample(weighed, span_x, span_y, width, height);
+    VipsImage *small = mr_image_resize_channels(weighed, span_x, span_y, width, height);
     g_object_unref(weighed);
     if (small == NULL)
         return NULL;
-    VipsImage *out = weigh(small, vips_unpremultiply);
+    VipsImage *out = mr_image_unweigh(small);
     g_object_unref(small);
     return out;
 }

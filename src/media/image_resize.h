@@ -8,5 +8,10 @@
  * own pixels: its size, or a fraction of a pixel more where a decoder that shrinks has dropped it. Lazy, and reads `in`
  * from top to bottom. Alpha is respected. NULL when libvips fails. */
 VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height);
+/* The same, each channel for itself: for colours that are weighed by their alpha, or have none. */
+VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height);
+/* Colours multiplied by alpha, and divided by it again, 8 bits a channel. NULL when libvips fails. */
+VipsImage *mr_image_weigh(VipsImage *in);
+VipsImage *mr_image_unweigh(VipsImage *in);
 
 #endif

@@ -49,7 +49,7 @@ enum mr_image_format mr_image_sniff(const void *bytes, size_t len)
     return MR_IMAGE_UNKNOWN;
 }
 
-static int scan_container(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
+static int scan_container(struct mr_scan *out, struct mr_view file, int32_t page, struct mr_fault *fault)
 {
     switch (out->info.format) {
     case MR_IMAGE_JPEG:
@@ -61,7 +61,7 @@ static int scan_container(struct mr_scan *out, struct mr_view file, struct mr_fa
     case MR_IMAGE_GIF:
         return mr_scan_gif(out, file, fault);
     case MR_IMAGE_TIFF:
-        return mr_scan_tiff(out, file, fault);
+        return mr_scan_tiff(out, file, page, fault);
     default:
         return mr_fault_set(fault, MR_ENOTIMAGE, "Its bytes are of no format that is read here.");
     }
@@ -79,14 +79,15 @@ static int check_limits(const struct mr_image_info *info, const struct mr_image_
         return mr_fault_limit(fault, MR_EPIXELS, "image-side", SIDE_MAX, side);
     if (info->frames > limits->frames)
         return mr_fault_limit(fault, MR_EFRAMES, "max-frames", limits->frames, info->frames);
-    if (info->frames != 0 && pixels > limits->pixels / info->frames)
+    bool are_decoded = info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP; /* of others one frame */
+    if (are_decoded && info->frames != 0 && pixels > limits->pixels / info->frames)
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * info->frames);
     if (info->scans != 0 && pixels > limits->pixels * SCAN_BUDGET_SCANS / info->scans)
         return mr_fault_set(fault, MR_ETIME, "It has %u scans, too many for an image of its size.", info->scans);
     return MR_OK;
 }
 
-int mr_scan_image(struct mr_scan *out, struct mr_view file, const struct mr_image_limits *limits,
+int mr_scan_image(struct mr_scan *out, struct mr_view file, int32_t page, const struct mr_image_limits *limits,
                   struct mr_fault *fault)
 {
     MR_ASSERT(file.at != NULL || file.len == 0);
@@ -95,7 +96,7 @@ int mr_scan_image(struct mr_scan *out, struct mr_view file, const struct mr_imag
     out->info.frames = 1;
     out->info.orientation = 1;
     struct mr_fault scan_fault = {0};
-    int err = scan_container(out, file, &scan_fault);
+    int err = scan_container(out, file, page, &scan_fault);
     int over = err == MR_ENOTIMAGE ? MR_OK : check_limits(&out->info, limits, fault);
     if (over != MR_OK)
         return over;
@@ -108,7 +109,7 @@ int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, 
                       struct mr_fault *fault)
 {
     struct mr_scan scan;
-    int err = mr_scan_image(&scan, (struct mr_view){.at = bytes, .len = len}, limits, fault);
+    int err = mr_scan_image(&scan, (struct mr_view){.at = bytes, .len = len}, 0, limits, fault);
     *out = scan.info;
     return err;
 }

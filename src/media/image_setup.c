@@ -25,8 +25,8 @@ static const struct {
     {"jpg", "VipsForeignLoadJpeg", "jpegload_buffer", "jpegsave_buffer"},
     {"png", "VipsForeignLoadPng", "pngload_buffer", "pngsave_buffer"},
     {"webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_buffer"},
-    {"gif", "VipsForeignLoadNsgif", "gifload_buffer", NULL},
-    {"tiff", "VipsForeignLoadTiff", "tiffload_buffer", NULL},
+    {"gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_buffer"},
+    {"tiff", "VipsForeignLoadTiff", "tiffload_buffer", "tiffsave_buffer"},
 };
 
 static char readable[64], writable[64], version[32];

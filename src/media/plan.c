@@ -3,39 +3,90 @@
 #include "base/assert.h"
 #include "base/macros.h"
 
+#include <math.h>
+
+enum {
+    RESIZED_SIDE_MAX = 10000000, /* px: libvips' bound. A cut of it may well be small enough to be written */
+    ASKED_SIDE_MAX = 65535
+};
+
+struct size {
+    uint64_t width, height;
+};
+
 /* value * by / over, to nearest, at least 1. The sides are below 2^17, so nothing overflows. */
 static uint64_t scaled(uint64_t value, uint64_t by, uint64_t over)
 {
     return MR_MAX((value * by + over / 2) / over, 1);
 }
 
-struct size {
-    uint64_t width, height;
-};
-
-/* The size that holds to the proportions of `in`, and fills w x h (crop) or lies inside it (clip, max). One of w and h
- * may be 0: then it follows from the other. */
-static struct size fitted(struct size in, const struct mr_image_ops *ops)
+/* w or h, times dpr: 0 when not given. */
+static uint64_t asked(int32_t side, double dpr)
 {
-    uint64_t w = (uint64_t)ops->width;
-    uint64_t h = (uint64_t)ops->height;
-    if (w == 0 && h == 0)
+    return side == 0 ? 0 : (uint64_t)MR_MIN(MR_MAX(lround(side * dpr), 1), ASKED_SIDE_MAX);
+}
+
+/* The size with the proportions of `in` that lies inside `box`, or covers it. One side of the box may be 0: then it
+ * follows from the other. */
+static struct size fitted(struct size in, struct size box, bool cover)
+{
+    if (box.width == 0 && box.height == 0)
         return in;
-    bool width_is_tighter = w * in.height <= h * in.width;
-    bool fill = ops->fit == MR_IMAGE_FIT_CROP && w != 0 && h != 0;
-    bool by_width = h == 0 || (w != 0 && width_is_tighter != fill);
-    struct size out =
-        by_width ? (struct size){w, scaled(in.height, w, in.width)} : (struct size){scaled(in.width, h, in.height), h};
-    if (ops->fit == MR_IMAGE_FIT_MAX && (out.width > in.width || out.height > in.height))
-        return in;
-    return out;
+    bool width_is_tighter = box.width * in.height <= box.height * in.width;
+    bool by_width = box.height == 0 || (box.width != 0 && width_is_tighter != cover);
+    return by_width ? (struct size){box.width, scaled(in.height, box.width, in.width)}
+                    : (struct size){scaled(in.width, box.height, in.height), box.height};
+}
+
+static bool is_larger(struct size a, struct size b)
+{
+    return a.width > b.width || a.height > b.height;
+}
+
+/* Sizes of the resized image, of its cut, and of the canvas that the cut is laid on. */
+static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, struct size in)
+{
+    struct size box = {asked(ops->width, ops->dpr), asked(ops->height, ops->dpr)};
+    bool both = box.width != 0 && box.height != 0;
+    bool cover = both && (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN);
+    struct size resized = fitted(in, box, cover);
+    if (both && ops->fit == MR_IMAGE_FIT_SCALE)
+        resized = box;
+    if (ops->fit == MR_IMAGE_FIT_MAX && is_larger(resized, in))
+        resized = in;
+    if (cover && ops->fit == MR_IMAGE_FIT_MIN && is_larger(resized, in)) {
+        box.width = MR_MIN(scaled(box.width, in.width, resized.width), in.width);
+        box.height = MR_MIN(scaled(box.height, in.height, resized.height), in.height);
+        resized = in;
+    }
+    struct size cut = cover ? box : resized;
+    bool extended = both && (ops->fit == MR_IMAGE_FIT_FILL || ops->fit == MR_IMAGE_FIT_CLAMP);
+    struct size canvas = extended ? box : cut;
+    plan->width = (uint32_t)resized.width;
+    plan->height = (uint32_t)resized.height;
+    plan->out_width = (uint32_t)cut.width;
+    plan->out_height = (uint32_t)cut.height;
+    plan->canvas_width = (uint32_t)canvas.width;
+    plan->canvas_height = (uint32_t)canvas.height;
+}
+
+static void plan_final_size(struct mr_plan *plan, const struct mr_image_ops *ops)
+{
+    double angle = ops->rotation * M_PI / 180;
+    double across = fabs(cos(angle)), along = fabs(sin(angle));
+    bool right_angle = fmod(ops->rotation, 90) == 0;
+    uint64_t spare = right_angle ? 0 : 2; /* for how libvips rounds */
+    uint64_t frame = 2 * (uint64_t)ops->pad;
+    plan->final_width = (uint64_t)lround(plan->canvas_width * across + plan->canvas_height * along) + spare + frame;
+    plan->final_height = (uint64_t)lround(plan->canvas_width * along + plan->canvas_height * across) + spare + frame;
 }
 
 static enum mr_image_format output_format(const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
     if (ops->format != MR_IMAGE_UNKNOWN)
         return ops->format;
-    if (info->format == MR_IMAGE_JPEG || info->format == MR_IMAGE_PNG || info->format == MR_IMAGE_WEBP)
+    /* Browsers show no TIFF; HEVC is read but not written. */
+    if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF)
         return info->format;
     return info->alpha ? MR_IMAGE_PNG : MR_IMAGE_JPEG;
 }
@@ -47,79 +98,119 @@ static uint32_t side_max(enum mr_image_format format)
         return 65500; /* libjpeg's own bound, a little under the format's */
     case MR_IMAGE_WEBP:
         return 16383;
+    case MR_IMAGE_AVIF:
+        return 16384;
     default:
         return 65535;
     }
 }
 
-enum { RESIZED_SIDE_MAX = 10000000 }; /* px: libvips' bound. A cut of it may well be small enough to be written */
-
-static int check_size(struct size resized, const struct mr_plan *plan, const struct mr_image_limits *limits,
-                      struct mr_fault *fault)
+static int check_size(const struct mr_plan *plan, const struct mr_image_limits *limits, struct mr_fault *fault)
 {
-    /* Each factor is below 2^34: the limit of the sides comes first, so that the product holds. */
-    uint64_t pixels = resized.width * resized.height;
-    if (pixels > limits->pixels)
-        return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels);
-    uint64_t longest = MR_MAX(resized.width, resized.height);
+    /* Each side is below 2^33, and frames come last: nothing overflows before it is refused. */
+    uint64_t longest =
+        MR_MAX((uint64_t)MR_MAX(plan->width, plan->height), MR_MAX(plan->final_width, plan->final_height));
+    uint64_t pixels = MR_MAX((uint64_t)plan->width * plan->height, (uint64_t)plan->canvas_width * plan->canvas_height);
+    if (longest <= RESIZED_SIDE_MAX)
+        pixels = MR_MAX(pixels, plan->final_width * plan->final_height);
+    if (pixels > limits->pixels / plan->frames)
+        return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * plan->frames);
+    longest = MR_MAX(longest, plan->final_height * plan->frames); /* frames are one tall strip in libvips */
     if (longest > RESIZED_SIDE_MAX)
         return mr_fault_limit(fault, MR_EPIXELS, "image-side", RESIZED_SIDE_MAX, longest);
-    uint32_t side = MR_MAX(plan->out_width, plan->out_height);
+    uint64_t side = MR_MAX(plan->final_width, plan->final_height);
     if (side > side_max(plan->format))
         return mr_fault_limit(fault, MR_EDIMENSION, "image-side", side_max(plan->format), side);
     return MR_OK;
 }
 
-/* The place of the cut along one axis: at its start, its end, or in the middle. */
-static uint32_t cut_at(uint32_t spare, bool at_start, bool at_end)
+/* The place of the cut along one axis: at its start, its end, around a point, or in the middle. */
+static uint32_t cut_at(uint32_t whole, uint32_t part, bool at_start, bool at_end, double focus)
 {
-    return at_start ? 0 : at_end ? spare : spare / 2;
+    uint32_t spare = whole - part;
+    if (at_start || at_end)
+        return at_end ? spare : 0;
+    double left = floor(whole * focus - part / 2.0);
+    return (uint32_t)MR_MIN(MR_MAX(left, 0), (double)spare);
 }
 
 static void place_crop(struct mr_plan *plan, const struct mr_image_ops *ops)
 {
     uint32_t edges = ops->crop == MR_IMAGE_CROP_EDGES ? ops->edges : 0;
-    plan->crop_left = cut_at(plan->width - plan->out_width, edges & MR_IMAGE_EDGE_LEFT, edges & MR_IMAGE_EDGE_RIGHT);
-    plan->crop_top = cut_at(plan->height - plan->out_height, edges & MR_IMAGE_EDGE_TOP, edges & MR_IMAGE_EDGE_BOTTOM);
+    bool by_focus = ops->crop == MR_IMAGE_CROP_FOCALPOINT;
+    plan->crop_left = cut_at(plan->width, plan->out_width, edges & MR_IMAGE_EDGE_LEFT, edges & MR_IMAGE_EDGE_RIGHT,
+                             by_focus ? ops->focus_x : 0.5);
+    plan->crop_top = cut_at(plan->height, plan->out_height, edges & MR_IMAGE_EDGE_TOP, edges & MR_IMAGE_EDGE_BOTTOM,
+                            by_focus ? ops->focus_y : 0.5);
 }
 
-/* The last power of two that still leaves both sides at or above the target. The decoder then skips most of its work,
- * and what is left for the resizer is a factor below two. */
-static uint32_t jpeg_shrink(const struct mr_image_info *info, const struct mr_plan *plan)
+/* The last power of two that still leaves both sides at or above the target; the decoder then skips most of its work.
+ * What is left for the resizer is a factor below two, or below four where it is asked to be careful. */
+static uint32_t jpeg_shrink(const struct mr_image_info *info, const struct mr_plan *plan, int32_t care)
 {
+    uint32_t spare = care == MR_IMAGE_SHRINK_CAREFUL ? 2 : 1;
     uint32_t shrink = 8;
-    while (shrink > 1 && (info->width / shrink < plan->load_width || info->height / shrink < plan->load_height))
+    while (shrink > 1 &&
+           (info->width / shrink < spare * plan->load_width || info->height / shrink < spare * plan->load_height))
         shrink /= 2;
     return shrink;
+}
+
+static double webp_scale(const struct mr_image_info *info, const struct mr_plan *plan, int32_t care)
+{
+    double spare = care == MR_IMAGE_SHRINK_CAREFUL ? 2 : 1;
+    double scale = MR_MAX((double)plan->load_width / info->width, (double)plan->load_height / info->height);
+    return MR_MIN(1.0, spare * scale);
+}
+
+/* An animation stays one when nothing says otherwise and the output can hold it. */
+static uint32_t frames_of(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    bool moves_in = info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP;
+    bool moves_out = plan->format == MR_IMAGE_GIF || plan->format == MR_IMAGE_WEBP;
+    return moves_in && moves_out && ops->frame == 0 ? MR_MAX(info->frames, 1) : 1;
+}
+
+/* What is left of the upright image when `rect` has cut it. */
+static int cut_rect(struct size *size, const struct mr_image_ops *ops, struct mr_fault *fault)
+{
+    uint64_t left = (uint64_t)ops->rect_left, top = (uint64_t)ops->rect_top;
+    if (left >= size->width || top >= size->height)
+        return mr_fault_set(fault, MR_EPARAM, "rect lies outside of the image.");
+    size->width = MR_MIN((uint64_t)ops->rect_width, size->width - left);
+    size->height = MR_MIN((uint64_t)ops->rect_height, size->height - top);
+    return MR_OK;
 }
 
 int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
                  const struct mr_image_limits *limits, struct mr_fault *fault)
 {
     MR_ASSERT(info->width > 0 && info->height > 0);
-    bool swaps = mr_plan_swaps(info);
+    *out = (struct mr_plan){.format = output_format(ops, info),
+                            .orientation = ops->orient != 0 ? (uint8_t)ops->orient : info->orientation,
+                            .cut_first = ops->rect_width != 0 || ops->trim,
+                            .shrink = 1,
+                            .scale = 1};
+    out->frames = frames_of(out, ops, info);
+    if (ops->frame > 0 && (uint32_t)ops->frame > info->frames)
+        return mr_fault_set(fault, MR_EPARAM, "frame must be at most %u: the image has no more.", info->frames);
+    bool swaps = out->orientation >= 5;
     struct size upright = {swaps ? info->height : info->width, swaps ? info->width : info->height};
-    struct size resized = fitted(upright, ops);
-    bool cut = ops->fit == MR_IMAGE_FIT_CROP && ops->width != 0 && ops->height != 0;
-    *out = (struct mr_plan){
-        .format = output_format(ops, info),
-        .width = (uint32_t)resized.width,
-        .height = (uint32_t)resized.height,
-        .out_width = (uint32_t)(cut ? (uint64_t)ops->width : resized.width),
-        .out_height = (uint32_t)(cut ? (uint64_t)ops->height : resized.height),
-        .shrink = 1,
-        .scale = 1,
-    };
+    int err = ops->rect_width == 0 ? MR_OK : cut_rect(&upright, ops, fault);
+    if (err != MR_OK)
+        return err;
+    plan_sizes(out, ops, upright);
+    plan_final_size(out, ops);
+    swaps = swaps && !out->cut_first;
     out->load_width = swaps ? out->height : out->width;
     out->load_height = swaps ? out->width : out->height;
-    int err = check_size(resized, out, limits, fault);
+    err = check_size(out, limits, fault);
     if (err != MR_OK)
         return err;
     place_crop(out, ops);
-    if (info->format == MR_IMAGE_JPEG)
-        out->shrink = jpeg_shrink(info, out);
-    if (info->format == MR_IMAGE_WEBP)
-        out->scale =
-            MR_MIN(1.0, MR_MAX((double)out->load_width / info->width, (double)out->load_height / info->height));
+    if (info->format == MR_IMAGE_JPEG && !out->cut_first)
+        out->shrink = jpeg_shrink(info, out, ops->shrink);
+    if (info->format == MR_IMAGE_WEBP && !out->cut_first && out->frames == 1)
+        out->scale = webp_scale(info, out, ops->shrink);
     return MR_OK;
 }

@@ -32,11 +32,12 @@ int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *faul
 int mr_scan_png(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
 int mr_scan_gif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
 int mr_scan_webp(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
-int mr_scan_tiff(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
+/* page: the one to be decoded, 1 for the first; 0 is the first too. */
+int mr_scan_tiff(struct mr_scan *out, struct mr_view file, int32_t page, struct mr_fault *fault);
 int mr_scan_heif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
 
 /* The whole of mr_image_identify, with what only the run needs. */
-int mr_scan_image(struct mr_scan *out, struct mr_view file, const struct mr_image_limits *limits,
+int mr_scan_image(struct mr_scan *out, struct mr_view file, int32_t page, const struct mr_image_limits *limits,
                   struct mr_fault *fault);
 
 /* The orientation that EXIF data (TIFF structure, with or without the "Exif\0\0" in front) asks for: 1..8, and 1 when

@@ -293,7 +293,7 @@ static int check_segments(struct tiff *tiff, const struct page *page)
     return MR_OK;
 }
 
-int mr_scan_tiff(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
+int mr_scan_tiff(struct mr_scan *out, struct mr_view file, int32_t page_wanted, struct mr_fault *fault)
 {
     struct tiff tiff = {.out = out, .file = file, .fault = fault};
     struct page page = {.bits = 1,
@@ -303,6 +303,7 @@ int mr_scan_tiff(struct mr_scan *out, struct mr_view file, struct mr_fault *faul
                         .planar = 1,
                         .rows_per_strip = UINT32_MAX,
                         .sample_format = 1};
+    uint32_t index = page_wanted > 0 ? (uint32_t)page_wanted - 1 : 0;
     uint64_t offset = 0;
     out->info.frames = 0;
     out->info.scans = 1;
@@ -318,12 +319,16 @@ int mr_scan_tiff(struct mr_scan *out, struct mr_view file, struct mr_fault *faul
             mark = offset;
             until_move *= 2;
         }
-        int err = read_directory(&tiff, offset, out->info.frames == 0 ? &page : NULL, &offset);
+        int err = read_directory(&tiff, offset, out->info.frames == index ? &page : NULL, &offset);
         if (err != MR_OK)
             return err;
     }
     if (out->info.frames == 0)
         return damaged(&tiff, "it has no directory");
+    if (index >= out->info.frames) {
+        out->info.width = out->info.height = 1; /* there is no such page, which the plan will say */
+        return MR_OK;
+    }
     int err = check_kind(&tiff, &page);
     return err != MR_OK ? err : check_segments(&tiff, &page);
 }

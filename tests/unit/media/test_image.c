@@ -41,6 +41,19 @@ static void result_has_exactly_the_size_asked_for(void **state)
         {"w=37&h=91&fit=crop&crop=attention", 37, 91},
         {"w=1", 1, 1},
         {"w=600&h=600&fit=crop", 600, 600},
+        {"w=600&h=600&fit=min", 201, 201},
+        {"w=100&h=50&fit=min", 100, 50},
+        {"w=100&h=100&fit=scale", 100, 100},
+        {"w=100&h=100&fit=fill", 100, 100},
+        {"w=100&h=100&fit=clamp", 100, 100},
+        {"w=100&dpr=1.5", 150, 75},
+        {"rect=10,20,300,40", 300, 40},
+        {"rect=400,200,300,40", 3, 1},
+        {"rect=10,20,300,40&w=30&shrink=careful", 30, 4},
+        {"w=100&rot=90", 50, 100},
+        {"w=100&pad=7", 114, 64},
+        {"w=100&orient=8", 100, 200},
+        {"w=100&blur=50&sharp=20&bri=3&con=4&gam=5&sat=6&mono=red&flip=hv", 100, 50},
     };
     static const char *const suffixes[] = {".jpg", ".png", ".webp", ".tif", ".gif"};
     for (size_t format = 0; format < MR_ARRAY_SIZE(suffixes); format++) {
@@ -146,6 +159,166 @@ static void hidden_colours_do_not_bleed(void **state)
     VipsImage *small = decode(out.bytes, out.len);
     assert_true(is_close(quadrant_of(small, 0), (const uint8_t[]){0, 0, 250, 127}, 4, 4));
     g_object_unref(small);
+}
+
+static void check_pixel(const char *query, struct bytes input, int quadrant, const uint8_t *wanted, int tolerance)
+{
+    struct mr_image_result out = run(query, input);
+    VipsImage *image = decode(out.bytes, out.len);
+    const uint8_t *have = quadrant_of(image, quadrant);
+    if (!is_close(have, wanted, image->Bands, tolerance))
+        fail_msg("%s: %u %u %u", query, have[0], have[1], have[2]);
+    g_object_unref(image);
+}
+
+static void colours_are_adjusted_as_documented(void **state)
+{
+    (void)state;
+    const uint8_t tone[3] = {100, 150, 200};
+    struct bytes input = encode(plain(20, 20, 3, tone), ".png");
+    check_pixel("bri=20", input, 0, (const uint8_t[]){126, 176, 226}, 1);
+    check_pixel("con=100", input, 0, (const uint8_t[]){73, 173, 255}, 1);
+    check_pixel("con=-100", input, 0, (const uint8_t[]){128, 128, 128}, 1);
+    check_pixel("gam=50", input, 0, (const uint8_t[]){160, 196, 226}, 1);
+    check_pixel("sat=-100", input, 0, (const uint8_t[]){143, 143, 143}, 1);
+    check_pixel("sat=100", input, 0, (const uint8_t[]){57, 157, 255}, 1);
+    check_pixel("mono=000", input, 0, (const uint8_t[]){31, 31, 31}, 2);
+    check_pixel("blur=400", input, 0, tone, 1);
+    check_pixel("sharp=100", input, 0, tone, 1);
+}
+
+static void image_is_mirrored_and_turned_as_asked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        int shown[4];
+    } cases[] = {{"flip=h", {1, 0, 3, 2}},        {"flip=v", {2, 3, 0, 1}},    {"flip=hv", {3, 2, 1, 0}},
+                 {"rot=90", {1, 3, 0, 2}},        {"rot=180", {3, 2, 1, 0}},   {"rot=270", {2, 0, 3, 1}},
+                 {"orient=3", {3, 2, 1, 0}},      {"orient=90", {2, 0, 3, 1}}, {"rect=40,20,80,40", {0, 1, 2, 3}},
+                 {"rect=0,0,80,40", {0, 0, 0, 0}}};
+    struct bytes input = encode(quadrants(160, 80, 3), ".png");
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_image_result out = run(cases[i].query, input);
+        check_quadrants(&out, cases[i].shown, 3);
+    }
+}
+
+static void border_of_one_colour_is_trimmed(void **state)
+{
+    (void)state;
+    VipsImage *inner = quadrants(60, 40, 3), *framed = NULL;
+    VipsArrayDouble *grey = vips_array_double_newv(3, 90.0, 90.0, 90.0);
+    assert_int_equal(
+        vips_embed(inner, &framed, 13, 7, 100, 80, "extend", VIPS_EXTEND_BACKGROUND, "background", grey, NULL), 0);
+    vips_area_unref(VIPS_AREA(grey));
+    g_object_unref(inner);
+    struct mr_image_result out = run("trim=auto", encode(framed, ".png"));
+    assert_int_equal(out.width, 60);
+    assert_int_equal(out.height, 40);
+    check_quadrants(&out, upright, 3);
+    out = run("trim=auto&w=10", encode(plain(30, 20, 3, (const uint8_t[]){9, 9, 9}), ".png"));
+    assert_int_equal(out.width, 10); /* nothing but border: it stays */
+}
+
+static void filled_areas_have_the_background(void **state)
+{
+    (void)state;
+    struct bytes input = encode(quadrants(100, 50, 3), ".png");
+    struct mr_image_result out = run("w=40&h=40&fit=fill&bg=0a0b0c", input);
+    VipsImage *image = decode(out.bytes, out.len);
+    assert_true(is_close(pixel_at(image, 0, 0), (const uint8_t[]){10, 11, 12}, 3, 0));
+    g_object_unref(image);
+    out = run("w=40&h=40&fit=fill", input);
+    image = decode(out.bytes, out.len);
+    assert_int_equal(image->Bands, 4);
+    assert_int_equal(pixel_at(image, 0, 0)[3], 0);
+    assert_int_equal(pixel_at(image, 20, 20)[3], 255);
+    g_object_unref(image);
+    out = run("w=40&h=40&fit=fill&fm=jpg", input);
+    image = decode(out.bytes, out.len);
+    assert_true(is_close(pixel_at(image, 1, 1), (const uint8_t[]){255, 255, 255}, 3, 2));
+    g_object_unref(image);
+}
+
+/* Three frames of plain colour, with delays of their own. */
+static struct bytes animation(const char *suffix)
+{
+    VipsImage *frames[3], *strip = NULL, *image = NULL;
+    for (int i = 0; i < 3; i++)
+        frames[i] = plain(40, 30, 3, corner_colours[i]);
+    assert_int_equal(vips_arrayjoin(frames, &strip, 3, "across", 1, NULL), 0);
+    assert_int_equal(vips_copy(strip, &image, NULL), 0);
+    vips_image_set_int(image, "page-height", 30);
+    vips_image_set_array_int(image, "delay", (int[]){100, 250, 70}, 3);
+    vips_image_set_int(image, "loop", 5);
+    for (int i = 0; i < 3; i++)
+        g_object_unref(frames[i]);
+    g_object_unref(strip);
+    return encode(image, suffix);
+}
+
+static void animation_keeps_its_frames_timing_and_loops(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {".gif", ".webp"}, *const queries[] = {"fm=gif&w=20", "fm=webp&w=20",
+                                                                                 "fm=gif&w=20&h=10&fit=crop&trim=auto"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes) * MR_ARRAY_SIZE(queries); i++) {
+        struct mr_image_result out = run(queries[i / 2], animation(suffixes[i % 2]));
+        assert_int_equal(out.frames, 3);
+        assert_int_equal(out.width, 20);
+        VipsImage *strip = vips_image_new_from_buffer(out.bytes, out.len, "n=-1", NULL);
+        assert_non_null(strip);
+        int *delays = NULL, count = 0, loop = 0;
+        assert_int_equal(vips_image_get_array_int(strip, "delay", &delays, &count), 0);
+        assert_int_equal(count, 3);
+        assert_memory_equal(delays, ((int[]){100, 250, 70}), sizeof(int) * 3);
+        assert_int_equal(vips_image_get_int(strip, "loop", &loop), 0);
+        assert_int_equal(loop, 5);
+        assert_int_equal(strip->Ysize, (int)out.height * 3);
+        VipsImage *pixels = vips_image_copy_memory(strip);
+        for (int frame = 0; frame < 3; frame++)
+            assert_true(is_close(pixel_at(pixels, 10, (int)out.height * frame + 4), corner_colours[frame], 3, 12));
+        g_object_unref(pixels);
+        g_object_unref(strip);
+    }
+}
+
+static void one_frame_of_an_animation_can_be_asked_for(void **state)
+{
+    (void)state;
+    check_pixel("frame=2&fm=png", animation(".gif"), 0, (const uint8_t[]){30, 180, 30, 255}, 4);
+    check_pixel("page=3&fm=png", animation(".webp"), 0, (const uint8_t[]){30, 30, 220}, 12);
+    run_fails(MR_EPARAM, "frame=4", animation(".gif"));
+    run_fails(MR_EPARAM, "frame=2", encode(quadrants(20, 10, 3), ".jpg"));
+}
+
+static void kept_metadata_never_holds_the_position(void **state)
+{
+    (void)state;
+    static const char *const formats[] = {"fm=jpg&strip=0", "fm=png&strip=0", "fm=webp&strip=0"};
+    struct bytes input = with_segment(encode(quadrants(320, 160, 3), ".jpg"), 0xE1, exif_of(1));
+    for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
+        struct mr_image_result out = run(formats[i], input);
+        VipsImage *image = decode(out.bytes, out.len);
+        if (vips_image_get_typeof(image, "exif-ifd0-Make") == 0)
+            fail_msg("%s: no camera", formats[i]);
+        assert_int_equal(vips_image_get_typeof(image, "exif-ifd3-GPSLatitudeRef"), 0);
+        g_object_unref(image);
+    }
+    struct mr_image_result out = run("fm=jpg&strip=0&gps=1", input);
+    VipsImage *image = decode(out.bytes, out.len);
+    assert_int_not_equal(vips_image_get_typeof(image, "exif-ifd3-GPSLatitudeRef"), 0);
+    g_object_unref(image);
+}
+
+static void impossible_geometry_names_what_is_wrong(void **state)
+{
+    (void)state;
+    struct bytes input = encode(quadrants(100, 50, 3), ".png");
+    run_fails(MR_EPARAM, "rect=100,0,10,10", input);
+    run_fails(MR_EPIXELS, "w=9000&h=9000&fit=fill&rot=45&pad=4000", input);
+    run_fails(MR_EDIMENSION, "w=16384&h=10&fit=scale&fm=avif&pad=1", input);
 }
 
 static VipsImage *converted(VipsImage *image, VipsInterpretation space, VipsBandFormat format)
@@ -350,6 +523,14 @@ int main(void)
         IMAGE_TEST(no_metadata_gets_through),
         IMAGE_TEST(alpha_is_kept_where_there_is_alpha_and_white_shines_through_jpeg),
         IMAGE_TEST(hidden_colours_do_not_bleed),
+        IMAGE_TEST(colours_are_adjusted_as_documented),
+        IMAGE_TEST(image_is_mirrored_and_turned_as_asked),
+        IMAGE_TEST(border_of_one_colour_is_trimmed),
+        IMAGE_TEST(filled_areas_have_the_background),
+        IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),
+        IMAGE_TEST(one_frame_of_an_animation_can_be_asked_for),
+        IMAGE_TEST(kept_metadata_never_holds_the_position),
+        IMAGE_TEST(impossible_geometry_names_what_is_wrong),
         IMAGE_TEST(every_kind_of_pixels_becomes_srgb),
         IMAGE_TEST(grey_and_one_bit_become_srgb),
         IMAGE_TEST(cut_image_is_damaged_wherever_it_is_cut),

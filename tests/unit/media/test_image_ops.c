@@ -18,6 +18,12 @@ static void canonical_text_has_one_order_and_no_defaults(void **state)
                     "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=70");
     check_canonical("fm=jpeg", "fm=jpg");
     check_canonical("w=5&h=6&fit=crop&crop=center", "w=5&h=6&fit=crop");
+    check_canonical("page=3", "frame=3");
+    check_canonical("bg=f00", "bg=ff0000");
+    check_canonical("bg=Red&orient=90&flip=hv", "orient=6&flip=hv&bg=ff0000");
+    check_canonical("bg=ffff0000", "bg=ff0000");
+    check_canonical("bg=transparent", "bg=00000000");
+    check_canonical("w=5&h=6&fit=crop&crop=faces", "w=5&h=6&fit=crop&crop=attention");
     check_canonical("w=5&h=6&fit=crop&crop=entropy", "w=5&h=6&fit=crop&crop=entropy");
 }
 
@@ -27,6 +33,13 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("crop=top", "");
     check_canonical("w=10&crop=top", "w=10");
     check_canonical("fm=png&q=50", "fm=png");
+    check_canonical("fp-x=0.1&w=5&h=5&fit=crop", "w=5&h=5&fit=crop");
+    check_canonical("gps=1", "");
+    check_canonical("dpr=2", "");
+    check_canonical("w=5&fit=fill", "w=5");
+    check_canonical("ixlib=js-3.1", "");
+    check_canonical("bri=-0", "");
+    check_canonical("orient=0&pad=0&flip=none&trim=none", "");
 }
 
 static void canonical_text_means_the_same_again(void **state)
@@ -38,6 +51,13 @@ static void canonical_text_means_the_same_again(void **state)
                                           "w=1&h=1&fit=crop&crop=attention&fm=webp&q=1",
                                           "fm=png",
                                           "fm=jpg&q=100",
+                                          "w=10&h=20&fit=min",
+                                          "w=10&h=20&fit=clamp",
+                                          "w=10&h=20&dpr=1.5&fit=crop&crop=focalpoint&fp-x=0.25&fp-y=0.75",
+                                          "rect=1,2,30,40&trim=auto&orient=6&flip=hv&rot=12.5&pad=3&bg=80ff0000",
+                                          "bri=-10&con=20&gam=30&sat=-40&mono=aabbcc&blur=100&sharp=7",
+                                          "frame=3&fm=avif&q=50&effort=0&lossless=1",
+                                          "interlace=1&strip=0&gps=1&shrink=careful",
                                           "w=65535&h=65535&fit=crop&crop=left&fm=jpg&q=99"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
         check_canonical(queries[i], queries[i]);
@@ -85,6 +105,28 @@ static void wrong_value_names_its_parameter(void **state)
         {"crop", "left,right"},
         {"wide", "1"},
         {"W", "1"},
+        {"dpr", "0"},
+        {"dpr", "nan"},
+        {"rect", "1,2,3"},
+        {"rect", "1,2,0,4"},
+        {"rect", "-1,2,3,4"},
+        {"rect", "1,2,3,4,5"},
+        {"bg", "12345"},
+        {"bg", "gggggg"},
+        {"mono", ""},
+        {"orient", "45"},
+        {"orient", "9"},
+        {"rot", "360"},
+        {"flip", "x"},
+        {"trim", "color"},
+        {"bri", "101"},
+        {"blur", "-1"},
+        {"fp-x", "1.1"},
+        {"frame", "0"},
+        {"effort", "10"},
+        {"lossless", "maybe"},
+        {"shrink", "none"},
+        {"pad", "5000"},
     };
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++)
         check_refused(cases[i][0], cases[i][1]);

@@ -1,0 +1,66 @@
+/* DESIGN: libvips never guesses what the bytes are: the loader of the format that our own scan found is called by name,
+ * and all others are blocked (image_setup.c). */
+#include "media/image_run.h"
+
+#include "base/assert.h"
+
+/* TRUNCATED is the level that lets a decoder stop at the end of the input instead of painting grey; a higher one makes
+ * libvips' PNG loader ignore checksums (8.14). */
+#define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
+
+static int call_loader(struct mr_run *run)
+{
+    void *bytes = (void *)run->input.at; /* not written to: libvips' prototype lacks the const */
+    size_t len = run->input.len;
+    int page = run->ops->frame > 0 ? run->ops->frame - 1 : 0;
+    int pages = (int)run->plan.frames;
+    switch (run->scan.info.format) {
+    case MR_IMAGE_JPEG:
+        return vips_jpegload_buffer(bytes, len, &run->image, "shrink", (int)run->plan.shrink, COMMON);
+    case MR_IMAGE_PNG:
+        return vips_pngload_buffer(bytes, len, &run->image, COMMON);
+    case MR_IMAGE_WEBP:
+        return vips_webpload_buffer(bytes, len, &run->image, "scale", run->plan.scale, "page", page, "n", pages,
+                                    COMMON);
+    case MR_IMAGE_GIF:
+        return vips_gifload_buffer(bytes, len, &run->image, "page", page, "n", pages, COMMON);
+    case MR_IMAGE_TIFF:
+        return vips_tiffload_buffer(bytes, len, &run->image, "page", page, COMMON);
+    case MR_IMAGE_HEIF:
+    case MR_IMAGE_AVIF:
+        return vips_heifload_buffer(bytes, len, &run->image, COMMON);
+    default:
+        MR_UNREACHABLE();
+    }
+}
+
+/* Is `loaded` what is left of `stored` pixels, decoded at 1/shrink? Decoders round either way. */
+static bool is_shrunk(int loaded, uint64_t stored, uint32_t shrink)
+{
+    uint64_t back = (uint64_t)loaded * shrink;
+    return loaded > 0 && back + shrink > stored && back < stored + shrink;
+}
+
+/* Limits were checked, and sizes planned, for what the scan saw: a decoder that sees something else gets no further. */
+static bool is_as_scanned(const struct mr_run *run)
+{
+    const struct mr_image_info *info = &run->scan.info;
+    const VipsImage *image = run->image;
+    if (image->Bands < 1 || image->Bands > 4 ||
+        (image->BandFmt != VIPS_FORMAT_UCHAR && image->BandFmt != VIPS_FORMAT_USHORT))
+        return false;
+    if (info->format == MR_IMAGE_WEBP && run->plan.scale < 1)
+        return (uint32_t)image->Xsize <= info->width && (uint32_t)image->Ysize <= info->height;
+    return is_shrunk(image->Xsize, info->width, run->plan.shrink) &&
+           is_shrunk(image->Ysize, (uint64_t)info->height * run->plan.frames, run->plan.shrink);
+}
+
+int mr_run_open(struct mr_run *run)
+{
+    if (call_loader(run) != 0)
+        return mr_run_fail(run);
+    mr_run_watch(run);
+    if (!is_as_scanned(run))
+        return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it do not fit each other.");
+    return MR_OK;
+}
