@@ -200,13 +200,15 @@ static int check_body_bounds(struct mr_connection *self, struct mr_fault *fault)
                           request->body_bytes * 1000 / (elapsed / MR_NS_PER_MS));
 }
 
-static void feed_body(struct mr_connection *self)
+/* One portion of the input. Of what lies in `pending`, not more than one read: that is the room which a receiver that
+ * pauses keeps free (stream.h, rule 3). */
+static void feed_portion(struct mr_connection *self)
 {
     struct mr_fault fault = {0};
     struct mr_request *request = self->request;
     struct mr_slice bytes = self->input;
-    if (bytes.len == 0)
-        return;
+    if (self->pending_len > 0)
+        bytes.len = MR_MIN(bytes.len, (size_t)MR_READ_BUFFER);
     if (request->head.chunked && mr_chunked_guard(&self->chunked, bytes.at, bytes.len, &fault) != MR_OK) {
         fail_request(self, &fault);
         return;
@@ -220,9 +222,18 @@ static void feed_body(struct mr_connection *self)
     }
     if (self->aborted)
         return; /* a handler cut the connection while it took the bytes */
-    self->input = (struct mr_slice){bytes.at + consumed, bytes.len - (size_t)consumed};
+    self->input.at += consumed;
+    self->input.len -= (size_t)consumed;
     if (request->request_half == MR_REQUEST_DONE && body_is_wanted(request))
         mr_stream_end(&request->body);
+}
+
+static void feed_body(struct mr_connection *self)
+{
+    const struct mr_request *request = self->request;
+    while (self->input.len > 0 && !self->aborted && request->request_half == MR_REQUEST_BODY &&
+           request->body.state != MR_STREAM_PAUSED)
+        feed_portion(self);
 }
 
 /* An answer is complete and the rest of the body is neither wanted nor small. */
@@ -381,7 +392,7 @@ static void end_request(struct mr_connection *self)
 static void check_body_eof(struct mr_connection *self)
 {
     struct mr_fault gone = {0};
-    if (!self->eof || self->request->request_half != MR_REQUEST_BODY)
+    if (!self->eof || self->input.len > 0 || self->request->request_half != MR_REQUEST_BODY)
         return;
     mr_fault_set(&gone, MR_EGONE, "The client closed its side in the middle of the body.");
     fail_request(self, &gone);

@@ -21,6 +21,9 @@
 
 struct mr_connection;
 
+/* The most that input() is given at a time, unless it was read to where mr_connection_space() said. */
+#define MR_READ_BUFFER (64u << 10)
+
 /* What the connection waits for, and so which timeout runs. */
 enum mr_wait {
     MR_WAIT_NOTHING, /* a job or a handler: no timeout but the job's own */

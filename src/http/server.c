@@ -539,11 +539,13 @@ void mr_server_drain(struct mr_server *server)
     }
 }
 
-void mr_server_cut(struct mr_server *server)
+bool mr_server_cut(struct mr_server *server)
 {
     MR_ON_LOOP(server->loop);
+    bool any = server->sockets != NULL;
     while (server->sockets != NULL)
         close_socket(server->sockets);
+    return any;
 }
 
 unsigned mr_server_connections(const struct mr_server *server)

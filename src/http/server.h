@@ -10,10 +10,9 @@
 #include "loop/loop.h"
 #include <stddef.h>
 
-#define MR_READ_BUFFER (64u << 10)  /* one per loop */
-#define MR_TURN_BYTES  (1u << 20)   /* read or written in one turn by all connections together, about */
-#define MR_SHARE_MAX   (256u << 10) /* of it: of one connection when few are busy */
-#define MR_SHARE_MIN   (16u << 10)  /* and when very many are */
+#define MR_TURN_BYTES (1u << 20)   /* read or written in one turn by all connections together, about */
+#define MR_SHARE_MAX  (256u << 10) /* of it: of one connection when few are busy */
+#define MR_SHARE_MIN  (16u << 10)  /* and when very many are */
 
 struct mr_server;
 
@@ -29,8 +28,8 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
 void mr_server_stop_accepting(struct mr_server *server);
 /* Draining: idle connections are closed at once, others after their answer (http->draining is set by the caller). */
 void mr_server_drain(struct mr_server *server);
-/* Close everything now. */
-void mr_server_cut(struct mr_server *server);
+/* Close everything now. Was anything open? */
+bool mr_server_cut(struct mr_server *server);
 /* Open connections. */
 unsigned mr_server_connections(const struct mr_server *server);
 /* on_quiet(context) is called, once, in a later turn, when no connection is open and no request is alive any more. The

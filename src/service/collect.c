@@ -9,7 +9,7 @@
 #include "service/collect.h"
 #include "base/assert.h"
 #include "base/macros.h"
-#include "http/server.h"
+#include "http/connection.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -274,12 +274,17 @@ static void *on_space(void *context, size_t *len)
 const struct mr_stream_receiver mr_collect_receiver = {
     .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
 
+/* Of what other requests give back when they end? */
+static bool is_shortage(int error_number)
+{
+    return error_number == ENOSPC || error_number == EDQUOT || error_number == EMFILE || error_number == ENFILE;
+}
+
 static void fail_write(struct mr_collect *collect)
 {
     struct mr_fault fault;
-    bool is_full = collect->write_errno == ENOSPC || collect->write_errno == EDQUOT;
-    mr_fault_set(&fault, is_full ? MR_EBUDGET : MR_EIO, "The body cannot be kept in a temporary file: %s.",
-                 strerror(collect->write_errno));
+    mr_fault_set(&fault, is_shortage(collect->write_errno) ? MR_EBUDGET : MR_EIO,
+                 "The body cannot be kept in a temporary file: %s.", strerror(collect->write_errno));
     fail(collect, &fault);
 }
 

@@ -30,7 +30,9 @@ static void end(struct mr_service *service)
 
 static void on_loop_quiet(struct mr_inbox_node *node)
 {
-    struct mr_service *service = mr_container_of(node, struct mr_service_loop, quiet)->service;
+    struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, quiet);
+    struct mr_service *service = on->service;
+    service->was_cut |= on->was_cut;
     if (++service->loops_quiet == service->loop_count)
         end(service);
 }
@@ -47,7 +49,8 @@ static void tell_quiet(void *context)
 
 static void cut_loop(struct mr_inbox_node *node)
 {
-    mr_server_cut(mr_container_of(node, struct mr_service_loop, cut)->server);
+    struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, cut);
+    on->was_cut = mr_server_cut(on->server); /* with a timeout of 0 there may be nothing */
 }
 
 static void on_cut_too_long(uv_timer_t *alarm)
@@ -61,13 +64,12 @@ static void on_drain_timeout(uv_timer_t *alarm)
 {
     struct mr_service *service = alarm->data;
     service->phase = MR_PHASE_CUTTING;
-    service->was_cut = true;
     mr_log(MR_LOG_WARN, "drain-timeout passed: cutting what is in flight");
-    mr_offload_close(service->offload);
     for (unsigned i = 0; i < service->loop_count; i++) {
         service->loops[i].cut.deliver = cut_loop;
         mr_loop_post(service->loops[i].loop, &service->loops[i].cut);
     }
+    mr_offload_close(service->offload); /* its jobs come back behind that: nobody is answered any more */
     uv_timer_start(&service->alarm, on_cut_too_long, CUT_GRACE_MS, 0);
 }
 
@@ -151,6 +153,7 @@ static int watch(struct mr_service *service, uv_signal_t *handle, uv_signal_cb o
 int mr_drain_open(struct mr_service *service)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a temporary file over the limit: EFBIG */
     uv_timer_init(mr_loop_uv(service->loops[0].loop), &service->alarm);
     service->alarm.data = service;
     int err = watch(service, &service->on_term, on_end_signal, SIGTERM);

@@ -35,6 +35,7 @@ struct mr_service_loop {
     _Atomic uint64_t jobs_stopped;          /* ran and were cancelled meanwhile */
     _Atomic uint64_t jobs_refused;          /* for want of room, at submit or before */
     struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
+    bool was_cut;                           /* drain.c: there was something to cut; loop 0 reads it once it is quiet */
 };
 
 /* How far the way out is: drain.c. */

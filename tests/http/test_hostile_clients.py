@@ -1,0 +1,57 @@
+"""Bodies and moments that clients would not choose, and systems that give less than was asked for."""
+
+import os
+import resource
+
+import pytest
+from images import noise, photo
+from wire import chunked, request
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("framing", ["chunked", "length"])
+def test_a_large_body_that_came_while_a_job_ran_is_taken_in_portions(start, framing):
+    """With a large --max-head much more than one read waits when its request begins, more than a collector has room for."""
+    server = start("--max-head=1MiB", "--body-memory=64KiB", "--workers=1")
+    body = photo() + bytes(900_000)
+    fields = {"Transfer-Encoding": "chunked"} if framing == "chunked" else {"Content-Length": len(body)}
+    content = chunked(body, 200_000) if framing == "chunked" else body
+    target = "/pipe/image?w=20"
+    with server.connect() as wire:
+        wire.send(request("POST", target, body=noise(1200, 900)) + request("POST", target, fields) + content)
+        assert [wire.receive("POST").status for _ in range(2)] == [200, 200]
+
+
+def limit_of(server, what, value):
+    """Lower a limit of the running server; gives back what raises it again."""
+    before = resource.prlimit(server.process.pid, what)
+    resource.prlimit(server.process.pid, what, (value, before[1]))
+    return lambda: resource.prlimit(server.process.pid, what, before)
+
+
+def test_a_body_larger_than_a_file_may_be_fails_alone(start):
+    """The kernel sends SIGXFSZ, whose default is the end of the process."""
+    server = start("--body-memory=64KiB")
+    limit_of(server, resource.RLIMIT_FSIZE, 100_000)
+    assert server.post("/pipe/image?w=20", photo() + bytes(500_000)).status == 500
+    assert server.post("/pipe/image?w=20", photo()).status == 200
+
+
+def test_no_descriptor_for_the_file_of_a_body_is_503(start):
+    server = start("--body-memory=64KiB")
+    with server.connect() as wire:
+        assert wire.request("GET", "/healthz").status == 200
+        raise_again = limit_of(server, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{server.process.pid}/fd")))
+        response = wire.request("POST", "/pipe/image?w=20", body=photo() + bytes(500_000))
+        raise_again()
+    assert response.status == 503 and int(response["Retry-After"]) >= 1
+    assert server.post("/pipe/image?w=20", photo() + bytes(500_000)).status == 200
+
+
+@pytest.mark.parametrize("loops", [1, 3])
+def test_a_drain_without_time_ends_well_when_nothing_is_in_flight(start, loops):
+    server = start("--drain-timeout=0", f"--loops={loops}")
+    with server.connect() as idle:
+        assert idle.request("GET", "/healthz").status == 200
+        assert server.terminate() == 0
+    server.drained = True
