@@ -55,11 +55,29 @@ static bool is_as_scanned(const struct mr_run *run)
            is_shrunk(image->Ysize, (uint64_t)info->height * run->plan.frames, run->plan.shrink);
 }
 
+/* What a HEIF's properties cut from its image (clap) is known when it is open. It can only be less: plan anew. */
+static int plan_as_opened(struct mr_run *run)
+{
+    struct mr_image_info *info = &run->scan.info;
+    bool is_heif = info->format == MR_IMAGE_HEIF || info->format == MR_IMAGE_AVIF;
+    uint32_t width = (uint32_t)run->image->Xsize, height = (uint32_t)run->image->Ysize;
+    if (!is_heif || (width == info->width && height == info->height))
+        return MR_OK;
+    if ((uint64_t)width * height > (uint64_t)info->width * info->height)
+        return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it do not fit each other.");
+    info->width = width;
+    info->height = height;
+    return mr_plan_make(&run->plan, run->ops, info, run->limits, run->fault);
+}
+
 int mr_run_open(struct mr_run *run)
 {
     if (call_loader(run) != 0)
         return mr_run_fail(run);
     mr_run_watch(run);
+    int err = plan_as_opened(run);
+    if (err != MR_OK)
+        return err;
     if (!is_as_scanned(run))
         return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it do not fit each other.");
     return MR_OK;

@@ -32,6 +32,24 @@ static bool starts_with(struct mr_view file, size_t offset, const char *magic, s
     return mr_view_has(file, offset, len) && memcmp(file.at + offset, magic, len) == 0;
 }
 
+/* The brands of a file of boxes (ISO/IEC 14496-12, 4.3): the major one, and behind a version those it is compatible
+ * with.
+ */
+static enum mr_image_format sniff_brands(struct mr_view file)
+{
+    static const char heif[][5] = {"heic", "heix", "heim", "heis", "mif1"};
+    size_t end = MR_MIN(mr_view_has(file, 0, 4) ? mr_read_be32(file.at) : 0, MR_MIN(file.len, (size_t)256));
+    enum mr_image_format format = MR_IMAGE_UNKNOWN;
+    for (size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) {
+        if (memcmp(file.at + at, "avif", 4) == 0)
+            return MR_IMAGE_AVIF;
+        for (size_t i = 0; i < MR_ARRAY_SIZE(heif); i++)
+            if (memcmp(file.at + at, heif[i], 4) == 0)
+                format = MR_IMAGE_HEIF;
+    }
+    return format;
+}
+
 enum mr_image_format mr_image_sniff(const void *bytes, size_t len)
 {
     struct mr_view file = {.at = bytes, .len = len};
@@ -46,6 +64,8 @@ enum mr_image_format mr_image_sniff(const void *bytes, size_t len)
     if (starts_with(file, 0, "II*\0", 4) || starts_with(file, 0, "MM\0*", 4) ||
         starts_with(file, 0, "II+\0\x08\0\0\0", 8) || starts_with(file, 0, "MM\0+\0\x08\0\0", 8))
         return MR_IMAGE_TIFF;
+    if (starts_with(file, 4, "ftyp", 4))
+        return sniff_brands(file);
     return MR_IMAGE_UNKNOWN;
 }
 
@@ -62,6 +82,9 @@ static int scan_container(struct mr_scan *out, struct mr_view file, int32_t page
         return mr_scan_gif(out, file, fault);
     case MR_IMAGE_TIFF:
         return mr_scan_tiff(out, file, page, fault);
+    case MR_IMAGE_HEIF:
+    case MR_IMAGE_AVIF:
+        return mr_scan_heif(out, file, fault);
     default:
         return mr_fault_set(fault, MR_ENOTIMAGE, "Its bytes are of no format that is read here.");
     }

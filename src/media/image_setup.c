@@ -26,6 +26,8 @@ static const struct {
     {"png", "VipsForeignLoadPng", "pngload_buffer", "pngsave_buffer"},
     {"webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_buffer"},
     {"gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_buffer"},
+    {"avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_buffer"},
+    {"heif", "VipsForeignLoadHeif", "heifload_buffer", NULL},
     {"tiff", "VipsForeignLoadTiff", "tiffload_buffer", "tiffsave_buffer"},
 };
 

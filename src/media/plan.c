@@ -105,7 +105,16 @@ static uint32_t side_max(enum mr_image_format format)
     }
 }
 
-static int check_size(const struct mr_plan *plan, const struct mr_image_limits *limits, struct mr_fault *fault)
+/* An AVIF cannot be interrupted while it is encoded, at some 0.2 s a megapixel with the least effort and 3 s with the
+ * most: what that could keep a worker from is bounded here. */
+static uint64_t avif_pixels_max(const struct mr_image_ops *ops)
+{
+    int32_t effort = ops->lossless ? 9 : ops->effort;
+    return effort > 6 ? 4000000 : effort > 3 ? 8000000 : 16000000;
+}
+
+static int check_size(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_limits *limits,
+                      struct mr_fault *fault)
 {
     /* Each side is below 2^33, and frames come last: nothing overflows before it is refused. */
     uint64_t longest =
@@ -115,6 +124,8 @@ static int check_size(const struct mr_plan *plan, const struct mr_image_limits *
         pixels = MR_MAX(pixels, plan->final_width * plan->final_height);
     if (pixels > limits->pixels / plan->frames)
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * plan->frames);
+    if (plan->format == MR_IMAGE_AVIF && pixels > avif_pixels_max(ops))
+        return mr_fault_limit(fault, MR_EPIXELS, "avif-pixels", avif_pixels_max(ops), pixels);
     longest = MR_MAX(longest, plan->final_height * plan->frames); /* frames are one tall strip in libvips */
     if (longest > RESIZED_SIDE_MAX)
         return mr_fault_limit(fault, MR_EPIXELS, "image-side", RESIZED_SIDE_MAX, longest);
@@ -204,7 +215,7 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
     swaps = swaps && !out->cut_first;
     out->load_width = swaps ? out->height : out->width;
     out->load_height = swaps ? out->width : out->height;
-    err = check_size(out, limits, fault);
+    err = check_size(out, ops, limits, fault);
     if (err != MR_OK)
         return err;
     place_crop(out, ops);

@@ -284,6 +284,19 @@ static void animation_keeps_its_frames_timing_and_loops(void **state)
     }
 }
 
+static void avif_goes_in_and_out(void **state)
+{
+    (void)state;
+    struct mr_image_result out = run("w=100&fm=avif", encode(quadrants(200, 100, 3), ".png"));
+    assert_int_equal(out.format, MR_IMAGE_AVIF);
+    check_quadrants(&out, upright, 12);
+    out = run("w=50", copy_of(out.bytes, out.len));
+    assert_int_equal(out.format, MR_IMAGE_AVIF);
+    check_quadrants(&out, upright, 16);
+    struct bytes glass = encode(plain(64, 64, 4, (const uint8_t[]){200, 0, 0, 128}), ".avif");
+    check_pixel("fm=png", glass, 0, (const uint8_t[]){200, 0, 0, 128}, 6);
+}
+
 static void one_frame_of_an_animation_can_be_asked_for(void **state)
 {
     (void)state;
@@ -528,6 +541,7 @@ int main(void)
         IMAGE_TEST(border_of_one_colour_is_trimmed),
         IMAGE_TEST(filled_areas_have_the_background),
         IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),
+        IMAGE_TEST(avif_goes_in_and_out),
         IMAGE_TEST(one_frame_of_an_animation_can_be_asked_for),
         IMAGE_TEST(kept_metadata_never_holds_the_position),
         IMAGE_TEST(impossible_geometry_names_what_is_wrong),

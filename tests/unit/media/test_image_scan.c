@@ -37,6 +37,8 @@ static void each_format_is_measured(void **state)
         {".tif", MR_IMAGE_TIFF, 3, 3, false, true},
         {".tif[compression=deflate,tile]", MR_IMAGE_TIFF, 4, 4, true, true},
         {".tif[bigtiff]", MR_IMAGE_TIFF, 1, 1, false, true},
+        {".avif", MR_IMAGE_AVIF, 3, 3, false, true},
+        {".avif", MR_IMAGE_AVIF, 4, 4, true, true},
     };
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_image_info info = scanned(encode(quadrants(123, 45, cases[i].bands), cases[i].suffix));
@@ -58,7 +60,8 @@ static void progressive_jpeg_counts_its_scans(void **state)
 static void cut_file_is_damaged_wherever_it_is_cut(void **state)
 {
     (void)state;
-    static const char *const suffixes[] = {".jpg", ".jpg[interlace]", ".png", ".webp", ".webp[lossless]", ".gif"};
+    static const char *const suffixes[] = {".jpg", ".jpg[interlace]", ".png", ".webp", ".webp[lossless]", ".gif",
+                                           ".avif"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
         struct bytes file = encode(noise(24, 16, 3), suffixes[i]);
         struct mr_image_info info;
@@ -77,7 +80,8 @@ static void cut_file_is_damaged_wherever_it_is_cut(void **state)
 static void changed_bytes_never_lead_outside(void **state)
 {
     (void)state;
-    static const char *const suffixes[] = {".jpg[interlace]", ".png", ".webp", ".gif", ".tif", ".tif[tile,bigtiff]"};
+    static const char *const suffixes[] = {".jpg[interlace]",    ".png", ".webp", ".gif", ".tif",
+                                           ".tif[tile,bigtiff]", ".avif"};
     uint32_t random = 7;
     for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
         struct bytes file = encode(quadrants(40, 30, 4), suffixes[i]);

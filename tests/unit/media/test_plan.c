@@ -78,6 +78,45 @@ static void output_beyond_the_limits_is_refused(void **state)
     assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
 }
 
+static void effort_bounds_the_pixels_of_an_avif(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    assert_int_equal(plan_error("fm=avif", jpeg(4000, 4000), &fault), MR_OK);
+    assert_int_equal(plan_error("fm=avif", jpeg(4001, 4000), &fault), MR_EPIXELS);
+    assert_string_equal(fault.limit_name, "avif-pixels");
+    assert_int_equal(plan_error("fm=avif&effort=5", jpeg(4000, 2001), &fault), MR_EPIXELS);
+    assert_int_equal(plan_error("fm=avif&effort=9", jpeg(2000, 2001), &fault), MR_EPIXELS);
+    assert_int_equal(plan_error("fm=avif&lossless=1", jpeg(2000, 2001), &fault), MR_EPIXELS);
+    assert_int_equal(plan_error("fm=avif&w=1000&effort=9", jpeg(4000, 4000), &fault), MR_OK);
+}
+
+static void focal_point_is_as_near_to_the_middle_as_it_can_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint32_t left;
+    } cases[] = {{"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0", 0},
+                 {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0.5", 50},
+                 {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0.4", 30},
+                 {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=1", 100}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++)
+        assert_int_equal(plan_of(cases[i].query, jpeg(400, 200)).crop_left, cases[i].left);
+}
+
+static void animation_stays_one_where_the_output_can_hold_it(void **state)
+{
+    (void)state;
+    struct mr_image_info info = jpeg(40, 20);
+    info.format = MR_IMAGE_GIF;
+    info.frames = 7;
+    assert_int_equal(plan_of("", info).frames, 7);
+    assert_int_equal(plan_of("fm=webp", info).frames, 7);
+    assert_int_equal(plan_of("fm=png", info).frames, 1);
+    assert_int_equal(plan_of("frame=2", info).frames, 1);
+}
+
 /* Whatever the limits say: sizes that libvips' arithmetic does not hold are refused. */
 static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
 {
@@ -120,6 +159,9 @@ int main(void)
         cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
         cmocka_unit_test(no_side_becomes_empty),
         cmocka_unit_test(output_beyond_the_limits_is_refused),
+        cmocka_unit_test(effort_bounds_the_pixels_of_an_avif),
+        cmocka_unit_test(focal_point_is_as_near_to_the_middle_as_it_can_be),
+        cmocka_unit_test(animation_stays_one_where_the_output_can_hold_it),
         cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
         cmocka_unit_test(memory_follows_what_is_decoded),
         cmocka_unit_test(memory_of_what_is_not_measured_yet_is_small),
