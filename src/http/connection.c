@@ -382,7 +382,7 @@ static void end_request(struct mr_connection *self)
     self->progress++;
     if (request->response_close && !self->closing) {
         self->closing = true;
-        if (self->input.len > 0) /* a pipelined request that is not answered: let the answer before it be read */
+        if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not answered */
             stop_reading(self);
     }
     mr_request_detach(request);

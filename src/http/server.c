@@ -542,15 +542,12 @@ void mr_server_drain(struct mr_server *server)
 bool mr_server_cut(struct mr_server *server)
 {
     MR_ON_LOOP(server->loop);
-    bool any = server->sockets != NULL;
-    while (server->sockets != NULL)
+    bool any = false;
+    while (server->sockets != NULL) {
+        any |= !mr_connection_wants_shutdown(server->sockets->connection);
         close_socket(server->sockets);
+    }
     return any;
-}
-
-unsigned mr_server_connections(const struct mr_server *server)
-{
-    return server->socket_count;
 }
 
 void mr_server_on_quiet(struct mr_server *server, void (*on_quiet)(void *context), void *context)

@@ -28,10 +28,8 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
 void mr_server_stop_accepting(struct mr_server *server);
 /* Draining: idle connections are closed at once, others after their answer (http->draining is set by the caller). */
 void mr_server_drain(struct mr_server *server);
-/* Close everything now. Was anything open? */
+/* Close everything now. Was any connection still to be answered? */
 bool mr_server_cut(struct mr_server *server);
-/* Open connections. */
-unsigned mr_server_connections(const struct mr_server *server);
 /* on_quiet(context) is called, once, in a later turn, when no connection is open and no request is alive any more. The
  * caller makes sure that a turn comes (mr_loop_post, a timer). */
 void mr_server_on_quiet(struct mr_server *server, void (*on_quiet)(void *context), void *context);

@@ -5,6 +5,7 @@ import resource
 
 import pytest
 from images import noise, photo
+from server import wait_for
 from wire import chunked, request
 
 
@@ -20,6 +21,19 @@ def test_a_large_body_that_came_while_a_job_ran_is_taken_in_portions(start, fram
     with server.connect() as wire:
         wire.send(request("POST", target, body=noise(1200, 900)) + request("POST", target, fields) + content)
         assert [wire.receive("POST").status for _ in range(2)] == [200, 200]
+
+
+def test_an_answer_that_closes_is_not_lost_by_a_client_that_goes_on(start):
+    """It did not know when it sent more. Closing before that is read would reset the connection (RFC 9112, section 9.6)."""
+    server = start("--max-requests-per-connection=1")
+    with server.connect() as wire:
+        wire.send(request("GET", "/healthz"))
+        wait_for(lambda: wire.is_readable(0.1), "the answer")
+        for _ in range(3):
+            wire.send(request("GET", "/healthz"))
+        response = wire.receive()
+        assert response.status == 200 and response.closes
+        assert wire.read_to_close() == b"", "nothing more is answered, and the end is no reset"
 
 
 def limit_of(server, what, value):

@@ -395,6 +395,30 @@ static void paused_body_stops_reading_until_resumed(void **state)
     assert_non_null(strstr(f->said, "taken"));
 }
 
+static void body_that_waited_is_fed_in_portions_that_fit_a_pause(void **state)
+{
+    struct fixture *f = *state;
+    enum { LEN = 100000 };
+    static const char head[] = "POST /take HTTP/1.1\r\n" HOST "Content-Length: 100000\r\n\r\n";
+    static char body[LEN];
+    f->http.limits.head_max = 2 * LEN;
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_connection_input(f->connection, head, sizeof(head) - 1);
+    mr_connection_input(f->connection, body, LEN / 2);
+    mr_connection_input(f->connection, body + LEN / 2, LEN / 2);
+    mr_connection_eof(f->connection);
+    f->pause = true;
+    mr_stream_end(f->stream);
+    flush(f);
+    assert_int_equal(f->body_len, MR_READ_BUFFER);
+    assert_int_equal(f->aborted, 0); /* the client has closed its side, but all of the body is here */
+    f->pause = false;
+    mr_stream_resume(&f->held->body);
+    flush(f);
+    assert_int_equal(f->body_len, LEN);
+    assert_int_equal(times(f->said, "taken"), 1);
+}
+
 static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
 {
     struct fixture *f = *state;
@@ -503,6 +527,8 @@ static void draining_closes_idle_connections_and_announces_it_to_others(void **s
     answer(f->held, "last");
     flush(f);
     assert_non_null(strstr(f->said, "Connection: close"));
+    assert_true(mr_connection_wants_shutdown(f->connection));
+    mr_connection_eof(f->connection);
     assert_true(mr_connection_is_finished(f->connection));
 }
 
@@ -529,6 +555,7 @@ int main(void)
         TEST(end_of_file_without_a_job_is_answered),
         TEST(end_of_file_in_mid_body_is_an_error),
         TEST(paused_body_stops_reading_until_resumed),
+        TEST(body_that_waited_is_fed_in_portions_that_fit_a_pause),
         TEST(slow_reader_pauses_the_answer_and_resumes_it),
         TEST(aborted_answer_never_ends_cleanly),
         TEST(reset_cancels_a_streamed_answer),
