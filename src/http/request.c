@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "http/internal.h"
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
