@@ -1,7 +1,6 @@
 #include "service/service.h"
 
 #include "service/served.h"
-#include <fcntl.h>
 
 static void it_answers_and_drains_at_sigterm(void **state)
 {
