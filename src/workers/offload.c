@@ -34,7 +34,9 @@ const char *mr_offload_name(enum mr_offload_kind kind)
 /* How many jobs run at once, at most. */
 static unsigned parallelism(const struct mr_offload *offload)
 {
-    return offload->config.kind == MR_OFFLOAD_NONE ? offload->config.loop_count : offload->config.workers;
+    unsigned most = offload->config.kind == MR_OFFLOAD_NONE ? offload->config.loop_count : offload->config.workers;
+    MR_ASSERT(most > 0);
+    return most;
 }
 
 static unsigned runners_needed(const struct mr_offload_config *config)
