@@ -165,8 +165,8 @@ static void measure_trips(const void *argument, void *result)
     else
         run_libuv();
     mr_histogram_read(&run.round_trip, &outcome->round_trip);
-    outcome->jobs_per_s =
-        (double)(run.done - run.plan.jobs / 10) * (double)MR_NS_PER_S / (double)(run.last - run.began);
+    unsigned measured = run.done - run.plan.jobs / 10; /* after the warm-up */
+    outcome->jobs_per_s = (double)measured * (double)MR_NS_PER_S / (double)(run.last - run.began);
     outcome->cpu_us = (cpu_seconds() - cpu_before) * 1e6 / run.done;
     outcome->stall_ns = run.stall_ns;
 }
@@ -374,9 +374,9 @@ static int measure_once(char **argv)
 {
     static struct outcome outcome;
     struct plan plan = {.ours = strcmp(argv[0], "workers") == 0,
-                        .threads = (unsigned)atoi(argv[1]),
-                        .in_flight = MR_MIN((unsigned)atoi(argv[2]), IN_FLIGHT_MAX),
-                        .jobs = (unsigned)atoi(argv[3])};
+                        .threads = (unsigned)strtoul(argv[1], NULL, 10),
+                        .in_flight = (unsigned)MR_MIN(strtoul(argv[2], NULL, 10), IN_FLIGHT_MAX),
+                        .jobs = (unsigned)strtoul(argv[3], NULL, 10)};
 
     measure_trips(&plan, &outcome);
     printf("%s: p50 %s us, p99 %s us, %.2f M jobs/s, %.3f us of CPU a job, worst stall %.1f ms\n", argv[0],
