@@ -1,7 +1,7 @@
 /* http.h -- what all connections of the server share: limits, routes, host rules, counters.
  *
- * Filled by the service before the loops run and read-only afterwards, but for `draining`, `connection_count` and the
- * counters, which belong to one loop each. */
+ * Filled by the service before the loops run and read-only afterwards, but for `draining`, the counts of connections
+ * and the counters, which belong to one loop each. */
 #ifndef MR_HTTP_HTTP_H
 #define MR_HTTP_HTTP_H
 
@@ -49,6 +49,7 @@ struct mr_http {
     unsigned loop_count;
     atomic_bool draining;              /* answers carry Connection: close; idle connections are closed */
     _Atomic uint32_t connection_count; /* of all loops, against connections_max */
+    _Atomic uint32_t refused_count;    /* beside them: those over it that are being told so */
 };
 
 /* Zero *http, count the routes and make the counters; the caller fills in limits and lists afterwards. MR_OK,

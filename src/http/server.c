@@ -54,6 +54,7 @@ struct socket {
     union stream_handle uv;
     struct mr_server *server;
     struct mr_connection *connection;
+    _Atomic uint32_t *counted_in; /* of all loops: those admitted, or those refused */
     struct socket *prev, *next;
     struct mr_timer timer;
     enum mr_wait wait;  /* for which the timer runs */
@@ -99,7 +100,7 @@ static void close_socket(struct socket *socket)
         server->sockets = socket->next;
     if (socket->next != NULL)
         socket->next->prev = socket->prev;
-    atomic_fetch_sub_explicit(&server->http->connection_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(socket->counted_in, 1, memory_order_relaxed);
     mr_counter_subtract(&mr_http_counters_of(server->http, mr_loop_index(server->loop))->connections, 1);
     if (!mr_connection_is_finished(socket->connection))
         mr_connection_reset(socket->connection); /* cancel now what runs for it */
@@ -406,12 +407,16 @@ static bool admit(struct socket *socket)
     uint32_t open = atomic_fetch_add_explicit(&http->connection_count, 1, memory_order_relaxed) + 1;
     mr_counter_add(&counters->connections, 1);
     mr_counter_add(open <= max ? &counters->connections_accepted : &counters->connections_refused, 1);
+    socket->counted_in = open <= max ? &http->connection_count : &http->refused_count;
     if (open <= max)
         return true;
+    /* It must not take the place of one that could be admitted. */
+    atomic_fetch_sub_explicit(&http->connection_count, 1, memory_order_relaxed);
+    uint32_t refused = atomic_fetch_add_explicit(&http->refused_count, 1, memory_order_relaxed) + 1;
     struct mr_fault fault = {0};
     mr_fault_limit(&fault, MR_ECONNECTIONS, "max-connections", max, open);
     mr_connection_refuse(socket->connection, &fault);
-    return open <= max + REFUSED_MAX;
+    return refused <= REFUSED_MAX;
 }
 
 static void on_connection(uv_stream_t *stream, int status)

@@ -36,6 +36,27 @@ def test_an_answer_that_closes_is_not_lost_by_a_client_that_goes_on(start):
         assert wire.read_to_close() == b"", "nothing more is answered, and the end is no reset"
 
 
+def test_refused_connections_take_nobody_s_place(start):
+    """Clients that come again and again, and do not close what was refused, must not keep the free places occupied."""
+    server = start("--max-connections=2")
+    inside = [server.connect() for _ in range(2)]
+    for wire in inside:
+        assert wire.request("GET", "/healthz").status == 200
+    outside = [server.connect() for _ in range(10)]
+    assert {wire.receive().status for wire in outside} == {503}
+    for wire in inside:
+        wire.close()
+
+    def gets_in():
+        outside.append(server.connect())
+        outside[-1].send(request("GET", "/healthz"))
+        return outside[-1].receive().status == 200
+
+    wait_for(gets_in, "one of the free places", 3)
+    for wire in outside:
+        wire.close()
+
+
 def limit_of(server, what, value):
     """Lower a limit of the running server; gives back what raises it again."""
     before = resource.prlimit(server.process.pid, what)
