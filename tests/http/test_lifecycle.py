@@ -1,6 +1,7 @@
 """From the command line to the exit status: options, listeners, draining, signals, systemd."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import time
 
 import pytest
 from images import photo, slow_job
-from server import BINARY, PATIENCE, environment, wait_for
+from server import BINARY, PATIENCE, ROOT, environment, wait_for
 from wire import Closed, Wire, request
 
 
@@ -42,6 +43,13 @@ def test_help_names_every_option_with_its_default_and_fits_a_screen():
         assert default in result.stdout, default
     lines = result.stdout.splitlines()
     assert len(lines) <= 45 and max(map(len, lines)) <= 110
+
+
+def test_the_readme_lists_every_option_with_its_default():
+    readme = (ROOT / "README.md").read_text().replace("\\|", "|")
+    for option, default in re.findall(r"^  (--\S+(?: [A-Z]\S*)?) .*?(?:\[(\w+)\])?$", run("--help").stdout, re.MULTILINE):
+        row = re.search(rf"^\| `{re.escape(option)}` .*\| {default} \|$", readme, re.MULTILINE)
+        assert row or option in readme and not default, f"{option} [{default}] is missing in README.md"
 
 
 def test_version():
