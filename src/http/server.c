@@ -14,6 +14,7 @@
 #include "loop/timer.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum {
     WRITE_RUNS = 16,
@@ -533,12 +534,22 @@ void mr_server_destroy(struct mr_server **server)
     free(self);
 }
 
+/* A request that lies in the kernel: it came in time, and closing now would reset it. */
+static bool has_unread(const struct socket *socket)
+{
+    uv_os_fd_t fd;
+    char octet;
+    return uv_fileno(&socket->uv.handle, &fd) == 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void mr_server_drain(struct mr_server *server)
 {
     MR_ON_LOOP(server->loop);
     struct socket *next;
     for (struct socket *socket = server->sockets; socket != NULL; socket = next) {
         next = socket->next;
+        if (has_unread(socket))
+            continue; /* its answer will close it: http->draining */
         mr_connection_drain(socket->connection);
         settle(socket);
     }

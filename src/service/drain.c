@@ -50,7 +50,8 @@ static void tell_quiet(void *context)
 static void cut_loop(struct mr_inbox_node *node)
 {
     struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, cut);
-    on->was_cut = mr_server_cut(on->server); /* with a timeout of 0 there may be nothing */
+    mr_server_drain(on->server); /* with a timeout of 0 it may not have been: who is idle is not cut */
+    on->was_cut = mr_server_cut(on->server);
 }
 
 static void on_cut_too_long(uv_timer_t *alarm)
@@ -81,12 +82,19 @@ static void drain_loop(struct mr_inbox_node *node)
     mr_server_on_quiet(loop->server, tell_quiet, loop);
 }
 
+/* A turn later: in it those are accepted who had connected before. */
+static void drain_loop_soon(struct mr_inbox_node *node)
+{
+    node->deliver = drain_loop;
+    mr_loop_post(mr_container_of(node, struct mr_service_loop, drain)->loop, node);
+}
+
 static void on_delay_over(uv_timer_t *alarm)
 {
     struct mr_service *service = alarm->data;
     service->phase = MR_PHASE_DRAINING;
     for (unsigned i = 0; i < service->loop_count; i++) {
-        service->loops[i].drain.deliver = drain_loop;
+        service->loops[i].drain.deliver = drain_loop_soon;
         mr_loop_post(service->loops[i].loop, &service->loops[i].drain);
     }
     uv_timer_start(alarm, on_drain_timeout, service->config->drain_timeout / MR_NS_PER_MS, 0);

@@ -83,6 +83,21 @@ def test_no_descriptor_for_the_file_of_a_body_is_503(start):
     assert server.post("/pipe/image?w=20", photo() + bytes(500_000)).status == 200
 
 
+@pytest.mark.threads
+def test_what_was_sent_before_the_signal_is_answered(start):
+    """Also what the loops had not read, or not even accepted, when they began to drain."""
+    for _ in range(4):
+        server = start("--loops=3")
+        wires = [server.connect() for _ in range(40)]
+        for wire in wires:
+            wire.send(request("POST", "/pipe/image?w=20", body=photo()))
+        assert server.terminate() == 0
+        server.drained = True
+        assert {wire.receive("POST").status for wire in wires} == {200}
+        for wire in wires:
+            wire.close()
+
+
 @pytest.mark.parametrize("loops", [1, 3])
 def test_a_drain_without_time_ends_well_when_nothing_is_in_flight(start, loops):
     server = start("--drain-timeout=0", f"--loops={loops}")
