@@ -24,9 +24,13 @@ void mr_run_advance(struct mr_run *run, VipsImage *next)
 int mr_run_fail(struct mr_run *run)
 {
     vips_error_clear();
-    if (run->stopped != MR_OK)
-        return mr_fault_set(run->fault, run->stopped, "%s", "");
-    return mr_fault_set(run->fault, MR_EDAMAGED, "The compressed data cannot be decoded.");
+    enum mr_error stopped = run->stopped;
+    if (stopped != MR_OK) {
+        mr_fault_set(run->fault, stopped, NULL);
+        return stopped;
+    }
+    mr_fault_set(run->fault, MR_EDAMAGED, "The compressed data cannot be decoded.");
+    return MR_EDAMAGED;
 }
 
 int mr_run_step(struct mr_run *run, int failed, VipsImage *next)
@@ -144,14 +148,17 @@ static int run_animation(struct mr_run *run)
     run->image = NULL;
     const struct mr_plan plan = run->plan; /* cut_first makes another one of it, for each frame anew */
     VipsImage **frames = calloc(plan.frames, sizeof(VipsImage *));
-    err = frames == NULL ? mr_fault_set(run->fault, MR_EMEMORY, NULL) : MR_OK;
+    if (frames == NULL) {
+        g_object_unref(strip);
+        return mr_fault_set(run->fault, MR_EMEMORY, NULL);
+    }
     for (uint32_t i = 0; i < plan.frames && err == MR_OK; i++) {
         run->plan = plan;
         err = run_frame(run, strip, i, &frames[i]);
     }
     if (err == MR_OK)
         err = join_frames(run, frames, strip);
-    for (uint32_t i = 0; i < plan.frames && frames != NULL; i++)
+    for (uint32_t i = 0; i < plan.frames; i++)
         VIPS_UNREF(frames[i]);
     free(frames);
     g_object_unref(strip);
@@ -194,6 +201,7 @@ int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, co
     err = run_steps(&run, out);
     if (run.image != NULL)
         g_object_unref(run.image); /* the decoder ends here, and tells its warnings */
+    free(run.input_owned);
     /* libvips reads a JPEG's head twice, and so warns twice of stray bytes in it, which are harmless. */
     if (err == MR_OK && mr_image_take_jpeg_warnings() > 2 * (uint64_t)run.scan.strays)
         err = mr_fault_set(fault, MR_EDAMAGED, "The compressed data is corrupt.");

@@ -84,7 +84,8 @@ static int map(struct mr_run *run, uint8_t tables[256][3])
     uint8_t packed[256 * 4];
     for (int i = 0; i < 256; i++)
         memcpy(packed + (ptrdiff_t)i * bands, entries[i], (size_t)bands);
-    VipsImage *lut = vips_image_new_from_memory_copy(packed, (size_t)(256 * bands), 256, 1, bands, VIPS_FORMAT_UCHAR);
+    VipsImage *lut =
+        vips_image_new_from_memory_copy(packed, (size_t)256 * (size_t)bands, 256, 1, bands, VIPS_FORMAT_UCHAR);
     if (lut == NULL)
         return mr_run_fail(run);
     VipsImage *next = NULL;

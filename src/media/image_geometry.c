@@ -3,10 +3,11 @@
 #include "media/image_resize.h"
 #include "media/image_run.h"
 
-#include "base/assert.h"
 #include "base/macros.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int extract(struct mr_run *run, VipsRect area)
 {
@@ -29,8 +30,7 @@ int mr_run_turn_upright(struct mr_run *run)
         [7] = {VIPS_ANGLE_D270, true}, [8] = {VIPS_ANGLE_D270, false},
     };
     uint8_t orientation = run->plan.orientation;
-    MR_ASSERT(orientation >= 1 && orientation <= 8);
-    if (orientation == 1)
+    if (orientation <= 1 || orientation > 8)
         return MR_OK;
     VipsImage *next = NULL;
     int err = turns[orientation].angle == VIPS_ANGLE_D0 ? MR_OK : mr_run_to_memory(run);
@@ -45,26 +45,55 @@ int mr_run_turn_upright(struct mr_run *run)
     return err;
 }
 
+enum { TRIM_THRESHOLD = 12 }; /* levels of a channel that compression may change */
+
+/* Does any of `count` pixels, `step` bytes from one to the next, differ from the colour? */
+static bool differs(const uint8_t *pixels, size_t count, size_t step, const uint8_t *colour, int bands)
+{
+    for (size_t i = 0; i < count; i++, pixels += step)
+        for (int band = 0; band < bands; band++)
+            if (abs(pixels[band] - colour[band]) > TRIM_THRESHOLD)
+                return true;
+    return false;
+}
+
+/* Columns are looked at a row at a time, as they lie in memory: *left only shrinks, *right only grows. */
+static void widen(const uint8_t *row, int width, const uint8_t *colour, int bands, int *left, int *right)
+{
+    for (int x = 0; x < *left; x++)
+        if (differs(row + (ptrdiff_t)x * bands, 1, 0, colour, bands))
+            *left = x;
+    for (int x = width - 1; x > *right; x--)
+        if (differs(row + (ptrdiff_t)x * bands, 1, 0, colour, bands))
+            *right = x;
+}
+
 /* Where the image differs from the colour of its top left pixel. Of an animation the first frame decides. */
 static int find_trim(struct mr_run *run)
 {
-    int err = mr_run_to_memory(run);
+    int err = run->trim.width != 0 ? MR_OK : mr_run_to_memory(run);
     if (err != MR_OK || run->trim.width != 0)
         return err;
-    double *colour = NULL;
-    int count = 0;
-    if (vips_getpoint(run->image, &colour, &count, 0, 0, NULL))
+    VipsImage *image = vips_image_copy_memory(run->image); /* no copy, when it is in memory without a step behind */
+    if (image == NULL)
         return mr_run_fail(run);
-    VipsArrayDouble *background = vips_array_double_new(colour, vips_image_hasalpha(run->image) ? count - 1 : count);
-    VipsRect *area = &run->trim;
-    int failed = vips_find_trim(run->image, &area->left, &area->top, &area->width, &area->height, "threshold", 12.0,
-                                "background", background, NULL);
-    vips_area_unref(VIPS_AREA(background));
-    g_free(colour);
-    if (failed)
-        return mr_run_fail(run);
-    if (area->width == 0 || area->height == 0) /* all of it is of one colour */
-        *area = (VipsRect){0, 0, run->image->Xsize, run->image->Ysize};
+    int width = image->Xsize, height = image->Ysize, bands = image->Bands;
+    size_t row_len = (size_t)width * (size_t)bands;
+    const uint8_t *pixels = image->data;
+    uint8_t colour[4];
+    memcpy(colour, pixels, (size_t)bands);
+    int top = 0, bottom = height;
+    while (top < height && !differs(pixels + (size_t)top * row_len, (size_t)width, (size_t)bands, colour, bands))
+        top++;
+    while (bottom > top &&
+           !differs(pixels + (size_t)(bottom - 1) * row_len, (size_t)width, (size_t)bands, colour, bands))
+        bottom--;
+    int left = width, right = -1;
+    for (int y = top; y < bottom; y++)
+        widen(pixels + (size_t)y * row_len, width, colour, bands, &left, &right);
+    bool is_plain = top == bottom; /* all of it is of one colour: it stays */
+    run->trim = is_plain ? (VipsRect){0, 0, width, height} : (VipsRect){left, top, right + 1 - left, bottom - top};
+    g_object_unref(image);
     return MR_OK;
 }
 
@@ -147,8 +176,8 @@ static struct mr_image_colour fill_colour(const struct mr_run *run)
 {
     if (run->ops->background.given)
         return run->ops->background;
-    return mr_plan_has_alpha(run->plan.format) ? (struct mr_image_colour){0}
-                                               : (struct mr_image_colour){true, 255, 255, 255, 255};
+    const uint8_t level = mr_plan_has_alpha(run->plan.format) ? 0 : 255;
+    return (struct mr_image_colour){.given = true, .red = level, .green = level, .blue = level, .alpha = level};
 }
 
 /* Before an area is filled: alpha if its colour needs it. The colour as libvips takes it, for the image's channels. */

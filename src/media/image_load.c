@@ -1,6 +1,7 @@
 /* DESIGN: libvips never guesses what the bytes are: the loader of the format that our own scan found is called by name,
  * and all others are blocked (image_setup.c). */
 #include "media/image_run.h"
+#include "media/png_strip.h"
 
 #include "base/assert.h"
 
@@ -72,6 +73,9 @@ static int plan_as_opened(struct mr_run *run)
 
 int mr_run_open(struct mr_run *run)
 {
+    struct mr_view file = run->input;
+    if (run->scan.info.format == MR_IMAGE_PNG && mr_png_without_texts(&run->input, &run->input_owned, file) != MR_OK)
+        return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     if (call_loader(run) != 0)
         return mr_run_fail(run);
     mr_run_watch(run);

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/macros.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,7 +143,7 @@ static void set_field(struct mr_image_ops *ops, const struct field *field, doubl
     if (field->kind == INT32)
         *(int32_t *)(void *)at = (int32_t)value;
     else if (field->kind == REAL)
-        *(double *)(void *)at = value == 0 ? 0 : value; /* not -0, which is written as another text */
+        *(double *)(void *)at = round(value * 1e6) / 1e6 + 0.0; /* as the canonical text has it; and not -0 */
     else if (field->kind == BOOL)
         *(bool *)(void *)at = value != 0;
 }
@@ -262,6 +263,17 @@ static void append(struct text *text, const char *name, const char *value)
     text->len += (size_t)added;
 }
 
+/* Six decimals at most, without zeros at their end. */
+static void write_number(char out[32], double value)
+{
+    size_t len = (size_t)snprintf(out, 32, "%.6f", value);
+    while (out[len - 1] == '0')
+        len--;
+    if (out[len - 1] == '.')
+        len--;
+    out[len] = '\0';
+}
+
 static void append_field(struct text *text, const struct mr_image_ops *ops, size_t row)
 {
     const struct mr_param_spec *spec = &mr_image_params[row];
@@ -269,7 +281,7 @@ static void append_field(struct text *text, const struct mr_image_ops *ops, size
     if (fields[row].kind == NONE || value == fields[row].initial)
         return;
     char number[32];
-    snprintf(number, sizeof(number), "%.9g", value);
+    write_number(number, value);
     append(text, spec->name, spec->type == MR_PARAM_CHOICE ? spec->choices[(int)value] : number);
 }
 

@@ -39,6 +39,9 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("w=5&fit=fill", "w=5");
     check_canonical("ixlib=js-3.1", "");
     check_canonical("bri=-0", "");
+    check_canonical("bri=-0.0000000014", "");
+    check_canonical("bri=0.0000014", "bri=0.000001");
+    check_canonical("bri=-12.50", "bri=-12.5");
     check_canonical("orient=0&pad=0&flip=none&trim=none", "");
 }
 

@@ -1,0 +1,12 @@
+/* png_strip.h -- private to the image stage: keep texts that inflate out of a PNG before it is decoded. */
+#ifndef MR_MEDIA_PNG_STRIP_H
+#define MR_MEDIA_PNG_STRIP_H
+
+#include "media/scan.h"
+
+/* A compressed text (zTXt, iTXt) of 50 KB may inflate to 50 MB, which libvips then copies for each step of a pipeline.
+ * A PNG that has more than a few KiB of them is copied without: *out is then what to decode, and *owned the memory it
+ * lies in, the caller's to free. Any other PNG is its own *out. The file was scanned before. MR_OK or MR_EMEMORY. */
+int mr_png_without_texts(struct mr_view *out, void **owned, struct mr_view file);
+
+#endif
