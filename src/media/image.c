@@ -178,8 +178,8 @@ static int run_steps(struct mr_run *run, struct mr_image_result *out)
         return err;
     out->format = run->plan.format;
     out->frames = run->plan.frames;
-    out->width = (uint32_t)run->image->Xsize;
-    out->height = (uint32_t)run->image->Ysize / run->plan.frames;
+    out->width = (uint32_t)vips_image_get_width(run->image);
+    out->height = (uint32_t)vips_image_get_height(run->image) / run->plan.frames;
     return mr_run_encode(run, &out->bytes, &out->len);
 }
 
