@@ -30,9 +30,7 @@ static void end(struct mr_service *service)
 
 static void on_loop_quiet(struct mr_inbox_node *node)
 {
-    struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, quiet);
-    struct mr_service *service = on->service;
-    service->was_cut |= on->was_cut;
+    struct mr_service *service = mr_container_of(node, struct mr_service_loop, quiet)->service;
     if (++service->loops_quiet == service->loop_count)
         end(service);
 }
@@ -51,7 +49,8 @@ static void cut_loop(struct mr_inbox_node *node)
 {
     struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, cut);
     mr_server_drain(on->server); /* with a timeout of 0 it may not have been: who is idle is not cut */
-    on->was_cut = mr_server_cut(on->server);
+    if (mr_server_cut(on->server))
+        atomic_store(&on->service->was_cut, true);
 }
 
 static void on_cut_too_long(uv_timer_t *alarm)

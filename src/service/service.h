@@ -35,7 +35,6 @@ struct mr_service_loop {
     _Atomic uint64_t jobs_stopped;          /* ran and were cancelled meanwhile */
     _Atomic uint64_t jobs_refused;          /* for want of room, at submit or before */
     struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
-    bool was_cut;                           /* drain.c: there was something to cut; loop 0 reads it once it is quiet */
 };
 
 /* How far the way out is: drain.c. */
@@ -61,9 +60,10 @@ struct mr_service {
     uint64_t started_wall;
     char *version_json, *stages_json; /* owned: GET /version and GET /pipe never change */
 
+    atomic_bool was_cut; /* drain.c: on any loop there was something to cut */
+
     /* drain.c; loop 0 only. */
     enum mr_phase phase;
-    bool was_cut;
     unsigned loops_quiet;
     uv_signal_t on_term, on_int, on_hup;
     uv_timer_t alarm;
