@@ -81,7 +81,7 @@ void mr_timer_set(struct mr_timer_list *list, struct mr_timer *timer)
     MR_ON_LOOP(list->loop);
     mr_timer_clear(timer);
     timer->list = list;
-    timer->expires_at = mr_loop_now(list->loop) + list->duration_ns;
+    timer->expires_at = mr_clock_now() + list->duration_ns; /* the cached time is older: it would ring early */
     timer->next = NULL;
     timer->prev = list->tail;
     *(list->tail != NULL ? &list->tail->next : &list->head) = timer;

@@ -11,7 +11,7 @@
 
 static void an_idle_runner_cancels_nothing(void **state)
 {
-    struct mr_runner runner = {.running = NULL};
+    static struct mr_runner runner; /* on the stack, AddressSanitizer would not keep its alignment */
     struct mr_job job = {0};
 
     (void)state;
@@ -27,7 +27,7 @@ static void an_idle_runner_cancels_nothing(void **state)
 
 static void the_running_job_is_cancelled(void **state)
 {
-    struct mr_runner runner = {.running = NULL};
+    static struct mr_runner runner; /* on the stack, AddressSanitizer would not keep its alignment */
     struct mr_job job = {0};
 
     (void)state;
