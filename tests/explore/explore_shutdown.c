@@ -1,0 +1,241 @@
+/* The whole offload with threads of its own, from submit to done(), under many interleavings: offload.c,
+ * offload_workers.c, lanes.c, runner.c, queue.c, parking.c and inbox.c are the real ones; the loop, the threads and the
+ * clock are stood in for. Properties:
+ *  - every accepted job comes back exactly once, whenever the offload is closed; a refused one does not;
+ *  - a job that only ends when it is cancelled ends: close either marks it or keeps it from starting;
+ *  - nobody touches a job after it came back, nor the offload after it was destroyed;
+ *  - done() sees what work() wrote, work() what the submitter wrote;
+ *  - heavy jobs never run on all workers at once, and the one that waited for that gets its turn;
+ *  - destroy ends the workers, asleep or not. */
+#include "base/macros.h"
+#include "explorer.h"
+#include "workers/offload_internal.h"
+#include <sched.h>
+#include <string.h>
+
+#define JOBS    2
+#define WORKERS 2
+
+struct mr_loop {
+    struct mr_inbox inbox;
+    atomic_bool woken;
+};
+
+static struct {
+    struct mr_loop loop;
+    struct mr_loop *loops[1];
+    struct mr_offload *offload;
+    struct mr_job jobs[JOBS];
+    int input[JOBS], output[JOBS];
+    unsigned job_count, accepted, back;
+    atomic_uint running;
+    atomic_bool closer_ended, worker_ended[WORKERS];
+} it;
+
+/* ---- what the offload stands on ------------------------------------------------------------------------------------
+ */
+
+/* An eventfd: one system call is ordered with the other by the kernel's lock. */
+void mr_loop_post(struct mr_loop *loop, struct mr_inbox_node *node)
+{
+    if (mr_inbox_post(&loop->inbox, node))
+        atomic_exchange_explicit(&loop->woken, true, memory_order_acq_rel);
+}
+
+static void sleep_until_woken(struct mr_loop *loop)
+{
+    while (!atomic_exchange_explicit(&loop->woken, false, memory_order_acq_rel))
+        sched_yield();
+}
+
+unsigned mr_loop_index(const struct mr_loop *loop)
+{
+    return loop != &it.loop;
+}
+
+bool mr_loop_is_current(const struct mr_loop *loop)
+{
+    return loop == &it.loop;
+}
+
+uint64_t mr_loop_now(struct mr_loop *loop)
+{
+    return loop == &it.loop;
+}
+
+uint64_t mr_clock_now(void)
+{
+    return 1;
+}
+
+void mr_histogram_record(struct mr_histogram *histogram, uint64_t value)
+{
+    (void)histogram;
+    (void)value;
+}
+
+const struct mr_offload_ops mr_offload_ops_libuv, mr_offload_ops_none;
+
+struct mr_pool {
+    void (*body)(void *argument, unsigned index);
+    void *argument;
+    unsigned threads;
+};
+
+static struct mr_pool pool;
+
+static void run_worker(unsigned index)
+{
+    pool.body(pool.argument, index);
+    atomic_store_explicit(&it.worker_ended[index], true, memory_order_release);
+}
+
+int mr_pool_start(struct mr_pool **out, unsigned threads, enum mr_worker_priority priority,
+                  void (*body)(void *argument, unsigned index), void *argument)
+{
+    (void)priority;
+    pool = (struct mr_pool){body, argument, threads};
+    for (unsigned i = 0; i < threads; i++)
+        explore_thread(run_worker, i);
+    *out = &pool;
+    return 0;
+}
+
+static void wait_for(atomic_bool *flag)
+{
+    while (!atomic_load_explicit(flag, memory_order_acquire))
+        sched_yield();
+}
+
+void mr_pool_join(struct mr_pool **out)
+{
+    for (unsigned i = 0; i < (*out)->threads; i++)
+        wait_for(&it.worker_ended[i]);
+    *out = NULL;
+}
+
+/* ---- jobs ----------------------------------------------------------------------------------------------------------
+ */
+
+static void work_shortly(struct mr_job *job)
+{
+    it.output[job - it.jobs] = it.input[job - it.jobs];
+}
+
+static void work_until_cancelled(struct mr_job *job)
+{
+    while (mr_cancel_check(&job->cancel) == MR_OK)
+        sched_yield();
+    work_shortly(job);
+}
+
+static void work_heavily(struct mr_job *job)
+{
+    unsigned running = atomic_fetch_add_explicit(&it.running, 1, memory_order_relaxed) + 1;
+    EXPLORE_CHECK(running < WORKERS);
+    work_shortly(job);
+    atomic_fetch_sub_explicit(&it.running, 1, memory_order_relaxed);
+}
+
+static void done(struct mr_job *job)
+{
+    size_t i = (size_t)(job - it.jobs);
+
+    if (job->outcome == MR_JOB_DONE)
+        EXPLORE_CHECK(it.output[i] == it.input[i]);
+    it.back++;
+    explore_retire(job, sizeof(*job));
+}
+
+/* ---- threads -------------------------------------------------------------------------------------------------------
+ */
+
+static void submit(unsigned i)
+{
+    it.input[i] = 7;
+    int err = mr_offload_submit(it.offload, &it.jobs[i]);
+    EXPLORE_CHECK(err == 0 || err == MR_ESHUTDOWN);
+    it.accepted += err == 0;
+}
+
+/* Submits, takes back what was accepted, and destroys the offload when nobody else uses it any more. */
+static void run_loop(unsigned closes_itself)
+{
+    for (unsigned i = 0; i < it.job_count; i++)
+        submit(i);
+    while (it.back < it.accepted) {
+        bool more = true;
+        sleep_until_woken(&it.loop);
+        while (more)
+            mr_inbox_drain(&it.loop.inbox, JOBS, &more);
+    }
+    EXPLORE_CHECK(it.back == it.accepted);
+    if (closes_itself)
+        mr_offload_close(it.offload);
+    else
+        wait_for(&it.closer_ended);
+    mr_offload_destroy(&it.offload);
+}
+
+static void close_offload(unsigned self)
+{
+    (void)self;
+    mr_offload_close(it.offload);
+    atomic_store_explicit(&it.closer_ended, true, memory_order_release);
+}
+
+static void start(unsigned workers, unsigned jobs, void (*work)(struct mr_job *job), enum mr_lane lane)
+{
+    memset(&it, 0, sizeof(it));
+    mr_inbox_init(&it.loop.inbox);
+    it.loops[0] = &it.loop;
+    it.job_count = jobs;
+    for (unsigned i = 0; i < jobs; i++)
+        it.jobs[i] = (struct mr_job){.work = work, .done = done, .loop = &it.loop, .lane = lane};
+    const struct mr_offload_config config = {
+        .kind = MR_OFFLOAD_WORKERS, .workers = workers, .queue_depth = JOBS, .loops = it.loops, .loop_count = 1};
+    EXPLORE_CHECK(mr_offload_create(&it.offload, &config) == 0);
+}
+
+static void close_while_jobs_run(void)
+{
+    start(1, 2, work_shortly, MR_LANE_INTERACTIVE);
+    explore_thread(run_loop, false);
+    explore_thread(close_offload, 0);
+}
+
+static void close_ends_endless_jobs(void)
+{
+    start(1, 1, work_until_cancelled, MR_LANE_INTERACTIVE);
+    explore_thread(run_loop, false);
+    explore_thread(close_offload, 0);
+}
+
+static void two_workers(void)
+{
+    start(2, 2, work_shortly, MR_LANE_INTERACTIVE);
+    explore_thread(run_loop, true);
+}
+
+static void heavy_jobs(void)
+{
+    start(2, 2, work_heavily, MR_LANE_HEAVY);
+    explore_thread(run_loop, true);
+}
+
+static void check(void)
+{
+    EXPLORE_CHECK(it.offload == NULL);
+    EXPLORE_CHECK(it.back == it.accepted);
+}
+
+int main(int argument_count, char **arguments)
+{
+    static const struct explore_scenario scenarios[] = {
+        {"shutdown-endless-job", close_ends_endless_jobs, check, 3, false},
+        {"shutdown-two-jobs", close_while_jobs_run, check, 3, false},
+        {"offload-two-workers", two_workers, check, 2, false},
+        {"offload-heavy-jobs", heavy_jobs, check, 2, false},
+    };
+    return explore_main(scenarios, MR_ARRAY_SIZE(scenarios), argument_count, arguments);
+}
