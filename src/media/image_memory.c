@@ -22,7 +22,7 @@ static uint64_t decoder_bytes(const struct mr_image_info *info)
     case MR_IMAGE_PNG:
         return info->whole ? info->bands * sample : 0;
     case MR_IMAGE_WEBP:
-        return 8;
+        return 10;
     case MR_IMAGE_GIF:
         return 6;
     case MR_IMAGE_TIFF:
@@ -40,6 +40,12 @@ static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image
         return ops->quality >= 90 ? 8 : 5; /* coefficients, for optimal coding; from 90 on colours are not subsampled */
     case MR_IMAGE_PNG:
         return bands + bands / 2 + 1;
+    case MR_IMAGE_WEBP:
+        return 10;
+    case MR_IMAGE_GIF:
+        return 32; /* its quantiser works in floats */
+    case MR_IMAGE_TIFF:
+        return bands + 1;
     case MR_IMAGE_AVIF:
         return 40;
     default:
@@ -81,7 +87,7 @@ uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image
     if (info->format == MR_IMAGE_JPEG && info->whole)
         bytes += stored * 2 * info->bands;
     uint64_t width = (uint64_t)(info->width * plan.scale / plan.shrink) + 1;
-    bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, info->height) * bands * width;
+    bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
     if (plan.frames > 1) /* the whole strip, before and after */
         bytes += plan.frames * (stored + out) * 4;
     bytes += copies(ops, &plan, decoded, resized, out) * bands;
