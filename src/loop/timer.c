@@ -20,23 +20,16 @@ static void set_alarm(struct mr_loop *loop, uint64_t at)
     uv_timer_start(&loop->alarm, on_alarm, at_ms > now_ms ? at_ms - now_ms : 1, 0);
 }
 
-static uint64_t earliest_expiry(const struct mr_loop *loop)
+/* The timer that expires next, or NULL. */
+static struct mr_timer *earliest(const struct mr_loop *loop)
 {
-    uint64_t earliest = UINT64_MAX;
+    struct mr_timer *found = NULL;
 
     for (const struct mr_timer_list *list = loop->timer_lists; list != NULL; list = list->next_list)
-        if (list->duration_ns != 0 && list->head != NULL)
-            earliest = MR_MIN(earliest, list->head->expires_at);
-    return earliest;
-}
-
-/* One timer that is due, or NULL. */
-static struct mr_timer *find_due(const struct mr_loop *loop, uint64_t now)
-{
-    for (const struct mr_timer_list *list = loop->timer_lists; list != NULL; list = list->next_list)
-        if (list->duration_ns != 0 && list->head != NULL && list->head->expires_at <= now)
-            return list->head;
-    return NULL;
+        if (list->duration_ns != 0 && list->head != NULL &&
+            (found == NULL || list->head->expires_at < found->expires_at))
+            found = list->head;
+    return found;
 }
 
 static void on_alarm(uv_timer_t *handle)
@@ -46,14 +39,15 @@ static void on_alarm(uv_timer_t *handle)
     struct mr_timer *timer;
 
     loop->alarm_at = UINT64_MAX;
-    for (int budget = EXPIRIES_PER_TURN; budget > 0 && (timer = find_due(loop, started)) != NULL; budget--) {
+    for (int budget = EXPIRIES_PER_TURN; (timer = earliest(loop)) != NULL; budget--) {
+        if (budget == 0 || timer->expires_at > started)
+            break;
         struct mr_timer_list *list = timer->list;
         mr_timer_clear(timer);
         list->on_expire(timer);
     }
-    uint64_t next = earliest_expiry(loop);
-    if (next < loop->alarm_at) /* an on_expire may have set it already */
-        set_alarm(loop, next);
+    if (timer != NULL && timer->expires_at < loop->alarm_at) /* an on_expire may have set it already */
+        set_alarm(loop, timer->expires_at);
     mr_loop_leave(loop, "timers", started);
 }
 
