@@ -82,6 +82,7 @@ int mr_image_setup(void)
         return MR_EINTERNAL;
     GLogLevelFlags all = G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION;
     log_handler = g_log_set_handler("VIPS", all, on_vips_log, NULL);
+    g_log_set_default_handler(on_vips_log, NULL); /* GObject's complaints about what a file says are no better */
     vips_concurrency_set(1);
     vips_cache_set_max(0);
     if (vips_version(0) == 8 && vips_version(1) < 15)
@@ -95,6 +96,7 @@ void mr_image_teardown(void)
 {
     vips_shutdown();
     g_log_remove_handler("VIPS", log_handler);
+    g_log_set_default_handler(g_log_default_handler, NULL);
 }
 
 void mr_image_thread_end(void)
