@@ -70,6 +70,19 @@ static void histogram(FILE *out, const char *name, const char *label, const stru
     fprintf(out, "%s_count%s%s%s %llu\n", name, open, label, close, (unsigned long long)view->count);
 }
 
+/* What the buckets are too coarse for: p50, p90, p99, p99.9 and the maximum, since the start. (A label "quantile" is
+ * for summaries only.) */
+static void percentiles(FILE *out, const char *name, const struct mr_histogram_view *view)
+{
+    static const struct {
+        const char *text;
+        double percent;
+    } shown[] = {{"50", 50}, {"90", 90}, {"99", 99}, {"99.9", 99.9}, {"100", 100}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(shown); i++)
+        fprintf(out, "%s{percentile=\"%s\"} %.9f\n", name, shown[i].text,
+                (double)mr_histogram_percentile(view, shown[i].percent) / (double)MR_NS_PER_S);
+}
+
 /* ---- the loops ---- */
 
 /* Sum of one of the loops' HTTP counters. */
@@ -103,8 +116,12 @@ static void write_loops(FILE *out, const struct mr_service *service)
     }
     head(out, "millrace_loop_lag_seconds", "histogram", "How late a timer fired while requests were in flight.");
     histogram(out, "millrace_loop_lag_seconds", "", &lag);
+    head(out, "millrace_loop_lag_percentile_seconds", "gauge", "The same as percentiles since the start, to 3 %.");
+    percentiles(out, "millrace_loop_lag_percentile_seconds", &lag);
     head(out, "millrace_loop_busy_seconds", "histogram", "Time an iteration of a loop computed between two polls.");
     histogram(out, "millrace_loop_busy_seconds", "", &busy);
+    head(out, "millrace_loop_busy_percentile_seconds", "gauge", "The same as percentiles since the start, to 3 %.");
+    percentiles(out, "millrace_loop_busy_percentile_seconds", &busy);
     number(out, "millrace_loops", "gauge", service->loop_count, "Event loops.");
     number(out, "millrace_loop_iterations_total", "counter", iterations, "Iterations of all loops.");
     number(out, "millrace_loop_deliveries_total", "counter", deliveries, "Completions handed to loops.");

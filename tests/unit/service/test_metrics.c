@@ -87,6 +87,8 @@ static void numbers_of_the_loops_are_added(void **state)
     assert_true(value_of(text, "millrace_job_run_seconds_bucket{stage=\"image\",le=\"+Inf\"}") == 3);
     assert_true(value_of(text, "millrace_loop_lag_seconds_bucket{le=\"0.00025\"}") == 1);
     assert_true(value_of(text, "millrace_loop_lag_seconds_bucket{le=\"0.001\"}") == 3);
+    double longest = value_of(text, "millrace_loop_lag_percentile_seconds{percentile=\"100\"}");
+    assert_true(value_of(text, "millrace_loop_lag_percentile_seconds{percentile=\"50\"}") < longest);
     assert_true(value_of(text, "millrace_connections") == 6);
     assert_true(value_of(text, "millrace_requests_total{route=\"/pipe/image\",code=\"200\"}") == 15);
     assert_true(value_of(text, "millrace_requests_total{route=\"none\",code=\"404\"}") == 3);
