@@ -1,5 +1,6 @@
-/* The parking under every interleaving. What is looked at is a number of jobs, changed by relaxed operations only, so
- * that nothing but the parking's own orders makes a push visible. Properties:
+/* The parking under every interleaving. What is looked at is a number of jobs of each producer, changed by relaxed
+ * operations only, so that nothing but the parking's own orders makes a push visible, and seeing one producer's says
+ * nothing of the other's. Properties:
  *  - no wake-up is lost: while there is a job, not all workers sleep (it would show as a deadlock);
  *  - wake_all reaches every worker, and what was written before it is seen after;
  *  - nothing is left in the parking when nobody is in it: no waiter is counted, no signal wakes a later one in vain. */
@@ -9,34 +10,45 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define PRODUCERS 2
+
 static struct {
     struct mr_parking parking;
-    atomic_uint jobs;
-    unsigned pushes; /* of each producer */
+    unsigned producers, pushes; /* of each producer */
+    atomic_uint jobs[PRODUCERS];
     atomic_bool ending;
 } it;
 
 static void push(unsigned self)
 {
-    (void)self;
     for (unsigned i = 0; i < it.pushes; i++) {
-        atomic_fetch_add_explicit(&it.jobs, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&it.jobs[self], 1, memory_order_relaxed);
         mr_parking_wake_one(&it.parking);
     }
 }
 
 static bool have_job(void)
 {
-    return atomic_load_explicit(&it.jobs, memory_order_relaxed) > 0;
+    for (unsigned i = 0; i < it.producers; i++)
+        if (atomic_load_explicit(&it.jobs[i], memory_order_relaxed) > 0)
+            return true;
+    return false;
+}
+
+static bool take_from(atomic_uint *jobs)
+{
+    unsigned seen = atomic_load_explicit(jobs, memory_order_relaxed);
+
+    while (seen > 0)
+        if (atomic_compare_exchange_strong_explicit(jobs, &seen, seen - 1, memory_order_relaxed, memory_order_relaxed))
+            return true;
+    return false;
 }
 
 static bool take_job(void)
 {
-    unsigned jobs = atomic_load_explicit(&it.jobs, memory_order_relaxed);
-
-    while (jobs > 0)
-        if (atomic_compare_exchange_strong_explicit(&it.jobs, &jobs, jobs - 1, memory_order_relaxed,
-                                                    memory_order_relaxed))
+    for (unsigned i = 0; i < it.producers; i++)
+        if (take_from(&it.jobs[i]))
             return true;
     return false;
 }
@@ -114,6 +126,7 @@ static void start(unsigned workers, void (*worker)(unsigned index), unsigned pro
 {
     memset(&it, 0, sizeof(it));
     mr_parking_init(&it.parking);
+    it.producers = producers;
     it.pushes = pushes;
     for (unsigned i = 0; i < workers; i++)
         explore_thread(worker, i + 1);
@@ -158,7 +171,8 @@ static void check(void)
 
 static void check_all_taken(void)
 {
-    EXPLORE_CHECK(atomic_load(&it.jobs) == 0);
+    for (unsigned i = 0; i < it.producers; i++)
+        EXPLORE_CHECK(atomic_load(&it.jobs[i]) == 0);
     check();
 }
 

@@ -4,7 +4,7 @@
  *  - every accepted job comes back exactly once, whenever the offload is closed; a refused one does not;
  *  - a job that only ends when it is cancelled ends: close either marks it or keeps it from starting;
  *  - nobody touches a job after it came back, nor the offload after it was destroyed;
- *  - done() sees what work() wrote, work() what the submitter wrote;
+ *  - done() sees what work() wrote, work() and close what the submitter wrote;
  *  - heavy jobs never run on all workers at once, and the one that waited for that gets its turn;
  *  - destroy ends the workers, asleep or not. */
 #include "base/macros.h"
@@ -27,6 +27,8 @@ static struct {
     struct mr_offload *offload;
     struct mr_job jobs[JOBS];
     int input[JOBS], output[JOBS];
+    void (*work)(struct mr_job *job);
+    enum mr_lane lane;
     unsigned job_count, accepted, back;
     atomic_uint running;
     atomic_bool closer_ended, worker_ended[WORKERS];
@@ -150,8 +152,10 @@ static void done(struct mr_job *job)
 /* ---- threads -------------------------------------------------------------------------------------------------------
  */
 
+/* The job is written here, not in setup: who marks it must have seen that. */
 static void submit(unsigned i)
 {
+    it.jobs[i] = (struct mr_job){.work = it.work, .done = done, .loop = &it.loop, .lane = it.lane};
     it.input[i] = 7;
     int err = mr_offload_submit(it.offload, &it.jobs[i]);
     EXPLORE_CHECK(err == 0 || err == MR_ESHUTDOWN);
@@ -190,8 +194,8 @@ static void start(unsigned workers, unsigned jobs, void (*work)(struct mr_job *j
     mr_inbox_init(&it.loop.inbox);
     it.loops[0] = &it.loop;
     it.job_count = jobs;
-    for (unsigned i = 0; i < jobs; i++)
-        it.jobs[i] = (struct mr_job){.work = work, .done = done, .loop = &it.loop, .lane = lane};
+    it.work = work;
+    it.lane = lane;
     const struct mr_offload_config config = {
         .kind = MR_OFFLOAD_WORKERS, .workers = workers, .queue_depth = JOBS, .loops = it.loops, .loop_count = 1};
     EXPLORE_CHECK(mr_offload_create(&it.offload, &config) == 0);
