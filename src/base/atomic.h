@@ -2,10 +2,11 @@
  *
  *      mr_store(&ring->tail, tail + 1, release);
  *
- * queue.c, parking.c and inbox.c use these names only, for two readers: the person, who finds every order by searching
- * for its word, and the checks in tests/explore/, which put their own definitions in place of this header (it is
- * skipped when MR_BASE_ATOMIC_H is defined already) and run the same source under every interleaving.
- * Orders stand on the operations and never in a fence: ThreadSanitizer does not model fences. */
+ * queue.c, lanes.c, parking.c, runner.c and inbox.c use these names only, for two readers: the person, who finds every
+ * order by searching for its word, and tests/explore/mutate.py, which weakens one after the other and expects it to be
+ * found. The explorer itself needs no names: it runs the unchanged sources, compiled with -fsanitize=thread, on a
+ * machine of its own in place of the sanitizer's runtime. Orders stand on the operations and never in a fence: neither
+ * ThreadSanitizer nor that machine models fences. */
 #ifndef MR_BASE_ATOMIC_H
 #define MR_BASE_ATOMIC_H
 
