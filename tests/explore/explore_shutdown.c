@@ -5,7 +5,8 @@
  *  - a job that only ends when it is cancelled ends: close either marks it or keeps it from starting;
  *  - nobody touches a job after it came back, nor the offload after it was destroyed;
  *  - done() sees what work() wrote, work() and close what the submitter wrote;
- *  - heavy jobs never run on all workers at once, and the one that waited for that gets its turn;
+ *  - heavy jobs never run on all workers at once, and the one that waited for that gets its turn, also when the worker
+ *    that made room for it is busy with something else;
  *  - destroy ends the workers, asleep or not. */
 #include "base/macros.h"
 #include "explorer.h"
@@ -13,7 +14,7 @@
 #include <sched.h>
 #include <string.h>
 
-#define JOBS    2
+#define JOBS    3
 #define WORKERS 2
 
 struct mr_loop {
@@ -27,10 +28,10 @@ static struct {
     struct mr_offload *offload;
     struct mr_job jobs[JOBS];
     int input[JOBS], output[JOBS];
-    void (*work)(struct mr_job *job);
+    void (*work)(struct mr_job *job), (*last_work)(struct mr_job *job); /* NULL: the last is as the others */
     enum mr_lane lane;
     unsigned job_count, accepted, back;
-    atomic_uint running;
+    atomic_uint running, heavy_ended;
     atomic_bool closer_ended, worker_ended[WORKERS];
 } it;
 
@@ -137,6 +138,15 @@ static void work_heavily(struct mr_job *job)
     EXPLORE_CHECK(running < WORKERS);
     work_shortly(job);
     atomic_fetch_sub_explicit(&it.running, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&it.heavy_ended, 1, memory_order_relaxed);
+}
+
+/* Keeps its worker until the heavy jobs are through: the other worker has to run what is left of them. */
+static void work_until_heavy_ended(struct mr_job *job)
+{
+    while (atomic_load_explicit(&it.heavy_ended, memory_order_relaxed) < it.job_count - 1)
+        sched_yield();
+    work_shortly(job);
 }
 
 static void done(struct mr_job *job)
@@ -155,7 +165,11 @@ static void done(struct mr_job *job)
 /* The job is written here, not in setup: who marks it must have seen that. */
 static void submit(unsigned i)
 {
-    it.jobs[i] = (struct mr_job){.work = it.work, .done = done, .loop = &it.loop, .lane = it.lane};
+    bool last = it.last_work != NULL && i == it.job_count - 1;
+    it.jobs[i] = (struct mr_job){.work = last ? it.last_work : it.work,
+                                 .done = done,
+                                 .loop = &it.loop,
+                                 .lane = last ? MR_LANE_INTERACTIVE : it.lane};
     it.input[i] = 7;
     int err = mr_offload_submit(it.offload, &it.jobs[i]);
     EXPLORE_CHECK(err == 0 || err == MR_ESHUTDOWN);
@@ -227,6 +241,13 @@ static void heavy_jobs(void)
     explore_thread(run_loop, true);
 }
 
+static void heavy_job_left(void)
+{
+    start(2, 3, work_heavily, MR_LANE_HEAVY);
+    it.last_work = work_until_heavy_ended;
+    explore_thread(run_loop, true);
+}
+
 static void check(void)
 {
     EXPLORE_CHECK(it.offload == NULL);
@@ -240,6 +261,7 @@ int main(int argument_count, char **arguments)
         {"shutdown-two-jobs", close_while_jobs_run, check, 3, false},
         {"offload-two-workers", two_workers, check, 2, false},
         {"offload-heavy-jobs", heavy_jobs, check, 2, false},
+        {"offload-heavy-job-left", heavy_job_left, check, 2, false},
     };
     return explore_main(scenarios, MR_ARRAY_SIZE(scenarios), argument_count, arguments);
 }

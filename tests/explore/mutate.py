@@ -31,7 +31,7 @@ PROGRAMS = {"queue": ["workers/queue.c"], "parking": ["workers/parking.c"], "inb
 # Who judges a change of a file: a program and its scenarios; none named: all of them.
 JUDGES = {"workers/queue.c": ["queue"], "workers/parking.c": ["parking"], "loop/inbox.c": ["inbox"],
           "workers/runner.c": ["shutdown", "shutdown-endless-job", "shutdown-two-jobs"],
-          "workers/offload_workers.c": ["shutdown", "shutdown-two-jobs"],
+          "workers/offload_workers.c": ["shutdown", "shutdown-two-jobs", "offload-heavy-job-left"],
           "workers/offload.c": ["shutdown", "shutdown-two-jobs"]}
 ORDERED = ["workers/queue.c", "workers/parking.c", "workers/runner.c", "loop/inbox.c"]
 WEAKER = {"acquire": ["relaxed"], "release": ["relaxed"], "acq_rel": ["relaxed", "acquire", "release"],
@@ -56,6 +56,10 @@ BY_HAND = [
     struct mr_job *job = look(offload, runner);
 """, """    struct mr_job *job = look(offload, runner);
     mr_parking_prepare(&offload->parking);
+"""),
+    ("workers/offload_workers.c", "room for a heavy job is told to nobody", """        runner->picker.heavy_freed = false;
+        mr_parking_wake_one(&offload->parking);
+""", """        runner->picker.heavy_freed = false;
 """),
     ("workers/offload.c", "wake-up before the push",
      """    err = mr_queue_try_push(offload->queue, index, job);
