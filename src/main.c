@@ -1,8 +1,10 @@
-/* main.c -- the server `millrace`: options -> service -> run -> drain.
- * Exit status: 0 drained, 1 could not start or was cut, 2 an option is wrong. */
+/* main.c -- the server `millrace`: options -> service (or the supervisor of several) -> run -> drain. `millrace pipe`
+ * and the like: command/. Exit status: 0 drained, 1 could not start or was cut, 2 an option is wrong. */
 #include "base/log.h"
-#include "media/image.h"
+#include "command/command.h"
+#include "service/cluster.h"
 #include "service/config.h"
+#include "service/process.h"
 #include "service/service.h"
 #include "service/systemd.h"
 #include <errno.h>
@@ -27,12 +29,12 @@ static void reload(struct mr_service *service)
     mr_config_free(&config);
 }
 
-static int serve(const struct mr_config *config)
+static int serve(const struct mr_config *config, const struct mr_child *child)
 {
     struct mr_service *service;
     struct mr_fault fault;
     unsigned passed = mr_systemd_listen_fds();
-    int err = mr_service_create(&service, config, &fault);
+    int err = mr_service_create(&service, config, child, &fault);
     if (err == 0)
         err = mr_service_listen(service, passed, &fault);
     int status = err == MR_EPARAM ? 2 : 1;
@@ -47,29 +49,41 @@ static int serve(const struct mr_config *config)
     return status;
 }
 
-static int run(const struct mr_config *config)
+/* One process. child: what its supervisor told it, or NULL. */
+static int run_process(const struct mr_config *config, const struct mr_child *child)
 {
-    /* A core file would hold what clients sent. */
-    setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
-    if (mr_log_start((enum mr_log_level)config->log_level, (enum mr_log_format)config->log_format, config->log_file) !=
+    if (mr_process_begin(config) != 0)
+        return 1;
+    int status = serve(config, child);
+    mr_process_end();
+    return status;
+}
+
+static int run_cluster(const struct mr_config *config)
+{
+    if (mr_log_open((enum mr_log_level)config->log_level, (enum mr_log_format)config->log_format, config->log_file) !=
         0) {
         fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log_file, strerror(errno));
         return 1;
     }
-    int status = 1;
-    if (mr_image_setup() != 0) {
-        fprintf(stderr, "millrace: libvips cannot be started\n");
-    } else {
-        status = serve(config);
-        mr_image_teardown();
-    }
+    int status = mr_cluster_run(config, run_process);
     mr_log_stop();
     return status;
+}
+
+static int run(const struct mr_config *config)
+{
+    /* A core file would hold what clients sent. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
+    return config->processes > 1 ? run_cluster(config) : run_process(config, NULL);
 }
 
 int main(int argc, char **argv)
 {
     struct mr_config config;
+    mr_command_main *command = mr_command_find(argc, argv);
+    if (command != NULL)
+        return command(argc - 1, argv + 1);
     argument_count = argc;
     arguments = argv;
     int status = 0;

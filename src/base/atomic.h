@@ -21,4 +21,14 @@
 #define mr_compare_swap(object, expected, desired, success, failure) \
     atomic_compare_exchange_strong_explicit(object, expected, desired, memory_order_##success, memory_order_##failure)
 
+/* For a thread that looks at an atomic again and again: leave the core's means to others for some tens of ns. */
+static inline void mr_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");
+#endif
+}
+
 #endif

@@ -45,7 +45,13 @@
     X(MR_ETRANSFER,       -30,   501, "unsupported-transfer",     "That transfer coding is not implemented.")          \
     X(MR_EHTTPMETHOD,     -31,   501, "unknown-method",           "That method is not implemented.")                   \
     X(MR_EVERSION,        -32,   505, "http-version",             "Only HTTP/1.0 and HTTP/1.1 are spoken here.")       \
-    X(MR_EGONE,           -33,   400, "client-gone",              "The client went away.")
+    X(MR_EGONE,           -33,   400, "client-gone",              "The client went away.")                             \
+    X(MR_EFORMAT,         -34,   415, "wrong-format",             "The body is not in the format that this stage reads.")\
+    X(MR_ECORRUPT,        -35,   422, "corrupt-input",            "The body is damaged or truncated.")                 \
+    X(MR_EEXPANSION,      -36,   413, "expansion",                "The body expands to more than is allowed.")         \
+    X(MR_ENOKEY,          -37,   422, "no-matching-key",          "None of the keys at hand opens this file.")         \
+    X(MR_EKEYWORK,        -38,   422, "work-factor",              "The passphrase of this file takes too much work.")    \
+    X(MR_ELISTENERS,      -39,   503, "too-many-listeners",       "Too many listen to the live figures.")
 // clang-format on
 
 enum mr_error {

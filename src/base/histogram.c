@@ -18,16 +18,18 @@ static unsigned cell_of(uint64_t value)
     return ((shift + 1) << MR_HISTOGRAM_SUB_BITS) + ((unsigned)(value >> shift) & (SUB_CELLS - 1));
 }
 
-/* The largest value that is counted in the cell. */
-static uint64_t upper_edge(unsigned cell)
+uint64_t mr_histogram_cell_lowest(unsigned cell)
 {
+    MR_ASSERT(cell < MR_HISTOGRAM_CELLS);
     if (cell < SUB_CELLS)
         return cell;
-    if (cell == LAST_CELL)
-        return UINT64_MAX;
     unsigned shift = (cell >> MR_HISTOGRAM_SUB_BITS) - 1;
-    uint64_t first = (uint64_t)(SUB_CELLS + (cell & (SUB_CELLS - 1))) << shift;
-    return first + ((uint64_t)1 << shift) - 1;
+    return (uint64_t)(SUB_CELLS + (cell & (SUB_CELLS - 1))) << shift;
+}
+
+uint64_t mr_histogram_cell_highest(unsigned cell)
+{
+    return cell == LAST_CELL ? UINT64_MAX : mr_histogram_cell_lowest(cell + 1) - 1;
 }
 
 /* There is one writer, so a load and a store are an increment that nobody loses, without a locked instruction.
@@ -69,6 +71,19 @@ void mr_histogram_read(const struct mr_histogram *histogram, struct mr_histogram
     view->max = MR_MAX(view->max, max);
 }
 
+void mr_histogram_since(struct mr_histogram_view *view, const struct mr_histogram_view *earlier)
+{
+    unsigned highest = 0;
+    for (unsigned cell = 0; cell < MR_HISTOGRAM_CELLS; cell++) {
+        view->cells[cell] -= earlier->cells[cell];
+        if (view->cells[cell] > 0)
+            highest = cell;
+    }
+    view->count -= earlier->count;
+    view->sum -= earlier->sum;
+    view->max = view->count > 0 ? MR_MIN(mr_histogram_cell_highest(highest), view->max) : 0;
+}
+
 /* How many values must lie at or below the percentile: at least one. The small term takes back what binary fractions
  * add (99.9 % of 1000 is 999, and not the 1000 that rounding up 999.0000000000001 gives). */
 static uint64_t rank_of(const struct mr_histogram_view *view, double percent)
@@ -86,7 +101,7 @@ uint64_t mr_histogram_percentile(const struct mr_histogram_view *view, double pe
     for (unsigned cell = 0; cell < MR_HISTOGRAM_CELLS; cell++) {
         seen += view->cells[cell];
         if (seen >= rank)
-            return MR_MIN(upper_edge(cell), view->max);
+            return MR_MIN(mr_histogram_cell_highest(cell), view->max);
     }
     MR_UNREACHABLE();
 }

@@ -36,11 +36,20 @@ void mr_histogram_record_missed(struct mr_histogram *histogram, uint64_t value, 
 /* Any reader: add the histogram's counts into *view (start with a zeroed one; several histograms may be added). */
 void mr_histogram_read(const struct mr_histogram *histogram, struct mr_histogram_view *view);
 
+/* What was recorded between two readings of the same histograms: take the earlier one off *view. Its max is then known
+ * to its cell's precision. */
+void mr_histogram_since(struct mr_histogram_view *view, const struct mr_histogram_view *earlier);
+
 /* The value at or below which `percent` (0..100) of the recorded values lie: the upper edge of its cell, never above
  * the recorded maximum. 0 for an empty view. */
 uint64_t mr_histogram_percentile(const struct mr_histogram_view *view, double percent);
 /* How many recorded values lie above that percentile's rank: a percentile with fewer than 10 is not worth printing. */
 uint64_t mr_histogram_samples_above(const struct mr_histogram_view *view, double percent);
+/* The values that are counted in view->cells[cell]: from lowest to highest. Cells in order hold values in order, so a
+ * loop over them walks the recorded values from small to large. The last cell's highest is UINT64_MAX: cut it at
+ * view->max. */
+uint64_t mr_histogram_cell_lowest(unsigned cell);
+uint64_t mr_histogram_cell_highest(unsigned cell);
 /* How many values are at or below `value`, to the cell's precision: a bucket of a Prometheus histogram. */
 uint64_t mr_histogram_count_at_or_below(const struct mr_histogram_view *view, uint64_t value);
 

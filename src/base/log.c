@@ -215,9 +215,20 @@ bool mr_log_enabled(enum mr_log_level level)
     return (int)level <= atomic_load_explicit(&log_level, memory_order_relaxed);
 }
 
-int mr_log_start(enum mr_log_level level, enum mr_log_format format, const char *path)
+static void set_form(enum mr_log_level level, enum mr_log_format format)
 {
     mr_log_set_level(level);
     atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
+}
+
+int mr_log_open(enum mr_log_level level, enum mr_log_format format, const char *path)
+{
+    set_form(level, format);
+    return mr_log_writer_open(path);
+}
+
+int mr_log_start(enum mr_log_level level, enum mr_log_format format, const char *path)
+{
+    set_form(level, format);
     return mr_log_writer_start(path);
 }

@@ -12,6 +12,7 @@
 #define MR_BASE_LOG_H
 
 #include "base/slice.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,7 +25,10 @@ enum mr_log_format { MR_LOG_LOGFMT, MR_LOG_JSON };
 /* Start the logger thread. path NULL: standard error. 0 or MR_EIO (errno tells). Before start and after stop, lines go
  * to standard error directly. */
 int mr_log_start(enum mr_log_level level, enum mr_log_format format, const char *path);
-/* Write everything pending and end the thread. */
+/* The same without a thread, for a process that is going to fork: each line is written at once, by who logs. start may
+ * follow, in the process or in its child. */
+int mr_log_open(enum mr_log_level level, enum mr_log_format format, const char *path);
+/* Write everything pending, end the thread if there is one, close the file. */
 void mr_log_stop(void);
 /* Write what is pending at once, from the calling thread: for the last moment before an abort. Best effort: a line
  * that the logger's thread has just taken may be missing. */
@@ -33,6 +37,8 @@ void mr_log_flush(void);
 void mr_log_reopen(void);
 void mr_log_set_level(enum mr_log_level level);
 uint64_t mr_log_dropped(void); /* lines lost to the bound since start */
+/* Count them in *dropped from now on, which is not zeroed; NULL: in a counter of the log's own. */
+void mr_log_count_in(_Atomic uint64_t *dropped);
 
 /* Is this level written? Ask before collecting costly fields. */
 bool mr_log_enabled(enum mr_log_level level);

@@ -3,7 +3,10 @@
  * (Treiber's): one compare-and-swap, and a semaphore post when the stack was empty. The logger's thread then waits a
  * few milliseconds for more, takes the whole stack with one exchange (so no ABA: nodes are never popped singly),
  * reverses it into the order of arrival and writes it with writev. What waits and what is being written counts against
- * MR_LOG_PENDING_MAX, so a disk that hangs costs lines and never memory or time. */
+ * MR_LOG_PENDING_MAX, so a disk that hangs costs lines and never memory or time.
+ *
+ * Several processes may write to one place: a file is opened for appending, where each writev is whole; and to what is
+ * none (a pipe, a socket) no more is written at once than PIPE_BUF, which the kernel does not tear apart. */
 #define _GNU_SOURCE 1 /* dup3 */
 #include "base/log_writer.h"
 #include "base/assert.h"
@@ -13,6 +16,7 @@
 #include "base/macros.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,15 +43,24 @@ struct node {
 static struct {
     _Atomic(struct node *) pending; /* newest first; pushed by any thread, taken by whoever writes */
     atomic_size_t pending_bytes;    /* of nodes that wait or are being written */
-    _Atomic uint64_t dropped;
+    _Atomic uint64_t own_dropped;
+    _Atomic(_Atomic uint64_t *) dropped; /* where dropped lines are counted */
+    _Atomic uint64_t unreported;         /* of these, not yet told in the log */
     atomic_bool running, stopping, reopen_wanted;
     sem_t wake;
     pthread_t thread;
     pthread_mutex_t writing; /* held from taking lines to having written them: keeps their order */
     int fd;
-    char *path;              /* NULL: standard error */
-    uint64_t reported_drops; /* the logger's thread only */
-} logger = {.writing = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO};
+    size_t bytes_max; /* of one write: see above */
+    char *path;       /* NULL: standard error */
+} logger = {
+    .dropped = &logger.own_dropped, .writing = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .bytes_max = PIPE_BUF};
+
+static void count_dropped(uint64_t lines)
+{
+    atomic_fetch_add_explicit(atomic_load_explicit(&logger.dropped, memory_order_relaxed), lines, memory_order_relaxed);
+    atomic_fetch_add_explicit(&logger.unreported, lines, memory_order_relaxed);
+}
 
 /* After a failed write. Standard error may be shared with one who made it non-blocking: then wait for room. */
 static bool may_try_again(int fd)
@@ -77,18 +91,20 @@ static bool write_all(int fd, struct iovec *runs, int count)
     return true;
 }
 
-/* Up to RUNS_MAX nodes at the front of the list are written and freed. Returns the rest. */
+/* Up to RUNS_MAX nodes and bytes_max at the front of the list are written and freed. Returns the rest. */
 static struct node *write_some(struct node *list, bool *failed)
 {
     struct iovec runs[RUNS_MAX];
     int count = 0;
     size_t bytes = 0;
     for (struct node *node = list; node != NULL && count < RUNS_MAX; node = node->next) {
+        if (count > 0 && bytes + node->len > logger.bytes_max)
+            break;
         runs[count++] = (struct iovec){.iov_base = node->text, .iov_len = node->len};
         bytes += node->len;
     }
     if (!write_all(logger.fd, runs, count)) {
-        atomic_fetch_add_explicit(&logger.dropped, (uint64_t)count, memory_order_relaxed);
+        count_dropped((uint64_t)count);
         *failed = true;
     }
     for (; count > 0; count--) {
@@ -141,14 +157,14 @@ void mr_log_write(const char *text, size_t len)
 {
     /* Acquire pairs with the release in mr_log_writer_start(): the semaphore is there. */
     if (!atomic_load_explicit(&logger.running, memory_order_acquire)) {
-        write_all(STDERR_FILENO, &(struct iovec){.iov_base = (char *)(uintptr_t)text, .iov_len = len}, 1);
+        write_all(logger.fd, &(struct iovec){.iov_base = (char *)(uintptr_t)text, .iov_len = len}, 1);
         return;
     }
     size_t before = atomic_fetch_add_explicit(&logger.pending_bytes, len, memory_order_relaxed);
     struct node *node = before + len <= MR_LOG_PENDING_MAX ? malloc(sizeof(*node) + len) : NULL;
     if (node == NULL) {
         atomic_fetch_sub_explicit(&logger.pending_bytes, len, memory_order_relaxed);
-        atomic_fetch_add_explicit(&logger.dropped, 1, memory_order_relaxed);
+        count_dropped(1);
         return;
     }
     node->len = len;
@@ -158,7 +174,12 @@ void mr_log_write(const char *text, size_t len)
 
 uint64_t mr_log_dropped(void)
 {
-    return atomic_load_explicit(&logger.dropped, memory_order_relaxed);
+    return atomic_load_explicit(atomic_load_explicit(&logger.dropped, memory_order_relaxed), memory_order_relaxed);
+}
+
+void mr_log_count_in(_Atomic uint64_t *dropped)
+{
+    atomic_store_explicit(&logger.dropped, dropped != NULL ? dropped : &logger.own_dropped, memory_order_relaxed);
 }
 
 void mr_log_flush(void)
@@ -201,14 +222,13 @@ static void reopen(void)
 /* In the log itself, where the gap is. */
 static void report_drops(void)
 {
-    uint64_t dropped = mr_log_dropped();
-    if (dropped == logger.reported_drops)
+    uint64_t dropped = atomic_exchange_explicit(&logger.unreported, 0, memory_order_relaxed);
+    if (dropped == 0)
         return;
     struct mr_log_line line;
     mr_log_begin(&line, MR_LOG_WARN, "Log lines were dropped.");
-    mr_log_int(&line, "dropped", (int64_t)(dropped - logger.reported_drops));
+    mr_log_int(&line, "dropped", (int64_t)dropped);
     mr_log_end(&line);
-    logger.reported_drops = dropped;
 }
 
 static bool write_batch(void)
@@ -246,16 +266,27 @@ static int start_thread(void)
     return error;
 }
 
-int mr_log_writer_start(const char *path)
+int mr_log_writer_open(const char *path)
 {
     MR_ASSERT(!atomic_load(&logger.running));
     int fd = path == NULL ? STDERR_FILENO : open_file(path);
     if (fd < 0)
         return MR_EIO;
+    close_file(); /* of an earlier opening, perhaps before a fork */
+    struct stat status;
     logger.fd = fd;
     logger.path = path == NULL ? NULL : strdup(path);
-    logger.reported_drops = 0;
-    atomic_store(&logger.dropped, 0);
+    logger.bytes_max = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? SIZE_MAX : PIPE_BUF;
+    return MR_OK;
+}
+
+int mr_log_writer_start(const char *path)
+{
+    int err = mr_log_writer_open(path);
+    if (err != MR_OK)
+        return err;
+    atomic_store(&logger.own_dropped, 0);
+    atomic_store(&logger.unreported, 0);
     atomic_store(&logger.stopping, false);
     sem_init(&logger.wake, 0, 0);
     int error = start_thread();
@@ -271,8 +302,10 @@ int mr_log_writer_start(const char *path)
 
 void mr_log_stop(void)
 {
-    if (!atomic_load(&logger.running))
+    if (!atomic_load(&logger.running)) {
+        close_file();
         return;
+    }
     atomic_store(&logger.stopping, true);
     sem_post(&logger.wake);
     pthread_join(logger.thread, NULL);
@@ -283,8 +316,11 @@ void mr_log_stop(void)
 
 void mr_log_reopen(void)
 {
-    if (!atomic_load(&logger.running))
+    if (!atomic_load(&logger.running)) {
+        if (logger.path != NULL)
+            reopen();
         return;
+    }
     atomic_store(&logger.reopen_wanted, true);
     sem_post(&logger.wake);
 }

@@ -4,7 +4,9 @@
 
 #include <stddef.h>
 
-/* Start the logger's thread. path NULL: standard error. 0 or MR_EIO (errno tells). */
+/* Open where lines go, which are written at once. path NULL: standard error. 0 or MR_EIO (errno tells). */
+int mr_log_writer_open(const char *path);
+/* The same, and start the logger's thread. */
 int mr_log_writer_start(const char *path);
 
 /* Queue a copy of one whole line, newline included; before start and after stop write it at once. Never blocks in

@@ -192,14 +192,34 @@ static const struct mr_option *find_flag(const struct parser *parser, struct mr_
     return option;
 }
 
+/* False: there is one already. */
+static bool assign_operand(const struct parser *parser, const struct mr_option *operand, const char *word)
+{
+    char **field = (void *)(parser->config + operand->offset);
+    bool is_first = *field == NULL;
+    if (is_first)
+        *field = copy_text(mr_slice_of(word));
+    return is_first;
+}
+
+/* A word that is no option. */
+static int take_operand(struct parser *parser, const char *word)
+{
+    const struct mr_option *operand = parser->program->operand;
+    bool is_operand = operand != NULL && word[0] != '-' && word[0] != '\0';
+    if (is_operand && assign_operand(parser, operand, word))
+        return 1;
+    const char *why = is_operand ? "one word too many" : "not an option";
+    fprintf(parser->complaints, "%s: %s: %s (%s)\n", parser->program->name, word, why, parser->where);
+    return 0;
+}
+
 /* One argument, and the next one where it is the value. Returns how many were taken; 0: complained. */
 static int take_argument(struct parser *parser, char *const *argv, enum mr_options_result *out)
 {
     struct mr_slice value = mr_slice_of(argv[0]), name = mr_slice_cut(&value, '=');
-    if (name.len < 3 || memcmp(name.at, "--", 2) != 0) {
-        fprintf(parser->complaints, "%s: %s: not an option (%s)\n", parser->program->name, argv[0], parser->where);
-        return 0;
-    }
+    if (name.len < 3 || memcmp(name.at, "--", 2) != 0)
+        return take_operand(parser, argv[0]);
     name = (struct mr_slice){.at = name.at + 2, .len = name.len - 2};
     const struct mr_option *option = find_flag(parser, name, &value);
     if (option == NULL)
@@ -382,15 +402,22 @@ enum mr_options_result mr_options_parse(const struct mr_options_program *program
     return good ? result : MR_OPTIONS_WRONG;
 }
 
+static void free_text(char **field)
+{
+    free(*field);
+    *field = NULL;
+}
+
 void mr_options_free(const struct mr_options_program *program, void *config)
 {
+    if (program->operand != NULL)
+        free_text((void *)((char *)config + program->operand->offset));
     for (const struct mr_option *option = program->options; option->spec.name != NULL; option++) {
         void *field = (char *)config + option->offset;
         if (option->repeatable) {
             free_list(field);
         } else if (option->spec.type == MR_PARAM_TEXT) {
-            free(*(char **)field);
-            *(char **)field = NULL;
+            free_text(field);
         }
     }
 }

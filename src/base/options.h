@@ -39,6 +39,9 @@ struct mr_options_program {
     const char *env_prefix;          /* "MILLRACE" */
     const char *usage;               /* what stands on top of --help */
     const struct mr_option *options; /* ends with a row whose spec.name is NULL */
+    /* The one word of the command line that is no option, before, between or behind them (type TEXT; the field stays
+     * NULL without it); NULL: the program takes none. */
+    const struct mr_option *operand;
 };
 
 enum mr_options_result { MR_OPTIONS_RUN, MR_OPTIONS_HELP, MR_OPTIONS_VERSION, MR_OPTIONS_CHECK, MR_OPTIONS_WRONG };

@@ -287,6 +287,16 @@ void mr_param_describe(const struct mr_param_spec *spec, char *out, size_t size)
         write_range(&to, spec);
 }
 
+struct mr_slice mr_param_shown_name(struct mr_slice name)
+{
+    bool is_plain = name.len <= 32;
+    for (size_t i = 0; i < name.len && is_plain; i++) {
+        char c = name.at[i];
+        is_plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    }
+    return is_plain ? name : MR_SLICE("*");
+}
+
 const struct mr_param_spec *mr_param_find(const struct mr_param_spec *table, struct mr_slice name)
 {
     for (; table->name != NULL; table++) {

@@ -55,6 +55,10 @@ int mr_param_parse(const struct mr_param_spec *spec, struct mr_slice text, struc
 /* Write what is allowed, to stand behind "must be": "an integer from 1 to 1024". Cut to what fits, NUL included. */
 void mr_param_describe(const struct mr_param_spec *spec, char *out, size_t size);
 
+/* A name that came from outside, as it may be said and logged: itself if it could be a parameter's (up to 32 of a to z,
+ * digits, '-', '_', '.'), else "*". It may be a secret that stands in the wrong place. */
+struct mr_slice mr_param_shown_name(struct mr_slice name);
+
 /* The row called `name`, or NULL. The table ends with a row whose name is NULL. */
 const struct mr_param_spec *mr_param_find(const struct mr_param_spec *table, struct mr_slice name);
 

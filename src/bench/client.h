@@ -58,9 +58,11 @@ struct mr_client {
     uint64_t received;          /* read-only: bytes since the last send */
     uint64_t answers;           /* read-only: on this connection */
 
-    uint64_t intended_at; /* the owner's, as all below: when the request in flight was meant to leave */
-    struct mr_client *next_free;
-    bool in_free_list;
+    /* The owner's, as all below. */
+    uint64_t intended_at;             /* when its request, in flight or waiting for it to open, was meant to leave */
+    uint64_t opened_at, connected_at; /* connected_at 0: not yet */
+    struct mr_client *next_free, *next_closed;
+    bool in_free_list, has_waiting_request;
     void *owner;
 };
 

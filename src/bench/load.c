@@ -1,70 +1,22 @@
 #include "bench/load.h"
-#include "base/clock.h"
-#include "base/macros.h"
-#include "base/options.h"
+#include "base/assert.h"
+#include "bench/hgrm.h"
+#include "bench/load_arguments.h"
 #include "bench/load_report.h"
 #include "bench/load_run.h"
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
-struct load_config {
-    double rate;
-    int64_t connections;
-    uint64_t warmup, duration, grace, lateness_max;
-    char *method, *body;
-    struct mr_option_list headers;
-    bool json;
-};
-
-#define FIELD(name) .offset = offsetof(struct load_config, name)
-
-static const struct mr_option options[] = {
-    {{"rate", MR_PARAM_NUMBER, .max = 10e6, .unit = "/s", .text = "requests to send in a second; 0: closed loop"},
-     "N",
-     "100",
-     FIELD(rate),
-     false},
-    {{"connections", MR_PARAM_INT, .min = 1, .max = 1e6, .text = "connections, all opened before the run"},
-     "N",
-     "16",
-     FIELD(connections),
-     false},
-    {{"duration", MR_PARAM_TIME, .text = "how long to measure"}, "TIME", "10s", FIELD(duration), false},
-    {{"warmup", MR_PARAM_TIME, .text = "send for so long before measuring"}, "TIME", "1s", FIELD(warmup), false},
-    {{"grace", MR_PARAM_TIME, .text = "wait so long at the end for answers still due"},
-     "TIME",
-     "10s",
-     FIELD(grace),
-     false},
-    {{"method", MR_PARAM_TEXT, .text = "the request's method (default: GET, with a body POST)"},
-     "NAME",
-     NULL,
-     FIELD(method),
-     false},
-    {{"header", MR_PARAM_TEXT, .text = "a further header line; repeatable"},
-     "\"NAME: VALUE\"",
-     NULL,
-     FIELD(headers),
-     true},
-    {{"body", MR_PARAM_TEXT, .text = "send this file with every request"}, "FILE", NULL, FIELD(body), false},
-    {{"max-lateness", MR_PARAM_TIME, .text = "the run is invalid when 1 % is sent later than this"},
-     "TIME",
-     "10ms",
-     FIELD(lateness_max),
-     false},
-    {{"json", MR_PARAM_BOOL, .text = "write the result as JSON"}, NULL, NULL, FIELD(json), false},
-    {{0}, NULL, NULL, 0, false},
-};
-
-static const struct mr_options_program program = {
-    .name = "millrace-bench load",
-    .env_prefix = "MILLRACE_BENCH",
-    .usage =
-        "usage: millrace-bench load URL [options]\n"
-        "\n"
-        "Send HTTP/1.1 requests to URL at a constant rate and report how long the answers took, from the moment each\n"
-        "request was meant to leave (so that a stalled server cannot hide), and how late the generator itself was.\n"
-        "URL: http://HOST[:PORT][/TARGET] or unix:PATH[:/TARGET]\n",
-    .options = options,
+/* One run. Arrays with an element a stream. */
+struct load {
+    const struct mr_load_arguments *arguments;
+    struct mr_target targets[MR_LOAD_STREAMS_MAX];
+    struct mr_wire wires[MR_LOAD_STREAMS_MAX];
+    struct mr_load_stream_config configs[MR_LOAD_STREAMS_MAX];
+    struct mr_load_result results[MR_LOAD_STREAMS_MAX];
+    struct mr_load_report reports[MR_LOAD_STREAMS_MAX];
+    bool said_open;
 };
 
 static int complain(const struct mr_fault *fault)
@@ -73,67 +25,152 @@ static int complain(const struct mr_fault *fault)
     return fault->error == MR_EPARAM ? 2 : 1;
 }
 
-static int measure(const struct load_config *config, const char *url)
+/* ---- Before ---- */
+
+static const char *method_of(const struct mr_load_stream_arguments *stream)
+{
+    if (stream->method != NULL)
+        return stream->method;
+    return stream->body != NULL ? "POST" : "GET";
+}
+
+static int prepare_stream(struct load *load, unsigned i, struct mr_fault *fault)
+{
+    const struct mr_load_stream_arguments *stream = &load->arguments->streams[i];
+    struct mr_target *target = &load->targets[i];
+    if (mr_target_parse(target, stream->url, fault) != MR_OK || mr_target_resolve(target, fault) != MR_OK ||
+        mr_wire_build(&load->wires[i], target, method_of(stream), stream->headers.values, stream->headers.count,
+                      stream->body, fault) != MR_OK)
+        return (int)fault->error;
+    load->configs[i] = (struct mr_load_stream_config){
+        .target = target,
+        .wire = &load->wires[i],
+        .rate = stream->rate,
+        .arrivals = (enum mr_load_arrivals)stream->arrivals,
+        .seed = (uint64_t)stream->seed,
+        .connections = (unsigned)stream->connections,
+        .connect = (enum mr_load_connect)stream->connect,
+        .expected_status = (int)stream->expect_status,
+        .start = stream->start,
+        .warmup = stream->warmup,
+        .duration = stream->duration,
+        .grace = load->arguments->streams[0].run.grace,
+        .slot = load->arguments->streams[0].run.slot,
+    };
+    load->reports[i] = (struct mr_load_report){
+        .name = stream->name,
+        .method = method_of(stream),
+        .url = stream->url,
+        .config = &load->configs[i],
+        .result = &load->results[i],
+        .lateness_max = load->arguments->streams[0].run.lateness_max,
+    };
+    return MR_OK;
+}
+
+static int prepare(struct load *load, struct mr_fault *fault)
+{
+    int error = MR_OK;
+    for (unsigned i = 0; i < load->arguments->count && error == MR_OK; i++)
+        error = prepare_stream(load, i, fault);
+    return error;
+}
+
+/* ---- Meanwhile ---- */
+
+static bool on_tick(void *context, const struct mr_load_progress *progress)
+{
+    struct load *load = context;
+    if (progress->is_open && !load->said_open)
+        fputs("connections are open, the run begins\n", stderr);
+    load->said_open = progress->is_open;
+    return true;
+}
+
+/* ---- Afterwards ---- */
+
+static int write_hgrm(const char *path, const struct mr_histogram *histogram, struct mr_fault *fault)
+{
+    struct mr_histogram_view view = {0};
+    mr_histogram_read(histogram, &view);
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        return mr_fault_set(fault, MR_EIO, "cannot write %s: %s", path, strerror(errno));
+    mr_hgrm_write(file, &view);
+    bool is_bad = ferror(file) != 0;
+    is_bad |= fclose(file) != 0;
+    return is_bad ? mr_fault_set(fault, MR_EIO, "cannot write %s", path) : MR_OK;
+}
+
+/* One stream: the file. Several: a file each, in that directory. */
+static int write_hgrms(const struct load *load, struct mr_fault *fault)
+{
+    const char *path = load->arguments->streams[0].run.hgrm;
+    if (path == NULL)
+        return MR_OK;
+    if (load->arguments->count == 1)
+        return write_hgrm(path, &load->results[0].latency, fault);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        return mr_fault_set(fault, MR_EIO, "cannot make %s: %s", path, strerror(errno));
+    int error = MR_OK;
+    for (unsigned i = 0; i < load->arguments->count && error == MR_OK; i++) {
+        char file[4096];
+        snprintf(file, sizeof(file), "%s/%s.hgrm", path, load->arguments->streams[i].name);
+        error = write_hgrm(file, &load->results[i].latency, fault);
+    }
+    return error;
+}
+
+static void release(struct load *load)
+{
+    for (unsigned i = 0; i < load->arguments->count; i++) {
+        mr_wire_free(&load->wires[i]);
+        mr_load_result_free(&load->results[i]);
+    }
+    free(load);
+}
+
+static int measure(const struct mr_load_arguments *arguments)
 {
     struct mr_fault fault;
-    struct mr_target target;
-    struct mr_wire wire = {0};
-    struct mr_load_result *result = calloc(1, sizeof(*result));
-    const char *method = config->method != NULL ? config->method : config->body != NULL ? "POST" : "GET";
-    const struct mr_load_stream_config stream = {
-        .target = &target, .wire = &wire, .rate = config->rate, .connections = (unsigned)config->connections};
-    const struct mr_load_times times = {.warmup = config->warmup, .duration = config->duration, .grace = config->grace};
-    const struct mr_load_report report = {.method = method,
-                                          .url = url,
-                                          .rate = config->rate,
-                                          .connections = stream.connections,
-                                          .warmup = config->warmup,
-                                          .duration = config->duration,
-                                          .lateness_max = config->lateness_max,
-                                          .result = result};
+    struct load *load = calloc(1, sizeof(*load));
+    MR_ASSERT(load != NULL);
+    load->arguments = arguments;
+    const struct mr_load_watch watch = {.tick = on_tick, .context = load};
 
     int status = 0;
-    if (mr_target_parse(&target, url, &fault) != MR_OK || mr_target_resolve(&target, &fault) != MR_OK ||
-        mr_wire_build(&wire, &target, method, config->headers.values, config->headers.count, config->body, &fault) !=
-            MR_OK ||
-        mr_load_run(&stream, 1, &times, stderr, result, &fault) != MR_OK)
+    if (prepare(load, &fault) != MR_OK ||
+        mr_load_run(load->configs, arguments->count, &watch, load->results, &fault) != MR_OK ||
+        write_hgrms(load, &fault) != MR_OK)
         status = complain(&fault);
-    else if (config->json)
-        mr_load_report_json(&report, stdout);
+    else if (arguments->streams[0].run.json)
+        mr_load_report_json(load->reports, arguments->count, stdout);
     else
-        mr_load_report_table(&report, stdout);
-    mr_wire_free(&wire);
-    free(result);
+        mr_load_report_table(load->reports, arguments->count, stdout);
+    release(load);
     return status;
 }
 
 int mr_load_main(int argc, char *const *argv, char *const *environment)
 {
-    /* The URL stands first; what follows are options, so that a further stream can follow them one day. */
-    bool has_url = argc > 1 && argv[1][0] != '-';
-    struct load_config config = {0};
-    int status = 2;
-    switch (mr_options_parse(&program, &config, argc - has_url, argv + has_url, environment, stderr)) {
+    struct mr_load_arguments arguments = {0};
+    int status = 0;
+    switch (mr_load_arguments_read(&arguments, argc, argv, environment, stderr)) {
     case MR_OPTIONS_HELP:
-        mr_options_help(&program, stdout);
-        status = 0;
+        mr_load_arguments_help(stdout);
         break;
     case MR_OPTIONS_VERSION:
         puts("millrace-bench " MILLRACE_VERSION);
-        status = 0;
         break;
     case MR_OPTIONS_CHECK:
-        status = 0;
         break;
     case MR_OPTIONS_WRONG:
+        status = 2;
         break;
     case MR_OPTIONS_RUN:
-        if (has_url)
-            status = measure(&config, argv[1]);
-        else
-            fputs("millrace-bench load: the URL is missing; see millrace-bench load --help\n", stderr);
+        status = measure(&arguments);
         break;
     }
-    mr_options_free(&program, &config);
+    mr_load_arguments_free(&arguments);
     return status;
 }

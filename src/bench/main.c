@@ -1,6 +1,8 @@
 /* millrace-bench: the tools that measure. Each subcommand is a file. */
 #include "base/macros.h"
+#include "bench/lab.h"
 #include "bench/load.h"
+#include "bench/serve_threads.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +14,15 @@ static const struct {
     const char *text;
 } commands[] = {
     {"load", mr_load_main, "send HTTP/1.1 requests, open loop or closed, and report latencies"},
+    {"lab", mr_lab_main, "put the same load on each concurrency model and write a report"},
+    {"serve-threads", mr_serve_threads_main, "the service with a thread for each connection, to measure against"},
 };
 
 static void write_usage(FILE *out)
 {
     fputs("usage: millrace-bench COMMAND [options]\n\n", out);
     for (size_t i = 0; i < MR_ARRAY_SIZE(commands); i++)
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].text);
+        fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].text);
     fputs("\nmillrace-bench COMMAND --help says more.\n", out);
 }
 

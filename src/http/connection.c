@@ -15,7 +15,9 @@ enum {
     REQUESTS_PER_CALL = 32, /* pipelined requests answered per call, so that a flood does not hold the loop */
     DRAIN_MAX = 64 * 1024,  /* bytes of an unwanted body that are read to keep the connection */
     LINGER_MAX = 64 * 1024, /* bytes read and dropped after a last answer */
+    REFUSED_MAX = 256,      /* connections over the limit that are told so; more are just closed */
 };
+#define LINGER_NS MR_NS_PER_S
 /* An average is judged only after this long (or --body-timeout, if that is less). */
 #define RATE_GRACE_NS (5 * MR_NS_PER_S)
 
@@ -48,6 +50,7 @@ void mr_connection_destroy(struct mr_connection **connection)
 {
     struct mr_connection *self = *connection;
     *connection = NULL;
+    MR_ASSERT(self->counted_in == NULL);
     if (!self->finished)
         mr_connection_reset(self);
     MR_ASSERT(self->request == NULL);
@@ -159,6 +162,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
     struct mr_connection *self = parser->data;
     struct mr_request *request = self->request;
     request->body_bytes += len;
+    mr_request_note(request);
     self->progress++;
     if (body_is_wanted(request) && mr_stream_push(&request->body, at, len) == MR_FLOW_PAUSE &&
         request->body_paused_at == 0)
@@ -313,6 +317,7 @@ static void begin_request(struct mr_connection *self, size_t head_len)
     struct mr_slice bytes = {self->input.at, head_len};
     struct mr_request *request = mr_request_create(self, bytes);
     self->request = request;
+    mr_request_note(request);
     self->head_began_at = 0;
     self->searched = 0;
     self->progress++;
@@ -380,6 +385,8 @@ static void end_request(struct mr_connection *self)
     self->request = NULL;
     self->served++;
     self->progress++;
+    if (atomic_load_explicit(&self->http->draining, memory_order_relaxed) && self->input.len == 0)
+        request->response_close = true; /* also where the head went out before the drain, and could not say so */
     if (request->response_close && !self->closing) {
         self->closing = true;
         if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not answered */
@@ -428,6 +435,8 @@ static void run(struct mr_connection *self, const void *bytes, size_t len)
     MR_ASSERT(!self->entered);
     MR_ON_LOOP(self->loop);
     self->entered = true;
+    if (self->request != NULL)
+        mr_request_note(self->request);
     if (self->pending_len > 0) {
         if (len > 0)
             add_pending(self, bytes, len);
@@ -509,12 +518,40 @@ void mr_connection_eof(struct mr_connection *self)
     run(self, NULL, 0);
 }
 
-void mr_connection_refuse(struct mr_connection *self, const struct mr_fault *fault)
+/* Answer `fault` without reading a request, or any more of it, and close. */
+static void answer_unasked(struct mr_connection *self, const struct mr_fault *fault)
 {
     self->entered = true;
     refuse_head(self, fault);
     self->entered = false;
     run(self, NULL, 0);
+}
+
+bool mr_connection_admit(struct mr_connection *self)
+{
+    struct mr_http *http = self->http;
+    uint32_t max = http->limits.connections_max;
+    uint32_t open = atomic_fetch_add_explicit(&http->connection_count, 1, memory_order_relaxed) + 1;
+    mr_counter_add(&counters(self)->connections, 1);
+    mr_counter_add(open <= max ? &counters(self)->connections_accepted : &counters(self)->connections_refused, 1);
+    self->counted_in = open <= max ? &http->connection_count : &http->refused_count;
+    if (open <= max)
+        return true;
+    /* It must not take the place of one that could be admitted. */
+    atomic_fetch_sub_explicit(&http->connection_count, 1, memory_order_relaxed);
+    uint32_t refused = atomic_fetch_add_explicit(&http->refused_count, 1, memory_order_relaxed) + 1;
+    struct mr_fault fault = {0};
+    mr_fault_limit(&fault, MR_ECONNECTIONS, "max-connections", max, open);
+    answer_unasked(self, &fault);
+    return refused <= REFUSED_MAX;
+}
+
+void mr_connection_leave(struct mr_connection *self)
+{
+    MR_ASSERT(self->counted_in != NULL);
+    atomic_fetch_sub_explicit(self->counted_in, 1, memory_order_relaxed);
+    mr_counter_subtract(&counters(self)->connections, 1);
+    self->counted_in = NULL;
 }
 
 void mr_connection_reset(struct mr_connection *self)
@@ -544,7 +581,7 @@ static void answer_timeout(struct mr_connection *self, const char *limit_name, u
 {
     struct mr_fault fault = {0};
     mr_fault_limit(&fault, MR_ETIMEOUT, limit_name, limit_ns / MR_NS_PER_MS, limit_ns / MR_NS_PER_MS);
-    mr_connection_refuse(self, &fault);
+    answer_unasked(self, &fault);
 }
 
 void mr_connection_timeout(struct mr_connection *self)
@@ -589,6 +626,13 @@ static bool reads_too_slowly(struct mr_connection *self, size_t len)
     return is_too_slow(&self->http->limits, self->send_bytes, self->send_ns);
 }
 
+bool mr_connection_is_read_too_slowly(const struct mr_connection *self, size_t queued, size_t unacknowledged)
+{
+    uint64_t given = self->send_bytes + queued, taken = given > unacknowledged ? given - unacknowledged : 0;
+    uint64_t waiting_ns = self->send_began_at != 0 ? mr_loop_now(self->loop) - self->send_began_at : 0;
+    return is_too_slow(&self->http->limits, taken, self->send_ns + waiting_ns);
+}
+
 void mr_connection_wrote(struct mr_connection *self, size_t len)
 {
     if (self->finished)
@@ -604,6 +648,7 @@ void mr_connection_wrote(struct mr_connection *self, size_t len)
     struct mr_request *request = self->request;
     if (request != NULL && mr_buf_is_low(&self->out)) {
         self->entered = true;
+        mr_request_note(request);
         mr_stream_resume(&request->response);
         self->entered = false;
     }
@@ -668,6 +713,25 @@ enum mr_wait mr_connection_wait(const struct mr_connection *self)
     if (self->closing)
         return MR_WAIT_LINGER;
     return self->pending_len > 0 ? MR_WAIT_HEAD : MR_WAIT_REQUEST;
+}
+
+uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait)
+{
+    switch (wait) {
+    case MR_WAIT_REQUEST:
+        return limits->idle_timeout_ns;
+    case MR_WAIT_HEAD:
+        return limits->head_timeout_ns;
+    case MR_WAIT_BODY:
+    case MR_WAIT_WRITE:
+        return limits->body_timeout_ns;
+    case MR_WAIT_LINGER:
+        return LINGER_NS;
+    case MR_WAIT_NOTHING:
+    case MR_WAIT_COUNT:
+        break;
+    }
+    return 0;
 }
 
 uint64_t mr_connection_progress(const struct mr_connection *self)

@@ -33,7 +33,10 @@ enum mr_wait {
     MR_WAIT_BODY,    /* the next bytes of a body */
     MR_WAIT_WRITE,   /* the peer to take what was answered */
     MR_WAIT_LINGER,  /* the peer to close after we did */
+    MR_WAIT_COUNT,
 };
+/* How long it may last without progress, ns; 0: as long as it takes. */
+uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait);
 
 /* changed: something happened outside of the transport's calls (a job's answer): call mr_connection_turn() in a later
  * turn of the loop, not from inside changed(). */
@@ -41,6 +44,12 @@ int mr_connection_create(struct mr_connection **out, struct mr_http *http, struc
                          void (*changed)(void *transport), void *transport);
 /* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
 void mr_connection_destroy(struct mr_connection **connection);
+
+/* Count a new connection among those of all loops, before anything else. One beyond --max-connections answers so (503)
+ * and closes; false: so many are being told so that this one is only to be closed. */
+bool mr_connection_admit(struct mr_connection *connection);
+/* The transport is about to close the socket: after admit, once. */
+void mr_connection_leave(struct mr_connection *connection);
 
 /* How many bytes may be read next (*len, at least 1 while wants_read) and where, to save a copy; NULL: anywhere. */
 void *mr_connection_space(struct mr_connection *connection, size_t *len);
@@ -51,14 +60,15 @@ void mr_connection_eof(struct mr_connection *connection);
 void mr_connection_reset(struct mr_connection *connection);
 /* The timeout of the current wait ran out. */
 void mr_connection_timeout(struct mr_connection *connection);
-/* Answer `fault` without reading a request (too many connections) and close. */
-void mr_connection_refuse(struct mr_connection *connection, const struct mr_fault *fault);
 /* The server is draining: an idle connection is finished now, a busy one after its answer. */
 void mr_connection_drain(struct mr_connection *connection);
 
 /* The bytes to send next, in up to max runs; 0: nothing. They stay valid until wrote(). */
 int mr_connection_output(struct mr_connection *connection, struct iovec *runs, int max);
 void mr_connection_wrote(struct mr_connection *connection, size_t len);
+/* Does the peer take its answer below the minimal rate? queued: bytes of output that are being written; unacknowledged:
+ * those of all output that it has not taken. */
+bool mr_connection_is_read_too_slowly(const struct mr_connection *connection, size_t queued, size_t unacknowledged);
 
 bool mr_connection_wants_read(const struct mr_connection *connection);
 /* All is sent and no more will come: close the sending side (once), then read on until is_finished. */

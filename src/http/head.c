@@ -436,6 +436,14 @@ struct mr_slice mr_head_find(const struct mr_head *head, const char *name)
     return (struct mr_slice){.at = NULL, .len = 0};
 }
 
+bool mr_head_is_repeated(const struct mr_head *head, const char *name)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < head->header_count; i++)
+        count += mr_slice_is_nocase(head->headers[i].name, name);
+    return count > 1;
+}
+
 bool mr_head_list_has(const struct mr_head *head, const char *name, const char *token)
 {
     for (unsigned i = 0; i < head->header_count; i++) {

@@ -80,6 +80,8 @@ int mr_head_scan(struct mr_head *out, const char *bytes, size_t len, struct mr_f
 
 /* The value of the first field called `name` (ASCII case does not matter), or a slice with .at NULL. */
 struct mr_slice mr_head_find(const struct mr_head *head, const char *name);
+/* Is there more than one of them? */
+bool mr_head_is_repeated(const struct mr_head *head, const char *name);
 /* Is `token` an element of the comma-separated list(s) of the field? Not for lists that may hold quoted strings. */
 bool mr_head_list_has(const struct mr_head *head, const char *name, const char *token);
 

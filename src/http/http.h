@@ -5,6 +5,8 @@
 #ifndef MR_HTTP_HTTP_H
 #define MR_HTTP_HTTP_H
 
+#include "base/exemplar.h"
+#include "base/histogram.h"
 #include "http/router.h"
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,14 +24,17 @@ struct mr_http_limits {
 };
 
 #define MR_STATUS_END 600 /* statuses are below */
+#define MR_ROUTES_MAX 12
 
 /* Counters of one loop: written by it alone, readable by any thread (counter.h). */
 struct mr_http_route_counter {
     _Atomic uint64_t by_status[MR_STATUS_END]; /* index: status */
+    struct mr_histogram duration;              /* ns from the first byte of the head to the end of the answer */
+    struct mr_exemplar slowest;                /* of the last minute */
 };
 struct mr_http_counters {
-    struct mr_http_route_counter *routes; /* one per route, then one for requests that matched none */
-    _Atomic uint64_t connections;         /* open now */
+    struct mr_http_route_counter routes[MR_ROUTES_MAX + 1]; /* one per route, then one for what matched none */
+    _Atomic uint64_t connections;                           /* open now */
     _Atomic uint64_t connections_accepted, connections_refused;
     _Atomic uint64_t requests_in_flight;
     _Atomic uint64_t request_bytes, response_bytes; /* on the wire, heads included */
@@ -44,22 +49,21 @@ struct mr_http {
     size_t allow_host_count;
     char *const *allow_origins; /* borrowed: origins whose pages may use the server ("https://example.org"), or "*" */
     size_t allow_origin_count;
-    void *service;                     /* borrowed: for the handlers */
-    struct mr_http_counters *counters; /* one per loop */
+    void *service;                            /* borrowed: for the handlers */
+    struct mr_http_counters *const *counters; /* borrowed: one per loop, zeroed or counted in before */
     unsigned loop_count;
     atomic_bool draining;              /* answers carry Connection: close; idle connections are closed */
     _Atomic uint32_t connection_count; /* of all loops, against connections_max */
     _Atomic uint32_t refused_count;    /* beside them: those over it that are being told so */
 };
 
-/* Zero *http, count the routes and make the counters; the caller fills in limits and lists afterwards. MR_OK,
- * MR_EMEMORY. */
-int mr_http_init(struct mr_http *http, const struct mr_route *routes, unsigned loop_count);
-void mr_http_deinit(struct mr_http *http);
+/* Zero *http and count the routes, at most MR_ROUTES_MAX; the caller fills in limits and lists afterwards. */
+void mr_http_init(struct mr_http *http, const struct mr_route *routes, struct mr_http_counters *const *counters,
+                  unsigned loop_count);
 
 static inline struct mr_http_counters *mr_http_counters_of(struct mr_http *http, unsigned loop_index)
 {
-    return &http->counters[loop_index];
+    return http->counters[loop_index];
 }
 
 #endif

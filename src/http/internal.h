@@ -16,11 +16,12 @@ struct mr_connection {
     struct mr_http *http; /* borrowed */
     struct mr_loop *loop; /* borrowed */
     void (*changed)(void *transport);
-    void *transport;            /* borrowed: it owns the connection */
-    struct mr_request *request; /* owned: being read or answered; NULL between requests */
-    struct mr_buf out;          /* bytes to send */
-    struct mr_slice input;      /* while entered: the bytes being consumed, ours (pending) or the transport's */
-    char *pending;              /* owned: received and not consumed yet; NULL when there are none */
+    void *transport;              /* borrowed: it owns the connection */
+    _Atomic uint32_t *counted_in; /* of all loops: those admitted, or those refused; NULL: not, or not any more */
+    struct mr_request *request;   /* owned: being read or answered; NULL between requests */
+    struct mr_buf out;            /* bytes to send */
+    struct mr_slice input;        /* while entered: the bytes being consumed, ours (pending) or the transport's */
+    char *pending;                /* owned: received and not consumed yet; NULL when there are none */
     size_t pending_len, pending_size;
     size_t searched; /* of an incomplete head: how far its end was looked for */
     llhttp_t parser;
@@ -46,6 +47,8 @@ struct mr_connection {
 struct mr_request *mr_request_create(struct mr_connection *connection, struct mr_slice bytes);
 /* Give the request its identity, once its head has been scanned: trace context. */
 void mr_request_identify(struct mr_request *request);
+/* The loop's callback that runs works for this request from here on: see mr_loop_note(). */
+void mr_request_note(const struct mr_request *request);
 /* Move a half: forward only. */
 void mr_request_move(struct mr_request *request, enum mr_request_half next);
 void mr_response_move(struct mr_request *request, enum mr_response_half next);

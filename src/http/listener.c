@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -347,6 +348,39 @@ int mr_listener_adopt(struct mr_listener *out, int fd, unsigned loops, struct mr
         mr_listener_close(out);
     }
     return err;
+}
+
+/* A classic BPF program that tells the kernel the index of a socket, in the order in which they began to listen
+ * (SO_ATTACH_REUSEPORT_CBPF, socket(7)): a random number modulo the sockets that accept, and for each a comparison and
+ * a return. */
+static int write_steering(struct sock_filter *code, unsigned fd_count, const bool *accepts)
+{
+    unsigned accepting = 0, len = 2;
+    for (unsigned i = 0; i < fd_count; i++) {
+        if (!accepts[i])
+            continue;
+        code[len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, accepting++, 0, 1);
+        code[len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, i);
+    }
+    code[len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0); /* never reached */
+    code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM));
+    code[1] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, accepting);
+    return accepting > 0 ? (int)len : 0;
+}
+
+int mr_listener_steer(const struct mr_listener *listener, const bool *accepts)
+{
+    struct sock_filter code[2 * MR_LISTENER_FDS_MAX + 3];
+    int sharing = 0;
+    socklen_t len = sizeof(sharing);
+    if (getsockopt(listener->fds[0], SOL_SOCKET, SO_REUSEPORT, &sharing, &len) != 0 || !sharing)
+        return MR_OK;
+    struct sock_fprog program = {.filter = code,
+                                 .len = (unsigned short)write_steering(code, listener->fd_count, accepts)};
+    if (program.len == 0)
+        return MR_OK;
+    int err = setsockopt(listener->fds[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, (socklen_t)sizeof(program));
+    return err == 0 ? MR_OK : MR_EIO;
 }
 
 void mr_listener_close(struct mr_listener *listener)

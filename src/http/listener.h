@@ -11,13 +11,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define MR_LISTENER_FDS_MAX 64
+
 struct mr_listener {
     bool is_unix;
     bool is_loopback; /* reachable from this machine only (a Unix socket counts) */
     char url[128];    /* "http://127.0.0.1:8080" with the port that was chosen, "unix:/run/millrace.sock" */
     char path[108];   /* of a Unix socket we created, else "" */
     unsigned fd_count;
-    int fds[64]; /* one per loop: sharing the port (SO_REUSEPORT) or duplicates of one descriptor. Owned. */
+    int fds[MR_LISTENER_FDS_MAX]; /* one per loop: sharing the port (SO_REUSEPORT) or duplicates of one descriptor.
+                                     Owned. */
 };
 
 /* Bind `address` for `loops` loops and listen. A port that another process listens on is an error, also when it would
@@ -25,6 +28,10 @@ struct mr_listener {
 int mr_listener_open(struct mr_listener *out, const char *address, unsigned loops, struct mr_fault *fault);
 /* The same for a descriptor that was passed in (socket activation). */
 int mr_listener_adopt(struct mr_listener *out, int fd, unsigned loops, struct mr_fault *fault);
+/* Of descriptors that share a port: give new connections to those alone with accepts[i], at random; so that nobody
+ * waits behind one that is not served for a while. Without effect on duplicates, and when no accepts[i] is true. MR_OK
+ * or MR_EIO. */
+int mr_listener_steer(const struct mr_listener *listener, const bool *accepts);
 /* Is the address loopback, as text, without resolving or binding? For the --open rule before anything is opened. */
 int mr_listener_check(const char *address, bool *is_loopback, struct mr_fault *fault);
 /* Remove a Unix socket's file; close descriptors that were not handed to a server (those >= 0). */

@@ -1,4 +1,5 @@
 #include "http/query.h"
+#include "base/param.h"
 #include "http/chars.h"
 
 static bool is_utf8(struct mr_slice text)
@@ -59,8 +60,8 @@ static int parse_pair(struct mr_query_pair *out, struct mr_slice part, char **me
     *memory += out->name.len + 1;
     why = decode(&out->value, *memory, value, true);
     if (why != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "The value of the parameter %.40s cannot be read: %s.", out->name.at,
-                            why);
+        return mr_fault_set(fault, MR_EPARAM, "The value of the parameter %.*s cannot be read: %s.",
+                            MR_SLICE_ARG(mr_param_shown_name(out->name)), why);
     *memory += out->value.len + 1;
     return MR_OK;
 }
@@ -135,9 +136,12 @@ struct mr_slice mr_query_redact(struct mr_slice target, struct mr_arena *arena)
     end += path.len;
     for (char separator = '?'; query.at != NULL; separator = '&') {
         struct mr_slice value = mr_slice_cut(&query, '&'), name = mr_slice_cut(&value, '=');
+        struct mr_slice shown = mr_param_shown_name(name);
+        if (value.at == NULL && name.len > 0) /* what has no name is a value */
+            shown = MR_SLICE("*");
         *end++ = separator;
-        memcpy(end, name.at, name.len);
-        end += name.len;
+        memcpy(end, shown.at, shown.len);
+        end += shown.len;
         if (value.at != NULL)
             *end++ = '=';
         if (value.len > 0)

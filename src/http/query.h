@@ -30,8 +30,8 @@ struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *con
 /* Percent-decode one path segment. False: malformed escape, NUL, invalid UTF-8, a decoded '/' or control character. */
 bool mr_path_decode(struct mr_slice *out, struct mr_slice segment, struct mr_arena *arena);
 
-/* The target as it may be logged: the path, and of the query the names with their values replaced by '*' (an empty
- * value stays). */
+/* The target as it may be logged: the path, and of the query the names that look like names, with all else replaced by
+ * '*': values, what has no value, other names (an empty value or name stays). */
 struct mr_slice mr_query_redact(struct mr_slice target, struct mr_arena *arena);
 
 #endif

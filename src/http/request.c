@@ -40,6 +40,7 @@ struct mr_request *mr_request_create(struct mr_connection *connection, struct mr
 
 /* version "00": 2 hex, 32 hex not all zero, 16 hex not all zero, 2 hex, joined by '-' (W3C Trace Context, section 3.2).
  */
+enum { TRACE_ID_AT = 3, TRACE_ID_LEN = 32 };
 static bool is_traceparent(struct mr_slice text)
 {
     static const char shape[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
@@ -50,7 +51,7 @@ static bool is_traceparent(struct mr_slice text)
         bool hex = isdigit((unsigned char)text.at[i]) || (text.at[i] >= 'a' && text.at[i] <= 'f');
         if (shape[i] == 'x' ? !hex : text.at[i] != shape[i])
             return false;
-        trace_id |= i >= 3 && i < 35 && text.at[i] != '0';
+        trace_id |= i >= TRACE_ID_AT && i < TRACE_ID_AT + TRACE_ID_LEN && text.at[i] != '0';
         parent_id |= i >= 36 && i < 52 && text.at[i] != '0';
     }
     return trace_id && parent_id;
@@ -61,6 +62,14 @@ void mr_request_identify(struct mr_request *request)
     struct mr_slice trace = mr_head_find(&request->head, "traceparent");
     if (is_traceparent(trace))
         memcpy(request->traceparent, trace.at, trace.len);
+}
+
+void mr_request_note(const struct mr_request *request)
+{
+    struct mr_loop_note note = {.id = "", .bytes = request->body_bytes};
+    _Static_assert(sizeof(request->id) <= sizeof(note.id), "an id fits a note");
+    memcpy(note.id, request->id, sizeof(request->id));
+    mr_loop_note(request->loop, &note);
 }
 
 void mr_request_move(struct mr_request *request, enum mr_request_half next)
@@ -98,15 +107,28 @@ static size_t route_index(const struct mr_request *request)
     return (size_t)(request->match.route - request->http->routes);
 }
 
-static void count(const struct mr_request *request)
+static void offer_slowest(struct mr_exemplar *slowest, const struct mr_request *request, uint64_t duration)
+{
+    struct mr_exemplar_value value = {.value = duration, .wall = mr_clock_wall()};
+    _Static_assert(sizeof(request->id) <= sizeof(value.request_id), "an id fits");
+    memcpy(value.request_id, request->id, sizeof(request->id));
+    if (request->traceparent[0] != '\0')
+        memcpy(value.trace_id, request->traceparent + TRACE_ID_AT, TRACE_ID_LEN);
+    mr_exemplar_offer(slowest, &value);
+}
+
+static void count(const struct mr_request *request, uint64_t duration)
 {
     struct mr_http_counters *counters = mr_http_counters_of(request->http, mr_loop_index(request->loop));
+    struct mr_http_route_counter *counter = &counters->routes[route_index(request)];
     MR_ASSERT(request->status >= 0 && request->status < MR_STATUS_END);
-    mr_counter_add(&counters->routes[route_index(request)].by_status[request->status], 1);
+    mr_counter_add(&counter->by_status[request->status], 1);
+    mr_histogram_record(&counter->duration, duration);
+    offer_slowest(&counter->slowest, request, duration);
 }
 
 /* The access log: one line a request, when the connection is done with it. */
-static void log_access(struct mr_request *request)
+static void log_access(struct mr_request *request, uint64_t duration)
 {
     struct mr_log_line line;
     if (!mr_log_enabled(MR_LOG_INFO))
@@ -119,7 +141,7 @@ static void log_access(struct mr_request *request)
     mr_log_int(&line, "status", request->status);
     mr_log_int(&line, "bytes_in", (int64_t)request->body_bytes);
     mr_log_int(&line, "bytes_out", (int64_t)request->response_bytes);
-    mr_log_seconds(&line, "duration", mr_clock_now() - request->began_at); /* the cached time would show 0 */
+    mr_log_seconds(&line, "duration", duration);
     if (request->traceparent[0] != '\0')
         mr_log_text(&line, "traceparent", request->traceparent);
     mr_log_text(&line, "outcome", request->outcome);
@@ -139,8 +161,9 @@ static void free_request(struct mr_request *request)
 void mr_request_detach(struct mr_request *request)
 {
     MR_ON_LOOP(request->loop);
-    count(request);
-    log_access(request);
+    uint64_t duration = mr_clock_now() - request->began_at; /* the cached time would show 0 */
+    count(request, duration);
+    log_access(request, duration);
     request->connection = NULL;
     if (request->holds == 0)
         free_request(request);
@@ -158,10 +181,11 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
     if (request->outcome == NULL)
         request->outcome = mr_error_type(why->error);
     bool answered = request->response_half == MR_RESPONSE_DONE;
-    if (mr_stream_is_open(&request->body))
-        mr_stream_abort(&request->body, why);
+    /* The answer first: who is told of the body's end may pass it on to the answer, which has no connection now. */
     if (mr_stream_is_open(&request->response))
         mr_stream_cancel(&request->response, why);
+    if (mr_stream_is_open(&request->body))
+        mr_stream_abort(&request->body, why);
     if (!answered && request->match.route != NULL && request->match.route->gone != NULL)
         request->match.route->gone(request);
     request->holds--;
@@ -207,7 +231,8 @@ void mr_request_take_body(struct mr_request *request, const struct mr_stream_rec
     MR_ASSERT(request->connection != NULL);
     request->body_taken = true;
     mr_stream_attach_sender(&request->body, &body_sender, request);
-    mr_stream_attach_receiver(&request->body, receiver, context);
+    if (receiver != NULL)
+        mr_stream_attach_receiver(&request->body, receiver, context);
     if (request->request_half == MR_REQUEST_DONE)
         mr_stream_end(&request->body);
     else if (request->head.expect_continue)

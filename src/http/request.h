@@ -78,8 +78,9 @@ struct mr_request {
 /* Raw value of a path parameter's name, percent-decoded; .at NULL when malformed or absent. */
 struct mr_slice mr_request_param(struct mr_request *request, const char *name);
 
-/* Read the body into `receiver` (stream.h). Only from start(). The receiver gets end() at once when there is no body. A
- * client that expects 100-continue is told to go on. The receiver's abort() comes when the client fails in mid-body. */
+/* Read the body into `receiver` (stream.h; NULL: it is attached to request->body already). Only from start(). The
+ * receiver gets end() at once when there is no body. A client that expects 100-continue is told to go on. The
+ * receiver's abort() comes when the client fails in mid-body. */
 void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context);
 
 /* A job now refers to the request / has come back. */

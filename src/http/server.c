@@ -8,20 +8,19 @@
  * hundred. */
 #include "http/server.h"
 #include "base/assert.h"
-#include "base/counter.h"
 #include "base/log.h"
 #include "http/connection.h"
 #include "loop/timer.h"
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
     WRITE_RUNS = 16,
     WRITE_QUEUED = 64 * 1024, /* bytes left to libuv when the kernel is full: each run of them is a sign of progress */
-    REFUSED_MAX = 256,        /* connections over the limit that are told so; more are just closed */
 };
-#define LINGER_NS MR_NS_PER_S
 
 union stream_handle {
     uv_handle_t handle;
@@ -45,7 +44,7 @@ struct mr_server {
     uint64_t turn;              /* of the loop, counted */
     unsigned busy, busy_before; /* sockets that had something to read or write in this turn, and in the last */
     uv_prepare_t turn_handle;
-    struct mr_timer_list idle, head, body, linger; /* by enum mr_wait */
+    struct mr_timer_list timers[MR_WAIT_COUNT];
     void (*on_quiet)(void *context);
     void *quiet_context;
     char read_buffer[MR_READ_BUFFER];
@@ -55,7 +54,6 @@ struct socket {
     union stream_handle uv;
     struct mr_server *server;
     struct mr_connection *connection;
-    _Atomic uint32_t *counted_in; /* of all loops: those admitted, or those refused */
     struct socket *prev, *next;
     struct mr_timer timer;
     enum mr_wait wait;  /* for which the timer runs */
@@ -64,7 +62,8 @@ struct socket {
     size_t read_bytes, written_bytes;
     struct mr_inbox_node turn_node;
     bool reading, writing, shut, closing, turn_posted;
-    size_t queued; /* bytes of the write that libuv holds */
+    size_t queued;         /* bytes of the write that libuv holds */
+    size_t unacknowledged; /* bytes that the peer had not taken when that was asked last */
     uv_write_t write;
     uv_shutdown_t shutdown;
 };
@@ -101,8 +100,7 @@ static void close_socket(struct socket *socket)
         server->sockets = socket->next;
     if (socket->next != NULL)
         socket->next->prev = socket->prev;
-    atomic_fetch_sub_explicit(socket->counted_in, 1, memory_order_relaxed);
-    mr_counter_subtract(&mr_http_counters_of(server->http, mr_loop_index(server->loop))->connections, 1);
+    mr_connection_leave(socket->connection);
     if (!mr_connection_is_finished(socket->connection))
         mr_connection_reset(socket->connection); /* cancel now what runs for it */
     bool reset = mr_connection_is_aborted(socket->connection) && socket->uv.handle.type == UV_TCP && !socket->shut;
@@ -112,24 +110,6 @@ static void close_socket(struct socket *socket)
 
 /* ---- timeouts ---- */
 
-static struct mr_timer_list *list_for(struct mr_server *server, enum mr_wait wait)
-{
-    switch (wait) {
-    case MR_WAIT_REQUEST:
-        return &server->idle;
-    case MR_WAIT_HEAD:
-        return &server->head;
-    case MR_WAIT_BODY:
-    case MR_WAIT_WRITE:
-        return &server->body;
-    case MR_WAIT_LINGER:
-        return &server->linger;
-    case MR_WAIT_NOTHING:
-        break;
-    }
-    return NULL;
-}
-
 static void settle_timer(struct socket *socket)
 {
     enum mr_wait wait = mr_connection_wait(socket->connection);
@@ -138,16 +118,40 @@ static void settle_timer(struct socket *socket)
         return;
     socket->wait = wait;
     socket->progress = progress;
-    struct mr_timer_list *list = list_for(socket->server, wait);
-    if (list == NULL)
+    if (wait == MR_WAIT_NOTHING)
         mr_timer_clear(&socket->timer);
     else
-        mr_timer_set(list, &socket->timer);
+        mr_timer_set(&socket->server->timers[wait], &socket->timer);
+}
+
+/* Bytes that the peer has not taken: those that libuv holds, and those in the kernel. */
+static size_t count_unacknowledged(const struct socket *socket)
+{
+    uv_os_fd_t fd;
+    int in_kernel = 0;
+    if (uv_fileno(&socket->uv.handle, &fd) != 0 || ioctl(fd, SIOCOUTQ, &in_kernel) != 0)
+        in_kernel = 0;
+    return uv_stream_get_write_queue_size(&socket->uv.stream) + (size_t)in_kernel;
+}
+
+/* Has the peer taken bytes since it was asked last, and enough of them? A write itself shows that only when all of it
+ * has left, and the kernel asks for more only when a third of its buffer is free: of a slow reader minutes later. */
+static bool is_taking(struct socket *socket)
+{
+    if (!socket->writing)
+        return false;
+    size_t before = socket->unacknowledged, now = count_unacknowledged(socket);
+    socket->unacknowledged = now;
+    return now < before && !mr_connection_is_read_too_slowly(socket->connection, socket->queued, now);
 }
 
 static void on_expire(struct mr_timer *timer)
 {
     struct socket *socket = mr_container_of(timer, struct socket, timer);
+    if (is_taking(socket)) {
+        mr_timer_set(&socket->server->timers[socket->wait], timer);
+        return;
+    }
     mr_connection_timeout(socket->connection);
     socket->progress = UINT64_MAX; /* the timer is not set any more, whatever the connection says */
     settle(socket);
@@ -210,6 +214,7 @@ static void queue_write(struct socket *socket, struct iovec *runs, int count)
         return;
     }
     socket->writing = true;
+    socket->unacknowledged = count_unacknowledged(socket);
 }
 
 /* uv_buf_t is laid out as struct iovec on POSIX (libuv's documentation of uv_buf_t). */
@@ -398,28 +403,6 @@ static struct socket *accept_socket(struct listener_handle *listener)
     return socket;
 }
 
-/* Admit the connection, or say why not: false when it is one too many even for that. */
-static bool admit(struct socket *socket)
-{
-    struct mr_server *server = socket->server;
-    struct mr_http *http = server->http;
-    struct mr_http_counters *counters = mr_http_counters_of(http, mr_loop_index(server->loop));
-    uint32_t max = http->limits.connections_max;
-    uint32_t open = atomic_fetch_add_explicit(&http->connection_count, 1, memory_order_relaxed) + 1;
-    mr_counter_add(&counters->connections, 1);
-    mr_counter_add(open <= max ? &counters->connections_accepted : &counters->connections_refused, 1);
-    socket->counted_in = open <= max ? &http->connection_count : &http->refused_count;
-    if (open <= max)
-        return true;
-    /* It must not take the place of one that could be admitted. */
-    atomic_fetch_sub_explicit(&http->connection_count, 1, memory_order_relaxed);
-    uint32_t refused = atomic_fetch_add_explicit(&http->refused_count, 1, memory_order_relaxed) + 1;
-    struct mr_fault fault = {0};
-    mr_fault_limit(&fault, MR_ECONNECTIONS, "max-connections", max, open);
-    mr_connection_refuse(socket->connection, &fault);
-    return refused <= REFUSED_MAX;
-}
-
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct listener_handle *listener = stream->data;
@@ -436,7 +419,7 @@ static void on_connection(uv_stream_t *stream, int status)
             server->sockets->prev = socket;
         server->sockets = socket;
         socket->wait = MR_WAIT_NOTHING;
-        if (admit(socket))
+        if (mr_connection_admit(socket->connection))
             settle(socket);
         else
             close_socket(socket);
@@ -503,10 +486,8 @@ int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loo
         return MR_EMEMORY;
     server->http = http;
     server->loop = loop;
-    mr_timer_list_open(&server->idle, loop, http->limits.idle_timeout_ns, on_expire);
-    mr_timer_list_open(&server->head, loop, http->limits.head_timeout_ns, on_expire);
-    mr_timer_list_open(&server->body, loop, http->limits.body_timeout_ns, on_expire);
-    mr_timer_list_open(&server->linger, loop, LINGER_NS, on_expire);
+    for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
+        mr_timer_list_open(&server->timers[wait], loop, mr_wait_limit_ns(&http->limits, wait), on_expire);
     uv_prepare_init(mr_loop_uv(loop), &server->turn_handle);
     server->turn_handle.data = server;
     uv_prepare_start(&server->turn_handle, on_prepare);
@@ -527,10 +508,8 @@ void mr_server_destroy(struct mr_server **server)
     while (self->socket_count > 0 || uv_is_active((uv_handle_t *)&self->turn_handle))
         uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
     uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
-    mr_timer_list_close(&self->idle);
-    mr_timer_list_close(&self->head);
-    mr_timer_list_close(&self->body);
-    mr_timer_list_close(&self->linger);
+    for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
+        mr_timer_list_close(&self->timers[wait]);
     free(self);
 }
 

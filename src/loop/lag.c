@@ -2,8 +2,10 @@
  * and a late tick does not move the next. The kernel counts the ticks that went by; the callback is late by the first
  * of them. libuv's own timers would not do: they are good to a millisecond, which is what is to be measured. */
 #include "base/counter.h"
+#include "base/log.h"
 #include "loop/loop_internal.h"
 
+#include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -30,8 +32,16 @@ void mr_lag_arm(struct mr_loop *loop)
     struct mr_lag_probe *probe = &loop->probe;
 
     probe->seen = true;
-    if (!probe->armed)
+    if (!probe->armed && !probe->off)
         set_ticks(probe, mr_clock_now() + MR_LAG_INTERVAL_NS);
+}
+
+void mr_lag_begin(struct mr_loop *loop)
+{
+    struct mr_lag_probe *probe = &loop->probe;
+
+    probe->span_from = mr_clock_now();
+    probe->idle_then = uv_metrics_idle_time(&loop->uv);
 }
 
 static void on_tick(uv_poll_t *handle, int status, int events)
@@ -49,9 +59,69 @@ static void on_tick(uv_poll_t *handle, int status, int events)
         return;
     }
     /* The first tick is late by now - due, each one it swallowed by an interval less. */
-    mr_histogram_record_missed(&loop->stats.lag, now - probe->due, MR_LAG_INTERVAL_NS);
+    mr_histogram_record_missed(&loop->stats->lag, now - probe->due, MR_LAG_INTERVAL_NS);
     probe->due += ticks * MR_LAG_INTERVAL_NS;
     probe->seen = loop->requests > 0;
+}
+
+/* Where iterations of that label are counted. */
+static struct mr_loop_blocked *blocked_by(struct mr_loop_stats *stats, const char *label)
+{
+    struct mr_loop_blocked *at = stats->blocked, *last = at + MR_LOOP_LABELS_MAX - 1;
+
+    for (; at < last; at++) {
+        const char *known = atomic_load_explicit(&at->label, memory_order_relaxed);
+        if (known == NULL)
+            break;
+        if (strcmp(known, label) == 0)
+            return at;
+    }
+    /* Relaxed: the text is as old as the program. */
+    atomic_store_explicit(&at->label, at == last ? MR_LOOP_LABEL_REST : label, memory_order_relaxed);
+    return at;
+}
+
+static void log_blocked(const struct mr_loop *loop, uint64_t busy, uint64_t held_back)
+{
+    const struct mr_blocked *blocked = &loop->blocked;
+    struct mr_log_line line;
+
+    mr_log_begin(&line, MR_LOG_WARN, "the loop was blocked");
+    mr_log_text(&line, "label", blocked->label);
+    mr_log_seconds(&line, "busy", busy);
+    mr_log_seconds(&line, "callback", blocked->longest_ns);
+    if (blocked->whose.id[0] != '\0') {
+        mr_log_text(&line, "id", blocked->whose.id);
+        mr_log_int(&line, "bytes", (int64_t)blocked->whose.bytes);
+    }
+    mr_log_int(&line, "loop", loop->index);
+    if (held_back > 0)
+        mr_log_int(&line, "held_back", (int64_t)held_back);
+    mr_log_end(&line);
+}
+
+static void offer_worst(struct mr_loop_blocked *counter, const struct mr_loop_note *whose, uint64_t busy)
+{
+    struct mr_exemplar_value value = {.value = busy, .wall = mr_clock_wall()};
+    _Static_assert(sizeof(value.request_id) == sizeof(whose->id), "an id is an id");
+
+    if (whose->id[0] == '\0')
+        return;
+    memcpy(value.request_id, whose->id, sizeof(value.request_id));
+    mr_exemplar_offer(&counter->worst, &value);
+}
+
+/* The iteration was busy for too long. */
+static void report_blocked(struct mr_loop *loop, uint64_t busy, uint64_t now)
+{
+    struct mr_loop_blocked *counter = blocked_by(loop->stats, loop->blocked.label);
+    uint64_t held_back;
+
+    mr_counter_add(&counter->count, 1);
+    mr_counter_add(&counter->ns, busy);
+    offer_worst(counter, &loop->blocked.whose, busy);
+    if (mr_blocked_may_log(&loop->blocked, now, &held_back))
+        log_blocked(loop, busy, held_back);
 }
 
 void mr_lag_iteration(struct mr_loop *loop)
@@ -62,12 +132,16 @@ void mr_lag_iteration(struct mr_loop *loop)
 
     if (loop->worked) {
         uint64_t span = now - probe->span_from, waited = idle - probe->idle_then;
-        mr_histogram_record(&loop->stats.busy, span > waited ? span - waited : 0);
+        uint64_t busy = span > waited ? span - waited : 0;
+        mr_histogram_record(&loop->stats->busy, busy);
+        if (loop->warn_ns != 0 && busy > loop->warn_ns && loop->blocked.label != NULL)
+            report_blocked(loop, busy, now);
+        mr_blocked_reset(&loop->blocked);
     }
     loop->worked = false;
     probe->span_from = now;
     probe->idle_then = idle;
-    mr_counter_add(&loop->stats.iterations, 1);
+    mr_counter_add(&loop->stats->iterations, 1);
 }
 
 int mr_lag_open(struct mr_loop *loop)

@@ -5,16 +5,28 @@
  * wake-ups), and each tick's lateness goes into a histogram; a tick that swallowed others (the timerfd counts them)
  * records those too, so that one stall of 100 ms is not one sample among thousands.
  * Beside it stands the *busy time* of each iteration (its wall time without the wait in poll, from
- * uv_metrics_idle_time) and the label of the longest callback.
+ * uv_metrics_idle_time), the label of the longest callback, and what blocked the loop (blocked.h).
  *
  * Recorded by the loop's thread; the histograms may be read by any thread (histogram.h). */
 #ifndef MR_LOOP_LAG_H
 #define MR_LOOP_LAG_H
 
 #include "base/clock.h"
+#include "base/exemplar.h"
 #include "base/histogram.h"
 
 #define MR_LAG_INTERVAL_NS (2 * MR_NS_PER_MS)
+
+/* Labels that are told apart; what comes beyond is counted together, in the last place. */
+#define MR_LOOP_LABELS_MAX 16
+#define MR_LOOP_LABEL_REST "other"
+
+/* Iterations longer than mr_loop_set_warn() said, by the label of their longest callback. */
+struct mr_loop_blocked {
+    _Atomic(const char *) label; /* static text; NULL: this place and those behind it are free */
+    _Atomic uint64_t count, ns;  /* ns: of the whole iterations */
+    struct mr_exemplar worst;    /* of those that worked for somebody */
+};
 
 struct mr_loop_stats {
     struct mr_histogram lag;             /* ns a tick was late */
@@ -23,6 +35,7 @@ struct mr_loop_stats {
     _Atomic uint64_t longest_ns;         /* its length */
     _Atomic uint64_t iterations;
     _Atomic uint64_t deliveries; /* completions delivered */
+    struct mr_loop_blocked blocked[MR_LOOP_LABELS_MAX];
 };
 
 #endif

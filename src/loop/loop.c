@@ -2,7 +2,8 @@
  *
  *      timers (timer.c) | hurry | finish: end of an iteration | poll: sockets, wake, lag probe | deliver
  *
- * Completions are handed out in one place, after poll, at most DELIVERIES_PER_TURN a turn; `wake` only ends the wait.
+ * Completions are handed out in one place, after poll: DELIVERIES_AT_LEAST a turn, and more of those that were there
+ * while they take no longer than DELIVERY_NS (a turn costs a system call); `wake` only ends the wait.
  * While some are left, `hurry` (an idle handle) keeps poll from waiting, so sockets are looked at between two batches.
  * As every turn looks into the inbox, a thread that is stopped between its post and its wake-up delays the others'
  * completions only as long as the loop has nothing else to wake up for.
@@ -14,12 +15,18 @@
 #include "loop/loop_internal.h"
 
 #include "base/counter.h"
+#include <linux/sched.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#define DELIVERIES_PER_TURN 64
+#define DELIVERIES_AT_LEAST 8
+#define DELIVERY_NS         (200 * MR_NS_PER_US)
+#define SLICE_NS            (100 * MR_NS_PER_US)
 
 static _Thread_local const struct mr_loop *current_loop;
 
@@ -78,7 +85,9 @@ static void on_deliver(uv_check_t *handle)
 
     bool more;
     uint64_t started = mr_loop_enter(loop);
-    mr_counter_add(&loop->stats.deliveries, mr_inbox_drain(&loop->inbox, DELIVERIES_PER_TURN, &more));
+    do /* not what is posted meanwhile: that is for a later turn */
+        mr_counter_add(&loop->stats->deliveries, mr_inbox_drain(&loop->inbox, DELIVERIES_AT_LEAST, &more));
+    while (loop->inbox.taken != NULL && mr_clock_now() - started < DELIVERY_NS);
     mr_loop_leave(loop, "completions", started);
 
     if (more)
@@ -127,6 +136,7 @@ int mr_loop_create(struct mr_loop **out, unsigned index)
         return MR_EMEMORY;
     memset(loop, 0, sizeof(*loop));
     loop->index = index;
+    loop->stats = &loop->own_stats;
     loop->now = mr_clock_now();
     mr_inbox_init(&loop->inbox);
 
@@ -167,17 +177,75 @@ void mr_loop_destroy(struct mr_loop **out)
     *out = NULL;
 }
 
-void mr_loop_run(struct mr_loop *loop)
+/* Ask the kernel for short turns of the calling thread on its core. Linux (EEVDF, 6.12 or newer) lets whoever runs have
+ * his slice before a thread that wakes up, which the tick makes up to 4 ms long, except when the other's slice is
+ * shorter. Needs no privilege and gives no more time in all; where it is not known, nothing changes. Threads that the
+ * loop starts do not inherit it. docs/queue.md has the measurement. */
+static void ask_for_short_slices(void)
+{
+    struct { /* struct sched_attr as of its first version (sched_setattr(2)), which glibc 2.36 does not declare */
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr = {.size = sizeof(attr), .flags = SCHED_FLAG_RESET_ON_FORK, .runtime = SLICE_NS};
+
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        return; /* somebody chose another policy for the process */
+    attr.nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
+    (void)syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
+static void become(struct mr_loop *loop, bool with_probe)
 {
     MR_ASSERT(current_loop == NULL);
     current_loop = loop;
     atomic_store_explicit(&loop->running, true, memory_order_relaxed);
-    loop->now = loop->probe.span_from = mr_clock_now();
+    loop->probe.off = !with_probe;
+    loop->now = mr_clock_now();
     uv_update_time(&loop->uv);
+    mr_lag_begin(loop);
+}
+
+void mr_loop_run(struct mr_loop *loop)
+{
+    ask_for_short_slices();
+    become(loop, true);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
-    /* Release: whoever sees the loop ended (destroy) sees all it did. */
+    mr_loop_release(loop);
+}
+
+void mr_loop_adopt(struct mr_loop *loop)
+{
+    MR_ASSERT(!atomic_load_explicit(&loop->running, memory_order_acquire)); /* pairs with release below */
+    become(loop, false);
+}
+
+void mr_loop_release(struct mr_loop *loop)
+{
+    MR_ASSERT(current_loop == loop);
+    /* Release: whoever sees the loop ended (destroy, adopt) sees all it did. */
     atomic_store_explicit(&loop->running, false, memory_order_release);
     current_loop = NULL;
+}
+
+void mr_loop_turn(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    mr_lag_begin(loop);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
+int mr_loop_fd(struct mr_loop *loop)
+{
+    return uv_backend_fd(&loop->uv);
+}
+
+int mr_loop_wait_ms(struct mr_loop *loop)
+{
+    uv_update_time(&loop->uv); /* from which libuv counts */
+    return uv_backend_timeout(&loop->uv);
 }
 
 void mr_loop_stop(struct mr_loop *loop)
@@ -219,6 +287,7 @@ uint64_t mr_loop_enter(struct mr_loop *loop)
     MR_ON_LOOP(loop);
     loop->worked = true;
     loop->now = mr_clock_now();
+    mr_blocked_enter(&loop->blocked, loop->now);
     return loop->now;
 }
 
@@ -226,10 +295,28 @@ void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started)
 {
     loop->now = mr_clock_now();
     uint64_t length = loop->now - started;
-    if (length <= atomic_load_explicit(&loop->stats.longest_ns, memory_order_relaxed))
+    mr_blocked_leave(&loop->blocked, label, length, loop->now);
+    if (length <= atomic_load_explicit(&loop->stats->longest_ns, memory_order_relaxed))
         return;
-    atomic_store_explicit(&loop->stats.longest_ns, length, memory_order_relaxed);
-    atomic_store_explicit(&loop->stats.longest_label, label, memory_order_relaxed);
+    atomic_store_explicit(&loop->stats->longest_ns, length, memory_order_relaxed);
+    atomic_store_explicit(&loop->stats->longest_label, label, memory_order_relaxed);
+}
+
+void mr_loop_note(struct mr_loop *loop, const struct mr_loop_note *note)
+{
+    MR_ON_LOOP(loop);
+    mr_blocked_note(&loop->blocked, note);
+}
+
+const struct mr_loop_note *mr_loop_noted(const struct mr_loop *loop)
+{
+    return &loop->blocked.noted;
+}
+
+void mr_loop_set_warn(struct mr_loop *loop, uint64_t ns)
+{
+    MR_ON_LOOP(loop);
+    loop->warn_ns = ns;
 }
 
 void mr_loop_request_begin(struct mr_loop *loop)
@@ -251,7 +338,22 @@ unsigned mr_loop_requests(const struct mr_loop *loop)
     return loop->requests;
 }
 
+bool mr_loop_is_at_rest(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    uv_unref((uv_handle_t *)&loop->wake); /* all that keeps a loop without work alive */
+    bool is_alive = uv_loop_alive(&loop->uv) != 0;
+    uv_ref((uv_handle_t *)&loop->wake);
+    return loop->requests == 0 && !is_alive && mr_inbox_is_empty(&loop->inbox) && loop->inbox.taken == NULL;
+}
+
+void mr_loop_count_in(struct mr_loop *loop, struct mr_loop_stats *stats)
+{
+    MR_ASSERT(!atomic_load_explicit(&loop->running, memory_order_relaxed));
+    loop->stats = stats;
+}
+
 struct mr_loop_stats *mr_loop_stats(struct mr_loop *loop)
 {
-    return &loop->stats;
+    return loop->stats;
 }

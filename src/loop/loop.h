@@ -5,7 +5,7 @@
  *
  *                                the loop's thread   any thread   before run / after it ended
  *   create, destroy                     -                -                 yes
- *   run                            (becomes it)          -                  -
+ *   run, adopt                     (becomes it)          -                  -
  *   post, stop                         yes              yes                yes
  *   everything else                    yes               -                 yes
  */
@@ -13,6 +13,7 @@
 #define MR_LOOP_LOOP_H
 
 #include "base/assert.h"
+#include "loop/blocked.h"
 #include "loop/inbox.h"
 #include "loop/lag.h"
 #include <stdbool.h>
@@ -28,6 +29,16 @@ void mr_loop_destroy(struct mr_loop **loop);
 
 /* Run on the calling thread until mr_loop_stop(). Returns once; a loop is not run twice. */
 void mr_loop_run(struct mr_loop *loop);
+/* For a thread that also waits for other things: instead of run. From adopt to release the calling thread is the
+ * loop's; turn is one iteration that does not wait. Call it when poll(2) on mr_loop_fd() says "readable", and when the
+ * time of mr_loop_wait_ms() is over (0: at once; -1: none), which each turn changes. As the caller waits for one matter
+ * only, nobody could notice that the loop is late: there is no lag probe. A loop may be adopted again, by another
+ * thread. */
+void mr_loop_adopt(struct mr_loop *loop);
+void mr_loop_release(struct mr_loop *loop);
+void mr_loop_turn(struct mr_loop *loop);
+int mr_loop_fd(struct mr_loop *loop);
+int mr_loop_wait_ms(struct mr_loop *loop);
 /* Ask the loop to return from run after the current iteration. */
 void mr_loop_stop(struct mr_loop *loop);
 
@@ -53,11 +64,24 @@ uint64_t mr_loop_now(struct mr_loop *loop);
 uint64_t mr_loop_enter(struct mr_loop *loop);
 void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started);
 
+/* Whom the bracketed callback that runs works for, from here to the next note or its end: copied, for the line that
+ * says what blocked the loop. A job takes the note of the callback that submits it along. A few ns. */
+void mr_loop_note(struct mr_loop *loop, const struct mr_loop_note *note);
+/* The note that holds now, to be noted again where the work goes on in another callback. */
+const struct mr_loop_note *mr_loop_noted(const struct mr_loop *loop);
+/* Iterations that are busy for longer than this are counted and logged (blocked.h). 0, as at first: none. */
+void mr_loop_set_warn(struct mr_loop *loop, uint64_t ns);
+
 /* A request came into flight / left it: arms the lag probe. */
 void mr_loop_request_begin(struct mr_loop *loop);
 void mr_loop_request_end(struct mr_loop *loop);
 unsigned mr_loop_requests(const struct mr_loop *loop);
+/* No request is in flight, nothing waits to be delivered, and no handle or operation (of libuv's pool) is active but
+ * the loop's own and those that were unreferenced. */
+bool mr_loop_is_at_rest(struct mr_loop *loop);
 
+/* Before it runs: keep its numbers in *stats, which is not zeroed and outlives the loop, and not in the loop. */
+void mr_loop_count_in(struct mr_loop *loop, struct mr_loop_stats *stats);
 /* The loop's numbers; the histograms may be read by any thread. */
 struct mr_loop_stats *mr_loop_stats(struct mr_loop *loop);
 

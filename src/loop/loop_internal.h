@@ -10,6 +10,7 @@
 struct mr_lag_probe { /* lag.c; the loop's thread only */
     uv_poll_t handle;
     int fd; /* a timerfd */
+    bool off;
     bool armed;
     bool seen;          /* a request was in flight since the last tick */
     uint64_t due;       /* monotonic ns of the next tick, when armed */
@@ -30,7 +31,10 @@ struct mr_loop {
     uint64_t alarm_at;   /* monotonic ns; UINT64_MAX: not set */
     struct mr_timer_list *timer_lists;
     struct mr_lag_probe probe;
-    struct mr_loop_stats stats;
+    struct mr_blocked blocked;
+    uint64_t warn_ns;            /* 0: never */
+    struct mr_loop_stats *stats; /* own_stats, or borrowed: mr_loop_count_in() */
+    struct mr_loop_stats own_stats;
 
     /* Other threads come here. */
     _Alignas(MR_CACHE_LINE) struct mr_inbox inbox;
@@ -44,6 +48,8 @@ struct mr_loop {
 int mr_lag_open(struct mr_loop *loop);
 void mr_lag_close(struct mr_loop *loop);
 void mr_lag_arm(struct mr_loop *loop);
+/* The loop's time begins here: what its thread did before is none of it. */
+void mr_lag_begin(struct mr_loop *loop);
 /* Before each poll: record how long the iteration that ends here computed. */
 void mr_lag_iteration(struct mr_loop *loop);
 

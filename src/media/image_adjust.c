@@ -54,13 +54,13 @@ int mr_run_flatten(struct mr_run *run)
 }
 
 /* When there are fewest pixels. A profile that does not fit the image, or is none, counts for nothing: what then shows
- * is what viewers show that ignore profiles. */
+ * is what viewers show that ignore profiles. Black ink is no deep black: without compensation prints look foggy. */
 int mr_run_to_srgb(struct mr_run *run)
 {
     VipsImage *next = NULL;
     if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0) {
-        if (vips_icc_transform(run->image, &next, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL, "depth",
-                               8, NULL) == 0)
+        if (vips_icc_transform(run->image, &next, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
+                               "black_point_compensation", TRUE, "depth", 8, NULL) == 0)
             mr_run_advance(run, next);
         else
             vips_error_clear();

@@ -73,10 +73,11 @@ int mr_run_encode(struct mr_run *run, void **bytes, size_t *len)
         if (!failed && strip)
             *len = mr_webp_strip(*bytes, *len);
         break;
-    case MR_IMAGE_AVIF:
+    case MR_IMAGE_AVIF: /* lossless alone would still halve the colours' resolution */
         failed = vips_heifsave_buffer(image, bytes, len, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", quality,
-                                      "bitdepth", 8, "lossless", ops->lossless, "effort", effort_in(ops, 0, 6, 2),
-                                      "strip", strip, NULL);
+                                      "bitdepth", 8, "lossless", ops->lossless, "subsample_mode",
+                                      ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO,
+                                      "effort", effort_in(ops, 0, 6, 2), "strip", strip, NULL);
         break;
     case MR_IMAGE_GIF:
         failed = vips_gifsave_buffer(image, bytes, len, "effort", effort_in(ops, 1, 10, 4), "strip", strip, NULL);

@@ -94,7 +94,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without")},
     [Q] =         {.name = "q", INT(1, 100, "quality of jpg, webp and avif; 80 without it")},
     [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
-    [LOSSLESS] =  {.name = "lossless", FLAG("webp and avif without loss")},
+    [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly")},
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
     [STRIP] =     {.name = "strip", FLAG("0 keeps metadata, but no position")},
     [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position too")},

@@ -225,7 +225,7 @@ static bool is_readable_kind(const struct page *page)
     switch (page->photometric) {
     case PHOTOMETRIC_WHITE_IS_ZERO:
     case PHOTOMETRIC_BLACK_IS_ZERO:
-        return (whole_bytes && page->samples <= 2) || (shallow && page->samples == 1);
+        return (whole_bytes && (page->samples == 1 || page->samples == 2)) || (shallow && page->samples == 1);
     case PHOTOMETRIC_RGB:
         return whole_bytes && (page->samples == 3 || page->samples == 4);
     case PHOTOMETRIC_PALETTE:

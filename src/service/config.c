@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "http/listener.h"
+#include "service/segment.h"
 #include "workers/offload.h"
 #include <limits.h>
 #include <sched.h>
@@ -40,8 +41,9 @@ static const char *const formats[] = {[MR_LOG_LOGFMT] = "logfmt", [MR_LOG_JSON] 
 static const struct mr_option options[] = {
     LIST("listen",          "HOST:PORT|unix:PATH", listen,            "address to listen on, repeatable (" MR_DEFAULT_LISTEN ")"),
     ROW("open",             BOOL, 0, 0, NULL, NULL, open,             "allow addresses that other machines can reach"),
-    ROW("workers",          INT, 1, MR_WORKERS_MAX, "N", NULL, workers, "threads that compute (as many as cores)"),
-    ROW("loops",            INT, 1, MR_LOOPS_MAX, "N", "1", loops,    "event loops, each on a thread"),
+    ROW("processes",        INT, 1, MR_PROCESSES_MAX, "N", "1", processes, "processes that serve; 2 or more: under a supervisor"),
+    ROW("workers",          INT, 1, MR_WORKERS_MAX, "N", NULL, workers, "threads that compute, per process (its share of cores)"),
+    ROW("loops",            INT, 1, MR_LOOPS_ASKED, "N", "1", loops,    "event loops, each on a thread, per process"),
     CHOICE("offload",         offloads, "WHERE", "workers", offload,  "where jobs run: workers, libuv, none"),
     CHOICE("worker-priority", priorities, "HOW", "nice", worker_priority, "below the loop: nice, idle; or equal"),
     ROW("queue-depth",      INT, 1, 65536, "N", "1024", queue_depth,  "jobs waiting per loop and lane"),
@@ -52,6 +54,9 @@ static const struct mr_option options[] = {
     ROW("memory-budget",    SIZE, 1048576, 0, "SIZE", NULL, memory_budget,  "bodies and jobs together (half of the machine)"),
     ROW("max-pixels",       INT, 1, 1e10, "N", "100000000", max_pixels, "pixels of an image, in and out, all frames"),
     ROW("max-frames",       INT, 1, 100000, "N", "100", max_frames,   "frames of an animation"),
+    ROW("max-spill",        SIZE, 0, 0, "SIZE", "256MiB", max_spill,  "of an answer that waits in a file; 0: none"),
+    ROW("max-expansion",    SIZE, 0, 0, "SIZE", "16GiB", max_expansion, "what a body may expand to; 0: none"),
+    ROW("max-expansion-ratio", INT, 0, 1e9, "N", "250", max_expansion_ratio, "the same, in times its size; 0: none"),
     ROW("max-head",         SIZE, 4096, 1048576, "SIZE", "16KiB", max_head, "request line and header fields"),
     ROW("max-connections",  INT, 1, 1000000, "N", "16384", max_connections, "connections open at a time"),
     ROW("max-requests-per-connection", INT, 0, 1e9, "N", "10000", max_requests_per_connection, "then it is closed; 0: none"),
@@ -63,9 +68,12 @@ static const struct mr_option options[] = {
     ROW("drain-timeout",    TIME, 0, 86400, "TIME", "30s", drain_timeout, "then what is in flight is cut"),
     LIST("allow-host",      "NAME", allow_host,                       "Host name to answer for, repeatable"),
     LIST("allow-origin",    "ORIGIN", allow_origin,                   "page origin that may call, repeatable"),
+    LIST("identity",        "FILE", identity,                         "keys to decrypt with, repeatable"),
+    ROW("allow-request-identity", BOOL, 0, 0, NULL, NULL, allow_request_identity, "take keys from requests too"),
     CHOICE("log-level",       levels, "LEVEL", "info", log_level,     "error, warn, info, debug"),
     CHOICE("log-format",      formats, "FORM", "logfmt", log_format,  "logfmt, json"),
     ROW("log-file",         TEXT, 0, 4000, "PATH", NULL, log_file,    "SIGHUP reopens it (standard error)"),
+    ROW("lag-warn",         TIME, 0, 60, "TIME", "10ms", lag_warn,    "log who holds a loop for longer; 0: never"),
     {.spec = {.name = NULL}},
 };
 // clang-format on
@@ -74,7 +82,8 @@ const struct mr_options_program mr_config_program = {
     .name = "millrace",
     .env_prefix = "MILLRACE",
     .usage = "millrace: a media service. curl --data-binary @photo.jpg 'http://" MR_DEFAULT_LISTEN
-             "/pipe/image?w=300' -o small.jpg",
+             "/pipe/image?w=300' -o small.jpg\n"
+             "Without a server: millrace pipe --help, millrace keygen --help.",
     .options = options,
 };
 
@@ -150,16 +159,28 @@ static bool check_listen(const struct mr_config *config, FILE *complaints)
 static void complete(struct mr_config *config)
 {
     if (config->workers == 0)
-        config->workers = mr_config_cores();
+        config->workers = MR_MAX((int64_t)mr_config_cores() / config->processes, 1);
     if (config->memory_budget == 0)
-        config->memory_budget = MR_MAX(mr_budget_machine_memory() / 2, config->body_memory);
+        config->memory_budget =
+            MR_MAX(mr_budget_machine_memory() / 2, config->body_memory * (uint64_t)config->processes);
+}
+
+/* What is given for the server as a whole, to each process its share. */
+static void divide(struct mr_config *config)
+{
+    config->memory_budget /= (uint64_t)config->processes;
+    config->max_connections /= config->processes;
 }
 
 /* What no option shows alone. */
 static bool check(const struct mr_config *config, FILE *complaints)
 {
-    if (config->body_memory > config->memory_budget)
-        return complain(complaints, "body-memory", "must not be larger than --memory-budget");
+    if (config->processes * config->loops > MR_LOOPS_ASKED)
+        return complain(complaints, "processes", "times --loops must not be more than 64");
+    if (config->max_connections < config->processes)
+        return complain(complaints, "max-connections", "must not be less than --processes");
+    if (config->body_memory > config->memory_budget / (uint64_t)config->processes)
+        return complain(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
     return check_listen(config, complaints);
 }
 
@@ -170,8 +191,10 @@ enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *con
     enum mr_options_result result = mr_options_parse(&mr_config_program, out, argc, argv, environment, complaints);
     if (result == MR_OPTIONS_RUN || result == MR_OPTIONS_CHECK) {
         complete(out);
-        if (check(out, complaints))
+        if (check(out, complaints)) {
+            divide(out);
             return result;
+        }
         result = MR_OPTIONS_WRONG;
     }
     mr_config_free(out);

@@ -10,8 +10,7 @@
 
 _Noreturn static void exit_now(struct mr_service *service)
 {
-    for (unsigned i = 0; i < service->listener_count; i++)
-        mr_listener_close(&service->listeners[i]);
+    mr_listeners_close(&service->listeners);
     mr_log_flush();
     _exit(1);
 }
@@ -51,6 +50,9 @@ static void cut_loop(struct mr_inbox_node *node)
     mr_server_drain(on->server); /* with a timeout of 0 it may not have been: who is idle is not cut */
     if (mr_server_cut(on->server))
         atomic_store(&on->service->was_cut, true);
+    /* Not before: a stream whose next piece is refused would end by itself, and not be counted as cut. */
+    if (atomic_fetch_add(&on->service->loops_cut, 1) + 1 == on->service->loop_count)
+        mr_offload_close(on->service->offload);
 }
 
 static void on_cut_too_long(uv_timer_t *alarm)
@@ -69,7 +71,6 @@ static void on_drain_timeout(uv_timer_t *alarm)
         service->loops[i].cut.deliver = cut_loop;
         mr_loop_post(service->loops[i].loop, &service->loops[i].cut);
     }
-    mr_offload_close(service->offload); /* its jobs come back behind that: nobody is answered any more */
     uv_timer_start(&service->alarm, on_cut_too_long, CUT_GRACE_MS, 0);
 }
 
@@ -77,6 +78,7 @@ static void drain_loop(struct mr_inbox_node *node)
 {
     struct mr_service_loop *loop = mr_container_of(node, struct mr_service_loop, drain);
     mr_server_stop_accepting(loop->server);
+    mr_events_drain(&loop->events);
     mr_server_drain(loop->server);
     mr_server_on_quiet(loop->server, tell_quiet, loop);
 }
@@ -117,9 +119,16 @@ static void on_end_signal(uv_signal_t *handle, int number)
 {
     struct mr_service *service = handle->data;
     (void)number;
-    if (service->phase != MR_PHASE_SERVING)
+    /* One of several is told by the supervisor, after others may have told all of them: on_usr1. */
+    if (service->phase != MR_PHASE_SERVING && service->child == NULL)
         exit_now(service);
     mr_drain_begin(service);
+}
+
+static void on_end_now(uv_signal_t *handle, int number)
+{
+    (void)number;
+    exit_now(handle->data);
 }
 
 /* On libuv's pool: both open files. */
@@ -166,7 +175,10 @@ int mr_drain_open(struct mr_service *service)
     int err = watch(service, &service->on_term, on_end_signal, SIGTERM);
     int err_int = watch(service, &service->on_int, on_end_signal, SIGINT);
     int err_hup = watch(service, &service->on_hup, on_hangup, SIGHUP);
-    return err != 0 ? err : err_int != 0 ? err_int : err_hup;
+    int err_usr1 = MR_OK;
+    if (service->child != NULL)
+        err_usr1 = watch(service, &service->on_usr1, on_end_now, SIGUSR1);
+    return err != 0 ? err : err_int != 0 ? err_int : err_hup != 0 ? err_hup : err_usr1;
 }
 
 void mr_drain_close(struct mr_service *service)
@@ -175,4 +187,6 @@ void mr_drain_close(struct mr_service *service)
     uv_close((uv_handle_t *)&service->on_term, NULL);
     uv_close((uv_handle_t *)&service->on_int, NULL);
     uv_close((uv_handle_t *)&service->on_hup, NULL);
+    if (service->child != NULL)
+        uv_close((uv_handle_t *)&service->on_usr1, NULL);
 }

@@ -5,8 +5,9 @@
  *                                                       +--drain-timeout--> CUTTING --> OVER    exit 1
  *
  * From LEAVING on /readyz says no and answers carry Connection: close. A second SIGTERM or SIGINT, or work that does
- * not stop after it was cut, ends the process at once. SIGHUP opens the log anew and calls reload_config. Loop 0 only;
- * what it wants of another loop it posts to that loop's inbox. */
+ * not stop after it was cut, ends the process at once (of several processes: the supervisor's SIGUSR1, cluster.h).
+ * SIGHUP opens the log anew and calls reload_config. Loop 0 only; what it wants of another loop it posts to that loop's
+ * inbox. */
 #ifndef MR_SERVICE_DRAIN_H
 #define MR_SERVICE_DRAIN_H
 

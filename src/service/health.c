@@ -1,10 +1,12 @@
 #include "service/health.h"
 #include "http/problem.h"
+#include <libdeflate.h>
 #include <llhttp.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
+#include <zstd.h>
 
 /* Below this share of the memory budget the server is no place for new work. */
 #define BUDGET_RESERVE 16
@@ -22,7 +24,7 @@ void mr_healthz_start(struct mr_request *request)
 
 int mr_health_check(struct mr_service *service, struct mr_loop *loop, struct mr_fault *fault)
 {
-    const struct mr_budget *memory = &service->memory;
+    const struct mr_budget *memory = service->memory;
     uint64_t used = mr_budget_used(memory);
     if (atomic_load_explicit(&service->http.draining, memory_order_relaxed))
         return mr_fault_set(fault, MR_ESHUTDOWN, NULL);
@@ -62,11 +64,13 @@ void mr_root_start(struct mr_request *request)
                  "Millrace " MILLRACE_VERSION ", a media service\n"
                  "\n"
                  "POST /pipe/image?w=300  an image in the body, the resized one back\n"
+                 "POST /pipe/gzip, gunzip, zstd, unzstd, encrypt, decrypt, or several: /pipe/image/gzip\n"
                  "GET  /pipe              stages and their parameters (JSON)\n"
                  "GET  /version           versions and image formats (JSON)\n"
                  "GET  /healthz           is it alive?\n"
                  "GET  /readyz            does it take new work?\n"
-                 "GET  /metrics           numbers (Prometheus)\n");
+                 "GET  /metrics           numbers (Prometheus)\n"
+                 "GET  /events            the same live, once a second (server-sent events)\n");
 }
 
 /* ---- JSON, written once at start ---- */
@@ -124,6 +128,8 @@ int mr_health_version_json(char **out, const struct mr_service *service)
     write_member(file, "libuv", uv_version_string());
     write_member(file, "libsodium", sodium_version_string());
     write_member(file, "zlib", zlibVersion());
+    write_member(file, "libdeflate", LIBDEFLATE_VERSION_STRING);
+    write_member(file, "zstd", ZSTD_versionString());
     write_member(file, "llhttp", llhttp);
     fprintf(file, ",\"image\":{");
     write_words(file, "reads", mr_image_readable());
@@ -131,7 +137,8 @@ int mr_health_version_json(char **out, const struct mr_service *service)
     write_words(file, "writes", mr_image_writable());
     fputc('}', file);
     write_member(file, "offload", mr_offload_name(mr_offload_kind(service->offload)));
-    fprintf(file, ",\"workers\":%u,\"loops\":%u}\n", mr_offload_workers(service->offload), service->loop_count);
+    fprintf(file, ",\"workers\":%u,\"loops\":%u,\"processes\":%u}\n", mr_offload_workers(service->offload),
+            service->loop_count, mr_segment_processes(service->segment));
     return finish(file, out);
 }
 
@@ -176,18 +183,34 @@ static void write_parameter(FILE *out, const struct mr_param_spec *spec)
     fputc('}', out);
 }
 
+static void write_stage(FILE *out, const struct mr_stage_about *stage)
+{
+    fprintf(out, "{\"name\":");
+    write_string(out, stage->name);
+    write_member(out, "kind", stage->kind);
+    write_member(out, "text", stage->text);
+    fprintf(out, ",\"parameters\":[");
+    for (const struct mr_param_spec *spec = stage->params; spec->name != NULL; spec++) {
+        if (spec != stage->params)
+            fputc(',', out);
+        write_parameter(out, spec);
+    }
+    fprintf(out, "]}");
+}
+
 int mr_health_stages_json(char **out)
 {
     size_t len;
     FILE *file = open_memstream(out, &len);
     if (file == NULL)
         return MR_EMEMORY;
-    fprintf(file, "{\"stages\":[{\"name\":\"image\",\"kind\":\"whole-body\",\"parameters\":[");
-    for (const struct mr_param_spec *spec = mr_image_params; spec->name != NULL; spec++) {
-        if (spec != mr_image_params)
+    fprintf(file, "{\"stages\":[");
+    for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT; id++) {
+        const struct mr_stage_about stage = mr_stage_about(id);
+        if (id > 0)
             fputc(',', file);
-        write_parameter(file, spec);
+        write_stage(file, &stage);
     }
-    fprintf(file, "]}]}\n");
+    fprintf(file, "]}\n");
     return finish(file, out);
 }

@@ -1,6 +1,5 @@
 #include "service/metrics.h"
-#include "base/counter.h"
-#include "base/log.h"
+#include "service/figures.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -9,27 +8,54 @@
 
 /* ---- the format ---- */
 
-static void head(FILE *out, const char *name, const char *type, const char *help)
+/* What is being written, and in which of the two dialects. */
+struct page {
+    FILE *file;
+    bool is_open_metrics;
+};
+
+/* A family's head. OpenMetrics names a family of counters without the _total of its samples. */
+static void head(struct page *out, const char *name, const char *type, const char *help)
 {
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    int len = (int)strlen(name);
+    if (out->is_open_metrics && strcmp(type, "counter") == 0)
+        len -= (int)strlen("_total");
+    fprintf(out->file, "# HELP %.*s %s\n# TYPE %.*s %s\n", len, name, help, len, name, type);
 }
 
-static void number(FILE *out, const char *name, const char *type, uint64_t value, const char *help)
+static void number(struct page *out, const char *name, const char *type, uint64_t value, const char *help)
 {
     head(out, name, type, help);
-    fprintf(out, "%s %llu\n", name, (unsigned long long)value);
+    fprintf(out->file, "%s %llu\n", name, (unsigned long long)value);
 }
 
-static void seconds(FILE *out, const char *name, const char *type, double value, const char *help)
+static double seconds_of(uint64_t ns)
+{
+    return (double)ns / (double)MR_NS_PER_S;
+}
+
+static void seconds(struct page *out, const char *name, const char *type, double value, const char *help)
 {
     head(out, name, type, help);
-    fprintf(out, "%s %.6f\n", name, value);
+    fprintf(out->file, "%s %.6f\n", name, value);
 }
 
 /* A sample with labels, written as they stand in the braces. */
-static void sample(FILE *out, const char *name, const char *labels, uint64_t value)
+static void sample(struct page *out, const char *name, const char *labels, uint64_t value)
 {
-    fprintf(out, "%s{%s} %llu\n", name, labels, (unsigned long long)value);
+    fprintf(out->file, "%s{%s} %llu\n", name, labels, (unsigned long long)value);
+}
+
+/* The end of a sample's line; before it, whose request the number is of. Only OpenMetrics has a place for that. */
+static void end_line(struct page *out, const struct mr_exemplar_value *example)
+{
+    if (out->is_open_metrics && example != NULL && example->value > 0) {
+        fprintf(out->file, " # {request_id=\"%s\"", example->request_id);
+        if (example->trace_id[0] != '\0')
+            fprintf(out->file, ",trace_id=\"%s\"", example->trace_id);
+        fprintf(out->file, "} %.9f %.3f", seconds_of(example->value), seconds_of(example->wall));
+    }
+    fputc('\n', out->file);
 }
 
 /* Upper bounds of buckets: 1, 2.5 and 5 of each decade. A job is measured by the same ones, so that its wait and its
@@ -57,277 +83,337 @@ static const struct bound {
     {"30", 30 * MR_NS_PER_S},
 };
 
-/* label: `lane="bulk"`, or "". */
-static void histogram(FILE *out, const char *name, const char *label, const struct mr_histogram_view *view)
+/* OpenMetrics wants a bound to be told from an integer. */
+static const char *point_zero(const struct page *out, const char *number)
+{
+    return out->is_open_metrics && strchr(number, '.') == NULL ? ".0" : "";
+}
+
+/* label: `lane="bulk"`, or "". example: stands at the bucket it fell into; or NULL. */
+static void histogram(struct page *out, const char *name, const char *label, const struct mr_histogram_view *view,
+                      const struct mr_exemplar_value *example)
 {
     const char *comma = label[0] != '\0' ? "," : "";
-    for (size_t i = 0; i < MR_ARRAY_SIZE(bounds); i++)
-        fprintf(out, "%s_bucket{%s%sle=\"%s\"} %llu\n", name, label, comma, bounds[i].text,
+    for (size_t i = 0; i < MR_ARRAY_SIZE(bounds); i++) {
+        fprintf(out->file, "%s_bucket{%s%sle=\"%s%s\"} %llu", name, label, comma, bounds[i].text,
+                point_zero(out, bounds[i].text),
                 (unsigned long long)mr_histogram_count_at_or_below(view, bounds[i].ns));
-    fprintf(out, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", name, label, comma, (unsigned long long)view->count);
+        bool fell_here = example != NULL && example->value <= bounds[i].ns;
+        end_line(out, fell_here ? example : NULL);
+        if (fell_here)
+            example = NULL;
+    }
+    fprintf(out->file, "%s_bucket{%s%sle=\"+Inf\"} %llu", name, label, comma, (unsigned long long)view->count);
+    end_line(out, example);
     const char *open = label[0] != '\0' ? "{" : "", *close = label[0] != '\0' ? "}" : "";
-    fprintf(out, "%s_sum%s%s%s %.9f\n", name, open, label, close, (double)view->sum / (double)MR_NS_PER_S);
-    fprintf(out, "%s_count%s%s%s %llu\n", name, open, label, close, (unsigned long long)view->count);
+    fprintf(out->file, "%s_sum%s%s%s %.9f\n", name, open, label, close, seconds_of(view->sum));
+    fprintf(out->file, "%s_count%s%s%s %llu\n", name, open, label, close, (unsigned long long)view->count);
 }
 
 /* What the buckets are too coarse for: p50, p90, p99, p99.9 and the maximum, since the start. (A label "quantile" is
  * for summaries only.) */
-static void percentiles(FILE *out, const char *name, const struct mr_histogram_view *view)
+static void percentiles(struct page *out, const char *name, const struct mr_histogram_view *view)
 {
     static const struct {
         const char *text;
         double percent;
     } shown[] = {{"50", 50}, {"90", 90}, {"99", 99}, {"99.9", 99.9}, {"100", 100}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(shown); i++)
-        fprintf(out, "%s{percentile=\"%s\"} %.9f\n", name, shown[i].text,
-                (double)mr_histogram_percentile(view, shown[i].percent) / (double)MR_NS_PER_S);
+        fprintf(out->file, "%s{percentile=\"%s\"} %.9f\n", name, shown[i].text,
+                seconds_of(mr_histogram_percentile(view, shown[i].percent)));
 }
 
 /* ---- the loops ---- */
 
-/* Sum of one of the loops' HTTP counters. */
-#define SUM_HTTP(service, field) sum_http(service, offsetof(struct mr_http_counters, field))
-
-static uint64_t sum_http(const struct mr_service *service, size_t offset)
+static void write_blocked(struct page *out, const struct mr_figures *figures)
 {
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < service->loop_count; i++)
-        sum += mr_counter_read((const _Atomic uint64_t *)((const char *)&service->http.counters[i] + offset));
-    return sum;
+    head(out, "millrace_loop_blocked_total", "counter",
+         "Iterations of a loop that were busy for longer than --lag-warn, by their longest callback.");
+    for (unsigned i = 0; i < figures->blocked_count; i++) {
+        const struct mr_figures_blocked *blocked = &figures->blocked[i];
+        fprintf(out->file, "millrace_loop_blocked_total{label=\"%s\"} %llu", blocked->label,
+                (unsigned long long)blocked->count);
+        end_line(out, &blocked->worst);
+    }
+    head(out, "millrace_loop_blocked_seconds_total", "counter", "Time that these iterations were busy.");
+    for (unsigned i = 0; i < figures->blocked_count; i++)
+        fprintf(out->file, "millrace_loop_blocked_seconds_total{label=\"%s\"} %.9f\n", figures->blocked[i].label,
+                seconds_of(figures->blocked[i].ns));
 }
 
-static void write_loops(FILE *out, const struct mr_service *service)
+static void write_loops(struct page *out, const struct mr_figures *figures)
 {
-    struct mr_histogram_view lag = {.count = 0}, busy = {.count = 0};
-    uint64_t iterations = 0, deliveries = 0, longest = 0;
-    const char *label = "none";
-    for (unsigned i = 0; i < service->loop_count; i++) {
-        struct mr_loop_stats *stats = mr_loop_stats(service->loops[i].loop);
-        mr_histogram_read(&stats->lag, &lag);
-        mr_histogram_read(&stats->busy, &busy);
-        iterations += mr_counter_read(&stats->iterations);
-        deliveries += mr_counter_read(&stats->deliveries);
-        uint64_t its_longest = mr_counter_read(&stats->longest_ns);
-        const char *its_label = atomic_load_explicit(&stats->longest_label, memory_order_relaxed);
-        if (its_longest > longest && its_label != NULL) {
-            longest = its_longest;
-            label = its_label;
-        }
-    }
     head(out, "millrace_loop_lag_seconds", "histogram", "How late a timer fired while requests were in flight.");
-    histogram(out, "millrace_loop_lag_seconds", "", &lag);
+    histogram(out, "millrace_loop_lag_seconds", "", &figures->lag, NULL);
     head(out, "millrace_loop_lag_percentile_seconds", "gauge", "The same as percentiles since the start, to 3 %.");
-    percentiles(out, "millrace_loop_lag_percentile_seconds", &lag);
+    percentiles(out, "millrace_loop_lag_percentile_seconds", &figures->lag);
     head(out, "millrace_loop_busy_seconds", "histogram", "Time an iteration of a loop computed between two polls.");
-    histogram(out, "millrace_loop_busy_seconds", "", &busy);
+    histogram(out, "millrace_loop_busy_seconds", "", &figures->busy, NULL);
     head(out, "millrace_loop_busy_percentile_seconds", "gauge", "The same as percentiles since the start, to 3 %.");
-    percentiles(out, "millrace_loop_busy_percentile_seconds", &busy);
-    number(out, "millrace_loops", "gauge", service->loop_count, "Event loops.");
-    number(out, "millrace_loop_iterations_total", "counter", iterations, "Iterations of all loops.");
-    number(out, "millrace_loop_deliveries_total", "counter", deliveries, "Completions handed to loops.");
+    percentiles(out, "millrace_loop_busy_percentile_seconds", &figures->busy);
+    number(out, "millrace_loops", "gauge", figures->loops, "Event loops.");
+    number(out, "millrace_loop_iterations_total", "counter", figures->iterations, "Iterations of all loops.");
+    number(out, "millrace_loop_deliveries_total", "counter", figures->deliveries, "Completions handed to loops.");
     head(out, "millrace_loop_longest_callback_seconds", "gauge", "Longest callback since the start, and which it was.");
-    fprintf(out, "millrace_loop_longest_callback_seconds{callback=\"%s\"} %.9f\n", label,
-            (double)longest / (double)MR_NS_PER_S);
+    fprintf(out->file, "millrace_loop_longest_callback_seconds{callback=\"%s\"} %.9f\n", figures->longest_label,
+            seconds_of(figures->longest_ns));
+    write_blocked(out, figures);
 }
 
 /* ---- jobs ---- */
 
-static void write_queue(FILE *out, const struct mr_service *service)
+static void write_queue(struct page *out, const struct mr_figures *figures)
 {
+    char label[40];
     head(out, "millrace_queue_wait_seconds", "histogram", "Time from submitting a job to its start.");
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
-        struct mr_histogram_view wait = {.count = 0};
-        char label[40];
-        for (unsigned i = 0; i < service->loop_count; i++)
-            mr_histogram_read(&mr_offload_stats(service->offload, i)->queue_wait[lane], &wait);
         snprintf(label, sizeof(label), "lane=\"%s\"", mr_lane_name(lane));
-        histogram(out, "millrace_queue_wait_seconds", label, &wait);
+        histogram(out, "millrace_queue_wait_seconds", label, &figures->queue_wait[lane], NULL);
     }
     head(out, "millrace_queue_depth", "gauge", "Jobs waiting for a worker.");
-    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
-        fprintf(out, "millrace_queue_depth{lane=\"%s\"} %u\n", mr_lane_name(lane),
-                mr_offload_depth(service->offload, lane));
-    number(out, "millrace_queue_capacity", "gauge", mr_offload_capacity(service->offload), "Jobs that one lane holds.");
-    number(out, "millrace_workers", "gauge", mr_offload_workers(service->offload), "Threads that run jobs.");
-    number(out, "millrace_workers_busy", "gauge", mr_offload_busy(service->offload), "Of these, running a job now.");
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
+        snprintf(label, sizeof(label), "lane=\"%s\"", mr_lane_name(lane));
+        sample(out, "millrace_queue_depth", label, figures->queue_depth[lane]);
+    }
+    number(out, "millrace_queue_capacity", "gauge", figures->queue_capacity, "Jobs that one lane holds.");
+    number(out, "millrace_workers", "gauge", figures->workers, "Threads that run jobs.");
+    number(out, "millrace_workers_busy", "gauge", figures->workers_busy, "Of these, running a job now.");
 }
 
-static void write_jobs(FILE *out, const struct mr_service *service)
+static void write_jobs(struct page *out, const struct mr_figures *figures)
 {
-    struct mr_histogram_view run = {.count = 0};
-    uint64_t ran = 0, refused = 0, expired = 0, cancelled = 0, failed = 0, stopped = 0;
-    for (unsigned i = 0; i < service->loop_count; i++) {
-        const struct mr_offload_stats *stats = mr_offload_stats(service->offload, i);
-        const struct mr_service_loop *loop = &service->loops[i];
-        mr_histogram_read(&loop->image_run, &run);
-        failed += mr_counter_read(&loop->jobs_failed);
-        stopped += mr_counter_read(&loop->jobs_stopped);
-        ran += mr_counter_read(&stats->done);
-        refused += mr_counter_read(&loop->jobs_refused);
-        expired += mr_counter_read(&stats->expired);
-        cancelled += mr_counter_read(&stats->cancelled) + mr_counter_read(&stats->shut_down);
-    }
     head(out, "millrace_job_run_seconds", "histogram", "Time that a job ran on a worker.");
-    histogram(out, "millrace_job_run_seconds", "stage=\"image\"", &run);
+    for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT; id++) {
+        char label[40];
+        snprintf(label, sizeof(label), "stage=\"%s\"", mr_stage_about(id).name);
+        histogram(out, "millrace_job_run_seconds", label, &figures->run_time[id], NULL);
+    }
     head(out, "millrace_jobs_total", "counter", "Jobs by what became of them.");
-    uint64_t fruitless = failed + stopped;
-    sample(out, "millrace_jobs_total", "outcome=\"done\"", ran > fruitless ? ran - fruitless : 0);
-    sample(out, "millrace_jobs_total", "outcome=\"refused\"", refused);
-    sample(out, "millrace_jobs_total", "outcome=\"expired\"", expired);
-    sample(out, "millrace_jobs_total", "outcome=\"cancelled\"", cancelled + stopped);
-    sample(out, "millrace_jobs_total", "outcome=\"failed\"", failed);
+    sample(out, "millrace_jobs_total", "outcome=\"done\"", figures->jobs_done);
+    sample(out, "millrace_jobs_total", "outcome=\"refused\"", figures->jobs_refused);
+    sample(out, "millrace_jobs_total", "outcome=\"expired\"", figures->jobs_expired);
+    sample(out, "millrace_jobs_total", "outcome=\"cancelled\"", figures->jobs_cancelled);
+    sample(out, "millrace_jobs_total", "outcome=\"failed\"", figures->jobs_failed);
 }
 
 /* ---- HTTP ---- */
 
-/* Routes of one pattern with different methods stand next to each other in the table, and are one label here. */
-static unsigned next_pattern(const struct mr_http *http, unsigned route)
+static void write_statuses(struct page *out, const struct mr_figures_route *route)
 {
-    const char *pattern = http->routes[route].pattern; /* NULL behind the last: no route matched */
-    do
-        route++;
-    while (route < http->route_count && strcmp(http->routes[route].pattern, pattern) == 0);
-    return route;
-}
-
-/* Loop by loop and status by status, as they lie in memory: with many loops this is most of the work. */
-static void add_requests(uint64_t sums[MR_STATUS_END], const struct mr_service *service, unsigned route)
-{
-    for (unsigned i = 0; i < service->loop_count; i++) {
-        const struct mr_http_route_counter *counter = &service->http.counters[i].routes[route];
-        for (int status = 0; status < MR_STATUS_END; status++)
-            sums[status] += mr_counter_read(&counter->by_status[status]);
+    for (int status = 0; status < MR_STATUS_END; status++) {
+        if (route->by_status[status] > 0)
+            fprintf(out->file, "millrace_requests_total{route=\"%s\",code=\"%d\"} %llu\n", route->pattern, status,
+                    (unsigned long long)route->by_status[status]);
     }
 }
 
-static void write_requests(FILE *out, const struct mr_service *service)
+static void write_duration(struct page *out, const struct mr_figures_route *route)
 {
-    const struct mr_http *http = &service->http;
+    char label[100];
+    if (route->count == 0)
+        return;
+    snprintf(label, sizeof(label), "route=\"%s\"", route->pattern);
+    histogram(out, "millrace_request_seconds", label, &route->duration, &route->slowest);
+}
+
+/* A family's samples stand together: all statuses, then all durations. */
+static void write_routes(struct page *out, const struct mr_service *service)
+{
+    struct mr_figures_route route;
+    unsigned next = 0;
     head(out, "millrace_requests_total", "counter",
          "Requests by route and status; code 0: the client left before the answer.");
-    for (unsigned route = 0, end; route <= http->route_count; route = end) {
-        const char *pattern = route < http->route_count ? http->routes[route].pattern : "none";
-        uint64_t sums[MR_STATUS_END] = {0};
-        end = next_pattern(http, route);
-        for (unsigned at = route; at < end; at++)
-            add_requests(sums, service, at);
-        for (int status = 0; status < MR_STATUS_END; status++) {
-            if (sums[status] > 0)
-                fprintf(out, "millrace_requests_total{route=\"%s\",code=\"%d\"} %llu\n", pattern, status,
-                        (unsigned long long)sums[status]);
-        }
-    }
+    do {
+        next = mr_figures_read_route(&route, service, next);
+        write_statuses(out, &route);
+    } while (next != 0);
+    head(out, "millrace_request_seconds", "histogram",
+         "Time from the first byte of a request to the end of its answer.");
+    do {
+        next = mr_figures_read_route(&route, service, next);
+        write_duration(out, &route);
+    } while (next != 0);
 }
 
-static void write_http(FILE *out, const struct mr_service *service)
+static void write_http(struct page *out, const struct mr_figures *figures)
 {
-    number(out, "millrace_connections", "gauge", SUM_HTTP(service, connections), "Connections that are open.");
-    number(out, "millrace_connections_accepted_total", "counter", SUM_HTTP(service, connections_accepted),
+    number(out, "millrace_connections", "gauge", figures->connections, "Connections that are open.");
+    number(out, "millrace_connections_accepted_total", "counter", figures->connections_accepted,
            "Connections that were accepted.");
-    number(out, "millrace_connections_refused_total", "counter", SUM_HTTP(service, connections_refused),
+    number(out, "millrace_connections_refused_total", "counter", figures->connections_refused,
            "Connections beyond --max-connections.");
-    number(out, "millrace_requests_in_flight", "gauge", SUM_HTTP(service, requests_in_flight),
+    number(out, "millrace_requests_in_flight", "gauge", figures->requests_in_flight,
            "Requests that are being read, worked on or answered.");
-    write_requests(out, service);
-    number(out, "millrace_request_bytes_total", "counter", SUM_HTTP(service, request_bytes), "Bytes received.");
-    number(out, "millrace_response_bytes_total", "counter", SUM_HTTP(service, response_bytes), "Bytes sent.");
-    number(out, "millrace_timeouts_total", "counter", SUM_HTTP(service, timeouts),
+    number(out, "millrace_request_bytes_total", "counter", figures->request_bytes, "Bytes received.");
+    number(out, "millrace_response_bytes_total", "counter", figures->response_bytes, "Bytes sent.");
+    number(out, "millrace_timeouts_total", "counter", figures->timeouts,
            "Requests and answers that were cut by a timeout or for their rate.");
 }
 
-/* ---- the process ---- */
+/* ---- the processes ---- */
 
-/* The first two numbers of /proc/self/statm: pages of address space, pages resident. One small read. */
-static bool read_statm(uint64_t *size, uint64_t *resident)
+/* What is known of those that run, added up. */
+struct process_sums {
+    uint64_t size, resident, descriptors;
+};
+
+/* The first two numbers of /proc/PID/statm: pages of address space, pages resident. One small read. */
+static void add_memory(struct process_sums *sums, pid_t pid)
 {
-    char text[128], *at;
-    FILE *file = fopen("/proc/self/statm", "re");
+    char path[40], text[128], *at;
+    snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+    FILE *file = fopen(path, "re");
     if (file == NULL)
-        return false;
-    bool got = fgets(text, sizeof(text), file) != NULL;
+        return;
+    if (fgets(text, sizeof(text), file) != NULL) {
+        sums->size += strtoull(text, &at, 10);
+        sums->resident += strtoull(at, NULL, 10);
+    }
     fclose(file);
-    if (!got)
-        return false;
-    *size = strtoull(text, &at, 10);
-    *resident = strtoull(at, NULL, 10);
-    return true;
 }
 
-static void write_descriptors(FILE *out)
+/* Linux 6.2 and later tell the number as the directory's size. Reading it through would take too long for a loop. */
+static void add_descriptors(struct process_sums *sums, pid_t pid)
+{
+    char path[40];
+    struct stat status;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    if (stat(path, &status) == 0)
+        sums->descriptors += (uint64_t)status.st_size;
+}
+
+static void write_descriptors(struct page *out, const struct mr_service *service, uint64_t open)
 {
     struct rlimit limit;
-    struct stat status;
-    /* Linux 6.2 and later tell the number as the directory's size. Reading it through would take too long for a loop.
-     */
-    if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0)
-        number(out, "process_open_fds", "gauge", (uint64_t)status.st_size, "Open descriptors.");
+    if (open > 0)
+        number(out, "process_open_fds", "gauge", open, "Open descriptors.");
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        number(out, "process_max_fds", "gauge", limit.rlim_cur, "Descriptors that may be open.");
+        number(out, "process_max_fds", "gauge", limit.rlim_cur * mr_segment_running(service->segment),
+               "Descriptors that may be open.");
 }
 
-static double seconds_of(struct timeval time)
+static void write_process(struct page *out, const struct mr_service *service)
 {
-    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
-}
-
-static void write_process(FILE *out, const struct mr_service *service)
-{
-    uint64_t size, resident;
-    struct rusage usage;
+    const struct mr_segment *segment = service->segment;
+    struct process_sums sums = {.size = 0};
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (read_statm(&size, &resident)) {
-        number(out, "process_resident_memory_bytes", "gauge", resident * page, "Resident memory.");
-        number(out, "process_virtual_memory_bytes", "gauge", size * page, "Address space.");
+    for (unsigned i = 0; i < mr_segment_processes(segment); i++) {
+        pid_t pid = mr_segment_pid(segment, i);
+        if (pid == 0)
+            continue;
+        add_memory(&sums, pid);
+        add_descriptors(&sums, pid);
     }
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        seconds(out, "process_cpu_seconds_total", "counter", seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime),
-                "Processor time, user and system.");
-    seconds(out, "process_start_time_seconds", "gauge", (double)service->started_wall / (double)MR_NS_PER_S,
+    number(out, "process_resident_memory_bytes", "gauge", sums.resident * page, "Resident memory.");
+    number(out, "process_virtual_memory_bytes", "gauge", sums.size * page, "Address space.");
+    seconds(out, "process_cpu_seconds_total", "counter", seconds_of(mr_segment_cpu_ns(segment)),
+            "Processor time, user and system.");
+    seconds(out, "process_start_time_seconds", "gauge", seconds_of(mr_segment_started_wall(segment)),
             "When the server started, since 1970.");
-    write_descriptors(out);
+    write_descriptors(out, service, sums.descriptors);
+    number(out, "millrace_processes", "gauge", mr_segment_running(segment), "Processes that serve.");
+    number(out, "millrace_process_restarts_total", "counter", mr_segment_restarts(segment),
+           "Processes started in place of one that ended.");
 }
 
-static void write_service(FILE *out, const struct mr_service *service)
+static void write_service(struct page *out, const struct mr_figures *figures, const struct mr_service *service)
 {
-    number(out, "millrace_memory_budget_bytes", "gauge", service->memory.limit, "Bytes for bodies and jobs together.");
-    number(out, "millrace_memory_budget_used_bytes", "gauge", mr_budget_used(&service->memory), "Of these, taken now.");
-    number(out, "millrace_draining", "gauge", atomic_load_explicit(&service->http.draining, memory_order_relaxed),
-           "1 on the way out, else 0.");
-    number(out, "millrace_log_dropped_total", "counter", mr_log_dropped(), "Log lines lost to the bound.");
+    number(out, "millrace_events_listeners", "gauge", figures->listeners, "Clients that listen to /events.");
+    number(out, "millrace_events_dropped_total", "counter", figures->listener_drops,
+           "Figures that a listener did not read in time.");
+    number(out, "millrace_memory_budget_bytes", "gauge", figures->memory_limit, "Bytes for bodies and jobs together.");
+    number(out, "millrace_memory_budget_used_bytes", "gauge", figures->memory_used, "Of these, taken now.");
+    number(out, "millrace_draining", "gauge", figures->is_draining, "1 on the way out, else 0.");
+    number(out, "millrace_log_dropped_total", "counter", figures->log_dropped, "Log lines lost to the bound.");
     head(out, "millrace_build_info", "gauge", "What runs here.");
-    fprintf(out, "millrace_build_info{version=\"%s\",libvips=\"%s\",libuv=\"%s\",offload=\"%s\"} 1\n", MILLRACE_VERSION,
-            mr_image_library_version(), uv_version_string(), mr_offload_name(mr_offload_kind(service->offload)));
+    fprintf(out->file, "millrace_build_info{version=\"%s\",libvips=\"%s\",libuv=\"%s\",offload=\"%s\"} 1\n",
+            MILLRACE_VERSION, mr_image_library_version(), uv_version_string(),
+            mr_offload_name(mr_offload_kind(service->offload)));
 }
 
 /* ---- all of it ---- */
 
-char *mr_metrics_render(const struct mr_service *service, size_t *len)
+static void write_page(struct page *out, const struct mr_figures *figures, const struct mr_service *service)
+{
+    write_loops(out, figures);
+    write_queue(out, figures);
+    write_jobs(out, figures);
+    write_http(out, figures);
+    write_routes(out, service);
+    write_process(out, service);
+    write_service(out, figures, service);
+    if (out->is_open_metrics)
+        fputs("# EOF\n", out->file);
+}
+
+char *mr_metrics_render(const struct mr_service *service, enum mr_metrics_format format, size_t *len)
 {
     char *text = NULL;
-    FILE *out = open_memstream(&text, len);
-    if (out == NULL)
+    struct page page = {.is_open_metrics = format == MR_METRICS_OPENMETRICS};
+    struct mr_figures *figures = malloc(sizeof(*figures));
+    if (figures == NULL)
         return NULL;
-    write_loops(out, service);
-    write_queue(out, service);
-    write_jobs(out, service);
-    write_http(out, service);
-    write_process(out, service);
-    write_service(out, service);
-    if (fclose(out) == 0)
+    mr_figures_read(figures, service);
+    page.file = open_memstream(&text, len);
+    if (page.file != NULL)
+        write_page(&page, figures, service);
+    free(figures);
+    if (page.file != NULL && fclose(page.file) == 0)
         return text;
     free(text);
     return NULL;
 }
 
+/* ---- which format ---- */
+
+/* "0", "0.0", "0.00": of a quality value, not acceptable (RFC 9110, section 12.4.2). */
+static bool is_zero(struct mr_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] != '0' && text.at[i] != '.')
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* Is this parameter of a media range one that rules it out? */
+static bool rules_out(struct mr_slice parameter)
+{
+    struct mr_slice value = parameter, name = mr_slice_trim(mr_slice_cut(&value, '='));
+    value = mr_slice_trim(value);
+    if (mr_slice_is_nocase(name, "version"))
+        return !mr_slice_is(value, "1.0.0") && !mr_slice_is(value, "\"1.0.0\"");
+    return mr_slice_is_nocase(name, "q") && is_zero(value);
+}
+
+enum mr_metrics_format mr_metrics_format_of(struct mr_slice accept)
+{
+    while (accept.at != NULL) {
+        struct mr_slice rest = mr_slice_cut(&accept, ',');
+        bool is_wanted = mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&rest, ';')), "application/openmetrics-text");
+        while (is_wanted && rest.at != NULL)
+            is_wanted = !rules_out(mr_slice_cut(&rest, ';'));
+        if (is_wanted)
+            return MR_METRICS_OPENMETRICS;
+    }
+    return MR_METRICS_TEXT;
+}
+
 void mr_metrics_start(struct mr_request *request)
 {
+    static const char *const types[] = {
+        [MR_METRICS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
+        [MR_METRICS_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    };
+    static const char *const extra[] = {"Vary: Accept", NULL};
+    enum mr_metrics_format format = mr_metrics_format_of(mr_head_find(&request->head, "accept"));
     size_t len;
-    char *text = mr_metrics_render(mr_service_of(request), &len);
+    char *text = mr_metrics_render(mr_service_of(request), format, &len);
     struct mr_fault fault;
     if (text == NULL) {
         mr_fault_set(&fault, MR_EMEMORY, NULL);
         mr_respond_problem(request, &fault);
         return;
     }
-    mr_respond(request, 200, "text/plain; version=0.0.4; charset=utf-8", NULL, text, len, free, text);
+    mr_respond(request, 200, types[format], extra, text, len, free, text);
 }

@@ -1,8 +1,8 @@
-/* metrics.h -- GET /metrics: the server's numbers in Prometheus' text exposition format 0.0.4.
+/* metrics.h -- GET /metrics: the server's numbers (figures.h) in Prometheus' text exposition format 0.0.4, or for a
+ * scraper that asks for it in OpenMetrics 1.0, which also names the request behind a number (exemplars).
  *
- * Each loop writes its own numbers and nobody else's; here they are read (relaxed, not at one instant) and added up.
- * Made anew for each scrape on the loop, in well under a millisecond: no file but two small ones of /proc is read, and
- * only routes and statuses that have occurred are listed. */
+ * Made anew for each scrape on the loop, in well under a millisecond: of each process no file but two small ones of
+ * /proc is read, and only routes and statuses that have occurred are listed. */
 #ifndef MR_SERVICE_METRICS_H
 #define MR_SERVICE_METRICS_H
 
@@ -11,7 +11,13 @@
 
 void mr_metrics_start(struct mr_request *request);
 
+enum mr_metrics_format { MR_METRICS_TEXT, MR_METRICS_OPENMETRICS };
+
+/* What the value of an Accept field asks for (.at NULL: there is none): OpenMetrics where one of its media ranges names
+ * that type, in version 1.0.0 or any, and not with q=0. */
+enum mr_metrics_format mr_metrics_format_of(struct mr_slice accept);
+
 /* The text, owned by the caller (free), or NULL when memory is short. */
-char *mr_metrics_render(const struct mr_service *service, size_t *len);
+char *mr_metrics_render(const struct mr_service *service, enum mr_metrics_format format, size_t *len);
 
 #endif

@@ -1,14 +1,14 @@
-/* pipe.h -- POST /pipe/image?w=...: a body in, the image out.
+/* pipe.h -- POST /pipe/{stage}/{stage}...?w=300&level=6: a body in, what the stages make of it out.
  *
- * The parameters and the chance of being served are looked at before the body is read; the body is refused as soon as
- * its first bytes are not those of an image; the work is one job on a worker; its result is sent from where it lies.
- * What the client is told is in the table of errors (base/error.h). */
+ * Stages, parameters and the chance of being served are looked at before the body is read. What the client is told when
+ * something is wrong is in the table of errors (base/error.h); once bytes of an answer were sent, a failure cuts it.
+ * Secrets come in header fields: Age-Passphrase, and Age-Identity where --allow-request-identity says so. */
 #ifndef MR_SERVICE_PIPE_H
 #define MR_SERVICE_PIPE_H
 
 #include "http/request.h"
 
-void mr_pipe_image_start(struct mr_request *request);
-void mr_pipe_image_gone(struct mr_request *request);
+void mr_pipe_start(struct mr_request *request);
+void mr_pipe_gone(struct mr_request *request);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "media/codec.h"
 #include "service/drain.h"
 #include "service/health.h"
 #include "service/metrics.h"
@@ -13,51 +14,88 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Descriptors beside those of connections: loops, listeners, temporary files, libraries. */
-#define DESCRIPTORS_BESIDE 512
+/* Descriptors beside those of connections: of each loop, and listeners, temporary files, libraries. */
+#define DESCRIPTORS_OF_LOOP 8
+#define DESCRIPTORS_BESIDE  512
 
 static const struct mr_route routes[] = {
-    {MR_METHOD_POST, "/pipe/image", mr_pipe_image_start, mr_pipe_image_gone},
+    {MR_METHOD_POST, "/pipe/{stages*}", mr_pipe_start, mr_pipe_gone},
     {MR_METHOD_GET, "/pipe", mr_stages_start, NULL},
     {MR_METHOD_GET, "/healthz", mr_healthz_start, NULL},
     {MR_METHOD_GET, "/readyz", mr_readyz_start, NULL},
     {MR_METHOD_GET, "/version", mr_version_start, NULL},
     {MR_METHOD_GET, "/metrics", mr_metrics_start, NULL},
+    {MR_METHOD_GET, MR_EVENTS_PATTERN, mr_events_start, mr_events_gone},
     {MR_METHOD_GET, "/", mr_root_start, NULL},
     {.pattern = NULL},
 };
 
 /* ---- building ---- */
 
+static unsigned index_of(const struct mr_service *service)
+{
+    return service->child != NULL ? service->child->index : 0;
+}
+
+/* Where its numbers are kept: the supervisor's segment, or one for itself. */
+static int create_segment(struct mr_service *service)
+{
+    const struct mr_config *config = service->config;
+    unsigned loops = (unsigned)config->loops;
+    unsigned runners = mr_offload_runners((enum mr_offload_kind)config->offload, (unsigned)config->workers, loops);
+    if (service->child != NULL) {
+        service->segment = service->child->segment;
+        return MR_OK;
+    }
+    int err = mr_segment_create(&service->segment, 1, loops, runners);
+    if (err == MR_OK)
+        mr_segment_started(service->segment, 0, getpid());
+    return err;
+}
+
+/* Those of its loops, in the segment. */
+static struct mr_loop_numbers *numbers_of(struct mr_service *service, unsigned loop)
+{
+    return mr_segment_loop(service->segment, index_of(service) * (unsigned)service->config->loops + loop);
+}
+
+static void count_in_segment(struct mr_service *service)
+{
+    struct mr_process_numbers *numbers = mr_segment_process(service->segment, index_of(service));
+    service->memory = &numbers->memory;
+    mr_log_count_in(&numbers->log_dropped);
+    for (unsigned i = 0; i < service->config->loops; i++) {
+        service->http_counters[i] = &numbers_of(service, i)->http;
+        service->offload_stats[i] = &numbers_of(service, i)->offload;
+    }
+}
+
 /* Room for so many connections; fewer connections where the system gives less room, so that accept() never fails. */
-static uint32_t make_room(int64_t connections)
+static uint32_t make_room(int64_t connections, int64_t loops)
 {
     struct rlimit limit;
-    rlim_t wanted = (rlim_t)connections + DESCRIPTORS_BESIDE;
+    rlim_t beside = DESCRIPTORS_BESIDE + (rlim_t)loops * DESCRIPTORS_OF_LOOP, wanted = (rlim_t)connections + beside;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return (uint32_t)connections;
     limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : MR_MIN(wanted, limit.rlim_max);
     setrlimit(RLIMIT_NOFILE, &limit);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return (uint32_t)connections;
-    rlim_t beside = MR_MIN((rlim_t)DESCRIPTORS_BESIDE, limit.rlim_cur / 2);
-    uint32_t possible = (uint32_t)(limit.rlim_cur - beside);
+    uint32_t possible = (uint32_t)(limit.rlim_cur - MR_MIN(beside, limit.rlim_cur / 2));
     mr_log(MR_LOG_WARN, "only %u connections: the limit of open files is %llu", possible,
            (unsigned long long)limit.rlim_cur);
     return possible;
 }
 
-static int create_http(struct mr_service *service)
+static void create_http(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
     struct mr_http *http = &service->http;
-    int err = mr_http_init(http, routes, (unsigned)config->loops);
-    if (err != 0)
-        return err;
+    mr_http_init(http, routes, service->http_counters, (unsigned)config->loops);
     http->limits = (struct mr_http_limits){
         .body_max = config->max_body,
         .head_max = (uint32_t)config->max_head,
-        .connections_max = make_room(config->max_connections),
+        .connections_max = make_room(config->max_connections, config->loops),
         .requests_per_connection_max = (uint32_t)config->max_requests_per_connection,
         .head_timeout_ns = config->head_timeout,
         .body_timeout_ns = config->body_timeout,
@@ -69,21 +107,24 @@ static int create_http(struct mr_service *service)
     http->allow_origins = config->allow_origin.values;
     http->allow_origin_count = config->allow_origin.count;
     http->service = service;
-    return MR_OK;
 }
 
 static int create_loop(struct mr_service *service)
 {
     struct mr_service_loop *on = &service->loops[service->loop_count];
     on->service = service;
+    on->numbers = numbers_of(service, service->loop_count);
     int err = mr_loop_create(&on->loop, service->loop_count);
     if (err != 0)
         return err;
+    mr_loop_set_warn(on->loop, service->config->lag_warn);
     err = mr_server_create(&on->server, &service->http, on->loop);
     if (err != 0) {
         mr_loop_destroy(&on->loop);
         return err;
     }
+    mr_events_open(&on->events, service, on->loop, &on->numbers->events);
+    mr_loop_count_in(on->loop, &on->numbers->loop);
     service->loop_list[service->loop_count++] = on->loop;
     return MR_OK;
 }
@@ -99,9 +140,17 @@ static int create_loops(struct mr_service *service)
     return err;
 }
 
+void mr_service_thread_end(void)
+{
+    mr_codec_thread_end();
+    mr_image_thread_end();
+}
+
 static int create_offload(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
+    unsigned own = mr_segment_runners(service->segment) / mr_segment_processes(service->segment);
+    struct mr_offload_runner_stats *runners = mr_segment_runner(service->segment, index_of(service) * own);
     return mr_offload_create(&service->offload, &(struct mr_offload_config){
                                                     .kind = (enum mr_offload_kind)config->offload,
                                                     .workers = (unsigned)config->workers,
@@ -109,22 +158,23 @@ static int create_offload(struct mr_service *service)
                                                     .queue_depth = (uint32_t)config->queue_depth,
                                                     .deadline_ns = config->job_deadline,
                                                     .run_ns_max = config->job_time,
-                                                    .worker_end = mr_image_thread_end,
+                                                    .worker_end = mr_service_thread_end,
                                                     .loops = service->loop_list,
                                                     .loop_count = service->loop_count,
+                                                    .stats = service->offload_stats,
+                                                    .runner_stats = runners,
                                                 });
 }
 
 static int build(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
-    service->started_wall = mr_clock_wall();
+    count_in_segment(service);
     service->image_limits =
         (struct mr_image_limits){.pixels = (uint64_t)config->max_pixels, .frames = (uint32_t)config->max_frames};
-    mr_budget_init(&service->memory, config->memory_budget);
-    int err = create_http(service);
-    if (err == 0)
-        err = create_loops(service);
+    mr_budget_init(service->memory, config->memory_budget);
+    create_http(service);
+    int err = create_loops(service);
     if (err == 0)
         err = create_offload(service);
     if (err == 0)
@@ -134,17 +184,30 @@ static int build(struct mr_service *service)
     return err;
 }
 
-int mr_service_create(struct mr_service **out, const struct mr_config *config, struct mr_fault *fault)
+static int load_identities(struct mr_service *service, struct mr_fault *fault)
+{
+    const struct mr_option_list *files = &service->config->identity;
+    int err = files->count > 0 ? mr_age_keys_create(&service->identities) : MR_OK;
+    if (err != MR_OK)
+        return mr_fault_set(fault, err, "the identities cannot be kept: %s", mr_error_text(err));
+    for (size_t i = 0; i < files->count && err == MR_OK; i++)
+        err = mr_age_keys_load(service->identities, files->values[i], fault);
+    return err;
+}
+
+int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_child *child,
+                      struct mr_fault *fault)
 {
     struct mr_service *service = calloc(1, sizeof(*service));
     if (service == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     service->config = config;
-    int err = build(service);
-    if (err != 0) {
+    service->child = child;
+    int err = load_identities(service, fault);
+    if (err == 0 && ((err = create_segment(service)) != 0 || (err = build(service)) != 0))
         mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
+    if (err != 0)
         mr_service_destroy(&service);
-    }
     *out = service;
     return err;
 }
@@ -160,12 +223,16 @@ void mr_service_destroy(struct mr_service **out)
     }
     for (unsigned i = 0; i < service->loop_count; i++) {
         mr_server_destroy(&service->loops[i].server);
+        mr_events_close(&service->loops[i].events);
         mr_loop_destroy(&service->loops[i].loop);
     }
-    for (unsigned i = 0; i < service->listener_count; i++)
-        mr_listener_close(&service->listeners[i]);
-    mr_http_deinit(&service->http);
-    MR_ASSERT(mr_budget_used(&service->memory) == 0); /* everything that was taken was given back */
+    mr_listeners_close(&service->listeners);
+    /* Everything that was taken was given back. */
+    MR_ASSERT(service->memory == NULL || mr_budget_used(service->memory) == 0);
+    mr_log_count_in(NULL);
+    if (service->child == NULL && service->segment != NULL)
+        mr_segment_destroy(&service->segment);
+    mr_age_keys_free(&service->identities);
     free(service->version_json);
     free(service->stages_json);
     free(service->loops);
@@ -174,54 +241,65 @@ void mr_service_destroy(struct mr_service **out)
 
 /* ---- listening ---- */
 
-/* Hand the listener's descriptors to the servers, one each. */
+/* Hand the process's descriptors of the listener to its servers, one each. */
 static int give_to_servers(struct mr_service *service, struct mr_listener *listener)
 {
+    int *fds = &listener->fds[(size_t)index_of(service) * service->loop_count];
     int err = MR_OK;
     for (unsigned i = 0; i < service->loop_count && err == 0; i++) {
-        err = mr_server_listen(service->loops[i].server, listener->fds[i], listener->is_unix);
-        listener->fds[i] = -1; /* the server's now */
+        err = mr_server_listen(service->loops[i].server, fds[i], listener->is_unix);
+        fds[i] = -1; /* the server's now */
     }
     return err;
 }
 
-static int add_listener(struct mr_service *service, const char *address, int fd, struct mr_fault *fault)
+/* The supervisor has opened them, removes the files of Unix sockets in the end, and says when all processes serve. */
+static void take_listeners(struct mr_service *service)
 {
-    MR_ASSERT(service->listener_count < MR_LISTENERS_MAX);
-    struct mr_listener *listener = &service->listeners[service->listener_count];
-    int err = address != NULL ? mr_listener_open(listener, address, service->loop_count, fault)
-                              : mr_listener_adopt(listener, fd, service->loop_count, fault);
-    if (err != 0)
-        return err;
-    service->listener_count++;
-    if (!listener->is_loopback && !service->config->open)
-        return mr_fault_set(fault, MR_EPARAM, "%s can be reached from other machines: add --open to allow that",
-                            listener->url);
-    err = give_to_servers(service, listener);
-    return err == 0 ? MR_OK : mr_fault_set(fault, err, "cannot listen on %s", listener->url);
+    service->listeners = *service->child->listeners;
+    for (unsigned i = 0; i < service->listeners.count; i++)
+        service->listeners.at[i].path[0] = '\0';
+}
+
+/* Of the other processes: a socket must close when its own process is through with it. */
+static void drop_others(struct mr_listener *listener)
+{
+    for (unsigned i = 0; i < listener->fd_count; i++) {
+        if (listener->fds[i] >= 0)
+            close(listener->fds[i]);
+        listener->fds[i] = -1;
+    }
 }
 
 int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault)
 {
-    const struct mr_option_list *addresses = &service->config->listen;
+    struct mr_listeners *listeners = &service->listeners;
     int err = MR_OK;
-    for (size_t i = 0; i < addresses->count && err == 0; i++)
-        err = add_listener(service, addresses->values[i], -1, fault);
-    if (addresses->count > 0)
-        return err;
-    for (unsigned i = 0; i < passed && err == 0; i++)
-        err = add_listener(service, NULL, MR_SYSTEMD_FIRST_FD + (int)i, fault);
-    return passed > 0 ? err : add_listener(service, MR_DEFAULT_LISTEN, -1, fault);
+    if (service->child != NULL)
+        take_listeners(service);
+    else
+        err = mr_listeners_open(listeners, service->config, passed, fault);
+    for (unsigned i = 0; i < listeners->count && err == 0; i++) {
+        err = give_to_servers(service, &listeners->at[i]);
+        if (err != 0)
+            mr_fault_set(fault, err, "cannot listen on %s", listeners->at[i].url);
+        else
+            drop_others(&listeners->at[i]);
+    }
+    return err;
 }
 
 /* ---- running ---- */
 
-/* Plain lines, also when the log goes to a file: for a person, or a script that waits for them. */
 static void announce(const struct mr_service *service)
 {
-    for (unsigned i = 0; i < service->listener_count; i++)
-        dprintf(STDERR_FILENO, "listening on %s\n", service->listeners[i].url);
-    mr_systemd_notify("READY=1");
+    if (service->child == NULL) {
+        mr_listeners_announce(&service->listeners);
+        return;
+    }
+    unsigned char index = (unsigned char)service->child->index;
+    ssize_t written = write(service->child->ready_fd, &index, 1); /* a pipe with room for thousands */
+    (void)written;
 }
 
 static void run_loop(void *context)
@@ -256,11 +334,4 @@ int mr_service_run(struct mr_service *service)
         uv_thread_join(&service->loops[i].thread);
     mr_drain_close(service);
     return service->was_cut;
-}
-
-void mr_service_retry_after(struct mr_service *service, struct mr_loop *loop, enum mr_lane lane, struct mr_fault *fault)
-{
-    uint32_t retry_after = 1;
-    mr_offload_admit(service->offload, loop, lane, &retry_after);
-    fault->retry_after_s = MR_MAX(retry_after, 1);
 }

@@ -12,28 +12,29 @@
 #include "base/budget.h"
 #include "base/histogram.h"
 #include "http/http.h"
-#include "http/listener.h"
 #include "http/request.h"
 #include "http/server.h"
 #include "loop/loop.h"
+#include "media/age_keys.h"
 #include "media/image.h"
+#include "pipe/pipeline.h"
+#include "service/cluster.h"
 #include "service/config.h"
+#include "service/events.h"
+#include "service/listeners.h"
+#include "service/segment.h"
 #include "workers/offload.h"
 #include <stdatomic.h>
 #include <uv.h>
 
-#define MR_LISTENERS_MAX 64
-
-/* One loop and what belongs to it. The counters are written by it alone, readable by any thread (counter.h). */
+/* One loop and what belongs to it. */
 struct mr_service_loop {
     struct mr_service *service;
     struct mr_loop *loop;
     struct mr_server *server;
     uv_thread_t thread;                     /* of all but loop 0 */
-    struct mr_histogram image_run;          /* ns that image jobs ran */
-    _Atomic uint64_t jobs_failed;           /* ran and found that it cannot be done */
-    _Atomic uint64_t jobs_stopped;          /* ran and were cancelled meanwhile */
-    _Atomic uint64_t jobs_refused;          /* for want of room, at submit or before */
+    struct mr_events events;                /* who listens to the live figures */
+    struct mr_loop_numbers *numbers;        /* borrowed: in the segment */
     struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
 };
 
@@ -48,37 +49,45 @@ enum mr_phase {
 
 struct mr_service {
     const struct mr_config *config; /* borrowed */
+    const struct mr_child *child;   /* borrowed: one of several processes; NULL: the only one */
+    struct mr_segment *segment;     /* the child's, or owned */
     struct mr_http http;
-    struct mr_budget memory;
+    struct mr_budget *memory; /* borrowed: in the segment */
     struct mr_image_limits image_limits;
+    struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
     struct mr_offload *offload;
     struct mr_service_loop *loops;           /* owned: one per config->loops */
     unsigned loop_count;                     /* of those, how many were made */
     struct mr_loop *loop_list[MR_LOOPS_MAX]; /* the same, as the offload wants them */
-    struct mr_listener listeners[MR_LISTENERS_MAX];
-    unsigned listener_count;
-    uint64_t started_wall;
+    struct mr_http_counters *http_counters[MR_LOOPS_MAX];
+    struct mr_offload_stats *offload_stats[MR_LOOPS_MAX];
+    struct mr_listeners listeners;
     char *version_json, *stages_json; /* owned: GET /version and GET /pipe never change */
 
-    atomic_bool was_cut; /* drain.c: on any loop there was something to cut */
+    atomic_uint loops_cut; /* drain.c: the last of them closes the offload */
+    atomic_bool was_cut;   /* drain.c: on any loop there was something to cut */
 
     /* drain.c; loop 0 only. */
     enum mr_phase phase;
     unsigned loops_quiet;
-    uv_signal_t on_term, on_int, on_hup;
+    uv_signal_t on_term, on_int, on_hup, on_usr1;
     uv_timer_t alarm;
     uv_work_t reload;
     bool is_reloading;
     void (*reload_config)(struct mr_service *service); /* on libuv's pool, after SIGHUP; or NULL */
 };
 
-/* All but the listeners. *config must outlive it. MR_OK, or the fault's detail is for a person. */
-int mr_service_create(struct mr_service **out, const struct mr_config *config, struct mr_fault *fault);
-/* Open the configured addresses, or take the `passed` listening descriptors from 3 on if none is configured. */
+/* All but the listeners. *config and *child, if there is one, must outlive it. MR_OK, or the fault's detail is for a
+ * person. */
+int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_child *child,
+                      struct mr_fault *fault);
+/* Accept on the child's listeners; or open them (listeners.h), with `passed` descriptors from the service manager. */
 int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault);
 /* Serve until told to end. 0: drained; 1: something was cut. */
 int mr_service_run(struct mr_service *service);
 void mr_service_destroy(struct mr_service **service);
+/* On a thread that ran jobs, before it ends: frees what the codecs and libvips keep for it. */
+void mr_service_thread_end(void);
 
 /* ---- for the handlers, on the request's loop ---- */
 
@@ -91,9 +100,5 @@ static inline struct mr_service_loop *mr_service_loop_of(const struct mr_request
 {
     return &mr_service_of(request)->loops[mr_loop_index(request->loop)];
 }
-
-/* Fill in when a refused request makes sense again: from the backlog of `lane`. */
-void mr_service_retry_after(struct mr_service *service, struct mr_loop *loop, enum mr_lane lane,
-                            struct mr_fault *fault);
 
 #endif

@@ -47,6 +47,7 @@ struct mr_job {
     struct mr_cancel cancel;
 
     /* Private to workers/. */
+    struct mr_loop_note note; /* of the callback that submitted it: whom the loop works for in done() (and work()) */
     struct mr_inbox_node completion;
     struct mr_offload *offload;
     uint64_t deadline;

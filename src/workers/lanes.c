@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/atomic.h"
+#include "base/macros.h"
 
 void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, unsigned heavy_max)
 {
@@ -30,12 +31,21 @@ static void leave_heavy(struct mr_lanes *lanes, struct mr_picker *picker)
     picker->heavy_freed = true;
 }
 
+static struct mr_job *pop(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane)
+{
+    if (picker->own_only)
+        return mr_queue_try_pop_of(lanes->queue, picker->turn, lane);
+    return mr_queue_try_pop(lanes->queue, lane, &picker->turn);
+}
+
 static struct mr_job *take_heavy(struct mr_lanes *lanes, struct mr_picker *picker)
 {
     /* The look keeps an idle worker from entering, and so from calling others in vain when it leaves. */
-    if (mr_queue_depth(lanes->queue, MR_LANE_HEAVY) == 0 || !enter_heavy(lanes))
+    uint32_t waiting = picker->own_only ? mr_queue_depth_of(lanes->queue, picker->turn, MR_LANE_HEAVY)
+                                        : mr_queue_depth(lanes->queue, MR_LANE_HEAVY);
+    if (waiting == 0 || !enter_heavy(lanes))
         return NULL;
-    struct mr_job *job = mr_queue_try_pop(lanes->queue, MR_LANE_HEAVY, &picker->turn);
+    struct mr_job *job = pop(lanes, picker, MR_LANE_HEAVY);
     if (job == NULL)
         leave_heavy(lanes, picker);
     return job;
@@ -45,27 +55,29 @@ static struct mr_job *take_from(struct mr_lanes *lanes, struct mr_picker *picker
 {
     if (lane == MR_LANE_HEAVY)
         return take_heavy(lanes, picker);
-    return mr_queue_try_pop(lanes->queue, lane, &picker->turn);
+    return pop(lanes, picker, lane);
 }
 
 /* The orders in which the lanes are looked at. */
-enum { USUAL, BULK_FIRST, HEAVY_FIRST };
+enum { USUAL, BULK_FIRST, HEAVY_FIRST, BULK_BEFORE_USUAL };
 static const enum mr_lane orders[][MR_LANE_COUNT] = {
     [USUAL] = {MR_LANE_INTERACTIVE, MR_LANE_BULK, MR_LANE_HEAVY},
     [BULK_FIRST] = {MR_LANE_BULK, MR_LANE_HEAVY, MR_LANE_INTERACTIVE},
     [HEAVY_FIRST] = {MR_LANE_HEAVY, MR_LANE_BULK, MR_LANE_INTERACTIVE},
+    [BULK_BEFORE_USUAL] = {MR_LANE_BULK, MR_LANE_INTERACTIVE, MR_LANE_HEAVY},
 };
 
-static const enum mr_lane *order_of(unsigned pick)
+static const enum mr_lane *order_of(const struct mr_picker *picker)
 {
+    unsigned pick = picker->picks;
     if (pick % MR_LANES_FAIR_EVERY != MR_LANES_FAIR_EVERY - 1)
-        return orders[USUAL];
+        return orders[picker->bulk_credit > 0 ? BULK_BEFORE_USUAL : USUAL];
     return orders[pick / MR_LANES_FAIR_EVERY % 2 == 0 ? BULK_FIRST : HEAVY_FIRST];
 }
 
 struct mr_job *mr_lanes_take(struct mr_lanes *lanes, struct mr_picker *picker)
 {
-    const enum mr_lane *order = order_of(picker->picks);
+    const enum mr_lane *order = order_of(picker);
 
     for (int i = 0; i < MR_LANE_COUNT; i++) {
         struct mr_job *job = take_from(lanes, picker, order[i]);
@@ -85,8 +97,16 @@ bool mr_lanes_have_job(const struct mr_lanes *lanes)
            mr_load(&lanes->heavy_running, relaxed) < lanes->heavy_max;
 }
 
-void mr_lanes_finish(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane)
+/* The bounds keep short what interactive jobs wait for, and what bulk jobs can owe. */
+static void account(struct mr_picker *picker, enum mr_lane lane, int64_t run_ns)
 {
+    int64_t credit = picker->bulk_credit + (lane == MR_LANE_BULK ? -run_ns : run_ns / MR_LANES_FAIR_EVERY);
+    picker->bulk_credit = MR_MAX(MR_MIN(credit, MR_LANES_BULK_CREDIT), -MR_LANES_BULK_CREDIT);
+}
+
+void mr_lanes_finish(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane, uint64_t run_ns)
+{
+    account(picker, lane, (int64_t)run_ns);
     if (lane == MR_LANE_HEAVY)
         leave_heavy(lanes, picker);
 }

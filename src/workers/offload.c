@@ -31,20 +31,21 @@ const char *mr_offload_name(enum mr_offload_kind kind)
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
 
-/* How many jobs run at once, at most. */
-static unsigned parallelism(const struct mr_offload *offload)
-{
-    unsigned most = offload->config.kind == MR_OFFLOAD_NONE ? offload->config.loop_count : offload->config.workers;
-    MR_ASSERT(most > 0);
-    return most;
-}
-
-static unsigned runners_needed(const struct mr_offload_config *config)
+/* One worker is left to the other lanes; with one worker, or where each loop runs its own, there is nothing to leave.
+ */
+static unsigned heavy_max(const struct mr_offload_config *config)
 {
     if (config->kind == MR_OFFLOAD_NONE)
         return config->loop_count;
+    return config->workers > 1 ? config->workers - 1 : 1;
+}
+
+unsigned mr_offload_runners(enum mr_offload_kind kind, unsigned workers, unsigned loop_count)
+{
+    if (kind == MR_OFFLOAD_NONE)
+        return loop_count;
     /* libuv's pool may be larger than asked for, if it was started before: 1,024 is the most it ever has. */
-    return config->kind == MR_OFFLOAD_LIBUV ? 1024 : config->workers;
+    return kind == MR_OFFLOAD_LIBUV ? 1024 : workers;
 }
 
 static void *aligned_zalloc(size_t size)
@@ -59,23 +60,34 @@ static void release(struct mr_offload *offload)
 {
     if (offload->queue != NULL)
         mr_queue_destroy(&offload->queue);
+    free(offload->own_runner_stats);
     free(offload->runners);
     free(offload->loops);
     free(offload);
+}
+
+static int place_runner_stats(struct mr_offload *offload)
+{
+    offload->runner_stats = offload->config.runner_stats;
+    if (offload->runner_stats == NULL)
+        offload->runner_stats = offload->own_runner_stats =
+            aligned_zalloc(offload->runner_count * sizeof(*offload->own_runner_stats));
+    return offload->runner_stats != NULL ? MR_OK : MR_EMEMORY;
 }
 
 static int allocate(struct mr_offload *offload)
 {
     const struct mr_offload_config *config = &offload->config;
 
-    offload->runner_count = runners_needed(config);
+    offload->runner_count = mr_offload_runners(config->kind, config->workers, config->loop_count);
     offload->loops = aligned_zalloc(config->loop_count * sizeof(*offload->loops));
     offload->runners = aligned_zalloc(offload->runner_count * sizeof(*offload->runners));
-    if (offload->loops == NULL || offload->runners == NULL)
+    if (offload->loops == NULL || offload->runners == NULL || place_runner_stats(offload) != MR_OK)
         return MR_EMEMORY;
     for (unsigned i = 0; i < config->loop_count; i++) {
         MR_ASSERT(mr_loop_index(config->loops[i]) == i);
         offload->loops[i].loop = config->loops[i];
+        offload->loops[i].stats = config->stats != NULL ? config->stats[i] : &offload->loops[i].own_stats;
     }
     return mr_queue_create(&offload->queue, config->loop_count, config->queue_depth);
 }
@@ -92,11 +104,7 @@ int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *c
     int err = allocate(offload);
     if (err != 0)
         goto fail;
-    /* One worker is left to the other lanes; with one worker, or one turn a loop, there is nothing to leave. */
-    unsigned heavy_max = parallelism(offload);
-    if (config->kind != MR_OFFLOAD_NONE && heavy_max > 1)
-        heavy_max--;
-    mr_lanes_init(&offload->lanes, offload->queue, heavy_max);
+    mr_lanes_init(&offload->lanes, offload->queue, heavy_max(config));
     err = offload->ops->start(offload);
     if (err != 0) {
         offload->ops->stop(offload);
@@ -135,16 +143,27 @@ void mr_offload_close(struct mr_offload *offload)
 /* ---- admission -----------------------------------------------------------------------------------------------------
  */
 
-/* How long a job of `lane` would wait: the jobs of its own lane and of those before it, also the running ones, over
- * the workers. What other lanes take out of turn is left out. */
+/* Time to run the jobs that `loop` has in `lane` and in those before it, also the running ones. */
+static uint64_t work_ns(const struct mr_offload_loop *loop, const struct mr_offload_loop *own, enum mr_lane lane)
+{
+    uint64_t ns = 0;
+
+    for (unsigned ahead = 0; ahead <= lane; ahead++)
+        ns += mr_counter_read(&loop->in_flight[ahead]) * own->run_ns[ahead];
+    return ns;
+}
+
+/* How long a job of `lane` would wait: what is to be run before it, over the workers. What other lanes take out of turn
+ * is left out. */
 static uint64_t expected_wait_ns(const struct mr_offload *offload, const struct mr_offload_loop *own, enum mr_lane lane)
 {
-    uint64_t work_ns = 0;
+    uint64_t ns = 0;
 
+    if (offload->config.kind == MR_OFFLOAD_NONE) /* each loop runs its own */
+        return work_ns(own, own, lane);
     for (unsigned i = 0; i < offload->config.loop_count; i++)
-        for (unsigned ahead = 0; ahead <= lane; ahead++)
-            work_ns += mr_counter_read(&offload->loops[i].in_flight[ahead]) * own->run_ns[ahead];
-    return work_ns / (lane == MR_LANE_HEAVY ? offload->lanes.heavy_max : parallelism(offload));
+        ns += work_ns(&offload->loops[i], own, lane);
+    return ns / (lane == MR_LANE_HEAVY ? offload->lanes.heavy_max : mr_offload_parallelism(offload));
 }
 
 static int admission(struct mr_offload *offload, unsigned index, enum mr_lane lane)
@@ -192,17 +211,19 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
     struct mr_offload_loop *own = &offload->loops[index];
     int err = admission(offload, index, job->lane);
     if (err != 0) {
-        mr_counter_add(&own->stats.refused, 1);
+        mr_counter_add(&own->stats->refused, 1);
         return err;
     }
     job->offload = offload;
     job->completion.deliver = deliver;
+    job->note = *mr_loop_noted(job->loop);
     job->submitted_at = mr_loop_now(job->loop);
     job->deadline = offload->config.deadline_ns != 0 ? job->submitted_at + offload->config.deadline_ns : UINT64_MAX;
     job->started_at = job->finished_at = 0;
     atomic_store_explicit(&job->cancel.cancelled, false, memory_order_relaxed);
     job->cancel.stop_at = 0;
     mr_counter_add(&own->in_flight[job->lane], 1);
+    mr_counter_add(&own->stats->submitted[job->lane], 1);
 
     err = mr_queue_try_push(offload->queue, index, job);
     MR_ASSERT(err == 0); /* admission saw room, and only this loop fills it */
@@ -222,7 +243,10 @@ static enum mr_job_outcome judge(const struct mr_offload *offload, const struct 
 
 void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct mr_job *job)
 {
+    struct mr_offload_runner_stats *stats = &offload->runner_stats[runner - offload->runners];
+
     mr_runner_begin(runner, job);
+    mr_counter_add(&stats->taken[job->lane], 1);
     uint64_t now = mr_clock_now();
     job->outcome = judge(offload, job, now);
     if (job->outcome == MR_JOB_DONE) {
@@ -232,8 +256,10 @@ void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct
         job->work(job);
         job->finished_at = mr_clock_now();
     }
+    uint64_t ran = job->outcome == MR_JOB_DONE ? job->finished_at - now : 0;
+    mr_counter_add(&stats->ended, 1);
     mr_runner_end(runner, job);
-    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane);
+    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane, ran);
     mr_loop_post(job->loop, &job->completion); /* the loop's from here on */
 }
 
@@ -241,8 +267,8 @@ static void count_run(struct mr_offload_loop *own, const struct mr_job *job)
 {
     uint64_t ran_ns = job->finished_at - job->started_at, *average = &own->run_ns[job->lane];
 
-    mr_counter_add(&own->stats.done, 1);
-    mr_histogram_record(&own->stats.queue_wait[job->lane], job->started_at - job->submitted_at);
+    mr_counter_add(&own->stats->done, 1);
+    mr_histogram_record(&own->stats->queue_wait[job->lane], job->started_at - job->submitted_at);
     if (job->run_time != NULL)
         mr_histogram_record(job->run_time, ran_ns);
     *average = *average == 0 ? ran_ns : *average - *average / RUN_AVERAGE_OVER + ran_ns / RUN_AVERAGE_OVER;
@@ -253,19 +279,20 @@ static void deliver(struct mr_inbox_node *node)
     struct mr_job *job = mr_container_of(node, struct mr_job, completion);
     struct mr_offload_loop *own = &job->offload->loops[mr_loop_index(job->loop)];
 
+    mr_loop_note(job->loop, &job->note);
     mr_counter_subtract(&own->in_flight[job->lane], 1);
     switch (job->outcome) {
     case MR_JOB_DONE:
         count_run(own, job);
         break;
     case MR_JOB_EXPIRED:
-        mr_counter_add(&own->stats.expired, 1);
+        mr_counter_add(&own->stats->expired, 1);
         break;
     case MR_JOB_CANCELLED:
-        mr_counter_add(&own->stats.cancelled, 1);
+        mr_counter_add(&own->stats->cancelled, 1);
         break;
     case MR_JOB_SHUT_DOWN:
-        mr_counter_add(&own->stats.shut_down, 1);
+        mr_counter_add(&own->stats->shut_down, 1);
         break;
     }
     job->done(job);
@@ -281,7 +308,21 @@ enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload)
 
 unsigned mr_offload_workers(const struct mr_offload *offload)
 {
-    return parallelism(offload);
+    return offload->config.kind == MR_OFFLOAD_NONE ? offload->config.loop_count : offload->config.workers;
+}
+
+unsigned mr_offload_parallelism(const struct mr_offload *offload)
+{
+    return offload->config.kind == MR_OFFLOAD_NONE ? 1 : offload->config.workers;
+}
+
+bool mr_offload_runner_is_busy(const struct mr_offload_runner_stats *stats)
+{
+    uint64_t ended = mr_counter_read(&stats->ended), taken = 0;
+
+    for (int lane = 0; lane < MR_LANE_COUNT; lane++)
+        taken += mr_counter_read(&stats->taken[lane]);
+    return taken > ended;
 }
 
 unsigned mr_offload_busy(const struct mr_offload *offload)
@@ -289,13 +330,20 @@ unsigned mr_offload_busy(const struct mr_offload *offload)
     unsigned busy = 0;
 
     for (unsigned i = 0; i < offload->runner_count; i++)
-        busy += mr_runner_is_busy(&offload->runners[i]);
+        busy += mr_offload_runner_is_busy(&offload->runner_stats[i]);
     return busy;
 }
 
 uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane)
 {
-    return mr_queue_depth(offload->queue, lane);
+    uint64_t taken = 0, submitted = 0;
+
+    /* Those taken first: a job is submitted before it is taken. */
+    for (unsigned i = 0; i < offload->runner_count; i++)
+        taken += mr_counter_read(&offload->runner_stats[i].taken[lane]);
+    for (unsigned i = 0; i < offload->config.loop_count; i++)
+        submitted += mr_counter_read(&offload->loops[i].stats->submitted[lane]);
+    return submitted > taken ? (uint32_t)(submitted - taken) : 0;
 }
 
 uint32_t mr_offload_capacity(const struct mr_offload *offload)
@@ -306,5 +354,5 @@ uint32_t mr_offload_capacity(const struct mr_offload *offload)
 const struct mr_offload_stats *mr_offload_stats(const struct mr_offload *offload, unsigned loop_index)
 {
     MR_ASSERT(loop_index < offload->config.loop_count);
-    return &offload->loops[loop_index].stats;
+    return offload->loops[loop_index].stats;
 }

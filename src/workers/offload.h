@@ -2,10 +2,10 @@
  *
  *   workers   threads of our own over the lock-free queue (the default)
  *   libuv     uv_queue_work: libuv's one pool with a mutex, the common baseline
- *   none      on the loop itself, one job a turn: what offloading is compared with
+ *   none      on the loop that submits, one job a turn: what offloading is compared with
  *
  * All three draw from the same lanes (queue.h): under `libuv` and `none` what is handed over is only the turn to run
- * the next job.
+ * the next job (under `none` the next of the loop's own).
  *
  *                 the job's loop   any thread   main (no loop running)
  *   submit             yes             -              -
@@ -17,6 +17,7 @@
 #ifndef MR_WORKERS_OFFLOAD_H
 #define MR_WORKERS_OFFLOAD_H
 
+#include "base/macros.h"
 #include "workers/job.h"
 
 enum mr_offload_kind { MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE };
@@ -29,6 +30,20 @@ enum mr_worker_priority {
     MR_PRIORITY_EQUAL, /* as the loop */
 };
 
+/* Numbers of the jobs of one loop; written by it, readable by any thread. */
+struct mr_offload_stats {
+    struct mr_histogram queue_wait[MR_LANE_COUNT]; /* ns from submit to start */
+    _Atomic uint64_t submitted[MR_LANE_COUNT];     /* accepted */
+    _Atomic uint64_t done, refused, expired, cancelled, shut_down;
+};
+
+/* And of one runner, a place where one job runs at a time: written by the thread that runs there. Of the jobs that were
+ * submitted those wait that no runner has taken; of those taken, those run that have not ended. */
+struct mr_offload_runner_stats {
+    _Alignas(MR_CACHE_LINE) _Atomic uint64_t taken[MR_LANE_COUNT];
+    _Atomic uint64_t ended;
+};
+
 struct mr_offload_config {
     enum mr_offload_kind kind;
     unsigned workers; /* threads, also libuv's; 1 or more */
@@ -39,9 +54,17 @@ struct mr_offload_config {
     void (*worker_end)(void);     /* or NULL: called by each worker thread before it ends */
     struct mr_loop *const *loops; /* borrowed: the loops that will submit, in order of their index */
     unsigned loop_count;
+    /* Borrowed, or NULL: where its numbers are kept, one per loop and [mr_offload_runners()], not zeroed by the
+     * offload. NULL: in itself. */
+    struct mr_offload_stats *const *stats;
+    struct mr_offload_runner_stats *runner_stats;
 };
 
 struct mr_offload;
+
+bool mr_offload_runner_is_busy(const struct mr_offload_runner_stats *stats);
+/* How many runners an offload of this kind has. */
+unsigned mr_offload_runners(enum mr_offload_kind kind, unsigned workers, unsigned loop_count);
 
 /* Under `libuv` it sets UV_THREADPOOL_SIZE for the process: create it before anything uses libuv's pool. */
 int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *config);
@@ -59,16 +82,12 @@ int mr_offload_admit(struct mr_offload *offload, struct mr_loop *loop, enum mr_l
 void mr_offload_close(struct mr_offload *offload);
 
 enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload);
-unsigned mr_offload_workers(const struct mr_offload *offload);
-unsigned mr_offload_busy(const struct mr_offload *offload);                     /* running a job now */
+unsigned mr_offload_workers(const struct mr_offload *offload);     /* threads that run jobs: under none the loops' */
+unsigned mr_offload_parallelism(const struct mr_offload *offload); /* of one loop's jobs: under none 1 */
+unsigned mr_offload_busy(const struct mr_offload *offload);        /* running a job now */
 uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane); /* waiting now */
 uint32_t mr_offload_capacity(const struct mr_offload *offload);                 /* of one lane, all loops */
 
-/* Numbers of the jobs of one loop; written by it, readable by any thread. */
-struct mr_offload_stats {
-    struct mr_histogram queue_wait[MR_LANE_COUNT]; /* ns from submit to start */
-    _Atomic uint64_t done, refused, expired, cancelled, shut_down;
-};
 const struct mr_offload_stats *mr_offload_stats(const struct mr_offload *offload, unsigned loop_index);
 
 #endif

@@ -28,7 +28,7 @@ struct mr_offload_loop {
     _Atomic uint64_t in_flight[MR_LANE_COUNT];    /* submitted and not back; other loops read it for their estimates */
     uint64_t run_ns[MR_LANE_COUNT];               /* moving average of the time a job ran; 0: none did yet */
     void *turns;                                  /* the implementation's own */
-    struct mr_offload_stats stats;
+    struct mr_offload_stats *stats, own_stats;    /* the latter unless config.stats says where */
 };
 
 struct mr_offload {
@@ -36,8 +36,9 @@ struct mr_offload {
     const struct mr_offload_ops *ops;
     struct mr_queue *queue;
     struct mr_lanes lanes;
-    struct mr_offload_loop *loops; /* [config.loop_count] */
-    struct mr_runner *runners;     /* [runner_count] */
+    struct mr_offload_loop *loops;                                   /* [config.loop_count] */
+    struct mr_runner *runners;                                       /* [runner_count] */
+    struct mr_offload_runner_stats *runner_stats, *own_runner_stats; /* [runner_count] */
     unsigned runner_count;
     atomic_bool closed;
 

@@ -1,5 +1,6 @@
-/* --offload=none: the loop runs the jobs itself, one between two polls, and everybody waits. That is its purpose: to
- * show what the others are for. */
+/* --offload=none: the loop runs its jobs itself, one between two polls, and everybody waits. That is its purpose: to
+ * show what the others are for. Of several loops each runs its own jobs only: one that has a thread to itself for each
+ * connection (millrace-bench serve-threads) computes for that connection and no other. */
 #include "base/assert.h"
 #include "workers/offload_internal.h"
 #include <stdlib.h>
@@ -19,11 +20,12 @@ static void on_turn(uv_idle_t *handle)
     uint64_t started = mr_loop_enter(loop);
     struct mr_job *job = mr_lanes_take(&offload->lanes, &runner->picker);
 
-    /* Another loop may have run our job: then it is our turn to find nothing. */
-    if (job != NULL)
+    if (job != NULL) {
+        mr_loop_note(loop, &job->note);
         mr_offload_run(offload, runner, job);
-    else
+    } else {
         uv_idle_stop(handle);
+    }
     mr_loop_leave(loop, "job", started);
 }
 
@@ -42,6 +44,7 @@ static int start(struct mr_offload *offload)
         turn->offload = offload;
         turn->loop_index = i;
         uv_idle_init(mr_loop_uv(offload->loops[i].loop), &turn->handle);
+        offload->runners[i].picker = (struct mr_picker){.own_only = true, .turn = i};
         offload->loops[i].turns = turn;
     }
     return 0;

@@ -1,6 +1,22 @@
-/* --offload=workers: threads of our own that sleep in the parking when the lanes are empty. */
+/* --offload=workers: threads of our own that sleep in the parking when the lanes are empty.
+ *
+ * One exception: a worker that ran the only job in flight looks on for a moment before it sleeps. If the next job
+ * depends on this one it comes within microseconds, while falling asleep and being woken costs tens of them where idle
+ * cores halt (docs/queue.md). A search in vain makes the worker skip the next ones, up to SKIPS_MAX in a row: on a core
+ * that it shares with the loop the search only holds up who would bring the job. */
 #include "base/assert.h"
+#include "base/atomic.h"
 #include "workers/offload_internal.h"
+
+#ifndef MR_SEARCH_LOOKS
+#define MR_SEARCH_LOOKS 200 /* of about 0.2 us each */
+#endif
+#define SKIPS_MAX 63
+
+struct habit {      /* of one worker */
+    unsigned skips; /* searches to leave out now */
+    unsigned next;  /* and after the next one in vain */
+};
 
 static bool is_ending(const struct mr_offload *offload)
 {
@@ -16,6 +32,36 @@ static struct mr_job *look(struct mr_offload *offload, struct mr_runner *runner)
         runner->picker.heavy_freed = false;
         mr_parking_wake_one(&offload->parking);
     }
+    return job;
+}
+
+static bool nothing_else_in_flight(const struct mr_offload *offload)
+{
+    uint64_t jobs = 0;
+
+    for (unsigned i = 0; i < offload->config.loop_count; i++)
+        for (int lane = 0; lane < MR_LANE_COUNT; lane++)
+            jobs += mr_counter_read(&offload->loops[i].in_flight[lane]);
+    return jobs <= 1; /* 1: the loop has not taken back yet what was just sent */
+}
+
+static struct mr_job *search(struct mr_offload *offload, struct mr_runner *runner, struct habit *habit)
+{
+    struct mr_job *job = NULL;
+
+    if (MR_SEARCH_LOOKS == 0 || !nothing_else_in_flight(offload))
+        return NULL;
+    if (habit->skips > 0) {
+        habit->skips--;
+        return NULL;
+    }
+    for (int looks = 0; job == NULL && looks < MR_SEARCH_LOOKS; looks++) {
+        for (int i = 0; i < 8; i++)
+            mr_pause();
+        job = look(offload, runner);
+    }
+    habit->next = job != NULL ? 0 : MR_MIN(2 * habit->next + 1, SKIPS_MAX);
+    habit->skips = habit->next;
     return job;
 }
 
@@ -37,10 +83,12 @@ static struct mr_job *park(struct mr_offload *offload, struct mr_runner *runner)
 }
 
 /* The next job, or NULL when the offload ends. */
-static struct mr_job *wait_for_job(struct mr_offload *offload, struct mr_runner *runner)
+static struct mr_job *wait_for_job(struct mr_offload *offload, struct mr_runner *runner, struct habit *habit)
 {
     struct mr_job *job = look(offload, runner);
 
+    if (job == NULL)
+        job = search(offload, runner, habit);
     while (job == NULL && !is_ending(offload))
         job = park(offload, runner);
     return job;
@@ -50,8 +98,9 @@ static void run_worker(void *argument, unsigned index)
 {
     struct mr_offload *offload = argument;
     struct mr_runner *runner = &offload->runners[index];
+    struct habit habit = {0};
 
-    for (struct mr_job *job; (job = wait_for_job(offload, runner)) != NULL;)
+    for (struct mr_job *job; (job = wait_for_job(offload, runner, &habit)) != NULL;)
         mr_offload_run(offload, runner, job);
     if (offload->config.worker_end != NULL)
         offload->config.worker_end();

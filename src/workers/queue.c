@@ -15,6 +15,7 @@ struct ring {
     _Alignas(MR_CACHE_LINE) _Atomic uint64_t tail; /* the producer's: jobs pushed */
     uint64_t head_seen;                            /* the producer's: a head it saw, so at most the true one */
     _Alignas(MR_CACHE_LINE) _Atomic uint64_t head; /* the consumers': jobs taken */
+    _Atomic uint64_t tail_seen;                    /* the consumers': a tail that one of them saw */
     slot *slots;                                   /* never changes */
 };
 
@@ -106,15 +107,31 @@ int mr_queue_try_push(struct mr_queue *queue, unsigned producer, struct mr_job *
     return 0;
 }
 
+/* A tail above `head` if there is one; looks at the producer's cache line only when the ring seems empty. It may be
+ * older than the head we know, so the difference is signed. */
+static uint64_t known_tail(struct ring *ring, uint64_t head)
+{
+    /* Acquire: pairs with the release below, and so with that of try_push() of which the other consumer knew. */
+    uint64_t tail = mr_load(&ring->tail_seen, acquire);
+    if ((int64_t)(tail - head) > 0)
+        return tail;
+    /* Acquire: pairs with the release of try_push(): the slot below tail and its job are visible. */
+    tail = mr_load(&ring->tail, acquire);
+    /* Release: who reads it sees what we see. Two consumers may store out of order: an old tail is only looked up
+     * again.
+     */
+    if ((int64_t)(tail - head) > 0)
+        mr_store(&ring->tail_seen, tail, release);
+    return tail;
+}
+
 static struct mr_job *pop(const struct mr_queue *queue, struct ring *ring)
 {
     /* Relaxed: an old head only makes the swap fail, which brings the true one. */
     uint64_t head = mr_load(&ring->head, relaxed);
 
     for (;;) {
-        /* Acquire: pairs with the release of try_push(): the slot below tail and its job are visible. The tail may
-         * be older than the head we know, so the difference is signed. */
-        uint64_t tail = mr_load(&ring->tail, acquire);
+        uint64_t tail = known_tail(ring, head);
         if ((int64_t)(tail - head) <= 0)
             return NULL;
         /* Relaxed: ordered by tail before and by the swap after. */
@@ -139,23 +156,32 @@ struct mr_job *mr_queue_try_pop(struct mr_queue *queue, enum mr_lane lane, unsig
     return NULL;
 }
 
+struct mr_job *mr_queue_try_pop_of(struct mr_queue *queue, unsigned producer, enum mr_lane lane)
+{
+    MR_ASSERT(producer < queue->producers);
+    return pop(queue, ring_of(queue, producer, lane));
+}
+
 uint32_t mr_queue_capacity(const struct mr_queue *queue)
 {
     return (uint32_t)(queue->producers * queue->capacity);
 }
 
+uint32_t mr_queue_depth_of(const struct mr_queue *queue, unsigned producer, enum mr_lane lane)
+{
+    const struct ring *ring = ring_of(queue, producer, lane);
+    /* Relaxed: two numbers of slightly different moments, for a snapshot; head first, so that it is rarely the newer
+     * one. */
+    uint64_t head = mr_load(&ring->head, relaxed);
+    uint64_t tail = mr_load(&ring->tail, relaxed);
+    return (int64_t)(tail - head) > 0 ? (uint32_t)MR_MIN(tail - head, queue->capacity) : 0;
+}
+
 uint32_t mr_queue_depth(const struct mr_queue *queue, enum mr_lane lane)
 {
-    uint64_t depth = 0;
+    uint32_t depth = 0;
 
-    for (unsigned i = 0; i < queue->producers; i++) {
-        const struct ring *ring = ring_of(queue, i, lane);
-        /* Relaxed: two numbers of slightly different moments, for a snapshot; head first, so that it is rarely the
-         * newer one. */
-        uint64_t head = mr_load(&ring->head, relaxed);
-        uint64_t tail = mr_load(&ring->tail, relaxed);
-        if ((int64_t)(tail - head) > 0)
-            depth += MR_MIN(tail - head, queue->capacity);
-    }
-    return (uint32_t)depth;
+    for (unsigned i = 0; i < queue->producers; i++)
+        depth += mr_queue_depth_of(queue, i, lane);
+    return depth;
 }

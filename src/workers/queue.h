@@ -12,9 +12,9 @@
  *              its producer   workers   any thread
  *   try_push       yes           -          -
  *   is_full        yes           -          -
- *   try_pop         -           yes         -
+ *   try_pop, _of    -           yes         -
  *   capacity       yes          yes        yes
- *   depth          yes          yes        yes    (a snapshot, for statistics)
+ *   depth, _of     yes          yes        yes    (a snapshot, for statistics)
  */
 #ifndef MR_WORKERS_QUEUE_H
 #define MR_WORKERS_QUEUE_H
@@ -36,7 +36,10 @@ bool mr_queue_is_full(struct mr_queue *queue, unsigned producer, enum mr_lane la
 /* Take the oldest job of one producer in `lane`, producers in turn beginning at `*turn` (the worker's own counter), or
  * NULL when all its rings were seen empty. */
 struct mr_job *mr_queue_try_pop(struct mr_queue *queue, enum mr_lane lane, unsigned *turn);
+/* The same of this producer alone. */
+struct mr_job *mr_queue_try_pop_of(struct mr_queue *queue, unsigned producer, enum mr_lane lane);
 uint32_t mr_queue_capacity(const struct mr_queue *queue); /* of one lane, all producers */
 uint32_t mr_queue_depth(const struct mr_queue *queue, enum mr_lane lane);
+uint32_t mr_queue_depth_of(const struct mr_queue *queue, unsigned producer, enum mr_lane lane);
 
 #endif

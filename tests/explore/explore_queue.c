@@ -167,10 +167,10 @@ int main(int argument_count, char **arguments)
 {
     static const struct explore_scenario scenarios[] = {
         {"queue-told", what_one_is_told, check_conservation, 0, true},
-        {"queue-wrap-capacity-1", wrap_capacity_one, check_conservation, 0, true},
-        {"queue-wrap-capacity-2", wrap_capacity_two, check_conservation, 0, true},
-        {"queue-2x2-capacity-1", two_by_two_capacity_one, check_conservation, 0, true},
-        {"queue-2x2-capacity-2", two_by_two_capacity_two, check_conservation, 0, true},
+        {"queue-wrap-capacity-1", wrap_capacity_one, check_conservation, 5, true},
+        {"queue-wrap-capacity-2", wrap_capacity_two, check_conservation, 5, true},
+        {"queue-2x2-capacity-1", two_by_two_capacity_one, check_conservation, 4, true},
+        {"queue-2x2-capacity-2", two_by_two_capacity_two, check_conservation, 4, true},
     };
     return explore_main(scenarios, MR_ARRAY_SIZE(scenarios), argument_count, arguments);
 }

@@ -70,8 +70,8 @@ BY_HAND = [
     MR_ASSERT(err == 0);
 """),
     ("workers/offload.c", "posted before the runner lets it go", """    mr_runner_end(runner, job);
-    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane);
-    mr_loop_post(job->loop, &job->completion);""", """    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane);
+    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane, ran);
+    mr_loop_post(job->loop, &job->completion);""", """    mr_lanes_finish(&offload->lanes, &runner->picker, job->lane, ran);
     mr_loop_post(job->loop, &job->completion);
     mr_runner_end(runner, job);"""),
 ]

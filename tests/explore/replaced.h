@@ -9,4 +9,7 @@
 #define sched_yield   machine_yield
 #define syscall       machine_syscall
 
+/* A worker that searches before it sleeps only looks more often: nothing new to see, and many more states. */
+#define MR_SEARCH_LOOKS 0
+
 #endif

@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MR_ASSERT(info.format != MR_IMAGE_UNKNOWN);
     MR_ASSERT(info.width >= 1 && info.height >= 1 && info.width <= 65535 && info.height <= 65535);
     MR_ASSERT(info.frames >= 1 && info.frames <= limits.frames);
-    MR_ASSERT((uint64_t)info.width * info.height * info.frames <= limits.pixels);
+    bool are_all_decoded = info.format == MR_IMAGE_GIF || info.format == MR_IMAGE_WEBP;
+    MR_ASSERT((uint64_t)info.width * info.height * (are_all_decoded ? info.frames : 1) <= limits.pixels);
     MR_ASSERT(info.bands >= 1 && info.bands <= 4 && (info.bits == 8 || info.bits == 16));
     MR_ASSERT(info.scans >= 1 && info.scans <= 100);
     return 0;

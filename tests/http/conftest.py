@@ -1,7 +1,9 @@
 """Fixtures of the black-box tests.
 
 MILLRACE_BINARY    the server to test (build/millrace)
-MILLRACE_OFFLOADS  under which offloads, separated by commas (workers,libuv,none)
+MILLRACE_OFFLOADS  under which offloads, separated by commas (workers,libuv,none); also threads: then the server is
+                   `millrace-bench serve-threads`, beside the binary
+MILLRACE_PROCESSES each server with --processes=N (1)
 
 Every test that uses a server is run under each offload. At its end the server must have come to rest: no connection, no
 request, no job, no byte of the memory budget left, and no report of a sanitizer. A server that a test started for
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from server import BINARY, Server  # noqa: E402
+from server import BINARY, PROCESSES, Server  # noqa: E402
 
 OFFLOADS = os.environ.get("MILLRACE_OFFLOADS", "workers,libuv,none").split(",")
 
@@ -25,6 +27,68 @@ def pytest_configure(config):
         pytest.exit(f"{BINARY} is not there: build it (script/test http does), or set MILLRACE_BINARY", 2)
 
 
+# What a stage makes of bytes is the same under each offload: once is enough.
+OF_STAGES = ("test_age_vectors.py", "test_pixel_truth.py")
+
+# The sanitizers are slow: under each offload they see what is about the offload, everything else under the first.
+OF_OFFLOADS = ("test_lifecycle.py", "test_overload.py", "test_hostile_clients.py", "test_slow_clients.py", "test_blocked.py")
+
+
+# What counts workers or loops, fills all queues, uses up a limit that several processes divide, takes descriptors from the one process, or reads
+# the log in the order of the requests.
+OF_ONE_PROCESS = (
+    "test_flags_stand_above_the_environment_and_that_above_the_file",
+    "test_max_connections_refuses_with_503_or_a_close",
+    "test_what_is_in_use_goes_up_and_down",
+    "test_a_full_queue_refuses_before_the_body_is_sent",
+    "test_a_client_that_leaves_while_its_job_waits_is_never_worked_for",
+    "test_a_job_that_waits_past_its_deadline_is_not_run",
+    "test_a_body_larger_than_a_file_may_be_fails_alone",
+    "test_no_descriptor_for_the_file_of_a_body_is_503",
+    "test_a_budget_that_is_used_up_refuses_with_503_and_comes_back",
+    "test_an_image_that_needs_more_than_the_budget_is_refused",
+    "test_its_id_is_in_the_answer_and_never_twice",
+    "test_a_valid_traceparent_is_logged_and_an_invalid_one_is_not",
+    "test_running_out_of_descriptors_neither_spins_nor_kills",
+    "test_more_listeners_than_there_may_be_are_refused",
+    "test_each_loop_tells_of_all",
+)
+
+
+# What cannot hold where each connection computes on a thread of its own, and why.
+NOT_WITH_THREADS = {
+    "test_two_hundred_jobs_at_once_are_done_or_refused": "jobs of other connections fill no queue",
+    "test_a_full_queue_refuses_before_the_body_is_sent": "the same",
+    "test_a_job_that_waits_past_its_deadline_is_not_run": "a job waits for no other connection's",
+    "test_a_client_that_leaves_while_its_job_runs_stops_it": "its thread is at work, and nobody else looks at its socket",
+    "test_a_client_that_leaves_while_its_job_waits_is_never_worked_for": "a job waits for no other connection's",
+    "test_memory_that_large_images_needed_is_not_kept_once_for_each_thread": "four images are computed at a time, not two",
+    "test_what_happened_in_the_second_shows": "nobody but its connection waits for a loop: there is no lag",
+    "test_more_listeners_than_there_may_be_are_refused": "each has a loop of its own",
+    "test_each_loop_tells_of_all": "there are as many loops as connections may be",
+    "test_each_process_tells_of_all": "there is one process",
+    "test_a_flood_of_requests_from_a_client_that_does_not_read_is_held_back": "it scrapes 3,000 times, and each sums 256 loops",
+}
+
+
+def is_left_out(item):
+    if PROCESSES != "1" and item.originalname in OF_ONE_PROCESS:
+        return True
+    offload = item.callspec.params.get("offload", OFFLOADS[0]) if getattr(item, "callspec", None) else OFFLOADS[0]
+    if offload == "threads" and (item.originalname in NOT_WITH_THREADS or item.path.name == "test_cluster.py"):
+        return True
+    if offload == OFFLOADS[0]:
+        return False
+    is_sanitized = "build-" in str(BINARY.parent)
+    return item.path.name in OF_STAGES or (is_sanitized and item.path.name not in OF_OFFLOADS)
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if is_left_out(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_left_out(item)]
+
+
 @pytest.fixture(params=OFFLOADS, scope="session")
 def offload(request):
     return request.param
@@ -32,23 +96,37 @@ def offload(request):
 
 @pytest.fixture(scope="session")
 def shared_servers(offload):
-    servers = []
+    servers = {}  # by their options
     yield servers
-    for each in servers:
+    for each in servers.values():
         each.assert_drains()
 
 
 @pytest.fixture
-def server(shared_servers, offload):
-    """A server with default options, shared by the tests that leave no trace in it."""
-    if not shared_servers or shared_servers[-1].exited():
-        shared_servers.append(Server(f"--offload={offload}", "--workers=2"))
-    yield shared_servers[-1]
-    try:
-        shared_servers[-1].assert_at_rest()
-    except AssertionError:
-        shared_servers.pop().kill()  # the next test begins with another one
-        raise
+def share(shared_servers, offload):
+    """share(option...) is a server with these options, shared by the tests that leave no trace in it."""
+    used = {}
+
+    def share_one(*options):
+        options = tuple(str(option) for option in options)
+        if options not in shared_servers or shared_servers[options].exited():
+            shared_servers[options] = Server(offload, "--workers=2", *options)
+        used[options] = shared_servers[options]
+        return used[options]
+
+    yield share_one
+    for options, each in used.items():
+        try:
+            each.assert_at_rest()
+        except AssertionError:
+            shared_servers.pop(options).kill()  # the next test begins with another one
+            raise
+
+
+@pytest.fixture
+def server(share):
+    """A shared server with default options."""
+    return share()
 
 
 @pytest.fixture
@@ -57,7 +135,7 @@ def start(offload):
     servers = []
 
     def start_one(*options, **more):
-        servers.append(Server(f"--offload={offload}", *options, **more))
+        servers.append(Server(offload, *options, **more))
         return servers[-1]
 
     yield start_one

@@ -3,8 +3,11 @@
 import io
 import json
 import random
+import struct
 import subprocess
+import tempfile
 from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image, ImageCms
 from server import SANITIZER
@@ -90,7 +93,54 @@ def swapped_profile():
     return bytes(profile)
 
 
+def display_p3_profile():
+    """Display P3 as a matrix profile (ICC.1:2001-04; primaries of SMPTE EG 432-1 adapted to D50, a plain gamma of 2.2)."""
+
+    def fixed(*values):
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    def xyz(*values):
+        return b"XYZ \0\0\0\0" + fixed(*values)
+
+    gamma = b"curv\0\0\0\0" + struct.pack(">IHxx", 1, round(2.2 * 256))
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", 3) + b"P3\0" + bytes(8 + 3 + 67 + 2),
+        b"cprt": b"text\0\0\0\0none\0\0\0\0",
+        b"wtpt": xyz(0.9642, 1, 0.8249),
+        b"rXYZ": xyz(0.51512, 0.24120, -0.00105),
+        b"gXYZ": xyz(0.29198, 0.69225, 0.04189),
+        b"bXYZ": xyz(0.15710, 0.06657, 0.78407),
+        **{curve: gamma for curve in (b"rTRC", b"gTRC", b"bTRC")},
+    }
+    table, data, start = b"", b"", 128 + 4 + 12 * len(tags)
+    for name, value in tags.items():
+        table += name + struct.pack(">II", start + len(data), len(value))
+        data += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4sI4s4s4s12x4s28x", start + len(data), b"none", 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    head += fixed(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
+
+
+def encode_avif(image):
+    """Near lossless, by an encoder that is not the server's library."""
+    with tempfile.TemporaryDirectory() as directory:
+        source, result = Path(directory, "image.png"), Path(directory, "image.avif")
+        image.save(source)
+        command = ["avifenc", "--min", "4", "--max", "8", "--speed", "8", "--yuv", "444", source, result]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return result.read_bytes()
+
+
 # ---- reading
+
+
+def decode_avif(data):
+    """By a decoder that is not the server's library."""
+    with tempfile.TemporaryDirectory() as directory:
+        source, result = Path(directory, "image.avif"), Path(directory, "image.png")
+        source.write_bytes(data)
+        subprocess.run(["avifdec", source, result], check=True, stdout=subprocess.DEVNULL)
+        return decode(result.read_bytes())
 
 
 def decode(data):

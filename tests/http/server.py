@@ -1,4 +1,7 @@
-"""The server under test as a process: started with options, asked over HTTP, ended by signals."""
+"""The server under test as a process: started with options, asked over HTTP, ended by signals.
+
+MILLRACE_PROCESSES=N starts each with --processes=N, unless it says otherwise itself.
+"""
 
 import json
 import os
@@ -13,6 +16,7 @@ from wire import Wire
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("MILLRACE_BINARY", ROOT / "build/millrace")).resolve()
+BENCH = BINARY.with_name("millrace-bench")
 
 
 def sanitizer():
@@ -22,6 +26,7 @@ def sanitizer():
 
 
 SANITIZER = sanitizer()
+PROCESSES = os.environ.get("MILLRACE_PROCESSES", "1")
 # How much longer things may take than in a release build on an idle machine.
 PATIENCE = {"": 1, "address": 3, "thread": 6}[SANITIZER]
 
@@ -67,15 +72,22 @@ class Metrics:
         )
 
 
+def words_to_start(offload):
+    """What starts a server under this offload. `threads` is none: a server of another shape, with the same options."""
+    return [BENCH, "serve-threads"] if offload == "threads" else [BINARY, f"--offload={offload}"]
+
+
 class Server:
-    """A running server. `options` are its flags; --listen 127.0.0.1:0 unless they say otherwise.
+    """A running server under `offload`. `options` are its flags; --listen 127.0.0.1:0 unless they say otherwise.
 
     `passed`: a listening socket that it gets as systemd would pass it.
     """
 
-    def __init__(self, *options, env=None, passed=None):
+    def __init__(self, offload, *options, env=None, passed=None):
         options = [str(option) for option in options]
-        command = [BINARY, *options]
+        if PROCESSES != "1" and not any(option.startswith("--processes") for option in options):
+            options.append(f"--processes={PROCESSES}")
+        command = [*words_to_start(offload), *options]
         if passed is not None:
             # LISTEN_PID must be the server's own: a shell knows its pid, and becomes the server.
             script = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{passed.fileno()}'
@@ -164,8 +176,35 @@ class Server:
 
         return wait_for(lines, f"{count} access lines for {path}")
 
+    def children(self):
+        """The pids of the processes that serve under a supervisor, oldest first."""
+        try:
+            pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            return []
+        return [int(pid) for pid in pids]
+
+    def holder(self, wire):
+        """The pid of the process that accepted this connection."""
+        port = wire.socket.getsockname()[1]
+        inode = None
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            ends = [int(end.split(":")[1], 16) for end in fields[1:3]]
+            if ends == [self.port, port]:
+                inode = f"socket:[{fields[9]}]"
+        for pid in self.children():
+            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    if os.readlink(descriptor) == inode:
+                        return pid
+                except FileNotFoundError:  # closed meanwhile
+                    pass
+        raise AssertionError("no process has it")
+
     def resident_bytes(self):
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        pids = self.children() or [self.process.pid]
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     # ---- ending it
@@ -199,7 +238,10 @@ class Server:
 
     def unrest(self):
         """What is still going on although every client has left; empty when nothing is."""
-        metrics = self.metrics()
+        response = self.get("/metrics")
+        if response.status == 503:  # with --max-connections: who has left holds a place until that is noticed
+            return {"status": 503}
+        metrics = Metrics(response.body.decode())
         at_rest = {  # our own scrape is one connection and one request
             "millrace_connections": 1,
             "millrace_requests_in_flight": 1,

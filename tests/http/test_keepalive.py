@@ -242,7 +242,7 @@ def test_the_pipe_is_only_posted_to(server, method):
     assert response.status == 405 and allowed(response) == ALLOWED_ON_POST
 
 
-@pytest.mark.parametrize("target", ["/nothing", "/pipe/", "/pipe/nothing", "/healthz/", "//healthz", "/pipe%2Fimage", "/../etc/passwd"])
+@pytest.mark.parametrize("target", ["/nothing", "/pipe/", "/healthz/", "//healthz", "/pipe%2Fimage", "/../etc/passwd"])
 def test_what_is_not_there_is_404(server, target):
     response = server.get(target)
     assert response.status == 404, response.body

@@ -1,10 +1,12 @@
 """Pixels of the answers, held against what Pillow makes of the same image: another decoder, resizer and encoder."""
 
+import io
 import math
+from pathlib import Path
 
 import pytest
-from images import decode, encode, quadrants
-from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps, ImageStat
+from images import decode, decode_avif, display_p3_profile, encode, encode_avif, quadrants
+from PIL import Image, ImageChops, ImageCms, ImageEnhance, ImageFilter, ImageOps, ImageStat
 
 
 def picture(width=800, height=600):
@@ -75,3 +77,44 @@ def test_saturation_of_zero_is_luminance(server):
     answer = server.post("/pipe/image?sat=-100&fm=png", encode(SOURCE, "PNG"))
     grey = ImageEnhance.Color(SOURCE).enhance(0)
     assert psnr(decode(answer.body), grey) >= 24  # Pillow weighs colours by Rec. 601, we by 709
+
+
+def to_srgb(image, profile):
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.profileToProfile(image, io.BytesIO(profile), srgb, ImageCms.Intent.PERCEPTUAL, outputMode="RGB")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_display_p3_becomes_srgb(server, kind):
+    profile = display_p3_profile()
+    options = {"JPEG": {"quality": 97}, "WEBP": {"lossless": True}}.get(kind, {})
+    body = encode(SOURCE, kind, icc_profile=profile, **options)
+    answer = server.post("/pipe/image?fm=png", body)
+    want = to_srgb(decode(body), profile)
+    assert psnr(decode(answer.body), want) >= 42
+    assert psnr(want, SOURCE) < 36  # or it would not show whether the profile counted
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_with_a_profile_becomes_srgb(server, kind):
+    profile = Path("/usr/share/color/icc/ghostscript/default_cmyk.icc").read_bytes()
+    srgb = ImageCms.createProfile("sRGB")
+    inks = ImageCms.profileToProfile(SOURCE, srgb, io.BytesIO(profile), outputMode="CMYK")
+    body = encode(inks, kind, icc_profile=profile, **({"quality": 97} if kind == "JPEG" else {}))
+    answer = server.post("/pipe/image?fm=png", body)
+    assert answer.status == 200, answer.body
+    assert psnr(decode(answer.body), to_srgb(inks, profile)) >= 45  # without black point compensation: 28
+
+
+@pytest.mark.parametrize("query, bound", [("q=60", 33), ("q=80", 36), ("q=90", 42), ("lossless=1", 50)])
+def test_avif_that_we_write_shows_the_picture(server, query, bound):
+    body = encode(SOURCE, "PNG")
+    avif, png = (server.post(f"/pipe/image?w=400&fm={kind}", body) for kind in (f"avif&{query}", "png"))
+    assert avif.status == 200, avif.body
+    assert psnr(decode_avif(avif.body), decode(png.body)) >= bound
+
+
+def test_avif_that_others_wrote_shows_the_picture(server):
+    answer = server.post("/pipe/image?fm=png", encode_avif(SOURCE))
+    assert answer.status == 200, answer.body
+    assert psnr(decode(answer.body), SOURCE) >= 40

@@ -19,10 +19,6 @@ IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module has no name for it
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-def resident_kib(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
-
-
 def switches(pid):
     """Voluntary context switches of every thread: a thread that was woken has gone to sleep again."""
     counts = {}
@@ -89,12 +85,12 @@ def main():
         for number in range(100):
             connect(server.address, number).close()  # what is set up once is not the connections' cost
         time.sleep(1)
-        before = resident_kib(server.pid)
+        before = server.memory_kib()
         began = time.monotonic()
         peers = [connect(server.address, number) for number in range(args.connections)]
         print(f"{len(peers)} connections with one answer each in {time.monotonic() - began:.1f} s")
         time.sleep(2)
-        grown = resident_kib(server.pid) - before
+        grown = server.memory_kib() - before
         print(f"resident memory {before} KiB before, {before + grown} KiB with them")
         woken = wake_ups(server, args.seconds)
         print(f"threads woken in {args.seconds:g} s of rest: {woken or 'none'}")

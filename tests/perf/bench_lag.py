@@ -3,7 +3,8 @@
 import argparse
 import time
 
-from benchlib import Buckets, Load, Scraper, Verdicts, interleave, machine, millrace, photo, spread, table, CACHE
+from benchlib import CACHE, Buckets, Bystander, Load, Scraper, Verdicts, failures, interleave, machine, millrace
+from benchlib import per_round, photo, spread, table
 
 MODELS = ("workers", "libuv", "none")
 LARGE = "large bodies"  # a fourth case: bytes instead of computing, under `workers`
@@ -37,29 +38,22 @@ def measure(case, bodies, seconds):
             body=bodies[case == LARGE],
         )
         time.sleep(max(0, began + LIGHT_WARMUP - time.monotonic()))
-        before = scraper.scrape()
+        before, bystander = scraper.scrape(), Bystander(seconds)
         time.sleep(max(0, began + LIGHT_WARMUP + seconds - time.monotonic()))
         after = scraper.scrape()
-        return light.result(), heavy.result(), Buckets("millrace_loop_lag_seconds", before, after)
-
-
-def check(case, light, heavy):
-    """Fast answers count only if they are answers."""
-    for what, result in (("light", light), ("heavy", heavy)):
-        others = {status: count for status, count in result["status"].items() if status != "200"}
-        failed = others or result["unanswered"] or any(result["errors"].values())
-        if failed:
-            print(f"  {case}, {what}: not only answers with 200: {others} {result['errors']}, "
-                  f"unanswered {result['unanswered']}")
+        lag = Buckets("millrace_loop_lag_seconds", before, after)
+        return light.result(), heavy.result(), lag, bystander.lag()
 
 
 def measure_validly(case, bodies, seconds):
     """A round in which the generator was late says nothing about the server: it is run again, twice at most."""
     for _ in range(3):
-        light, heavy, lag = measure(case, bodies, seconds)
-        check(case, light, heavy)
+        light, heavy, lag, floor = measure(case, bodies, seconds)
+        for what, result in (("light", light), ("heavy", heavy)):
+            if failed := failures(result):
+                print(f"  {case}, {what}: {failed}")
         if light["valid"]:
-            return light, heavy, lag
+            return light, heavy, lag, floor
         print(f"  {case}: {light['invalid_reason']}", flush=True)
     return None
 
@@ -71,9 +65,10 @@ class Rounds:
         self.light = {name: [] for name in ("p50", "p90", "p99", "max")}
         self.lateness = {name: [] for name in ("p50", "p99")}
         self.lag = {name: [] for name in (*QUANTILES, "max")}
+        self.floor = {name: [] for name in ("p50", "p90", "p99")}
         self.heavy = []
 
-    def add(self, light, heavy, lag):
+    def add(self, light, heavy, lag, floor):
         for name, values in self.light.items():
             values.append(light["latency"][name])
         for name, values in self.lateness.items():
@@ -81,18 +76,16 @@ class Rounds:
         for name, q in QUANTILES.items():
             self.lag[name].append(lag.quantile(q))
         self.lag["max"].append(lag.max())
+        for name, values in self.floor.items():
+            values.append(floor[name])
         self.heavy.append(heavy["answered_per_second"])
 
     def add_nothing(self):
         """A round that could not be measured keeps its place, so that rounds stay pairs."""
-        for figures in (self.light, self.lateness, self.lag):
+        for figures in (self.light, self.lateness, self.lag, self.floor):
             for values in figures.values():
                 values.append(None)
         self.heavy.append(None)
-
-
-def per_round(one, other, combine):
-    return [None if a is None or b is None else combine(a, b) for a, b in zip(one, other)]
 
 
 def report(results):
@@ -104,6 +97,8 @@ def report(results):
           [a + b[1:] for a, b in zip(rows(lambda r: r.light), rows(lambda r: r.lateness))])
     print("\nloop lag, from the server's probe; ms (max: the upper edge of the highest bucket)")
     table(["", *QUANTILES, "max"], rows(lambda r: r.lag))
+    print("\nlag of an idle loop in a process of its own, in the same seconds: the machine's part; ms")
+    table(["", "p50", "p90", "p99"], rows(lambda r: r.floor))
     print("\nheavy requests answered per second, 16 connections, closed loop")
     table(["", "1/s"], [[case, spread(rounds.heavy)] for case, rounds in results.items()])
 
@@ -113,6 +108,8 @@ def judge(results):
     workers = results.get("workers")
     if workers:
         verdicts.at_most("loop lag p99 with workers", workers.lag["p99"], 1e-3, 1e3, " ms")
+        above = per_round(workers.lag["p99"], workers.floor["p99"], lambda a, b: a - b)
+        verdicts.at_most("loop lag p99 with workers, above an idle loop's in the same seconds", above, 1e-3, 1e3, " ms")
         verdicts.at_most("light p50 with workers", workers.light["p50"], 0.3e-3, 1e3, " ms")
         above = per_round(workers.light["p99"], workers.lateness["p99"], lambda a, b: a - b)
         verdicts.at_most("light p99 with workers, above the generator's own", above, 2.5e-3, 1e3, " ms")

@@ -21,11 +21,12 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.sta
 
 
 class Program:
-    """A server that says `listening on URL` on standard error when it is ready. Ends with its `with` block."""
+    """A server that says `listening on URL` on standard error when it is ready. Ends with its `with` block; `status` is
+    then its exit status."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, environment=None):
         self.process = subprocess.Popen(
-            [str(word) for word in command], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+            [str(word) for word in command], env=ENVIRONMENT | (environment or {}), stderr=subprocess.PIPE, text=True
         )
         self.pid = self.process.pid
         self.url = None
@@ -55,18 +56,34 @@ class Program:
             self.process.wait()
 
     @property
+    def status(self):
+        return self.process.returncode
+
+    @property
     def address(self):
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
 
+    def _stat(self):
+        return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+
     def cpu_seconds(self):
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = self._stat()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def page_faults(self):
+        """Those that the kernel served without reading from a disk: memory that was given back and taken again."""
+        return int(self._stat()[7])
 
-def millrace(*options):
+    def memory_kib(self, what="VmRSS"):
+        """Resident memory; VmHWM: its peak so far."""
+        return int(re.search(rf"{what}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[1])
+
+
+def millrace(*options, environment=None):
     """The server with its defaults, but for `options`: warnings are logged, requests are not."""
-    return Program(BUILD / "millrace", "--listen=127.0.0.1:0", "--log-level=warn", *options)
+    command = (BUILD / "millrace", "--listen=127.0.0.1:0", "--log-level=warn", *options)
+    return Program(*command, environment=environment)
 
 
 def hello():
@@ -97,7 +114,26 @@ class Load:
         out, complaint = self.process.communicate()
         if self.process.returncode != 0:
             sys.exit(f"millrace-bench load: {complaint}")
-        return json.loads(out)
+        return json.loads(out)["streams"][0]
+
+
+def failures(result):
+    """What of a load's result was not an answer with 200: "" or what it was. Fast answers count only if they are answers."""
+    others = {status: count for status, count in result["status"].items() if status != "200"}
+    if not (others or result["unanswered"] or any(result["errors"].values())):
+        return ""
+    return f"not only answers with 200: {others} {result['errors']}, unanswered {result['unanswered']}"
+
+
+class Bystander:
+    """A loop of our own that does nothing, beside the server: what the machine does to any thread in these seconds."""
+
+    def __init__(self, seconds):
+        command = [BUILD / "tests/perf_bystander", f"{seconds * 1000:.0f}"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def lag(self):
+        return json.loads(self.process.communicate()[0])
 
 
 class Scraper:
@@ -150,6 +186,10 @@ def spread(values, scale=1.0, unit=""):
     if not known:
         return "-"
     return f"{statistics.median(known):.3g}{unit} [{min(known):.3g} .. {max(known):.3g}]"
+
+
+def per_round(one, other, combine):
+    return [None if a is None or b is None else combine(a, b) for a, b in zip(one, other)]
 
 
 class Verdicts:
@@ -226,24 +266,35 @@ def interleave(rounds, cases):
 REAL_PHOTO = Path("/usr/share/backgrounds/Kleiber_by_Lukas_Baubkus.jpg")
 
 
-def photo():
-    """(path, what it is): a JPEG of 2 megapixels. A real photograph where Debian's lomiri-wallpapers-20.04 is installed,
-    else a generated one: fractal surfaces (the 1/f spectrum of natural scenes) and sensor noise."""
+PHOTO_KIND = (
+    "a real photograph (lomiri-wallpapers-20.04)" if REAL_PHOTO.exists() else "generated, not a photograph"
+)
+
+
+def photo(megapixels=2, suffix=".jpg[Q=92]"):
+    """(path, what it is): a real photograph of that size where Debian's lomiri-wallpapers-20.04 is installed, else a
+    generated one: fractal surfaces (the 1/f spectrum of natural scenes) and sensor noise. The suffix says format and
+    options, as libvips takes them."""
     vips = shutil.which("vips") or sys.exit("bench: the command vips is missing (libvips-tools)")
     CACHE.mkdir(parents=True, exist_ok=True)
-    path = CACHE / ("photo-real.jpg" if REAL_PHOTO.exists() else "photo-generated.jpg")
+    ending = suffix.split("[")[0]
+    options = re.sub(r"\W+", "-", suffix.removeprefix(ending).strip("[]"))
+    path = CACHE / f"photo-{'real' if REAL_PHOTO.exists() else 'generated'}-{megapixels:g}mp-{options}{ending}"
     if not path.exists():
-        draft = CACHE / "draft.jpg"
+        draft = CACHE / f"draft{ending}"
+        out = f"{draft}{suffix.removeprefix(ending)}"
         if REAL_PHOTO.exists():
-            subprocess.run([vips, "thumbnail", REAL_PHOTO, f"{draft}[Q=92]", "1886"], check=True)
+            width = round((megapixels * 1e6 * 6028 / 3391) ** 0.5)  # its proportions
+            subprocess.run([vips, "thumbnail", REAL_PHOTO, out, str(width)], check=True)
         else:
-            generate_photo(vips, draft)
+            height = round((megapixels * 1e6 / 1.5) ** 0.5)
+            generate_photo(vips, out, height * 3 // 2, height)
         draft.rename(path)
-    kind = "a real photograph (lomiri-wallpapers-20.04)" if "real" in path.name else "generated, not a photograph"
-    return path, f"2 MP JPEG of {path.stat().st_size // 1000} kB, {kind}"
+    size = path.stat().st_size / 1000
+    return path, f"{megapixels:g} MP {ending[1:].upper().replace('JPG', 'JPEG')} of {size:.0f} kB, {PHOTO_KIND}"
 
 
-def generate_photo(vips, out, width=1728, height=1152):
+def generate_photo(vips, out, width, height):
     surfaces = [str(CACHE / f"surface{i}.v") for i in range(3)]
     for surface in surfaces:
         subprocess.run([vips, "fractsurf", surface, str(width), str(height), "2.4"], check=True)
@@ -254,7 +305,7 @@ def generate_photo(vips, out, width=1728, height=1152):
         ("gaussnoise", names["noise"], str(width), str(height), "--mean", "0", "--sigma", "8"),
         ("add", names["scaled"], names["noise"], names["noisy"]),
         ("cast", names["noisy"], names["bytes"], "uchar"),
-        ("copy", names["bytes"], f"{out}[Q=90]"),
+        ("copy", names["bytes"], out),
     ):
         subprocess.run([vips, *words], check=True)
     for scrap in [*surfaces, *names.values()]:

@@ -141,6 +141,20 @@ static void cells_are_in_order_and_without_gaps(void **state)
     }
 }
 
+static void each_value_lies_between_the_edges_of_its_cell(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_histogram_cell_lowest(0), 0);
+    assert_true(mr_histogram_cell_highest(MR_HISTOGRAM_CELLS - 1) == UINT64_MAX);
+    for (unsigned cell = 0; cell < MR_HISTOGRAM_CELLS; cell++) {
+        empty_both(NULL);
+        mr_histogram_record(&histogram, mr_histogram_cell_lowest(cell));
+        mr_histogram_record(&histogram, mr_histogram_cell_highest(cell));
+        mr_histogram_read(&histogram, &view);
+        assert_int_equal(view.cells[cell], 2);
+    }
+}
+
 static void missed_ticks_are_recorded_too(void **state)
 {
     (void)state;
@@ -209,6 +223,28 @@ static void reader_sees_counts_grow_while_one_thread_writes(void **state)
     assert_int_equal(view.max, RECORDED);
 }
 
+static void what_was_recorded_between_two_readings_is_told_apart(void **state)
+{
+    static struct mr_histogram recorded;
+    static struct mr_histogram_view earlier, later, latest;
+    (void)state;
+    mr_histogram_record(&recorded, 1000000);
+    mr_histogram_record(&recorded, 5);
+    mr_histogram_read(&recorded, &earlier);
+    mr_histogram_record(&recorded, 7);
+    mr_histogram_record(&recorded, 300);
+    mr_histogram_read(&recorded, &later);
+    latest = later;
+    mr_histogram_since(&later, &earlier);
+    assert_int_equal(later.count, 2);
+    assert_int_equal(later.sum, 307);
+    assert_int_equal(mr_histogram_percentile(&later, 50), 7);
+    assert_in_range(later.max, 300, 300 + 300 / 32);
+    mr_histogram_since(&latest, &latest);
+    assert_int_equal(latest.count, 0);
+    assert_int_equal(latest.max, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,9 +255,11 @@ int main(void)
         cmocka_unit_test_setup(huge_values_share_the_last_cell, empty_both),
         cmocka_unit_test_setup(percentiles_agree_with_a_sorted_array, empty_both),
         cmocka_unit_test_setup(cells_are_in_order_and_without_gaps, empty_both),
+        cmocka_unit_test_setup(each_value_lies_between_the_edges_of_its_cell, empty_both),
         cmocka_unit_test_setup(missed_ticks_are_recorded_too, empty_both),
         cmocka_unit_test_setup(missed_ticks_are_bounded, empty_both),
         cmocka_unit_test_setup(views_add_up, empty_both),
+        cmocka_unit_test(what_was_recorded_between_two_readings_is_told_apart),
         cmocka_unit_test_setup(reader_sees_counts_grow_while_one_thread_writes, empty_both),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,11 @@
+#define _GNU_SOURCE 1 /* pipe2, O_DIRECT */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -403,6 +405,73 @@ static void non_blocking_standard_error_loses_nothing(void **state)
     assert_int_equal(lines, LOGGED);
 }
 
+static void opened_log_is_written_at_once_and_can_be_started_later(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_log_open(MR_LOG_INFO, MR_LOG_LOGFMT, path), 0);
+    mr_log(MR_LOG_INFO, "first");
+    assert_non_null(strstr(content_of(path), "msg=\"first\""));
+    start(MR_LOG_INFO, MR_LOG_LOGFMT);
+    mr_log(MR_LOG_INFO, "second");
+    mr_log_stop();
+    const char *first = strstr(content_of(path), "first"), *second = strstr(content, "second");
+    assert_true(first != NULL && second > first);
+}
+
+static void opened_log_that_is_rotated_is_opened_anew(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_log_open(MR_LOG_INFO, MR_LOG_LOGFMT, path), 0);
+    assert_int_equal(unlink(path), 0);
+    mr_log_reopen();
+    mr_log(MR_LOG_INFO, "anew");
+    mr_log_stop();
+    assert_non_null(strstr(content_of(path), "msg=\"anew\""));
+}
+
+static void dropped_lines_are_counted_where_the_caller_says(void **state)
+{
+    (void)state;
+    static _Atomic uint64_t elsewhere = 5;
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC), saved = dup(STDERR_FILENO);
+    mr_log_count_in(&elsewhere);
+    dup2(full, STDERR_FILENO);
+    assert_int_equal(mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL), 0);
+    mr_log(MR_LOG_INFO, "lost");
+    mr_log_stop();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(full);
+    assert_int_equal(mr_log_dropped(), 6);
+    assert_int_equal(elsewhere, 6);
+    mr_log_count_in(NULL);
+    assert_int_equal(mr_log_dropped(), 0);
+}
+
+/* More than one write to a pipe takes whole: else the lines of another writer could stand in the middle of ours. */
+static void lines_to_a_pipe_are_written_in_pieces_that_stay_whole(void **state)
+{
+    (void)state;
+    int ends[2], saved = dup(STDERR_FILENO);
+    char filler[300], piece[PIPE_BUF + 1];
+    memset(filler, 'x', sizeof(filler));
+    filler[sizeof(filler) - 1] = '\0';
+    assert_int_equal(pipe2(ends, O_DIRECT), 0); /* a read returns what one write wrote */
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    assert_int_equal(mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL), 0);
+    for (int i = 0; i < 60; i++)
+        mr_log(MR_LOG_INFO, "%s", filler);
+    mr_log_stop();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    size_t total = 0;
+    for (ssize_t got; (got = read(ends[0], piece, sizeof(piece))) > 0; total += (size_t)got)
+        assert_int_equal(piece[got - 1], '\n');
+    assert_true(total > 60 * sizeof(filler));
+    close(ends[0]);
+}
+
 static void flush_writes_at_once(void **state)
 {
     (void)state;
@@ -461,6 +530,10 @@ int main(void)
         with_directory(file_that_cannot_be_opened_anew_is_kept),
         with_directory(non_blocking_standard_error_loses_nothing),
         with_directory(flush_writes_at_once),
+        with_directory(opened_log_is_written_at_once_and_can_be_started_later),
+        with_directory(opened_log_that_is_rotated_is_opened_anew),
+        with_directory(dropped_lines_are_counted_where_the_caller_says),
+        with_directory(lines_to_a_pipe_are_written_in_pieces_that_stay_whole),
         with_directory(file_that_cannot_be_opened_is_an_error),
         with_directory(lines_outside_start_and_stop_go_to_standard_error),
     };

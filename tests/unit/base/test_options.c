@@ -223,6 +223,29 @@ static void wrong_flag_names_itself(void **state)
                           "millrace: --config: No such file or directory (from the command line)\n");
 }
 
+static void one_word_may_stand_among_the_options_as_operand(void **state)
+{
+    (void)state;
+    static const struct mr_option operand = {.spec = {.name = "file", .type = MR_PARAM_TEXT}, FIELD(log_file)};
+    static const struct mr_options_program with_operand = {
+        .name = "millrace", .env_prefix = "MILLRACE", .usage = "", .options = rows + 1, .operand = &operand};
+    static char *const nothing[] = {NULL};
+    char **arguments = ARGUMENTS("--workers", "3", "photo.jpg", "--open", );
+    assert_int_equal(mr_options_parse(&with_operand, &config, 5, arguments, nothing, stderr), MR_OPTIONS_RUN);
+    assert_string_equal(config.log_file, "photo.jpg");
+    assert_int_equal(config.workers, 3);
+    assert_true(config.open);
+
+    mr_options_free(&with_operand, &config);
+    assert_null(config.log_file);
+    FILE *complaints = fmemopen(complaint, sizeof(complaint), "w");
+    assert_non_null(complaints);
+    arguments = ARGUMENTS("one.jpg", "two.jpg", );
+    assert_int_equal(mr_options_parse(&with_operand, &config, 3, arguments, nothing, complaints), MR_OPTIONS_WRONG);
+    fclose(complaints);
+    assert_string_equal(complaint, "millrace: two.jpg: one word too many (from the command line)\n");
+}
+
 static void wrong_variable(char *variable, const char *expected)
 {
     assert_int_equal(parse(ARGUMENTS(), (char *[]){variable, NULL}), MR_OPTIONS_WRONG);
@@ -338,6 +361,7 @@ int main(void)
         file_test(file_has_comments_blanks_and_repeated_lines),
         file_test(environment_may_name_the_file),
         option_test(wrong_flag_names_itself),
+        option_test(one_word_may_stand_among_the_options_as_operand),
         option_test(wrong_variable_names_itself),
         option_test(variable_is_checked_even_where_a_flag_stands_above),
         option_test(variables_of_others_are_passed_over),

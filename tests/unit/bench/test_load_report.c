@@ -10,21 +10,22 @@
 #include <cmocka.h>
 
 static struct mr_load_result result;
-static struct mr_load_report report;
+static struct mr_load_stream_config config;
+static struct mr_load_report report, both[2];
 static char *text;
 
 static int prepare(void **state)
 {
     (void)state;
-    memset(&result, 0, sizeof(result));
-    report = (struct mr_load_report){.method = "GET",
+    mr_load_result_free(&result);
+    config = (struct mr_load_stream_config){
+        .rate = 100, .connections = 4, .warmup = MR_NS_PER_S, .duration = 10 * MR_NS_PER_S};
+    report = (struct mr_load_report){.name = "1",
+                                     .method = "GET",
                                      .url = "http://127.0.0.1:81/",
-                                     .rate = 100,
-                                     .connections = 4,
-                                     .warmup = MR_NS_PER_S,
-                                     .duration = 10 * MR_NS_PER_S,
-                                     .lateness_max = 10 * MR_NS_PER_MS,
-                                     .result = &result};
+                                     .config = &config,
+                                     .result = &result,
+                                     .lateness_max = 10 * MR_NS_PER_MS};
     return 0;
 }
 
@@ -36,14 +37,21 @@ static int free_text(void **state)
     return 0;
 }
 
-static const char *written_by(void (*write)(const struct mr_load_report *report, FILE *out))
+typedef void writer(const struct mr_load_report *reports, unsigned count, FILE *out);
+
+static const char *written_of(writer *write, const struct mr_load_report *reports, unsigned count)
 {
     size_t len;
     FILE *out = open_memstream(&text, &len);
     assert_non_null(out);
-    write(&report, out);
+    write(reports, count, out);
     fclose(out);
     return text;
+}
+
+static const char *written_by(writer *write)
+{
+    return written_of(write, &report, 1);
 }
 
 static void record(struct mr_histogram *histogram, unsigned count, uint64_t value)
@@ -107,7 +115,7 @@ static void table_tells_setting_counts_and_bytes(void **state)
 static void closed_loop_has_no_lateness(void **state)
 {
     (void)state;
-    report.rate = 0;
+    config.rate = 0;
     assert_contains(written_by(mr_load_report_json), "\"mode\": \"closed\"");
     assert_null(strstr(text, "\"lateness\""));
     free_text(NULL);
@@ -127,9 +135,8 @@ static void json_counts_statuses_and_errors(void **state)
     result.by_status[200] = 5;
     result.by_status[404] = 1;
     result.errors[MR_LOAD_PROTOCOL] = 2;
-    assert_contains(
-        written_by(mr_load_report_json),
-        "\"status\": {\"200\": 5, \"404\": 1},\n  \"errors\": {\"closed\": 0, \"protocol\": 2, \"other\": 0}");
+    assert_contains(written_by(mr_load_report_json), "\"status\": {\"200\": 5, \"404\": 1},\n  \"errors\": "
+                                                     "{\"closed\": 0, \"protocol\": 2, \"status\": 0, \"other\": 0}");
 }
 
 static void punctual_run_is_valid(void **state)
@@ -138,7 +145,7 @@ static void punctual_run_is_valid(void **state)
     record(&result.lateness, 989, MR_NS_PER_US);
     record(&result.lateness, 11, 9 * MR_NS_PER_MS);
     assert_null(mr_load_report_invalid(&report));
-    assert_contains(written_by(mr_load_report_json), "\"valid\": true,\n  \"invalid_reason\": null\n}\n");
+    assert_contains(written_by(mr_load_report_json), "\"valid\": true,\n  \"invalid_reason\": null\n}]}\n");
 }
 
 static void late_tail_makes_the_run_invalid(void **state)
@@ -168,11 +175,77 @@ static void single_late_request_of_a_short_run_does_not(void **state)
 static void generator_without_idle_time_makes_a_closed_loop_invalid(void **state)
 {
     (void)state;
-    report.rate = 0;
+    config.rate = 0;
     result.busy = 0.94;
     assert_null(mr_load_report_invalid(&report));
     result.busy = 0.96;
     assert_non_null(mr_load_report_invalid(&report));
+}
+
+static void setting_tells_arrivals_start_and_connecting(void **state)
+{
+    (void)state;
+    config.arrivals = MR_LOAD_POISSON;
+    config.seed = 7;
+    config.start = 2500 * MR_NS_PER_MS;
+    config.connect = MR_LOAD_CONNECT_ON_DEMAND;
+    config.connections = 1;
+    assert_contains(written_by(mr_load_report_table),
+                    "open loop at 100/s (Poisson) for 10 s from 2.5 s on after 1 s of "
+                    "warm-up, 1 connection opened on demand\n");
+    free_text(NULL);
+    assert_contains(written_by(mr_load_report_json),
+                    "\"arrivals\": \"poisson\",\n  \"seed\": 7,\n  \"connections\": 1,\n  \"connect\": \"on-demand\",\n"
+                    "  \"start\": 2.5,");
+}
+
+static void new_and_open_connections_are_told_apart(void **state)
+{
+    (void)state;
+    config.connect = MR_LOAD_CONNECT_ON_DEMAND;
+    record(&result.latency, 102, MR_NS_PER_MS);
+    record(&result.latency_open, 100, MR_NS_PER_MS);
+    record(&result.latency_new, 2, 3 * MR_NS_PER_MS);
+    record(&result.connecting, 2, 2 * MR_NS_PER_MS);
+    const char *table = written_by(mr_load_report_table);
+    assert_contains(table, "\n  when open      100     1.000");
+    assert_contains(table, "\n  when new         2         -         -         -         -     3.000 ms\n");
+    assert_contains(table, "\nconnecting         2 ");
+    free_text(NULL);
+    assert_contains(written_by(mr_load_report_json), "\"latency_new\": {\"count\": 2, \"mean\": 0.003000000, ");
+}
+
+/* Its slots stand on the clock of the run, so that streams lie over each other. */
+static void timeline_is_written_slot_by_slot(void **state)
+{
+    (void)state;
+    config.start = 5 * MR_NS_PER_S;
+    mr_timeline_init(&result.timeline, MR_NS_PER_S, 500 * MR_NS_PER_MS);
+    for (int i = 0; i < 100; i++)
+        mr_timeline_record(&result.timeline, 0, 4 * MR_NS_PER_MS);
+    mr_timeline_record_error(&result.timeline, 600 * MR_NS_PER_MS);
+    assert_contains(
+        written_by(mr_load_report_json),
+        "\"timeline\": {\"slot\": 0.5, \"slots\": [\n"
+        "    {\"at\": 5, \"count\": 100, \"errors\": 0, \"p50\": 0.004000000, \"p90\": 0.004000000, \"p99\": null, "
+        "\"p99.9\": null, \"max\": 0.004000000},\n"
+        "    {\"at\": 5.5, \"count\": 0, \"errors\": 1, \"p50\": null, \"p90\": null, \"p99\": null, \"p99.9\": null, "
+        "\"max\": 0.000000000}]},\n");
+}
+
+static void streams_stand_one_after_the_other(void **state)
+{
+    (void)state;
+    both[0] = both[1] = report;
+    both[0].name = "light";
+    both[1].name = "heavy";
+    const char *table = written_of(mr_load_report_table, both, 2);
+    assert_contains(table, "light: GET http");
+    assert_contains(table, "\n\nheavy: GET http");
+    free_text(NULL);
+    const char *json = written_of(mr_load_report_json, both, 2);
+    assert_contains(json, "{\"streams\": [{\n  \"name\": \"light\"");
+    assert_contains(json, "\n}, {\n  \"name\": \"heavy\"");
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, prepare, free_text)
@@ -191,6 +264,10 @@ int main(void)
         test(late_tail_makes_the_run_invalid),
         test(constant_lateness_makes_the_run_invalid),
         test(single_late_request_of_a_short_run_does_not),
+        test(setting_tells_arrivals_start_and_connecting),
+        test(new_and_open_connections_are_told_apart),
+        test(timeline_is_written_slot_by_slot),
+        test(streams_stand_one_after_the_other),
         test(generator_without_idle_time_makes_a_closed_loop_invalid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

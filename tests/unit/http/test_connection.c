@@ -17,6 +17,7 @@
 struct fixture {
     struct mr_loop *loop;
     struct mr_http http;
+    struct mr_http_counters *counters;
     struct mr_connection *connection;
     unsigned changed;
     char said[1 << 20]; /* what the connection has sent */
@@ -127,7 +128,8 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     assert_int_equal(mr_loop_create(&f->loop, 0), 0);
-    assert_int_equal(mr_http_init(&f->http, routes, 1), 0);
+    f->counters = calloc(1, sizeof(*f->counters));
+    mr_http_init(&f->http, routes, &f->counters, 1);
     f->http.limits = (struct mr_http_limits){.body_max = 100000, .head_max = 16384, .connections_max = 10};
     f->http.service = f;
     f->answer_at_end = true;
@@ -142,7 +144,7 @@ static int tear_down(void **state)
     if (f->connection != NULL)
         mr_connection_destroy(&f->connection);
     assert_int_equal(mr_loop_requests(f->loop), 0);
-    mr_http_deinit(&f->http);
+    free(f->counters);
     mr_loop_destroy(&f->loop);
     free(f);
     return 0;
@@ -216,7 +218,8 @@ static void pipelined_requests_are_answered_in_order(void **state)
     struct fixture *f = *state;
     feed(f, "POST /take HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabcGET /hello HTTP/1.1\r\n" HOST
             "\r\nGET /nothing HTTP/1.1\r\n" HOST "\r\n");
-    const char *taken = strstr(f->said, "taken"), *hello = strstr(f->said, "hello"), *missing = strstr(f->said, "404");
+    const char *taken = strstr(f->said, "taken"), *hello = strstr(f->said, "hello"),
+               *missing = strstr(f->said, " 404 ");
     assert_true(taken != NULL && hello > taken && missing > hello);
     assert_memory_equal(f->body, "abc", 3);
     assert_int_equal(f->body_len, 3);
@@ -532,6 +535,48 @@ static void draining_closes_idle_connections_and_announces_it_to_others(void **s
     assert_true(mr_connection_is_finished(f->connection));
 }
 
+static void stream_begun_before_the_drain_closes_its_connection_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_stream_push(f->stream, "xyz", 3);
+    flush(f);
+    assert_null(strstr(f->said, "Connection: close"));
+    atomic_store(&f->http.draining, true);
+    mr_connection_drain(f->connection);
+    mr_stream_end(f->stream);
+    mr_connection_turn(f->connection);
+    flush(f);
+    assert_true(mr_connection_wants_shutdown(f->connection));
+    mr_connection_eof(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void a_connection_over_the_limit_is_told_so_and_takes_no_place(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_connection *first = NULL;
+    f->http.limits.connections_max = 1;
+    assert_int_equal(mr_connection_create(&first, &f->http, f->loop, on_changed, f), 0);
+    assert_true(mr_connection_admit(first));
+    assert_true(mr_connection_admit(f->connection)); /* to be told */
+    flush(f);
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 503 ", 13), 0);
+    assert_true(mr_connection_wants_shutdown(f->connection));
+    assert_int_equal(f->http.connection_count, 1);
+    assert_int_equal(mr_http_counters_of(&f->http, 0)->connections, 2);
+    mr_connection_leave(f->connection);
+    mr_connection_destroy(&f->connection);
+    mr_connection_leave(first);
+    mr_connection_destroy(&first);
+    assert_int_equal(mr_connection_create(&f->connection, &f->http, f->loop, on_changed, f), 0);
+    assert_true(mr_connection_admit(f->connection));
+    assert_int_equal(mr_http_counters_of(&f->http, 0)->connections_accepted, 2);
+    assert_int_equal(mr_http_counters_of(&f->http, 0)->connections_refused, 1);
+    mr_connection_leave(f->connection);
+    assert_int_equal(mr_http_counters_of(&f->http, 0)->connections, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -565,6 +610,8 @@ int main(void)
         TEST(slow_head_is_timed_out),
         TEST(foreign_hosts_and_origins_are_refused),
         TEST(draining_closes_idle_connections_and_announces_it_to_others),
+        TEST(stream_begun_before_the_drain_closes_its_connection_at_its_end),
+        TEST(a_connection_over_the_limit_is_told_so_and_takes_no_place),
     };
     mr_log_set_level(MR_LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,11 +318,62 @@ static void passed_in_descriptor_that_does_not_listen_is_refused(void **state)
     close(pipes[1]);
 }
 
+/* How many of `count` new connections each socket of the listener has in its queue; they are taken out of it. */
+static void spread(const struct mr_listener *listener, int count, int *found)
+{
+    int clients[64];
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+    assert_int_equal(getsockname(listener->fds[0], (struct sockaddr *)&at, &len), 0);
+    for (int i = 0; i < count; i++) {
+        clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(clients[i], (struct sockaddr *)&at, sizeof(at)), 0);
+    }
+    for (unsigned i = 0; i < listener->fd_count; i++) {
+        found[i] = 0;
+        for (int fd; (fd = accept(listener->fds[i], NULL, NULL)) >= 0; found[i]++)
+            close(fd);
+    }
+    for (int i = 0; i < count; i++)
+        close(clients[i]);
+}
+
+static void connections_are_steered_to_those_that_accept(void **state)
+{
+    (void)state;
+    struct mr_listener listener;
+    int found[3];
+    assert_int_equal(mr_listener_open(&listener, "127.0.0.1:0", 3, &fault), MR_OK);
+    assert_int_equal(mr_listener_steer(&listener, (bool[]){false, false, true}), MR_OK);
+    spread(&listener, 30, found);
+    assert_int_equal(found[2], 30);
+    assert_int_equal(mr_listener_steer(&listener, (bool[]){true, false, true}), MR_OK);
+    spread(&listener, 60, found);
+    assert_true(found[0] > 0 && found[1] == 0 && found[2] > 0); /* else as likely as 1 in 2^59 */
+    assert_int_equal(found[0] + found[2], 60);
+    mr_listener_close(&listener);
+}
+
+static void steering_to_nobody_changes_nothing(void **state)
+{
+    (void)state;
+    struct mr_listener listener;
+    int found[2];
+    assert_int_equal(mr_listener_open(&listener, "127.0.0.1:0", 2, &fault), MR_OK);
+    assert_int_equal(mr_listener_steer(&listener, (bool[]){false, true}), MR_OK);
+    assert_int_equal(mr_listener_steer(&listener, (bool[]){false, false}), MR_OK);
+    spread(&listener, 10, found);
+    assert_int_equal(found[1], 10);
+    mr_listener_close(&listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(port_0_chooses_one_and_the_url_tells_it),
         cmocka_unit_test(loops_share_one_port),
+        cmocka_unit_test(connections_are_steered_to_those_that_accept),
+        cmocka_unit_test(steering_to_nobody_changes_nothing),
         cmocka_unit_test(port_in_use_is_an_error_that_says_so),
         cmocka_unit_test(port_is_free_again_after_close),
         cmocka_unit_test(ipv6_literal_stands_in_brackets),

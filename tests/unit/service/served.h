@@ -61,7 +61,7 @@ static inline struct served *build_service(const char *const *options)
     struct served *served = calloc(1, sizeof(*served));
     struct mr_fault fault;
     assert_int_equal(mr_config_read(&served->config, argc, argv, environment, stderr), MR_OPTIONS_RUN);
-    assert_int_equal(mr_service_create(&served->service, &served->config, &fault), MR_OK);
+    assert_int_equal(mr_service_create(&served->service, &served->config, NULL, &fault), MR_OK);
     return served;
 }
 #define BUILD(...) build_service((const char *const[]){__VA_ARGS__, NULL})
@@ -78,7 +78,7 @@ static inline struct served *start_service(const char *const *options)
     struct served *served = build_service(options);
     struct mr_fault fault;
     assert_int_equal(mr_service_listen(served->service, 0, &fault), MR_OK);
-    served->port = (uint16_t)strtol(strrchr(served->service->listeners[0].url, ':') + 1, NULL, 10);
+    served->port = (uint16_t)strtol(strrchr(served->service->listeners.at[0].url, ':') + 1, NULL, 10);
     assert_int_equal(pthread_create(&served->thread, NULL, run_served, served), 0);
     return served;
 }

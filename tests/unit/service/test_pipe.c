@@ -99,7 +99,7 @@ static uint64_t cancelled(const struct served *served)
 
 static uint64_t stopped(const struct served *served)
 {
-    return atomic_load(&served->service->loops[0].jobs_stopped);
+    return atomic_load(&served->service->loops[0].numbers->pipes.stopped);
 }
 
 static uint64_t ran(const struct served *served)
@@ -238,7 +238,8 @@ static void damaged_image_is_422_and_counted_as_failed(void **state)
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", noise.bytes, noise.len), 422);
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", small.bytes, small.len), 200);
     free(noise.bytes);
-    assert_true(atomic_load(&served->service->loops[0].jobs_failed) <= 1); /* 0: the scan on the loop saw it */
+    assert_true(atomic_load(&served->service->loops[0].numbers->pipes.failed) <=
+                1); /* 0: the scan on the loop saw it */
     assert_int_equal(stop_service(served), 0);
 }
 
@@ -275,7 +276,7 @@ static void large_body_in_memory_is_measured_by_the_worker(void **state)
     assert_done(post(served, "/pipe/image?w=50", &noise), 50);
     noise.bytes[noise.len - 8] = 'x'; /* its end is not one any more */
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=50", noise.bytes, noise.len), 422);
-    assert_int_equal(atomic_load(&served->service->loops[0].jobs_failed), 1);
+    assert_int_equal(atomic_load(&served->service->loops[0].numbers->pipes.failed), 1);
     free(noise.bytes);
     assert_int_equal(stop_service(served), 0);
 }
@@ -294,7 +295,7 @@ static void full_queue_refuses_before_the_body_is_sent(void **state)
     assert_refused(refused, "queue-full");
     assert_done(running, 300);
     assert_done(queued, 100);
-    assert_int_equal(atomic_load(&served->service->loops[0].jobs_refused), 1);
+    assert_int_equal(atomic_load(&served->service->loops[0].numbers->pipes.refused), 1);
     assert_int_equal(stop_service(served), 0);
 }
 
@@ -314,7 +315,7 @@ static void budget_that_is_taken_refuses_and_comes_back(void **state)
 {
     (void)state;
     struct served *served = START("--memory-budget=32MiB");
-    struct mr_budget *budget = &served->service->memory;
+    struct mr_budget *budget = served->service->memory;
     int first = connect_to(served);
     send_text(first, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16000000\r\n\r\n");
     int second = connect_to(served);
@@ -367,7 +368,7 @@ static void client_that_leaves_in_mid_body_leaves_nothing(void **state)
     send_all(fd, noise.bytes, noise.len);
     leave(fd);
     free(noise.bytes);
-    WAIT_FOR(atomic_load(&served->service->http.counters[0].connections) == 0);
+    WAIT_FOR(atomic_load(&served->service->http.counters[0]->connections) == 0);
     assert_int_equal(stop_service(served), 0); /* the budget is asserted to be 0 there */
 }
 

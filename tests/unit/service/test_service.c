@@ -61,7 +61,7 @@ static int begin_upload(const struct served *served)
 
 static uint64_t in_flight(const struct served *served)
 {
-    return atomic_load(&served->service->http.counters[0].requests_in_flight);
+    return atomic_load(&served->service->http.counters[0]->requests_in_flight);
 }
 
 static void request_that_does_not_end_is_cut_at_the_drain_timeout(void **state)
@@ -114,9 +114,9 @@ static void readyz_says_no_when_the_budget_is_used_up(void **state)
     (void)state;
     struct served *served = START("--loops=1", "--memory-budget=32MiB");
     assert_int_equal(get(served, "/readyz"), 200);
-    assert_true(mr_budget_try_take(&served->service->memory, 31 * MR_MIB));
+    assert_true(mr_budget_try_take(served->service->memory, 31 * MR_MIB));
     assert_int_equal(get(served, "/readyz"), 503);
-    mr_budget_give_back(&served->service->memory, 31 * MR_MIB);
+    mr_budget_give_back(served->service->memory, 31 * MR_MIB);
     assert_int_equal(get(served, "/readyz"), 200);
     assert_int_equal(stop_service(served), 0);
 }
@@ -128,7 +128,7 @@ static void port_in_use_is_told_by_name(void **state)
     struct mr_fault fault;
     assert_int_equal(mr_service_listen(first->service, 0, &fault), MR_OK);
     char option[64];
-    snprintf(option, sizeof(option), "--listen=%s", first->service->listeners[0].url + strlen("http://"));
+    snprintf(option, sizeof(option), "--listen=%s", first->service->listeners.at[0].url + strlen("http://"));
     struct served *second = BUILD(option, "--loops=2");
     assert_int_equal(mr_service_listen(second->service, 0, &fault), MR_EIO);
     assert_non_null(strstr(fault.detail, option + strlen("--listen=")));

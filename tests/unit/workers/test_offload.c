@@ -322,6 +322,35 @@ static void heavy_jobs_never_hold_all_workers(void **state)
     close_offload();
 }
 
+#define CHAIN 300u
+static unsigned links;
+
+static void submit_the_next(struct mr_job *job)
+{
+    if (++links == CHAIN) {
+        on_done(job);
+        return;
+    }
+    outstanding--;
+    assert_int_equal(submit(mr_container_of(job, struct probe, job), (enum mr_lane)(links % MR_LANE_COUNT), note_run),
+                     0);
+    job->done = submit_the_next;
+}
+
+/* One in flight: the worker that ran it may still look for the next, or be asleep already. */
+static void a_chain_of_jobs_each_submitted_by_the_one_before_goes_on(void **state)
+{
+    (void)state;
+    open_offload(1, MR_NS_PER_S * 60, 0);
+    links = 0;
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, note_run), 0);
+    probes[0].job.done = submit_the_next;
+    mr_loop_run(loop);
+    assert_int_equal(links, CHAIN);
+    assert_int_equal(mr_offload_stats(offload, 0)->done, CHAIN);
+    close_offload();
+}
+
 static bool bulk_came_back;
 
 static void submit_again(struct mr_job *job)
@@ -434,6 +463,7 @@ int main(void)
         EVERYWHERE(close_sends_waiting_jobs_back_unrun_and_refuses_new_ones),
         ON_THREADS(close_cancels_running_jobs),
         ON_THREADS(heavy_jobs_never_hold_all_workers),
+        EVERYWHERE(a_chain_of_jobs_each_submitted_by_the_one_before_goes_on),
         EVERYWHERE(bulk_progresses_under_endless_interactive_jobs),
         EVERYWHERE(a_wait_that_would_pass_the_deadline_is_refused),
         UNDER(workers_end_with_their_hook, 0, "workers"),

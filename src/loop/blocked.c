@@ -1,0 +1,60 @@
+#include "loop/blocked.h"
+#include <string.h>
+
+static bool is_same(const struct mr_loop_note *a, const struct mr_loop_note *b)
+{
+    return memcmp(a->id, b->id, sizeof(a->id)) == 0;
+}
+
+void mr_blocked_enter(struct mr_blocked *blocked, uint64_t now)
+{
+    blocked->noted = (struct mr_loop_note){.id = ""};
+    blocked->noted_at = now;
+    blocked->most_ns = 0;
+}
+
+/* Until now the callback worked for blocked->noted. */
+static void close_note(struct mr_blocked *blocked, uint64_t now)
+{
+    uint64_t length = now - blocked->noted_at;
+    if (length >= blocked->most_ns) {
+        blocked->most_ns = length;
+        blocked->most = blocked->noted;
+    }
+    blocked->noted_at = now;
+}
+
+void mr_blocked_note(struct mr_blocked *blocked, const struct mr_loop_note *note)
+{
+    if (blocked->noted.id[0] != '\0' && !is_same(&blocked->noted, note))
+        close_note(blocked, mr_clock_now());
+    blocked->noted = *note;
+}
+
+void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t length, uint64_t now)
+{
+    if (blocked->label != NULL && length <= blocked->longest_ns)
+        return;
+    close_note(blocked, now);
+    blocked->label = label;
+    blocked->longest_ns = length;
+    blocked->whose = blocked->most;
+}
+
+void mr_blocked_reset(struct mr_blocked *blocked)
+{
+    blocked->label = NULL;
+    blocked->longest_ns = 0;
+}
+
+bool mr_blocked_may_log(struct mr_blocked *blocked, uint64_t now, uint64_t *held_back)
+{
+    if (blocked->said_at != 0 && now - blocked->said_at < MR_BLOCKED_LOG_NS) {
+        blocked->held_back++;
+        return false;
+    }
+    *held_back = blocked->held_back;
+    blocked->held_back = 0;
+    blocked->said_at = now;
+    return true;
+}

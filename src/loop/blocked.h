@@ -1,0 +1,51 @@
+/* blocked.h -- what held a loop: of each iteration the longest callback, whom it worked for, and how often the reader
+ * is told.
+ *
+ * mr_loop_enter() and mr_loop_leave() bracket the callbacks, mr_loop_note() says whom the running one works for. When
+ * an iteration was busy for longer than mr_loop_set_warn() said, its longest callback is counted by label in the
+ * loop's numbers (lag.h), and logged: once in MR_BLOCKED_LOG_NS at most, and the next line says how many were not.
+ *
+ * Here is the part without a loop: it is told the time. The loop's thread only. */
+#ifndef MR_LOOP_BLOCKED_H
+#define MR_LOOP_BLOCKED_H
+
+#include "base/clock.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MR_BLOCKED_LOG_NS MR_NS_PER_S
+
+/* Whom a callback works for, kept by value: what it is about may be gone when it is read. The loop knows nothing of
+ * what the id means. */
+struct mr_loop_note {
+    char id[24];    /* text, the rest zeros; "": nobody in particular */
+    uint64_t bytes; /* that came for it so far */
+};
+
+struct mr_blocked {            /* all private; zeroed memory is a new one */
+    struct mr_loop_note noted; /* of the callback that runs: whom it works for now, and since when */
+    uint64_t noted_at;
+    struct mr_loop_note most; /* of those before: for whom it worked longest */
+    uint64_t most_ns;
+
+    const char *label; /* of the iteration's longest callback; NULL: none yet */
+    uint64_t longest_ns;
+    struct mr_loop_note whose;
+
+    uint64_t said_at; /* 0: never */
+    uint64_t held_back;
+};
+
+/* A callback begins. */
+void mr_blocked_enter(struct mr_blocked *blocked, uint64_t now);
+/* It works for *note from here on. The first note counts from the callback's beginning; only for one with another id
+ * the clock is read. */
+void mr_blocked_note(struct mr_blocked *blocked, const struct mr_loop_note *note);
+/* It ends, `length` ns after its beginning. label: static text. */
+void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t length, uint64_t now);
+/* The iteration is over. Afterwards the next one's begins. */
+void mr_blocked_reset(struct mr_blocked *blocked);
+/* May this one be logged? Then *held_back is how many were not since the last. */
+bool mr_blocked_may_log(struct mr_blocked *blocked, uint64_t now, uint64_t *held_back);
+
+#endif

@@ -1,0 +1,383 @@
+/* DESIGN. Bytes go into the piece that is being filled. While the body may still fit into memory that is one piece for
+ * all of it; otherwise, when a piece reaches its mark, it is handed to libuv's pool, which writes it to the file and
+ * frees it, and a new one is filled meanwhile. One piece is written at a time: is the next one full before, the sender
+ * is paused. A piece has room beyond its mark for what a paused sender may still push (stream.h, rule 3).
+ *
+ * The pool's thread has `writing`, `fd` and `write_errno` while `is_writing`; the loop has all else. A collector that
+ * is destroyed meanwhile is freed when the write comes back. */
+#include "pipe/collect.h"
+#include "base/assert.h"
+#include "base/macros.h"
+#include "pipe/temporary.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PIECE_MAX   MR_MIB         /* to write at a time */
+#define SLACK       (64 * MR_KIB)  /* room beyond the mark: one read (stream.h, rule 3) */
+#define CHARGE_STEP (256 * MR_KIB) /* the budget of a body of unknown length is taken in such steps */
+#define CHEAP_FREE  MR_MIB         /* returning more memory than this to the system takes too long for the loop */
+
+enum collect_state { FILLING, FLUSHING, COMPLETE, OVER };
+
+struct piece {
+    char *bytes; /* owned */
+    size_t len, size;
+    size_t mark;    /* when len reaches it the piece is due to be written; SIZE_MAX: it holds the whole body */
+    size_t charged; /* bytes taken from the budget for it */
+};
+
+struct mr_collect {
+    struct mr_collect_config config;
+    enum collect_state state;
+    bool is_looked_at; /* first() was called */
+    bool is_paused;
+    bool is_writing;
+    bool is_destroyed; /* free it when the pool is done with it */
+    struct piece filling, writing;
+    uint64_t written; /* bytes in the file */
+    int fd, write_errno;
+    void *mapped; /* of the file, `written` bytes; or NULL */
+    uv_work_t work;
+    struct mr_loop_note note; /* whom it works for, from the last push to the callbacks of the pool */
+};
+
+/* ---- Pieces ---- */
+
+/* Take the budget for the first `len` bytes of the piece. */
+static bool charge(struct mr_collect *collect, struct piece *piece, size_t len)
+{
+    if (len <= piece->charged)
+        return true;
+    size_t wanted = MR_MIN(piece->size, (len + CHARGE_STEP - 1) / CHARGE_STEP * CHARGE_STEP);
+    if (!mr_budget_try_take(collect->config.budget, wanted - piece->charged))
+        return false;
+    piece->charged = wanted;
+    return true;
+}
+
+/* malloc does not touch the pages: a large piece costs nothing until it is filled. */
+static int open_piece(struct mr_collect *collect, size_t size, size_t mark, size_t charged, struct mr_fault *fault)
+{
+    struct piece piece = {.size = size, .mark = mark};
+    if (!charge(collect, &piece, charged))
+        return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", collect->config.budget->limit,
+                              mr_budget_used(collect->config.budget) + charged);
+    piece.bytes = malloc(MR_MAX(size, (size_t)1));
+    if (piece.bytes == NULL) {
+        mr_budget_give_back(collect->config.budget, piece.charged);
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    }
+    collect->filling = piece;
+    return MR_OK;
+}
+
+static void close_piece(struct mr_collect *collect, struct piece *piece)
+{
+    free(piece->bytes);
+    mr_budget_give_back(collect->config.budget, piece->charged);
+    *piece = (struct piece){.bytes = NULL};
+}
+
+/* One of those that are written. */
+static int open_file_piece(struct mr_collect *collect, struct mr_fault *fault)
+{
+    size_t mark = (size_t)MR_MIN(collect->config.memory_max, (uint64_t)PIECE_MAX);
+    return open_piece(collect, mark + SLACK, mark, mark + SLACK, fault);
+}
+
+static int open_first_piece(struct mr_collect *collect, struct mr_fault *fault)
+{
+    uint64_t length = collect->config.length, memory_max = collect->config.memory_max;
+    if (length == MR_COLLECT_UNKNOWN)
+        return open_piece(collect, (size_t)memory_max + SLACK, (size_t)memory_max, 1, fault);
+    if (length <= memory_max)
+        return open_piece(collect, (size_t)length, SIZE_MAX, (size_t)length, fault);
+    return open_file_piece(collect, fault);
+}
+
+/* ---- The file: on libuv's pool ---- */
+
+static void work_write(uv_work_t *work)
+{
+    struct mr_collect *collect = mr_container_of(work, struct mr_collect, work);
+    if (collect->fd < 0)
+        collect->fd = mr_temporary_open();
+    collect->write_errno = collect->fd < 0 ? errno
+                                           : mr_temporary_write(collect->fd, collect->writing.bytes,
+                                                                collect->writing.len, collect->written);
+    free(collect->writing.bytes); /* here, as freeing much memory takes its time */
+    collect->writing.bytes = NULL;
+}
+
+static void on_written(uv_work_t *work, int status);
+
+/* Hand the filling piece to the pool. */
+static void write_piece(struct mr_collect *collect)
+{
+    MR_ASSERT(!collect->is_writing);
+    collect->writing = collect->filling;
+    collect->filling = (struct piece){.bytes = NULL};
+    collect->is_writing = true;
+    int err = uv_queue_work(mr_loop_uv(collect->config.loop), &collect->work, work_write, on_written);
+    MR_ASSERT(err == 0);
+}
+
+/* ---- On the loop ---- */
+
+static void fail(struct mr_collect *collect, const struct mr_fault *why)
+{
+    collect->state = OVER;
+    mr_stream_cancel(collect->config.stream, why);
+    collect->config.events->failed(collect->config.context, why); /* may have freed the collector */
+}
+
+static void complete(struct mr_collect *collect)
+{
+    collect->state = COMPLETE;
+    if (collect->fd >= 0)
+        close_piece(collect, &collect->filling);               /* nothing came after the last one written */
+    collect->config.events->complete(collect->config.context); /* the same */
+}
+
+static int look(struct mr_collect *collect, struct mr_fault *fault)
+{
+    struct mr_slice bytes = {collect->filling.bytes, MR_MIN(collect->filling.len, (size_t)MR_COLLECT_FIRST)};
+    collect->is_looked_at = true;
+    return collect->config.events->first(collect->config.context, bytes, fault);
+}
+
+/* Write the filling piece and begin a new one. */
+static int turn_over(struct mr_collect *collect, struct mr_fault *fault)
+{
+    write_piece(collect);
+    return open_file_piece(collect, fault);
+}
+
+static int piece_is_full(struct mr_collect *collect, struct mr_fault *fault)
+{
+    if (!collect->is_writing)
+        return turn_over(collect, fault);
+    collect->is_paused = true;
+    return MR_OK;
+}
+
+static int take(struct mr_collect *collect, const char *bytes, size_t len, struct mr_fault *fault)
+{
+    struct piece *piece = &collect->filling;
+    if (!charge(collect, piece, piece->len + len))
+        return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", collect->config.budget->limit,
+                              mr_budget_used(collect->config.budget) + len);
+    if (bytes != piece->bytes + piece->len)
+        memcpy(piece->bytes + piece->len, bytes, len);
+    piece->len += len;
+    if (!collect->is_looked_at && piece->len >= MR_COLLECT_FIRST)
+        return look(collect, fault);
+    return MR_OK;
+}
+
+static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_collect *collect = context;
+    struct mr_fault fault;
+    int err = MR_OK;
+    MR_ASSERT(collect->state == FILLING);
+    collect->note = *mr_loop_noted(collect->config.loop);
+    for (const char *at = bytes; len > 0 && err == 0;) {
+        size_t part = MR_MIN(len, collect->filling.size - collect->filling.len);
+        MR_ASSERT(part > 0); /* the sender keeps to the length it announced, and to its pause */
+        err = take(collect, at, part, &fault);
+        if (err == 0 && collect->filling.len >= collect->filling.mark)
+            err = piece_is_full(collect, &fault);
+        at += part;
+        len -= part;
+    }
+    if (err != 0) {
+        fail(collect, &fault);
+        return MR_FLOW_PAUSE;
+    }
+    return collect->is_paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+}
+
+static void on_end(void *context)
+{
+    struct mr_collect *collect = context;
+    struct mr_fault fault;
+    if (!collect->is_looked_at && look(collect, &fault) != 0) {
+        fail(collect, &fault);
+        return;
+    }
+    bool is_in_file = collect->is_writing || collect->fd >= 0;
+    if (!is_in_file) {
+        complete(collect);
+        return;
+    }
+    collect->state = FLUSHING;
+    if (collect->is_writing)
+        return; /* on_written goes on */
+    if (collect->filling.len > 0)
+        write_piece(collect);
+    else
+        complete(collect);
+}
+
+static void on_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_collect *collect = context;
+    collect->state = OVER;
+    collect->config.events->aborted(collect->config.context, why);
+}
+
+/* Not beyond the mark: that room is for a paused sender. */
+static void *on_space(void *context, size_t *len)
+{
+    struct mr_collect *collect = context;
+    struct piece *piece = &collect->filling;
+    size_t end = MR_MIN(piece->mark, piece->size);
+    size_t wanted = MR_MAX(*len, (size_t)1);
+    if (piece->len >= end || end - piece->len < wanted || !charge(collect, piece, piece->len + wanted))
+        return NULL;
+    *len = MR_MIN(end, piece->charged) - piece->len;
+    return piece->bytes + piece->len;
+}
+
+const struct mr_stream_receiver mr_collect_receiver = {
+    .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
+
+static void fail_write(struct mr_collect *collect)
+{
+    struct mr_fault fault;
+    mr_temporary_fault(&fault, collect->write_errno, "The body cannot be kept in a temporary file");
+    fail(collect, &fault);
+}
+
+/* A piece came back from the pool and all is well: what next? */
+static void go_on(struct mr_collect *collect)
+{
+    struct mr_fault fault;
+    bool is_flushing = collect->state == FLUSHING;
+    if (is_flushing && collect->filling.len > 0) {
+        write_piece(collect);
+    } else if (is_flushing) {
+        complete(collect);
+    } else if (collect->is_paused) {
+        collect->is_paused = false;
+        if (turn_over(collect, &fault) != 0)
+            fail(collect, &fault);
+        else
+            mr_stream_resume(collect->config.stream);
+    }
+}
+
+static void release(struct mr_collect *collect);
+
+static void on_written(uv_work_t *work, int status)
+{
+    struct mr_collect *collect = mr_container_of(work, struct mr_collect, work);
+    struct mr_loop *loop = collect->config.loop;
+    MR_ASSERT(status == 0);
+    uint64_t started = mr_loop_enter(loop);
+    mr_loop_note(loop, &collect->note);
+    collect->is_writing = false;
+    collect->written += collect->writing.len;
+    close_piece(collect, &collect->writing);
+    if (collect->is_destroyed)
+        release(collect);
+    else if (collect->state != OVER && collect->write_errno != 0)
+        fail_write(collect);
+    else if (collect->state != OVER)
+        go_on(collect);
+    mr_loop_leave(loop, "body-written", started);
+}
+
+/* ---- Life ---- */
+
+int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *config, struct mr_fault *fault)
+{
+    struct mr_collect *collect = malloc(sizeof(*collect));
+    if (collect == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    *collect = (struct mr_collect){.config = *config, .fd = -1};
+    int err = open_first_piece(collect, fault);
+    if (err != 0)
+        free(collect);
+    else
+        *out = collect;
+    return err;
+}
+
+static void work_discard(uv_work_t *work)
+{
+    mr_collect_discard(mr_container_of(work, struct mr_collect, work));
+}
+
+static void on_discarded(uv_work_t *work, int status)
+{
+    (void)status;
+    free(mr_container_of(work, struct mr_collect, work));
+}
+
+/* The last step. Closing a large file, or returning much memory, is nothing for the loop. */
+static void release(struct mr_collect *collect)
+{
+    if (collect->fd >= 0 || collect->filling.len > CHEAP_FREE) {
+        int err = uv_queue_work(mr_loop_uv(collect->config.loop), &collect->work, work_discard, on_discarded);
+        MR_ASSERT(err == 0);
+        return;
+    }
+    mr_collect_discard(collect);
+    free(collect);
+}
+
+void mr_collect_destroy(struct mr_collect **out)
+{
+    struct mr_collect *collect = *out;
+    *out = NULL;
+    if (collect == NULL)
+        return;
+    MR_ON_LOOP(collect->config.loop);
+    collect->state = OVER;
+    collect->is_destroyed = true;
+    if (!collect->is_writing)
+        release(collect);
+}
+
+uint64_t mr_collect_length(const struct mr_collect *collect)
+{
+    return collect->written + (collect->is_writing ? collect->writing.len : 0) + collect->filling.len;
+}
+
+bool mr_collect_in_memory(const struct mr_collect *collect)
+{
+    return !collect->is_writing && collect->fd < 0;
+}
+
+int mr_collect_map(struct mr_collect *collect, struct mr_slice *out)
+{
+    MR_ASSERT(collect->state == COMPLETE);
+    if (collect->fd < 0) {
+        *out = (struct mr_slice){collect->filling.bytes, collect->filling.len};
+        return MR_OK;
+    }
+    if (collect->mapped == NULL) {
+        void *at = mmap(NULL, collect->written, PROT_READ, MAP_SHARED, collect->fd, 0);
+        if (at == MAP_FAILED)
+            return MR_EIO;
+        collect->mapped = at;
+    }
+    *out = (struct mr_slice){collect->mapped, collect->written};
+    return MR_OK;
+}
+
+void mr_collect_discard(struct mr_collect *collect)
+{
+    MR_ASSERT(!collect->is_writing);
+    if (collect->mapped != NULL)
+        munmap(collect->mapped, collect->written);
+    collect->mapped = NULL;
+    if (collect->fd >= 0)
+        close(collect->fd);
+    collect->fd = -1;
+    close_piece(collect, &collect->filling);
+}

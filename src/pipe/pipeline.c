@@ -1,0 +1,318 @@
+#include "pipe/pipeline.h"
+#include "base/assert.h"
+#include "base/counter.h"
+#include "base/macros.h"
+#include "pipe/image_step.h"
+#include "pipe/sniffer.h"
+#include "pipe/transform.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Each stage once, and a wrap after encrypt. */
+#define STEPS_MAX (MR_STAGE_COUNT + 1)
+
+/* One stage. A step is either an image step or a transform, with a sniffer before it if its input may need one. */
+struct step {
+    enum mr_stage_id id;
+    const struct mr_stage_ops *ops; /* NULL: image */
+    void *stage;                    /* owned until the transform takes it */
+    struct mr_image_step *image;
+    struct mr_sniffer *sniffer;
+    struct mr_transform *transform;
+};
+
+struct mr_pipeline {
+    struct mr_pipeline_config config;
+    struct mr_image_ops image;
+    unsigned count;
+    struct step steps[STEPS_MAX];
+};
+
+/* ---- stages and parameters ---- */
+
+static int add(struct mr_pipeline *pipeline, struct mr_slice name, struct mr_fault *fault)
+{
+    enum mr_stage_id id = mr_stage_find(name);
+    if (id == MR_STAGE_COUNT)
+        return mr_fault_set(fault, MR_ENOTFOUND, "There is no stage of that name: GET /pipe lists them.");
+    for (unsigned i = 0; i < pipeline->count; i++)
+        if (pipeline->steps[i].id == id)
+            return mr_fault_set(fault, MR_EPARAM, "The stage %s stands in the pipe twice.", mr_stage_about(id).name);
+    struct step *step = &pipeline->steps[pipeline->count];
+    *step = (struct step){.id = id, .ops = mr_stage_about(id).ops};
+    if (step->ops != NULL) {
+        int err = step->ops->create(&step->stage, &pipeline->config.env, fault);
+        if (err != MR_OK)
+            return err;
+    }
+    pipeline->count++;
+    return MR_OK;
+}
+
+int mr_pipeline_create(struct mr_pipeline **out, const struct mr_pipeline_config *config, struct mr_slice stages,
+                       struct mr_fault *fault)
+{
+    struct mr_pipeline *pipeline = calloc(1, sizeof(*pipeline));
+    if (pipeline == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    pipeline->config = *config;
+    mr_image_ops_init(&pipeline->image);
+    int err = MR_OK;
+    for (struct mr_slice rest = stages; rest.at != NULL && err == MR_OK;)
+        err = add(pipeline, mr_slice_cut(&rest, '/'), fault);
+    if (err == MR_OK && pipeline->count == 0) /* all else relies on a last one */
+        err = mr_fault_set(fault, MR_ENOTFOUND, NULL);
+    if (err != MR_OK)
+        mr_pipeline_destroy(&pipeline);
+    else
+        *out = pipeline;
+    return err;
+}
+
+static int set_for(struct mr_pipeline *pipeline, struct step *step, const struct mr_param_spec *spec,
+                   struct mr_slice name, struct mr_slice value, struct mr_fault *fault)
+{
+    struct mr_param_value parsed;
+    if (step->ops == NULL)
+        return mr_image_ops_set(&pipeline->image, name, value, fault);
+    int err = mr_param_parse(spec, value, &parsed, fault);
+    return err == MR_OK ? step->ops->set(step->stage, spec, &parsed, fault) : err;
+}
+
+int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct mr_slice value, struct mr_fault *fault)
+{
+    bool is_known = false;
+    for (unsigned i = 0; i < pipeline->count; i++) {
+        struct step *step = &pipeline->steps[i];
+        const struct mr_param_spec *spec = mr_param_find(mr_stage_about(step->id).params, name);
+        if (spec == NULL)
+            continue;
+        is_known = true;
+        int err = set_for(pipeline, step, spec, name, value, fault);
+        if (err != MR_OK)
+            return err;
+    }
+    if (is_known)
+        return MR_OK;
+    const char *whose = pipeline->count == 1 ? mr_stage_about(pipeline->steps[0].id).name : "these stages";
+    return mr_fault_set(fault, MR_EPARAM, "%.*s is not a parameter of %s.", MR_SLICE_ARG(mr_param_shown_name(name)),
+                        whose);
+}
+
+int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault)
+{
+    for (unsigned i = 0; i < pipeline->count; i++) {
+        struct step *step = &pipeline->steps[i];
+        int err = MR_OK;
+        if (step->ops == NULL)
+            err = mr_image_ops_check(&pipeline->image, fault);
+        else if (step->ops->check != NULL)
+            err = step->ops->check(step->stage, fault);
+        if (err != MR_OK)
+            return err;
+    }
+    return MR_OK;
+}
+
+/* ---- places and memory ---- */
+
+static struct mr_stream *out_of(const struct step *step)
+{
+    return step->image != NULL ? mr_image_step_out(step->image) : mr_transform_out(step->transform);
+}
+
+static int open_image(struct mr_pipeline *pipeline, struct step *step, struct mr_stream *in, uint64_t length,
+                      struct mr_fault *fault)
+{
+    const struct mr_pipeline_config *config = &pipeline->config;
+    bool is_last = step == &pipeline->steps[pipeline->count - 1];
+    const struct mr_image_step_config image = {
+        .loop = config->loop,
+        .offload = config->offload,
+        .budget = config->budget,
+        .limits = config->image_limits,
+        .body_memory = config->body_memory,
+        .in = in,
+        .length = length,
+        .ops = pipeline->image,
+        .run_time = &config->numbers->run_time[MR_STAGE_IMAGE],
+        .failed = &config->numbers->failed,
+        .stopped = &config->numbers->stopped,
+        .refused = &config->numbers->refused,
+        .hold = config->hold,
+        .release = config->release,
+        .whole = is_last ? config->whole : NULL,
+        .context = config->context,
+    };
+    return mr_image_step_create(&step->image, &image, fault);
+}
+
+static struct mr_transform_config transform_config(const struct mr_pipeline *pipeline, enum mr_stage_id id)
+{
+    const struct mr_pipeline_config *config = &pipeline->config;
+    return (struct mr_transform_config){
+        .loop = config->loop,
+        .offload = config->offload,
+        .budget = config->budget,
+        .run_time = &config->numbers->run_time[id],
+        .failed = &config->numbers->failed,
+        .refused = &config->numbers->refused,
+        .patience_ns = config->patience_ns,
+        .window = 2 * mr_offload_parallelism(config->offload) + 2,
+        .length = MR_TRANSFORM_UNKNOWN,
+        .hold = config->hold,
+        .release = config->release,
+        .context = config->context,
+    };
+}
+
+static int open_transform(struct mr_pipeline *pipeline, struct step *step, struct mr_stream *in, uint64_t length,
+                          struct mr_fault *fault)
+{
+    struct mr_transform_config config = transform_config(pipeline, step->id);
+    int err = MR_OK;
+    if (step->ops->sniff != NULL)
+        err = mr_sniffer_create(&step->sniffer, &config, step->ops->sniff, in, fault);
+    if (err != MR_OK)
+        return err;
+    config.ops = step->ops;
+    config.stage = step->stage;
+    config.length = length;
+    config.in = step->sniffer != NULL ? mr_sniffer_out(step->sniffer) : in;
+    step->stage = NULL;
+    return mr_transform_create(&step->transform, &config, fault);
+}
+
+/* The stage that must come after this one, as a step of its own. */
+static int add_wrap(struct mr_pipeline *pipeline, unsigned at, struct mr_fault *fault)
+{
+    const struct step *wrapped = &pipeline->steps[at];
+    const struct mr_stage_ops *ops =
+        wrapped->ops != NULL && wrapped->ops->wrap != NULL ? wrapped->ops->wrap(wrapped->stage) : NULL;
+    if (ops == NULL)
+        return MR_OK;
+    struct step wrap = {.id = wrapped->id, .ops = ops};
+    int err = ops->create(&wrap.stage, &pipeline->config.env, fault);
+    if (err != MR_OK)
+        return err;
+    MR_ASSERT(pipeline->count < STEPS_MAX);
+    for (unsigned i = pipeline->count++; i > at + 1; i--)
+        pipeline->steps[i] = pipeline->steps[i - 1];
+    pipeline->steps[at + 1] = wrap;
+    return MR_OK;
+}
+
+static int admit(struct mr_pipeline *pipeline, struct mr_fault *fault)
+{
+    const struct mr_pipeline_config *config = &pipeline->config;
+    uint32_t retry_after;
+    int err = mr_offload_admit(config->offload, config->loop, MR_LANE_BULK, &retry_after);
+    if (err == MR_OK)
+        return MR_OK;
+    mr_fault_set(fault, err, NULL);
+    fault->retry_after_s = retry_after;
+    mr_counter_add(&config->numbers->refused, 1);
+    return err;
+}
+
+int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_t length, struct mr_fault *fault)
+{
+    bool is_image_alone = pipeline->count == 1 && pipeline->steps[0].ops == NULL;
+    int err = is_image_alone ? MR_OK : admit(pipeline, fault);
+    for (unsigned i = 0; i < pipeline->count && err == MR_OK; i++) {
+        struct step *step = &pipeline->steps[i];
+        err = add_wrap(pipeline, i, fault);
+        if (err == MR_OK)
+            err = step->ops == NULL ? open_image(pipeline, step, in, length, fault)
+                                    : open_transform(pipeline, step, in, length, fault);
+        length = MR_PIPELINE_UNKNOWN;
+        if (err == MR_OK)
+            in = out_of(step);
+    }
+    return err;
+}
+
+/* From the last to the first: whoever is given bytes must know where to pass them on. */
+void mr_pipeline_start(struct mr_pipeline *pipeline)
+{
+    for (unsigned i = pipeline->count; i-- > 0;) {
+        struct step *step = &pipeline->steps[i];
+        if (step->image != NULL)
+            mr_image_step_attach(step->image);
+        else
+            mr_transform_attach(step->transform);
+        if (step->sniffer != NULL)
+            mr_sniffer_attach(step->sniffer);
+    }
+}
+
+struct mr_stream *mr_pipeline_out(struct mr_pipeline *pipeline)
+{
+    return out_of(&pipeline->steps[pipeline->count - 1]);
+}
+
+void mr_pipeline_destroy(struct mr_pipeline **out)
+{
+    struct mr_pipeline *pipeline = *out;
+    *out = NULL;
+    if (pipeline == NULL)
+        return;
+    for (unsigned i = 0; i < pipeline->count; i++) {
+        struct step *step = &pipeline->steps[i];
+        if (step->image != NULL)
+            mr_image_step_destroy(&step->image);
+        if (step->sniffer != NULL)
+            mr_sniffer_destroy(&step->sniffer);
+        if (step->transform != NULL)
+            mr_transform_destroy(&step->transform);
+        if (step->stage != NULL)
+            step->ops->destroy(step->stage);
+    }
+    free(pipeline);
+}
+
+/* ---- what is known of it ---- */
+
+static const struct step *last_step(const struct mr_pipeline *pipeline)
+{
+    return &pipeline->steps[pipeline->count - 1];
+}
+
+const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline)
+{
+    const struct step *last = last_step(pipeline);
+    return last->ops != NULL ? last->ops->media_type : "application/octet-stream";
+}
+
+uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline)
+{
+    const struct step *last = last_step(pipeline);
+    return last->transform != NULL ? mr_transform_out_length(last->transform) : MR_PIPELINE_UNKNOWN;
+}
+
+const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)
+{
+    const struct step *only = &pipeline->steps[0];
+    return pipeline->count == 1 && only->image != NULL ? mr_image_step_job(only->image) : NULL;
+}
+
+static uint64_t work_ns(const struct step *step)
+{
+    if (step->image == NULL)
+        return mr_transform_work_ns(step->transform);
+    const struct mr_job *job = mr_image_step_job(step->image);
+    return job->finished_at - job->started_at;
+}
+
+int mr_pipeline_timing(const struct mr_pipeline *pipeline, char *out, size_t size)
+{
+    int len = 0;
+    for (unsigned i = 0; i < pipeline->count; i++) {
+        const struct step *step = &pipeline->steps[i];
+        bool fits = (size_t)len < size;
+        const char *name = step->ops != NULL ? step->ops->name : "image";
+        len += snprintf(fits ? out + len : NULL, fits ? size - (size_t)len : 0, "%s%s;dur=%.3f", i > 0 ? ", " : "",
+                        name, (double)work_ns(step) / (double)MR_NS_PER_MS);
+    }
+    return len;
+}

@@ -1,0 +1,245 @@
+/* DESIGN. Plain:      in ----> sniffer ----> out
+ *         in between: in ----> sniffer --front--> transform --its out--> sniffer ----> out
+ *
+ * So the sniffer is the one sender of `out` in both cases, and what `out` says goes back to whoever feeds it. */
+#include "pipe/sniffer.h"
+#include "base/assert.h"
+#include "base/macros.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST 64 /* bytes that a sniff sees */
+
+struct mr_sniffer {
+    struct mr_transform_config config;
+    const struct mr_stage_ops *(*sniff)(const unsigned char *bytes, size_t len);
+    struct mr_stream *in; /* borrowed */
+    struct mr_stream out;
+    struct mr_stream front;         /* to the stage in between */
+    struct mr_transform *transform; /* that stage at work, or NULL */
+    unsigned char first[FIRST];
+    size_t first_len;
+    bool decided;
+    unsigned entered; /* calls on the stack that still use the sniffer */
+    bool destroyed;
+};
+
+static void enter(struct mr_sniffer *sniffer)
+{
+    sniffer->entered++;
+}
+
+static void leave(struct mr_sniffer *sniffer)
+{
+    if (--sniffer->entered > 0 || !sniffer->destroyed)
+        return;
+    if (sniffer->transform != NULL)
+        mr_transform_destroy(&sniffer->transform);
+    free(sniffer);
+}
+
+/* ---- from the stage in between ---- */
+
+static enum mr_flow inner_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    enum mr_flow flow = mr_stream_push(&sniffer->out, bytes, len);
+    leave(sniffer);
+    return flow;
+}
+
+static void inner_end(void *context)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    mr_stream_end(&sniffer->out);
+    leave(sniffer);
+}
+
+static void inner_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    mr_stream_abort(&sniffer->out, why);
+    leave(sniffer);
+}
+
+static const struct mr_stream_receiver inner_receiver = {.push = inner_push, .end = inner_end, .abort = inner_abort};
+
+static void front_resume(void *context)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    mr_stream_resume(sniffer->in);
+    leave(sniffer);
+}
+
+static void front_cancel(void *context, const struct mr_fault *why)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    mr_stream_cancel(sniffer->in, why);
+    leave(sniffer);
+}
+
+static const struct mr_stream_sender front_sender = {.resume = front_resume, .cancel = front_cancel};
+
+static int put_between(struct mr_sniffer *sniffer, const struct mr_stage_ops *ops, struct mr_fault *fault)
+{
+    struct mr_stage_env env = {.budget = sniffer->config.budget};
+    int err = ops->create(&sniffer->config.stage, &env, fault);
+    if (err != MR_OK)
+        return err;
+    sniffer->config.ops = ops;
+    sniffer->config.in = &sniffer->front;
+    err = mr_transform_create(&sniffer->transform, &sniffer->config, fault);
+    if (err != MR_OK)
+        return err;
+    mr_stream_attach_receiver(mr_transform_out(sniffer->transform), &inner_receiver, sniffer);
+    mr_stream_attach_sender(&sniffer->front, &front_sender, sniffer);
+    mr_transform_attach(sniffer->transform);
+    return MR_OK;
+}
+
+/* ---- from `in` ---- */
+
+static struct mr_stream *onward(struct mr_sniffer *sniffer)
+{
+    return sniffer->transform != NULL ? &sniffer->front : &sniffer->out;
+}
+
+static int decide(struct mr_sniffer *sniffer, struct mr_fault *fault)
+{
+    const struct mr_stage_ops *ops = sniffer->sniff(sniffer->first, sniffer->first_len);
+    sniffer->decided = true;
+    return ops != NULL ? put_between(sniffer, ops, fault) : MR_OK;
+}
+
+static void fail(struct mr_sniffer *sniffer, const struct mr_fault *why)
+{
+    mr_stream_cancel(sniffer->in, why);
+    mr_stream_abort(&sniffer->out, why);
+}
+
+/* The first bytes are there: pass them on, and what came with them. */
+static enum mr_flow begin(struct mr_sniffer *sniffer, const unsigned char *rest, size_t len)
+{
+    struct mr_fault fault;
+    enum mr_flow flow = MR_FLOW_MORE;
+    if (decide(sniffer, &fault) != MR_OK) {
+        fail(sniffer, &fault);
+        return MR_FLOW_PAUSE;
+    }
+    if (sniffer->first_len > 0)
+        flow = mr_stream_push(onward(sniffer), sniffer->first, sniffer->first_len);
+    return len > 0 ? mr_stream_push(onward(sniffer), rest, len) : flow;
+}
+
+static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_sniffer *sniffer = context;
+    enum mr_flow flow = MR_FLOW_MORE;
+    enter(sniffer);
+    if (sniffer->decided) {
+        flow = mr_stream_push(onward(sniffer), bytes, len);
+    } else {
+        size_t part = MR_MIN(len, FIRST - sniffer->first_len);
+        memcpy(sniffer->first + sniffer->first_len, bytes, part);
+        sniffer->first_len += part;
+        if (sniffer->first_len == FIRST)
+            flow = begin(sniffer, (const unsigned char *)bytes + part, len - part);
+    }
+    leave(sniffer);
+    return flow;
+}
+
+static void on_end(void *context)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    if (!sniffer->decided)
+        begin(sniffer, NULL, 0);
+    if (mr_stream_is_open(onward(sniffer)))
+        mr_stream_end(onward(sniffer));
+    leave(sniffer);
+}
+
+static void on_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    mr_stream_abort(onward(sniffer), why);
+    leave(sniffer);
+}
+
+static void *on_space(void *context, size_t *len)
+{
+    struct mr_sniffer *sniffer = context;
+    return sniffer->decided ? mr_stream_space(onward(sniffer), len) : NULL;
+}
+
+static const struct mr_stream_receiver in_receiver = {
+    .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
+
+/* ---- from `out` ---- */
+
+static void on_resume(void *context)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    if (sniffer->transform != NULL)
+        mr_stream_resume(mr_transform_out(sniffer->transform));
+    else
+        mr_stream_resume(sniffer->in);
+    leave(sniffer);
+}
+
+static void on_cancel(void *context, const struct mr_fault *why)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    if (sniffer->transform != NULL)
+        mr_stream_cancel(mr_transform_out(sniffer->transform), why);
+    else
+        mr_stream_cancel(sniffer->in, why);
+    leave(sniffer);
+}
+
+static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel = on_cancel};
+
+/* ---- life ---- */
+
+int mr_sniffer_create(struct mr_sniffer **out, const struct mr_transform_config *config,
+                      const struct mr_stage_ops *(*sniff)(const unsigned char *bytes, size_t len), struct mr_stream *in,
+                      struct mr_fault *fault)
+{
+    struct mr_sniffer *sniffer = calloc(1, sizeof(*sniffer));
+    if (sniffer == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    sniffer->config = *config;
+    sniffer->sniff = sniff;
+    sniffer->in = in;
+    mr_stream_attach_sender(&sniffer->out, &out_sender, sniffer);
+    *out = sniffer;
+    return MR_OK;
+}
+
+void mr_sniffer_destroy(struct mr_sniffer **out)
+{
+    struct mr_sniffer *sniffer = *out;
+    *out = NULL;
+    enter(sniffer);
+    sniffer->destroyed = true;
+    leave(sniffer);
+}
+
+void mr_sniffer_attach(struct mr_sniffer *sniffer)
+{
+    mr_stream_attach_receiver(sniffer->in, &in_receiver, sniffer);
+}
+
+struct mr_stream *mr_sniffer_out(struct mr_sniffer *sniffer)
+{
+    return &sniffer->out;
+}

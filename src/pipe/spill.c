@@ -1,0 +1,381 @@
+/* DESIGN. What is stored, oldest first: the piece that was read back, the file, the piece that is being written, the
+ * piece that is being filled. One thing at a time is done by the pool, which then has its piece and the descriptor.
+ *
+ *      passing ----(out took nothing for a while)----> storing ----(all that was stored is passed on)----> passing */
+#include "pipe/spill.h"
+#include "base/assert.h"
+#include "base/macros.h"
+#include "loop/timer.h"
+#include "pipe/temporary.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PIECE_SIZE (256 * MR_KIB)
+#define SLACK      (64 * MR_KIB) /* what may still come after a pause (stream.h, rule 3) */
+#define MEMORY     (3 * (PIECE_SIZE + SLACK))
+
+struct piece {
+    char *bytes; /* owned, PIECE_SIZE + SLACK; NULL until something is stored */
+    size_t len, passed;
+};
+
+enum pool_work { POOL_IDLE, POOL_WRITES, POOL_READS };
+
+struct mr_spill {
+    struct mr_spill_config config;
+    struct mr_stream out;
+    bool storing; /* else passing */
+    bool blocked; /* the receiver of `out` said so */
+    bool paused;  /* the sender of `in` was told to wait */
+    bool in_ended, over;
+    struct piece reading, writing, filling;
+    enum pool_work pool_work;
+    int pool_errno;
+    uv_work_t work;
+    struct mr_loop_note note; /* whom it works for, from one callback to the next */
+    int fd;
+    uint64_t written, read; /* bytes of the file */
+    struct mr_timer_list patience_list;
+    struct mr_timer patience;
+    unsigned entered; /* calls on the stack that still use the spill */
+    bool destroyed;
+};
+
+static void settle(struct mr_spill *spill);
+
+/* ---- life ---- */
+
+static void free_spill(struct mr_spill *spill)
+{
+    if (spill->filling.bytes != NULL)
+        mr_budget_give_back(spill->config.budget, MEMORY);
+    free(spill->filling.bytes);
+    free(spill->writing.bytes);
+    free(spill->reading.bytes);
+    free(spill);
+}
+
+static void work_close(uv_work_t *work)
+{
+    close(mr_container_of(work, struct mr_spill, work)->fd);
+}
+
+static void on_closed(uv_work_t *work, int status)
+{
+    (void)status;
+    free_spill(mr_container_of(work, struct mr_spill, work));
+}
+
+/* Closing a large file is nothing for the loop. */
+static void release(struct mr_spill *spill)
+{
+    if (spill->fd < 0) {
+        free_spill(spill);
+        return;
+    }
+    int err = uv_queue_work(mr_loop_uv(spill->config.loop), &spill->work, work_close, on_closed);
+    MR_ASSERT(err == 0);
+}
+
+static void enter(struct mr_spill *spill)
+{
+    MR_ON_LOOP(spill->config.loop);
+    spill->entered++;
+}
+
+static void leave(struct mr_spill *spill)
+{
+    if (--spill->entered == 0 && spill->destroyed && spill->pool_work == POOL_IDLE)
+        release(spill);
+}
+
+static void fail(struct mr_spill *spill, const struct mr_fault *why)
+{
+    if (spill->over)
+        return;
+    spill->over = true;
+    mr_timer_clear(&spill->patience);
+    if (!spill->in_ended)
+        mr_stream_cancel(spill->config.in, why);
+    mr_stream_abort(&spill->out, why);
+}
+
+/* ---- the pool ---- */
+
+static void work_file(uv_work_t *work)
+{
+    struct mr_spill *spill = mr_container_of(work, struct mr_spill, work);
+    const struct piece *reading = &spill->reading, *writing = &spill->writing;
+    if (spill->pool_work == POOL_READS) {
+        spill->pool_errno = mr_temporary_read(spill->fd, reading->bytes, reading->len, spill->read);
+        return;
+    }
+    if (spill->fd < 0)
+        spill->fd = mr_temporary_open();
+    spill->pool_errno =
+        spill->fd < 0 ? errno : mr_temporary_write(spill->fd, writing->bytes, writing->len, spill->written);
+}
+
+static void note_file(struct mr_spill *spill)
+{
+    if (spill->pool_work == POOL_READS) {
+        spill->read += spill->reading.len;
+    } else {
+        spill->written += spill->writing.len;
+        spill->writing.len = 0;
+    }
+}
+
+static void on_file(uv_work_t *work, int status)
+{
+    struct mr_spill *spill = mr_container_of(work, struct mr_spill, work);
+    struct mr_loop *loop = spill->config.loop;
+    struct mr_fault fault;
+    (void)status;
+    uint64_t started = mr_loop_enter(loop);
+    mr_loop_note(loop, &spill->note);
+    enter(spill);
+    if (spill->pool_errno == 0)
+        note_file(spill);
+    else
+        mr_temporary_fault(&fault, spill->pool_errno, "What the client does not read cannot be kept");
+    spill->pool_work = POOL_IDLE;
+    if (spill->pool_errno != 0)
+        fail(spill, &fault);
+    settle(spill);
+    leave(spill);
+    mr_loop_leave(loop, "spill", started);
+}
+
+static void start_pool(struct mr_spill *spill, enum pool_work what)
+{
+    spill->pool_work = what;
+    spill->note = *mr_loop_noted(spill->config.loop);
+    int err = uv_queue_work(mr_loop_uv(spill->config.loop), &spill->work, work_file, on_file);
+    MR_ASSERT(err == 0);
+}
+
+static void write_filling(struct mr_spill *spill)
+{
+    if (spill->filling.passed > 0) { /* a part has left already */
+        spill->filling.len -= spill->filling.passed;
+        memmove(spill->filling.bytes, spill->filling.bytes + spill->filling.passed, spill->filling.len);
+        spill->filling.passed = 0;
+    }
+    struct piece empty = spill->writing;
+    spill->writing = spill->filling;
+    spill->filling = empty;
+    start_pool(spill, POOL_WRITES);
+}
+
+static void read_back(struct mr_spill *spill)
+{
+    spill->reading.len = (size_t)MR_MIN(spill->written - spill->read, (uint64_t)PIECE_SIZE);
+    spill->reading.passed = 0;
+    start_pool(spill, POOL_READS);
+}
+
+/* ---- storing ---- */
+
+static bool get_memory(struct mr_spill *spill)
+{
+    if (spill->filling.bytes != NULL)
+        return true;
+    if (!mr_budget_try_take(spill->config.budget, MEMORY))
+        return false;
+    spill->filling.bytes = malloc(PIECE_SIZE + SLACK);
+    spill->writing.bytes = malloc(PIECE_SIZE + SLACK);
+    spill->reading.bytes = malloc(PIECE_SIZE + SLACK);
+    MR_ASSERT(spill->filling.bytes != NULL && spill->writing.bytes != NULL && spill->reading.bytes != NULL);
+    return true;
+}
+
+static bool has_room(const struct mr_spill *spill)
+{
+    return spill->storing && spill->filling.len < PIECE_SIZE && spill->written + PIECE_SIZE <= spill->config.max &&
+           spill->config.is_needed(spill->config.context);
+}
+
+/* The receiver has taken nothing for a while. */
+static void on_patience(struct mr_timer *timer)
+{
+    struct mr_spill *spill = mr_container_of(timer, struct mr_spill, patience);
+    enter(spill);
+    if (!spill->over && spill->config.is_needed(spill->config.context) && get_memory(spill)) {
+        spill->storing = true;
+        settle(spill);
+    }
+    leave(spill);
+}
+
+/* ---- passing ---- */
+
+static void push_out(struct mr_spill *spill, const char *bytes, size_t len)
+{
+    if (mr_stream_push(&spill->out, bytes, len) == MR_FLOW_PAUSE)
+        spill->blocked = true;
+}
+
+/* Pass on what is left of the piece. True: all of it. */
+static bool pass(struct mr_spill *spill, struct piece *piece)
+{
+    while (piece->passed < piece->len && !spill->blocked && !spill->over) {
+        size_t part = MR_MIN(piece->len - piece->passed, (size_t)SLACK), from = piece->passed;
+        piece->passed += part;
+        push_out(spill, piece->bytes + from, part);
+    }
+    if (piece->passed < piece->len)
+        return false;
+    piece->len = piece->passed = 0;
+    return true;
+}
+
+/* Pass on what is stored, as far as it goes now. True: nothing is left. */
+static bool pass_stored(struct mr_spill *spill)
+{
+    if (spill->pool_work == POOL_READS || !pass(spill, &spill->reading))
+        return false;
+    if (spill->read == spill->written && spill->pool_work == POOL_IDLE)
+        return pass(spill, &spill->filling);
+    if (!spill->blocked && spill->pool_work == POOL_IDLE)
+        read_back(spill);
+    return false;
+}
+
+/* The file keeps its size, and is written anew from its beginning. */
+static void stop_storing(struct mr_spill *spill)
+{
+    spill->storing = false;
+    spill->written = spill->read = 0;
+}
+
+/* ---- whatever happened: what has become possible ---- */
+
+static void settle(struct mr_spill *spill)
+{
+    if (spill->over)
+        return;
+    bool is_empty = !spill->storing || pass_stored(spill);
+    if (spill->over)
+        return;
+    if (is_empty && spill->storing && !spill->blocked)
+        stop_storing(spill);
+    if (spill->filling.len >= PIECE_SIZE && spill->pool_work == POOL_IDLE)
+        write_filling(spill);
+    if (is_empty && spill->in_ended) {
+        spill->over = true;
+        mr_timer_clear(&spill->patience);
+        mr_stream_end(&spill->out);
+        return;
+    }
+    if (!spill->blocked)
+        mr_timer_clear(&spill->patience);
+    else if (!spill->storing && !mr_timer_is_set(&spill->patience) && spill->config.max > 0)
+        mr_timer_set(&spill->patience_list, &spill->patience);
+    if (spill->paused && (has_room(spill) || (is_empty && !spill->blocked))) {
+        spill->paused = false;
+        mr_stream_resume(spill->config.in);
+    }
+}
+
+/* ---- `in` ---- */
+
+static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    if (!spill->storing) {
+        push_out(spill, bytes, len);
+    } else {
+        MR_ASSERT(len <= PIECE_SIZE + SLACK - spill->filling.len);
+        memcpy(spill->filling.bytes + spill->filling.len, bytes, len);
+        spill->filling.len += len;
+    }
+    settle(spill);
+    bool more = !spill->over && (spill->storing ? has_room(spill) : !spill->blocked);
+    spill->paused = !more;
+    leave(spill);
+    return more ? MR_FLOW_MORE : MR_FLOW_PAUSE;
+}
+
+static void on_end(void *context)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    spill->in_ended = true;
+    spill->paused = false;
+    settle(spill);
+    leave(spill);
+}
+
+static void on_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    spill->in_ended = true;
+    fail(spill, why);
+    leave(spill);
+}
+
+static const struct mr_stream_receiver in_receiver = {.push = on_push, .end = on_end, .abort = on_abort};
+
+/* ---- `out` ---- */
+
+static void on_resume(void *context)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    spill->blocked = false;
+    settle(spill);
+    leave(spill);
+}
+
+static void on_cancel(void *context, const struct mr_fault *why)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    fail(spill, why);
+    leave(spill);
+}
+
+static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel = on_cancel};
+
+/* ---- from outside ---- */
+
+int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config, struct mr_fault *fault)
+{
+    struct mr_spill *spill = calloc(1, sizeof(*spill));
+    if (spill == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    spill->config = *config;
+    spill->fd = -1;
+    mr_timer_list_open(&spill->patience_list, config->loop, MR_SPILL_AFTER_NS, on_patience);
+    mr_stream_attach_sender(&spill->out, &out_sender, spill);
+    *out = spill;
+    return MR_OK;
+}
+
+void mr_spill_destroy(struct mr_spill **out)
+{
+    struct mr_spill *spill = *out;
+    *out = NULL;
+    if (spill == NULL)
+        return;
+    enter(spill);
+    spill->destroyed = spill->over = true;
+    mr_timer_clear(&spill->patience);
+    mr_timer_list_close(&spill->patience_list); /* here: the pool may outlast the loop's last turn */
+    leave(spill);
+}
+
+void mr_spill_attach(struct mr_spill *spill)
+{
+    mr_stream_attach_receiver(spill->config.in, &in_receiver, spill);
+}
+
+struct mr_stream *mr_spill_out(struct mr_spill *spill)
+{
+    return &spill->out;
+}

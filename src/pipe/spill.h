@@ -1,0 +1,38 @@
+/* spill.h -- room between a stream and a receiver that does not read yet, for clients that send everything before they
+ * read anything: what they do not take goes to an unlinked temporary file, so that their sending can go on.
+ *
+ *      in  --->  spill  --->  out          as long as `out` takes the bytes, they only pass through
+ *                  |  ^
+ *                  v  |
+ *                  file                    `out` took nothing for MR_SPILL_AFTER_NS while it was needed
+ *
+ * It is needed while the client still sends. Later, and when the file holds config.max bytes, `in` is paused instead.
+ * Written and read on libuv's pool. Everything here is called on the loop. */
+#ifndef MR_PIPE_SPILL_H
+#define MR_PIPE_SPILL_H
+
+#include "base/budget.h"
+#include "base/stream.h"
+#include "loop/loop.h"
+
+#define MR_SPILL_AFTER_NS (500 * MR_NS_PER_MS)
+
+struct mr_spill;
+
+struct mr_spill_config {
+    struct mr_loop *loop; /* borrowed, as all here */
+    struct mr_budget *budget;
+    struct mr_stream *in;
+    uint64_t max;                     /* bytes in the file; 0: never spill */
+    bool (*is_needed)(void *context); /* does the client still send? */
+    void *context;
+};
+
+int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config, struct mr_fault *fault);
+/* Also from inside its callbacks; clears *spill. Neither stream hears of it. */
+void mr_spill_destroy(struct mr_spill **spill);
+/* Become the receiver of `in`. */
+void mr_spill_attach(struct mr_spill *spill);
+struct mr_stream *mr_spill_out(struct mr_spill *spill);
+
+#endif

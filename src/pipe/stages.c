@@ -1,0 +1,37 @@
+#include "pipe/stages.h"
+#include "base/assert.h"
+#include "media/age.h"
+#include "media/codec.h"
+#include "media/image.h"
+
+/* By enum mr_stage_id; image is the one that is not made of pieces. */
+static const struct mr_stage_ops *const ops[MR_STAGE_COUNT] = {
+    [MR_STAGE_IMAGE] = NULL,
+    [MR_STAGE_GZIP] = &mr_stage_gzip,
+    [MR_STAGE_GUNZIP] = &mr_stage_gunzip,
+    [MR_STAGE_ZSTD] = &mr_stage_zstd,
+    [MR_STAGE_UNZSTD] = &mr_stage_unzstd,
+    [MR_STAGE_ENCRYPT] = &mr_stage_encrypt,
+    [MR_STAGE_DECRYPT] = &mr_stage_decrypt,
+};
+
+const char *const mr_stage_repeatable[] = {"recipient", NULL};
+
+struct mr_stage_about mr_stage_about(enum mr_stage_id id)
+{
+    MR_ASSERT(id < MR_STAGE_COUNT);
+    if (ops[id] == NULL)
+        return (struct mr_stage_about){"image", "resize, cut, turn, adjust and convert an image", "whole-body",
+                                       mr_image_params, NULL};
+    return (struct mr_stage_about){ops[id]->name, ops[id]->text,
+                                   ops[id]->kind == MR_STAGE_PARALLEL ? "chunked" : "sequential", ops[id]->params,
+                                   ops[id]};
+}
+
+enum mr_stage_id mr_stage_find(struct mr_slice name)
+{
+    enum mr_stage_id id = 0;
+    while (id < MR_STAGE_COUNT && !mr_slice_is(name, mr_stage_about(id).name))
+        id++;
+    return id;
+}

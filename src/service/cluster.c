@@ -1,0 +1,380 @@
+/* DESIGN. One thread, one poll() on a signalfd and a pipe. Signals are blocked here from before the first fork, and
+ * unblocked in each process again; nothing of libuv, libvips or the log's thread exists in the supervisor, so that
+ * fork() copies nothing that has to be mended. */
+#define _GNU_SOURCE 1 /* pipe2 */
+#include "service/cluster.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "service/systemd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BACKOFF_MIN_NS (100 * MR_NS_PER_MS)
+#define BACKOFF_MAX_NS (10 * MR_NS_PER_S)
+#define DRAIN_GRACE_NS (10 * MR_NS_PER_S) /* beyond --drain-timeout: a process needs 5 s for what was cut */
+#define END_GRACE_NS   MR_NS_PER_S        /* for SIGUSR1 */
+#define NEVER          UINT64_MAX
+
+enum phase { STARTING, RUNNING, LEAVING, ENDING };
+
+struct process {
+    pid_t pid;           /* 0: it does not run */
+    bool is_ready;       /* it serves */
+    uint64_t started_at; /* monotonic ns, as all here */
+    uint64_t restart_at; /* NEVER: not waited for */
+    unsigned early_deaths;
+};
+
+struct cluster {
+    const struct mr_config *config; /* borrowed */
+    mr_child_main *serve;
+    struct mr_segment *segment;
+    struct mr_listeners listeners;
+    int signals, ready[2]; /* a signalfd, a pipe */
+    sigset_t mask_before;
+    pid_t pid;
+    unsigned count;
+    struct process processes[MR_PROCESSES_MAX];
+    enum phase phase;
+    uint64_t close_at, kill_at; /* the listeners; whoever is left */
+    int status;                 /* the exit status, if all goes on well */
+};
+
+uint64_t mr_cluster_backoff_ns(unsigned early_deaths)
+{
+    uint64_t pause = early_deaths == 0 ? 0 : BACKOFF_MIN_NS;
+    for (unsigned i = 1; i < early_deaths && pause < BACKOFF_MAX_NS; i++)
+        pause *= 2;
+    return MR_MIN(pause, BACKOFF_MAX_NS);
+}
+
+/* ---- starting ---- */
+
+/* In the new process. */
+_Noreturn static void be_process(struct cluster *cluster, unsigned index)
+{
+    close(cluster->signals);
+    close(cluster->ready[0]);
+    sigprocmask(SIG_SETMASK, &cluster->mask_before, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != cluster->pid) /* it died before we asked */
+        _exit(1);
+    unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
+    mr_segment_enter(cluster->segment, index);
+    struct mr_child child = {
+        .index = index, .segment = cluster->segment, .listeners = &cluster->listeners, .ready_fd = cluster->ready[1]};
+    exit(cluster->serve(cluster->config, &child));
+}
+
+/* New connections to those that serve. */
+static void steer(const struct cluster *cluster)
+{
+    bool accepts[MR_LISTENER_FDS_MAX];
+    unsigned loops = (unsigned)cluster->config->loops;
+    for (unsigned i = 0; i < cluster->count * loops; i++)
+        accepts[i] = cluster->processes[i / loops].is_ready;
+    for (unsigned i = 0; i < cluster->listeners.count; i++) {
+        if (mr_listener_steer(&cluster->listeners.at[i], accepts) != MR_OK)
+            mr_log(MR_LOG_WARN, "cannot steer connections: %s", strerror(errno));
+    }
+}
+
+static void restart_later(struct process *process)
+{
+    process->restart_at = mr_clock_now() + mr_cluster_backoff_ns(process->early_deaths);
+    process->early_deaths++;
+}
+
+static void start(struct cluster *cluster, unsigned index)
+{
+    struct process *process = &cluster->processes[index];
+    *process = (struct process){
+        .started_at = mr_clock_now(), .restart_at = NEVER, .early_deaths = process->early_deaths, .pid = fork()};
+    if (process->pid == 0)
+        be_process(cluster, index);
+    if (process->pid > 0) {
+        mr_segment_started(cluster->segment, index, process->pid);
+        return;
+    }
+    process->pid = 0;
+    mr_log(MR_LOG_ERROR, "cannot fork: %s", strerror(errno));
+    restart_later(process);
+}
+
+static void restart_due(struct cluster *cluster, uint64_t now)
+{
+    for (unsigned i = 0; i < cluster->count; i++) {
+        if (cluster->processes[i].restart_at > now)
+            continue;
+        mr_segment_count_restart(cluster->segment);
+        start(cluster, i);
+    }
+}
+
+/* The first one alone, so that what is wrong with the configuration is said once. */
+static void on_ready(struct cluster *cluster, unsigned index)
+{
+    struct process *process = &cluster->processes[index];
+    process->is_ready = process->pid != 0;
+    if (cluster->phase == RUNNING)
+        steer(cluster);
+    if (cluster->phase != STARTING)
+        return;
+    if (index == 0) {
+        for (unsigned i = 1; i < cluster->count; i++)
+            start(cluster, i);
+    }
+    for (unsigned i = 0; i < cluster->count; i++) {
+        if (!cluster->processes[i].is_ready)
+            return;
+    }
+    cluster->phase = RUNNING;
+    mr_listeners_announce(&cluster->listeners);
+}
+
+static void read_ready(struct cluster *cluster)
+{
+    unsigned char indexes[MR_PROCESSES_MAX];
+    ssize_t got = read(cluster->ready[0], indexes, sizeof(indexes));
+    for (ssize_t i = 0; i < got; i++) {
+        if (indexes[i] < cluster->count)
+            on_ready(cluster, indexes[i]);
+    }
+}
+
+/* ---- the end ---- */
+
+static void tell_all(const struct cluster *cluster, int number)
+{
+    for (unsigned i = 0; i < cluster->count; i++) {
+        if (cluster->processes[i].pid != 0)
+            kill(cluster->processes[i].pid, number);
+    }
+}
+
+static void forget_restarts(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->count; i++)
+        cluster->processes[i].restart_at = NEVER;
+}
+
+static void leave(struct cluster *cluster)
+{
+    uint64_t now = mr_clock_now();
+    cluster->phase = LEAVING;
+    cluster->close_at = now + cluster->config->drain_delay;
+    cluster->kill_at = cluster->close_at + cluster->config->drain_timeout + DRAIN_GRACE_NS;
+    forget_restarts(cluster);
+    mr_systemd_notify("STOPPING=1");
+    mr_log(MR_LOG_INFO, "leaving, %u processes", mr_segment_running(cluster->segment));
+    tell_all(cluster, SIGTERM);
+}
+
+static void end_now(struct cluster *cluster, int status)
+{
+    uint64_t now = mr_clock_now();
+    cluster->phase = ENDING;
+    cluster->status = status;
+    cluster->close_at = now;
+    cluster->kill_at = now + END_GRACE_NS;
+    forget_restarts(cluster);
+    tell_all(cluster, SIGUSR1);
+}
+
+static void on_signal(struct cluster *cluster, uint32_t number)
+{
+    if (number == SIGHUP) {
+        mr_log_reopen();
+        tell_all(cluster, SIGHUP);
+    } else if (number != SIGCHLD && (cluster->phase == STARTING || cluster->phase == RUNNING)) {
+        leave(cluster);
+    } else if (number != SIGCHLD) {
+        end_now(cluster, 1);
+    }
+}
+
+static void read_signals(struct cluster *cluster)
+{
+    struct signalfd_siginfo info;
+    while (read(cluster->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        on_signal(cluster, info.ssi_signo);
+}
+
+/* ---- deaths ---- */
+
+static void log_death(const struct cluster *cluster, unsigned index, pid_t pid, int status)
+{
+    const struct process *process = &cluster->processes[index];
+    uint64_t now = mr_clock_now();
+    struct mr_log_line line;
+    bool is_end = cluster->phase >= LEAVING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    mr_log_begin(&line, is_end ? MR_LOG_INFO : MR_LOG_WARN, WIFSIGNALED(status) ? "process killed" : "process ended");
+    mr_log_int(&line, "process", index);
+    mr_log_int(&line, "pid", pid);
+    if (WIFSIGNALED(status)) {
+        mr_log_int(&line, "signal", WTERMSIG(status));
+        mr_log_text(&line, "means", strsignal(WTERMSIG(status)));
+    } else {
+        mr_log_int(&line, "status", WEXITSTATUS(status));
+    }
+    mr_log_seconds(&line, "lived", now - process->started_at);
+    if (process->restart_at != NEVER)
+        mr_log_seconds(&line, "restart_in", process->restart_at - MR_MIN(now, process->restart_at));
+    mr_log_end(&line);
+}
+
+static void on_death(struct cluster *cluster, unsigned index, int status)
+{
+    struct process *process = &cluster->processes[index];
+    bool is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    pid_t pid = process->pid;
+    bool was_ready = process->is_ready;
+    process->pid = 0;
+    process->is_ready = false;
+    if (cluster->phase == RUNNING) {
+        steer(cluster);
+        if (mr_clock_now() - process->started_at >= MR_CLUSTER_STEADY_NS)
+            process->early_deaths = 0;
+        restart_later(process);
+    } else if (cluster->phase == STARTING) {
+        end_now(cluster, WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1);
+    } else if (!is_well && was_ready && cluster->status == 0) {
+        cluster->status = 1; /* (one that did not serve yet had nothing to drain) */
+    }
+    log_death(cluster, index, pid, status);
+}
+
+/* Looked for one by one: a SIGCHLD may stand for several. */
+static void reap(struct cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->count; i++) {
+        pid_t pid = cluster->processes[i].pid;
+        siginfo_t info = {.si_pid = 0};
+        int status;
+        if (pid == 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            continue;
+        mr_segment_ended(cluster->segment, i); /* before its processor time is gone with it */
+        if (waitpid(pid, &status, 0) == pid)
+            on_death(cluster, i, status);
+    }
+}
+
+/* ---- the loop ---- */
+
+static bool is_over(const struct cluster *cluster)
+{
+    return cluster->phase >= LEAVING && mr_segment_running(cluster->segment) == 0;
+}
+
+static void on_time(struct cluster *cluster, uint64_t now)
+{
+    restart_due(cluster, now);
+    if (cluster->close_at <= now) {
+        mr_listeners_close(&cluster->listeners);
+        cluster->close_at = NEVER;
+    }
+    if (cluster->kill_at <= now) {
+        mr_log(MR_LOG_ERROR, "some process did not end");
+        tell_all(cluster, SIGKILL);
+        cluster->kill_at = NEVER;
+    }
+}
+
+/* Until something is due, as poll() wants it. */
+static int pause_ms(const struct cluster *cluster, uint64_t now)
+{
+    uint64_t due = MR_MIN(cluster->close_at, cluster->kill_at);
+    for (unsigned i = 0; i < cluster->count; i++)
+        due = MR_MIN(due, cluster->processes[i].restart_at);
+    if (due == NEVER)
+        return -1;
+    return due <= now ? 0 : (int)MR_MIN((due - now) / MR_NS_PER_MS + 1, (uint64_t)INT32_MAX);
+}
+
+static int supervise(struct cluster *cluster)
+{
+    struct pollfd fds[] = {{.fd = cluster->signals, .events = POLLIN}, {.fd = cluster->ready[0], .events = POLLIN}};
+    start(cluster, 0);
+    while (!is_over(cluster)) {
+        on_time(cluster, mr_clock_now());
+        if (poll(fds, MR_ARRAY_SIZE(fds), pause_ms(cluster, mr_clock_now())) < 0 && errno != EINTR)
+            end_now(cluster, 1);
+        read_signals(cluster);
+        read_ready(cluster); /* before the deaths: who was ready and died was ready */
+        reap(cluster);       /* after the signals: a SIGCHLD that comes later is still there for poll() */
+    }
+    mr_log(MR_LOG_INFO, cluster->status == 0 ? "ended, all drained" : "ended, not all drained");
+    return cluster->status;
+}
+
+static int watch_signals(struct cluster *cluster)
+{
+    sigset_t watched;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGTERM);
+    sigaddset(&watched, SIGINT);
+    sigaddset(&watched, SIGHUP);
+    sigaddset(&watched, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &watched, &cluster->mask_before);
+    signal(SIGPIPE, SIG_IGN);
+    cluster->signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
+    return cluster->signals >= 0 ? MR_OK : MR_EIO;
+}
+
+static int open_all(struct cluster *cluster, struct mr_fault *fault)
+{
+    const struct mr_config *config = cluster->config;
+    unsigned loops = (unsigned)config->loops;
+    unsigned runners = mr_offload_runners((enum mr_offload_kind)config->offload, (unsigned)config->workers, loops);
+    int err = mr_listeners_open(&cluster->listeners, config, mr_systemd_listen_fds(), fault);
+    if (err == MR_OK && (err = mr_segment_create(&cluster->segment, cluster->count, loops, runners)) != MR_OK)
+        mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
+    if (err == MR_OK && (pipe2(cluster->ready, O_NONBLOCK | O_CLOEXEC) != 0 || watch_signals(cluster) != MR_OK))
+        err = mr_fault_set(fault, MR_EIO, "cannot start: %s", strerror(errno));
+    return err;
+}
+
+static void close_all(struct cluster *cluster)
+{
+    mr_listeners_close(&cluster->listeners);
+    if (cluster->segment != NULL)
+        mr_segment_destroy(&cluster->segment);
+    int fds[] = {cluster->signals, cluster->ready[0], cluster->ready[1]};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(fds); i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    free(cluster);
+}
+
+int mr_cluster_run(const struct mr_config *config, mr_child_main *serve)
+{
+    struct cluster *cluster = calloc(1, sizeof(*cluster));
+    if (cluster == NULL)
+        return 1;
+    cluster->config = config;
+    cluster->serve = serve;
+    cluster->count = (unsigned)config->processes;
+    cluster->pid = getpid();
+    cluster->signals = cluster->ready[0] = cluster->ready[1] = -1;
+    cluster->close_at = cluster->kill_at = NEVER;
+    for (unsigned i = 0; i < cluster->count; i++)
+        cluster->processes[i].restart_at = NEVER;
+
+    struct mr_fault fault;
+    int err = open_all(cluster, &fault);
+    if (err != MR_OK)
+        fprintf(stderr, "millrace: %s\n", fault.detail);
+    int status = err == MR_OK ? supervise(cluster) : err == MR_EPARAM ? 2 : 1;
+    close_all(cluster);
+    return status;
+}

@@ -1,0 +1,202 @@
+#include "service/events.h"
+#include "base/assert.h"
+#include "base/counter.h"
+#include "service/live.h"
+#include "service/service.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct mr_listening {
+    struct mr_request *request;
+    struct mr_stream *response; /* we are its sender */
+    struct mr_events *events;
+    struct mr_listening *prev, *next;
+    bool is_paused;
+};
+
+static const char *const fields[] = {"Cache-Control: no-store", "X-Accel-Buffering: no", NULL}; /* the latter: nginx */
+static const char media_type[] = "text/event-stream";
+static const char retry[] = "retry: 2000\n\n";
+
+/* ---- one listener ---- */
+
+static void on_resume(void *context)
+{
+    ((struct mr_listening *)context)->is_paused = false;
+}
+
+static void on_cancel(void *context, const struct mr_fault *why)
+{
+    (void)context; /* the client has left: the route's gone() comes next */
+    (void)why;
+}
+
+static const struct mr_stream_sender sender = {.resume = on_resume, .cancel = on_cancel};
+
+static void push(struct mr_listening *listening, const char *text, size_t len)
+{
+    if (listening->is_paused)
+        mr_counter_add(&listening->events->numbers->dropped, 1);
+    else
+        listening->is_paused = mr_stream_push(listening->response, text, len) == MR_FLOW_PAUSE;
+}
+
+/* ---- once a second ---- */
+
+/* The event with `json` in it; owned by the caller (free). */
+static char *make_event(const struct mr_live *now, const char *json, size_t json_len, size_t *len)
+{
+    size_t size = json_len + 64;
+    char *text = malloc(size);
+    MR_ASSERT(text != NULL);
+    unsigned long long id = now->wall / MR_NS_PER_MS;
+    *len = (size_t)snprintf(text, size, "id: %llu\ndata: %s\n\n", id, json);
+    return text;
+}
+
+static void push_to_all(struct mr_events *events, const char *json, size_t json_len)
+{
+    size_t len;
+    char *text = make_event(events->now, json, json_len, &len);
+    for (struct mr_listening *at = events->first; at != NULL; at = at->next)
+        push(at, text, len);
+    free(text);
+}
+
+static void on_tick(struct mr_timer *timer)
+{
+    struct mr_events *events = mr_container_of(timer, struct mr_events, tick);
+    size_t len;
+    mr_live_read(events->now, events->service);
+    char *json = mr_live_json(events->now, events->before, &len);
+    if (json != NULL)
+        push_to_all(events, json, len);
+    free(json);
+    struct mr_live *read = events->now;
+    events->now = events->before;
+    events->before = read;
+    mr_timer_set(&events->ticks, &events->tick);
+}
+
+static int begin_ticks(struct mr_events *events)
+{
+    events->now = malloc(sizeof(*events->now));
+    events->before = malloc(sizeof(*events->before));
+    if (events->now == NULL || events->before == NULL)
+        return MR_EMEMORY;
+    mr_live_read(events->before, events->service);
+    mr_timer_set(&events->ticks, &events->tick);
+    return MR_OK;
+}
+
+static void end_ticks(struct mr_events *events)
+{
+    mr_timer_clear(&events->tick);
+    free(events->now);
+    free(events->before);
+    events->now = events->before = NULL;
+}
+
+/* ---- coming and going ---- */
+
+static int admit(struct mr_events *events, struct mr_fault *fault)
+{
+    uint64_t listeners = mr_counter_read(&events->numbers->listeners);
+    if (events->is_closed)
+        return mr_fault_set(fault, MR_ESHUTDOWN, NULL);
+    if (listeners >= MR_EVENTS_LISTENERS_MAX)
+        return mr_fault_limit(fault, MR_ELISTENERS, "listeners", MR_EVENTS_LISTENERS_MAX, listeners + 1);
+    if (listeners > 0 || begin_ticks(events) == MR_OK)
+        return MR_OK;
+    end_ticks(events);
+    return mr_fault_set(fault, MR_EMEMORY, NULL);
+}
+
+static void join(struct mr_events *events, struct mr_request *request)
+{
+    struct mr_listening *listening = mr_arena_zalloc(&request->arena, sizeof(*listening));
+    listening->request = request;
+    listening->events = events;
+    listening->next = events->first;
+    if (events->first != NULL)
+        events->first->prev = listening;
+    events->first = listening;
+    mr_counter_add(&events->numbers->listeners, 1);
+    request->handler_data = listening;
+    mr_request_hold(request); /* as if a job ran for it: who closes his side has left */
+    listening->response = mr_respond_stream(request, 200, media_type, fields, UINT64_MAX, &sender, listening);
+    push(listening, retry, sizeof(retry) - 1);
+}
+
+static void leave(struct mr_listening *listening)
+{
+    struct mr_events *events = listening->events;
+    *(listening->prev != NULL ? &listening->prev->next : &events->first) = listening->next;
+    if (listening->next != NULL)
+        listening->next->prev = listening->prev;
+    listening->request->handler_data = NULL;
+    mr_counter_subtract(&events->numbers->listeners, 1);
+    if (events->first == NULL)
+        end_ticks(events);
+    mr_request_release(listening->request);
+}
+
+static void respond_head(struct mr_request *request)
+{
+    mr_stream_end(mr_respond_stream(request, 200, media_type, fields, UINT64_MAX, &sender, NULL));
+}
+
+void mr_events_start(struct mr_request *request)
+{
+    struct mr_events *events = &mr_service_loop_of(request)->events;
+    struct mr_fault fault;
+    if (request->head.method == MR_METHOD_HEAD)
+        respond_head(request);
+    else if (admit(events, &fault) != MR_OK)
+        mr_respond_problem(request, &fault);
+    else
+        join(events, request);
+}
+
+void mr_events_gone(struct mr_request *request)
+{
+    if (request->handler_data != NULL) /* else it was told to leave */
+        leave(request->handler_data);
+}
+
+/* ---- the life of them all ---- */
+
+void mr_events_open(struct mr_events *events, const struct mr_service *service, struct mr_loop *loop,
+                    struct mr_events_numbers *numbers)
+{
+    events->numbers = numbers;
+    events->service = service;
+    mr_timer_list_open(&events->ticks, loop, MR_EVENTS_INTERVAL_NS, on_tick);
+}
+
+/* Who does not read would not take the end either, and the drain would wait for him. */
+static void end_stream(struct mr_listening *listening)
+{
+    struct mr_fault fault;
+    mr_fault_set(&fault, MR_ESHUTDOWN, NULL);
+    struct mr_stream *response = listening->response;
+    bool is_paused = listening->is_paused;
+    leave(listening);
+    if (is_paused)
+        mr_stream_abort(response, &fault);
+    else
+        mr_stream_end(response);
+}
+
+void mr_events_drain(struct mr_events *events)
+{
+    events->is_closed = true;
+    while (events->first != NULL)
+        end_stream(events->first);
+}
+
+void mr_events_close(struct mr_events *events)
+{
+    MR_ASSERT(events->first == NULL);
+    mr_timer_list_close(&events->ticks);
+}

@@ -1,0 +1,57 @@
+/* events.h -- GET /events: the live figures once a second, as server-sent events (WHATWG HTML, "Server-sent events").
+ *
+ *      retry: 2000
+ *
+ *      id: 1767322985123
+ *      data: {"time":1767322985.123,...}           live.h
+ *
+ * The id is the time in ms. Each loop has its listeners and one timer, which runs while there are any: a server that
+ * nobody watches has no wake-ups. A listener that does not read is not waited for: once as much as an answer may hold
+ * is on its way to it, it misses figures (its ids have gaps) until it reads on; --body-timeout cuts it like any reader.
+ * Draining ends the streams in good order. The loop's thread only. */
+#ifndef MR_SERVICE_EVENTS_H
+#define MR_SERVICE_EVENTS_H
+
+#include "base/clock.h"
+#include "http/request.h"
+#include "loop/timer.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define MR_EVENTS_PATTERN       "/events"
+#define MR_EVENTS_LISTENERS_MAX 16 /* of one loop; more are refused with 503 */
+#define MR_EVENTS_INTERVAL_NS   MR_NS_PER_S
+
+struct mr_service;
+struct mr_listening;
+struct mr_live;
+
+/* What a loop counts; readable by any thread. */
+struct mr_events_numbers {
+    _Atomic uint64_t listeners; /* now */
+    _Atomic uint64_t dropped;   /* figures that a listener did not take */
+};
+
+struct mr_events {                     /* of one loop; all private */
+    struct mr_events_numbers *numbers; /* borrowed, as the next */
+    const struct mr_service *service;
+    struct mr_listening *first; /* each in its request's arena */
+    struct mr_timer_list ticks;
+    struct mr_timer tick;
+    struct mr_live *now, *before; /* owned while somebody listens */
+    bool is_closed;
+};
+
+/* numbers: not zeroed here. */
+void mr_events_open(struct mr_events *events, const struct mr_service *service, struct mr_loop *loop,
+                    struct mr_events_numbers *numbers);
+/* Draining: end all streams; whoever comes later is refused. */
+void mr_events_drain(struct mr_events *events);
+/* After the loop ended, when no request is left. */
+void mr_events_close(struct mr_events *events);
+
+/* The route. */
+void mr_events_start(struct mr_request *request);
+void mr_events_gone(struct mr_request *request);
+
+#endif

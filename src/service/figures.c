@@ -1,0 +1,169 @@
+#include "service/figures.h"
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/macros.h"
+
+/* ---- the loops ---- */
+
+static struct mr_figures_blocked *find_blocked(struct mr_figures *out, const char *label)
+{
+    unsigned i = 0;
+    while (i < out->blocked_count && strcmp(out->blocked[i].label, label) != 0)
+        i++;
+    if (i == MR_LOOP_LABELS_MAX) /* loops that know different ones: the last place is where each counts the rest */
+        return &out->blocked[MR_LOOP_LABELS_MAX - 1];
+    if (i == out->blocked_count)
+        out->blocked[out->blocked_count++] = (struct mr_figures_blocked){.label = label};
+    return &out->blocked[i];
+}
+
+static void keep_larger(struct mr_exemplar_value *kept, const struct mr_exemplar *exemplar)
+{
+    struct mr_exemplar_value value;
+    if (mr_exemplar_read(exemplar, &value) && value.value > kept->value)
+        *kept = value;
+}
+
+static void add_blocked(struct mr_figures *out, const struct mr_loop_stats *stats)
+{
+    for (unsigned i = 0; i < MR_LOOP_LABELS_MAX; i++) {
+        const struct mr_loop_blocked *from = &stats->blocked[i];
+        const char *label = atomic_load_explicit(&from->label, memory_order_relaxed);
+        if (label == NULL)
+            return;
+        struct mr_figures_blocked *to = find_blocked(out, label);
+        to->count += mr_counter_read(&from->count);
+        to->ns += mr_counter_read(&from->ns);
+        keep_larger(&to->worst, &from->worst);
+    }
+}
+
+static void add_loop(struct mr_figures *out, const struct mr_loop_stats *stats)
+{
+    mr_histogram_read(&stats->lag, &out->lag);
+    mr_histogram_read(&stats->busy, &out->busy);
+    out->iterations += mr_counter_read(&stats->iterations);
+    out->deliveries += mr_counter_read(&stats->deliveries);
+    add_blocked(out, stats);
+    uint64_t longest = mr_counter_read(&stats->longest_ns);
+    const char *label = atomic_load_explicit(&stats->longest_label, memory_order_relaxed);
+    if (longest > out->longest_ns && label != NULL) {
+        out->longest_ns = longest;
+        out->longest_label = label;
+    }
+}
+
+/* ---- jobs ---- */
+
+static void add_jobs(struct mr_figures *out, const struct mr_offload_stats *stats, const struct mr_pipe_numbers *jobs)
+{
+    uint64_t failed = mr_counter_read(&jobs->failed), stopped = mr_counter_read(&jobs->stopped);
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        mr_histogram_read(&stats->queue_wait[lane], &out->queue_wait[lane]);
+    for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT; id++)
+        mr_histogram_read(&jobs->run_time[id], &out->run_time[id]);
+    uint64_t ran = mr_counter_read(&stats->done);
+    out->jobs_done += ran > failed + stopped ? ran - failed - stopped : 0;
+    out->jobs_refused += mr_counter_read(&jobs->refused);
+    out->jobs_expired += mr_counter_read(&stats->expired);
+    out->jobs_cancelled += mr_counter_read(&stats->cancelled) + mr_counter_read(&stats->shut_down) + stopped;
+    out->jobs_failed += failed;
+}
+
+/* Those that were taken, before those that were submitted are read: a job is submitted first. */
+static void add_runners(struct mr_figures *out, uint64_t taken[MR_LANE_COUNT], const struct mr_segment *segment)
+{
+    for (unsigned i = 0; i < mr_segment_runners(segment); i++) {
+        const struct mr_offload_runner_stats *runner = mr_segment_runner(segment, i);
+        for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+            taken[lane] += mr_counter_read(&runner->taken[lane]);
+        out->workers_busy += mr_offload_runner_is_busy(runner);
+    }
+}
+
+static void read_queue(struct mr_figures *out, const struct mr_segment *segment)
+{
+    uint64_t taken[MR_LANE_COUNT] = {0};
+    add_runners(out, taken, segment);
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
+        uint64_t submitted = 0;
+        for (unsigned i = 0; i < mr_segment_loops(segment); i++)
+            submitted += mr_counter_read(&mr_segment_loop(segment, i)->offload.submitted[lane]);
+        out->queue_depth[lane] = submitted > taken[lane] ? submitted - taken[lane] : 0;
+    }
+}
+
+/* ---- HTTP ---- */
+
+static void add_http(struct mr_figures *out, const struct mr_http_counters *counters)
+{
+    out->connections += mr_counter_read(&counters->connections);
+    out->connections_accepted += mr_counter_read(&counters->connections_accepted);
+    out->connections_refused += mr_counter_read(&counters->connections_refused);
+    out->requests_in_flight += mr_counter_read(&counters->requests_in_flight);
+    out->request_bytes += mr_counter_read(&counters->request_bytes);
+    out->response_bytes += mr_counter_read(&counters->response_bytes);
+    out->timeouts += mr_counter_read(&counters->timeouts);
+}
+
+static void add_route(struct mr_figures_route *out, const struct mr_http_route_counter *counter)
+{
+    uint64_t count = 0;
+    for (int status = 0; status < MR_STATUS_END; status++) {
+        uint64_t requests = mr_counter_read(&counter->by_status[status]);
+        out->by_status[status] += requests;
+        count += requests;
+    }
+    out->count += count;
+    if (count == 0)
+        return; /* with many loops and routes, reading empty histograms would be most of the work */
+    mr_histogram_read(&counter->duration, &out->duration);
+    keep_larger(&out->slowest, &counter->slowest);
+}
+
+unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_service *service, unsigned route)
+{
+    const struct mr_http *http = &service->http;
+    const char *pattern = route < http->route_count ? http->routes[route].pattern : NULL;
+    memset(out, 0, sizeof(*out));
+    out->pattern = pattern != NULL ? pattern : "none";
+    do {
+        for (unsigned i = 0; i < mr_segment_loops(service->segment); i++)
+            add_route(out, &mr_segment_loop(service->segment, i)->http.routes[route]);
+        route++;
+    } while (route < http->route_count && strcmp(http->routes[route].pattern, out->pattern) == 0);
+    return route <= http->route_count ? route : 0;
+}
+
+/* ---- all of it ---- */
+
+static void add_process(struct mr_figures *out, const struct mr_process_numbers *process)
+{
+    out->memory_limit += process->memory.limit;
+    out->memory_used += mr_budget_used(&process->memory);
+    out->log_dropped += mr_counter_read(&process->log_dropped);
+}
+
+void mr_figures_read(struct mr_figures *out, const struct mr_service *service)
+{
+    const struct mr_segment *segment = service->segment;
+    memset(out, 0, sizeof(*out));
+    out->at = mr_clock_now();
+    out->processes = MR_MAX(mr_segment_running(segment), 1u); /* we, at least */
+    out->loops = out->processes * service->loop_count;
+    out->longest_label = "none";
+    out->is_draining = atomic_load_explicit(&service->http.draining, memory_order_relaxed);
+    out->queue_capacity = (uint64_t)out->processes * mr_offload_capacity(service->offload);
+    out->workers = (uint64_t)out->processes * mr_offload_workers(service->offload);
+    for (unsigned i = 0; i < mr_segment_processes(segment); i++)
+        add_process(out, mr_segment_process(segment, i));
+    for (unsigned i = 0; i < mr_segment_loops(segment); i++) {
+        const struct mr_loop_numbers *loop = mr_segment_loop(segment, i);
+        add_loop(out, &loop->loop);
+        add_jobs(out, &loop->offload, &loop->pipes);
+        add_http(out, &loop->http);
+        out->listeners += mr_counter_read(&loop->events.listeners);
+        out->listener_drops += mr_counter_read(&loop->events.dropped);
+    }
+    read_queue(out, segment);
+}

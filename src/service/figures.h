@@ -1,0 +1,60 @@
+/* figures.h -- all numbers of the server at about one moment, added up over the loops of all its processes: the one
+ * place where they are read. /metrics and /events are written from it.
+ *
+ * Each loop writes its own numbers and nobody else's; here they are read (relaxed, not at one instant) and added up.
+ * Any thread; it takes some ten microseconds a loop. */
+#ifndef MR_SERVICE_FIGURES_H
+#define MR_SERVICE_FIGURES_H
+
+#include "base/exemplar.h"
+#include "base/histogram.h"
+#include "pipe/stages.h"
+#include "service/service.h"
+
+/* Iterations that were busy for too long, of one label. */
+struct mr_figures_blocked {
+    const char *label; /* static text */
+    uint64_t count, ns;
+    struct mr_exemplar_value worst; /* .value 0: none is known */
+};
+
+/* Histograms are of ns, as all times here. */
+struct mr_figures {
+    uint64_t at; /* when it was read, monotonic */
+
+    unsigned processes, loops; /* of those that run */
+    struct mr_histogram_view lag, busy;
+    uint64_t iterations, deliveries, longest_ns;
+    const char *longest_label;                             /* static text */
+    struct mr_figures_blocked blocked[MR_LOOP_LABELS_MAX]; /* those that have a label */
+    unsigned blocked_count;
+
+    struct mr_histogram_view queue_wait[MR_LANE_COUNT], run_time[MR_STAGE_COUNT];
+    uint64_t queue_depth[MR_LANE_COUNT], queue_capacity, workers, workers_busy;
+    uint64_t jobs_done, jobs_refused, jobs_expired, jobs_cancelled, jobs_failed;
+
+    uint64_t connections, connections_accepted, connections_refused;
+    uint64_t requests_in_flight, request_bytes, response_bytes, timeouts;
+
+    uint64_t listeners, listener_drops; /* of /events, and the figures that they did not take */
+    uint64_t memory_limit, memory_used, log_dropped;
+    bool is_draining;
+};
+
+/* Everything but what is told by route. */
+void mr_figures_read(struct mr_figures *out, const struct mr_service *service);
+
+/* The requests of one pattern of the route table: routes that differ in their method only stand next to each other
+ * there, and are one here. Behind the last pattern comes one for the requests that matched none. */
+struct mr_figures_route {
+    const char *pattern; /* static text; "none" */
+    uint64_t by_status[MR_STATUS_END], count;
+    struct mr_histogram_view duration;
+    struct mr_exemplar_value slowest; /* .value 0: none is known */
+};
+
+/* Read the pattern that begins at row `route` of the table, from 0 on. Returns where the next begins; 0: it was the
+ * last. */
+unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_service *service, unsigned route);
+
+#endif

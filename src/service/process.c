@@ -1,0 +1,43 @@
+#include "service/process.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "media/image.h"
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* glibc gives each thread a heap of its own, up to eight for a core, and each keeps what its largest jobs needed.
+ * libvips computes on threads of its own, many more than workers, and on another one each time: all heaps grow to the
+ * size of the largest images. One heap for two workers is enough, since small pieces come from a cache of each thread;
+ * whoever knows better says so in the environment. */
+static void bound_heaps(const struct mr_config *config)
+{
+#ifdef __GLIBC__
+    if (getenv("MALLOC_ARENA_MAX") == NULL)
+        mallopt(M_ARENA_MAX, (int)MR_MAX(config->workers / 2, 1));
+#else
+    (void)config;
+#endif
+}
+
+int mr_process_begin(const struct mr_config *config)
+{
+    bound_heaps(config);
+    if (mr_log_start((enum mr_log_level)config->log_level, (enum mr_log_format)config->log_format, config->log_file) !=
+        0) {
+        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log_file, strerror(errno));
+        return 1;
+    }
+    if (mr_image_setup() == 0)
+        return 0;
+    fprintf(stderr, "millrace: libvips cannot be started\n");
+    mr_log_stop();
+    return 1;
+}
+
+void mr_process_end(void)
+{
+    mr_image_teardown();
+    mr_log_stop();
+}

@@ -1,0 +1,85 @@
+"""What blocked the loop: which callback, for which request, how often."""
+
+import json
+import time
+
+import pytest
+from images import noise, photo
+from server import wait_for
+
+BOUND = 0.01  # --lag-warn, seconds
+BLOCKING = (3000, 2000)  # 6 MP: more than that anywhere, and reading the body is less
+
+
+def blocked_lines(server):
+    lines = [json.loads(line) for line in list(server.log) if line.startswith("{")]
+    return [line for line in lines if line["msg"] == "the loop was blocked"]
+
+
+def post_until_named(server, body):
+    """The line that names one of our jobs. On a busy machine something else may have had the line of that second."""
+    ids = set()
+
+    def post():
+        response = server.post("/pipe/image?w=300", body)
+        assert response.status == 200
+        ids.add(response["X-Request-Id"])
+        return [line for line in blocked_lines(server) if line["label"] == "job"]
+
+    line = wait_for(post, "a job to be named")[0]
+    assert line["id"] in ids
+    return line
+
+
+def test_a_job_that_holds_the_loop_is_logged_with_its_request_and_counted(start, offload):
+    server = start("--log-format=json")
+    body = noise(*BLOCKING)
+    if offload != "none":
+        assert server.post("/pipe/image?w=300", body).status == 200
+        assert server.metric("millrace_loop_blocked_total", label="job") == 0
+        return
+    line = post_until_named(server, body)
+    assert line["level"] == "warn"
+    assert line["bytes"] == len(body)
+    assert BOUND < float(line["callback"]) <= float(line["busy"]) < 30
+    metrics = server.metrics()
+    assert metrics.sum("millrace_loop_blocked_total", label="job") >= 1
+    assert metrics.sum("millrace_loop_blocked_seconds_total", label="job") >= float(line["busy"]) - 1e-5
+
+
+def test_a_body_that_went_through_a_file_is_named_too(start, offload):
+    if offload != "none":
+        pytest.skip("the job holds a worker, not the loop")
+    server = start("--log-format=json", "--body-memory=64KiB")
+    body = noise(*BLOCKING)
+    assert post_until_named(server, body)["bytes"] == len(body)
+
+
+def test_small_jobs_block_nothing(start):
+    server = start("--workers=2", "--lag-warn=1s")
+    for _ in range(20):
+        assert server.post("/pipe/image?w=30", photo()).status == 200
+    assert server.metric("millrace_loop_blocked_total") == 0
+
+
+def test_no_bound_means_no_report(start):
+    server = start("--lag-warn=0", "--log-format=json")
+    assert server.post("/pipe/image?w=300", noise(*BLOCKING)).status == 200
+    assert server.metric("millrace_loop_blocked_total") == 0
+    assert blocked_lines(server) == []
+
+
+def test_one_line_a_second_tells_how_many_were_held_back(start, offload):
+    if offload != "none":
+        pytest.skip("the jobs hold workers, not the loop")
+    server = start("--log-format=json")
+    body = noise(*BLOCKING)
+
+    def post_until_told():
+        assert server.post("/pipe/image?w=300", body).status == 200
+        return [line for line in blocked_lines(server) if "held_back" in line]
+
+    began = time.monotonic()
+    told = wait_for(post_until_told, "a line that tells of others")
+    assert len(blocked_lines(server)) <= 1 + (time.monotonic() - began)
+    assert 1 <= told[0]["held_back"] <= server.metric("millrace_loop_blocked_total") - 2

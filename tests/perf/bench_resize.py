@@ -1,0 +1,276 @@
+"""Images a second over HTTP, against the bare image stage in a loop and against Node.js with sharp."""
+
+import argparse
+import contextlib
+import http.client
+import json
+import math
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageChops, ImageStat
+
+from benchlib import BUILD, CACHE, ENVIRONMENT, PHOTO_KIND, ROOT, Load, Program, Verdicts, failures, interleave, machine
+from benchlib import millrace, photo, spread, table
+from mixlib import decode
+
+CONNECTIONS = 4
+WARMUP = 0.5
+SHARP = Path(__file__).parent / "sharp"
+# Of sharp's libvips only these hold all functions that we call. They need Node.js 20; Debian 12's is 18.
+SHARP_TO_LINK_WITH = ("sharp@0.35.5", "@img/sharp-libvips-dev@1.3.4")
+PSNR_BOUND = 1.0  # dB that our output may be worse: a picture that is worse is no match for one that is better
+
+
+@dataclass
+class Case:
+    megapixels: float
+    source: str  # suffix, as libvips takes it
+    query: str
+    is_jpeg: bool = False  # a target against sharp
+
+
+CASES = {
+    "jpeg-0.5": Case(0.5, ".jpg[Q=92]", "w=300", is_jpeg=True),
+    "jpeg-2": Case(2, ".jpg[Q=92]", "w=300", is_jpeg=True),
+    "jpeg-12": Case(12, ".jpg[Q=92]", "w=1200", is_jpeg=True),
+    "webp": Case(2, ".jpg[Q=92]", "w=300&fm=webp"),
+    "avif": Case(2, ".jpg[Q=92]", "w=300&fm=avif"),
+    "png": Case(0.5, ".png", "w=300"),
+}
+
+
+# ---- What is compared ----
+
+
+def install_sharp():
+    """The directory of the Node.js server with its packages, or None where there is no Node.js."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        return None
+    home = CACHE / "sharp"
+    lock = home / "package-lock.json"
+    fresh = lock.exists() and lock.read_bytes() == (SHARP / "package-lock.json").read_bytes()
+    home.mkdir(parents=True, exist_ok=True)
+    for file in SHARP.iterdir():
+        shutil.copy(file, home)
+    if not (fresh and (home / "node_modules/sharp").exists()):
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=home, check=True, stdout=sys.stderr)
+    return home
+
+
+def install_sharp_to_link_with():
+    home = CACHE / "sharp-to-link-with"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copy(SHARP / "server.js", home)
+    command = ["npm", "install", "--prefix", home, "--no-audit", "--no-fund", *SHARP_TO_LINK_WITH]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    return home
+
+
+VIPS_PC = """Name: vips
+Description: the libvips that sharp brings
+Version: {version}
+Libs: -L{prefix}/lib -lvips -Wl,-rpath,{prefix}/lib
+Cflags: -I{headers}/include -I{headers}/include/glib-2.0 -I{library}/lib/glib-2.0/include
+"""
+
+
+def build_with_libvips_of_sharp(home):
+    """The directory of a Millrace that is linked with the very libvips that sharp uses."""
+    packages, prefix, build = home / "node_modules/@img", home / "libvips", home / "build"
+    library, headers = packages / "sharp-libvips-linux-x64", packages / "sharp-libvips-dev"
+    shared = next((library / "lib").glob("libvips-cpp.so.*"))  # it exports the C functions, too
+    (prefix / "lib/pkgconfig").mkdir(parents=True, exist_ok=True)
+    for name in ("libvips.so", shared.name):
+        (prefix / "lib" / name).unlink(missing_ok=True)
+        (prefix / "lib" / name).symlink_to(shared)
+    version = shared.name.removeprefix("libvips-cpp.so.")
+    pc = VIPS_PC.format(version=version, prefix=prefix, headers=headers, library=library)
+    (prefix / "lib/pkgconfig/vips.pc").write_text(pc)
+
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+    for command in (
+        ["cmake", "--preset", "release", "-B", build, "--log-level=WARNING"],
+        ["cmake", "--build", build, "--target", "millrace", "millrace-bench", "perf_resize"],
+    ):
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=sys.stderr)
+    return build
+
+
+def sharp(home, workers):
+    return Program("node", home / "server.js", environment={"UV_THREADPOOL_SIZE": str(workers)})
+
+
+def bare(case, body, workers, seconds, *options):
+    """{images_per_s, cpu_ms}, or None when it died."""
+    command = [BUILD / "tests/perf_resize", *options, body, case.query, str(workers), str(seconds)]
+    run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if run.returncode == 0:
+        return json.loads(run.stdout)
+    print(f"  perf_resize {' '.join(options)} died with {run.returncode}: {run.stderr.strip()}")
+    return None
+
+
+def load(server, case, body, seconds):
+    """{images_per_s, cpu_ms of the server, cpu_ms of the generator}"""
+    cpu, generator = server.cpu_seconds(), children_cpu_seconds()
+    result = Load(
+        f"{server.url}/pipe/image?{case.query}", rate=0, connections=CONNECTIONS, warmup=WARMUP, duration=seconds, body=body
+    ).result()
+    if failed := failures(result):
+        print(f"  {server.url}: {failed}")
+    images = result["answered_per_second"] * (WARMUP + seconds)
+    return {
+        "images_per_s": result["answered_per_second"],
+        "cpu_ms": (server.cpu_seconds() - cpu) / images * 1e3,
+        "generator_ms": (children_cpu_seconds() - generator) / images * 1e3,
+    }
+
+
+def children_cpu_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+# ---- Is it the same picture? ----
+
+
+def ask(server, method, target, body=None):
+    connection = http.client.HTTPConnection(*server.address, timeout=60)
+    connection.request(method, target, body)
+    response = connection.getresponse()
+    said = response.read()
+    if response.status != 200:
+        sys.exit(f"bench: {server.url}{target} answered {response.status}: {said[:200]!r}")
+    return said
+
+
+def psnr(output, source):
+    """dB against the whole source, decoded in full and resized with Lanczos3, both by Pillow."""
+    image = decode(output)
+    reference = Image.open(source).convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
+    squares = ImageStat.Stat(ImageChops.difference(image, reference))
+    return 10 * math.log10(255**2 / (sum(squares.sum2) / sum(squares.count)))
+
+
+# ---- One case ----
+
+
+class Measured:
+    """What all rounds of one case gave, by side: ours, sharp, bare, plain."""
+
+    def __init__(self, sides):
+        self.rounds = {side: [] for side in sides}
+        self.memory_kib = {}  # (peak, at the end) of the servers
+        self.output = {}  # (bytes, dB)
+
+    def figures(self, side, name):
+        return [None if one is None else one[name] for one in self.rounds[side]]
+
+    def ratios(self, side, other):
+        pairs = zip(self.figures(side, "images_per_s"), self.figures(other, "images_per_s"))
+        return [None if None in pair else pair[0] / pair[1] for pair in pairs]
+
+
+def measure(case, args, home):
+    body, _ = photo(case.megapixels, case.source)
+    with contextlib.ExitStack() as stack:
+        servers = {"ours": stack.enter_context(millrace(f"--workers={args.workers}"))}
+        if home:
+            servers["sharp"] = stack.enter_context(sharp(home, args.workers))
+        measured = Measured([*servers, "bare", "plain"])
+        for side, server in servers.items():
+            output = ask(server, "POST", f"/pipe/image?{case.query}", body.read_bytes())
+            measured.output[side] = (len(output), psnr(output, body))
+        for _, side in interleave(args.rounds, list(measured.rounds)):
+            if side in servers:
+                one = load(servers[side], case, body, args.seconds)
+            else:
+                one = bare(case, body, args.workers, args.seconds, *(["--plain"] if side == "plain" else []))
+            measured.rounds[side].append(one)
+        for side, server in servers.items():
+            measured.memory_kib[side] = (server.memory_kib("VmHWM"), server.memory_kib())
+    return measured
+
+
+def report(name, case, measured):
+    _, description = photo(case.megapixels, case.source)
+    print(f"\n{name}: {description}, ?{case.query}")
+    rows = []
+    for side in measured.rounds:
+        peak, end = measured.memory_kib.get(side, (None, None))
+        size, quality = measured.output.get(side, (None, None))
+        rows.append([
+            side,
+            spread(measured.figures(side, "images_per_s")),
+            spread(measured.figures(side, "cpu_ms")),
+            spread(measured.figures(side, "generator_ms")) if side in measured.output else "-",
+            f"{peak / 1024:.0f} / {end / 1024:.0f}" if peak else "-",
+            f"{size}, {quality:.2f} dB" if size else "-",
+        ])
+    table(["", "images/s", "CPU ms an image", "generator's", "RSS MiB, peak / end", "output bytes, PSNR"], rows)
+    sys.stdout.flush()
+
+
+def judge(verdicts, name, case, measured, at_least_sharp):
+    verdicts.at_least(f"{name}: images/s, HTTP / bare loop", measured.ratios("ours", "bare"), 0.95)
+    if "sharp" not in measured.rounds:
+        return
+    if case.is_jpeg:
+        verdicts.at_least(f"{name}: images/s, millrace / sharp", measured.ratios("ours", "sharp"), at_least_sharp)
+    memory = measured.memory_kib["ours"][0] / measured.memory_kib["sharp"][0]
+    verdicts.exactly(f"{name}: peak RSS, millrace / sharp", memory, memory <= 0.5, "<= 0.5")
+    difference = measured.output["ours"][1] - measured.output["sharp"][1]
+    verdicts.exactly(f"{name}: PSNR, millrace - sharp, dB", difference, difference >= -PSNR_BOUND, f">= -{PSNR_BOUND:g}")
+
+
+# ---- The run ----
+
+
+def versions(args, home):
+    with millrace() as server:
+        ours = json.loads(ask(server, "GET", "/version"))
+    print(f"millrace: {json.dumps(ours)}")
+    if home:
+        with sharp(home, args.workers) as server:
+            theirs = json.loads(ask(server, "GET", "/"))
+        print("sharp: " + ", ".join(f"{name} {theirs[name]}" for name in ("sharp", "node", "vips", "mozjpeg", "webp", "aom")))
+    else:
+        print("sharp: not measured, there is no node or no npm here")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=4, help="of each run")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="threads on each side")
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=list(CASES))
+    parser.add_argument("--same-libvips", action="store_true", help="link Millrace with the libvips that sharp brings")
+    args = parser.parse_args()
+
+    home = install_sharp()
+    if args.same_libvips:
+        if not home:
+            sys.exit("bench: --same-libvips needs node and npm")
+        home = install_sharp_to_link_with()
+        build = build_with_libvips_of_sharp(home)
+        if BUILD != build.resolve():
+            os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "MILLRACE_BUILD": str(build)})
+    print(f"{machine()}\n{args.workers} threads on each side, {CONNECTIONS} connections in a closed loop, {args.rounds} rounds of "
+          f"{args.seconds:g} s, interleaved; servers are started anew for each case; the source is {PHOTO_KIND}\n"
+          "bare: mr_image_run in a loop; plain: vips_thumbnail_buffer and the encoder in a loop, with Orc")
+    versions(args, home)
+    verdicts = Verdicts()
+    for name in args.cases:
+        measured = measure(CASES[name], args, home)
+        report(name, CASES[name], measured)
+        judge(verdicts, name, CASES[name], measured, 1.0 if args.same_libvips else 0.9)
+    verdicts.finish()
+
+
+main()

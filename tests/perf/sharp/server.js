@@ -1,0 +1,51 @@
+// What Millrace is measured against: the same service as a Node.js program with sharp. Benchmark only.
+// POST any path, with ?w= and ?fm= as Millrace has them. GET: the versions.
+'use strict';
+
+const http = require('node:http');
+const sharp = require('sharp');
+
+sharp.concurrency(1); // as Millrace: requests run beside each other, on UV_THREADPOOL_SIZE threads
+sharp.cache(false);
+
+// What src/media/image_encode.c asks of the encoders.
+const encoders = {
+  jpeg: { quality: 80, chromaSubsampling: '4:2:0', optimiseCoding: true },
+  png: { compressionLevel: 6, adaptiveFiltering: false },
+  webp: { quality: 80, effort: 4 },
+  avif: { quality: 80, effort: 2, chromaSubsampling: '4:2:0', bitdepth: 8 },
+};
+
+function resize(body, parameters) {
+  const image = sharp(body, { failOn: 'truncated' });
+  image.autoOrient().resize({ width: Number(parameters.get('w')) });
+  for (const [format, options] of Object.entries(encoders)) {
+    // Without force the output is of the input's format, and has the options of that one.
+    image[format]({ ...options, force: format === parameters.get('fm') });
+  }
+  return image.toBuffer({ resolveWithObject: true });
+}
+
+async function answer(request, response) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  if (request.method === 'GET') {
+    response.end(JSON.stringify({ node: process.version, ...sharp.versions }));
+    return;
+  }
+  const { searchParams } = new URL(request.url, 'http://localhost');
+  const { data, info } = await resize(Buffer.concat(chunks), searchParams);
+  response.writeHead(200, { 'Content-Type': `image/${info.format}`, 'Content-Length': data.length });
+  response.end(data);
+}
+
+const server = http.createServer((request, response) => {
+  answer(request, response).catch((error) => {
+    response.statusCode = 422;
+    response.end(`${error.message}\n`);
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  process.stderr.write(`listening on http://127.0.0.1:${server.address().port}\n`);
+});
+process.on('SIGTERM', () => process.exit(0));

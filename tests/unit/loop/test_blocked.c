@@ -1,0 +1,222 @@
+#include "loop/blocked.h"
+
+#include "base/counter.h"
+#include "base/macros.h"
+#include "loop/loop.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS MR_NS_PER_MS
+
+static const struct mr_loop_note alice = {.id = "alice", .bytes = 10}, bob = {.id = "bob", .bytes = 20};
+
+static void stall(uint64_t ns)
+{
+    for (uint64_t until = mr_clock_now() + ns; mr_clock_now() < until;)
+        ;
+}
+
+/* ---- the part that is told the time ---- */
+
+static void the_longest_callback_of_an_iteration_is_kept_with_whom_it_worked_for(void **state)
+{
+    (void)state;
+    struct mr_blocked blocked = {0};
+    mr_blocked_enter(&blocked, 100);
+    mr_blocked_note(&blocked, &alice);
+    mr_blocked_leave(&blocked, "long", 50, 150);
+    mr_blocked_enter(&blocked, 150);
+    mr_blocked_note(&blocked, &bob);
+    mr_blocked_leave(&blocked, "short", 20, 170);
+    assert_string_equal(blocked.label, "long");
+    assert_int_equal(blocked.longest_ns, 50);
+    assert_string_equal(blocked.whose.id, "alice");
+    assert_int_equal(blocked.whose.bytes, 10);
+}
+
+static void a_note_does_not_outlive_its_callback(void **state)
+{
+    (void)state;
+    struct mr_blocked blocked = {0};
+    mr_blocked_enter(&blocked, 100);
+    mr_blocked_note(&blocked, &alice);
+    mr_blocked_leave(&blocked, "first", 1, 101);
+    mr_blocked_enter(&blocked, 101);
+    mr_blocked_leave(&blocked, "second", 99, 200);
+    assert_string_equal(blocked.whose.id, "");
+}
+
+static void the_next_iteration_begins_with_none(void **state)
+{
+    (void)state;
+    struct mr_blocked blocked = {0};
+    mr_blocked_enter(&blocked, 100);
+    mr_blocked_leave(&blocked, "long", 50, 150);
+    mr_blocked_reset(&blocked);
+    assert_null(blocked.label);
+    mr_blocked_enter(&blocked, 200);
+    mr_blocked_leave(&blocked, "short", 1, 201);
+    assert_string_equal(blocked.label, "short");
+}
+
+static void bytes_of_one_id_are_those_last_noted(void **state)
+{
+    (void)state;
+    struct mr_blocked blocked = {0};
+    struct mr_loop_note more = {.id = "alice", .bytes = 11};
+    mr_blocked_enter(&blocked, 100);
+    mr_blocked_note(&blocked, &alice);
+    mr_blocked_note(&blocked, &more);
+    mr_blocked_leave(&blocked, "read", 5, 105);
+    assert_int_equal(blocked.whose.bytes, 11);
+}
+
+/* A batch of completions is one callback for many. */
+static void of_several_in_one_callback_the_one_is_named_that_took_longest(void **state)
+{
+    static const struct {
+        uint64_t first_ns, second_ns;
+        const char *whose;
+    } cases[] = {{20 * MS, 0, "alice"}, {0, 20 * MS, "bob"}};
+    (void)state;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_blocked blocked = {0};
+        uint64_t began = mr_clock_now();
+        mr_blocked_enter(&blocked, began);
+        mr_blocked_note(&blocked, &alice);
+        stall(cases[i].first_ns);
+        mr_blocked_note(&blocked, &bob);
+        stall(cases[i].second_ns);
+        uint64_t ended = mr_clock_now();
+        mr_blocked_leave(&blocked, "completions", ended - began, ended);
+        assert_string_equal(blocked.whose.id, cases[i].whose);
+    }
+}
+
+static void one_a_second_is_logged_and_the_next_tells_of_the_others(void **state)
+{
+    (void)state;
+    struct mr_blocked blocked = {0};
+    uint64_t held_back = 99, now = 5 * MR_NS_PER_S;
+    assert_true(mr_blocked_may_log(&blocked, now, &held_back));
+    assert_int_equal(held_back, 0);
+    assert_false(mr_blocked_may_log(&blocked, now + 1, &held_back));
+    assert_false(mr_blocked_may_log(&blocked, now + MR_BLOCKED_LOG_NS - 1, &held_back));
+    assert_true(mr_blocked_may_log(&blocked, now + MR_BLOCKED_LOG_NS, &held_back));
+    assert_int_equal(held_back, 2);
+    assert_true(mr_blocked_may_log(&blocked, now + 2 * MR_BLOCKED_LOG_NS, &held_back));
+    assert_int_equal(held_back, 0);
+}
+
+/* ---- in a loop ---- */
+
+static struct mr_loop *loop;
+static const char *const *labels; /* one iteration each, stalled for stall_ns */
+static uint64_t stall_ns;
+static size_t labels_left;
+
+static void stop_the_loop(struct mr_inbox_node *node);
+static struct mr_inbox_node next_turn = {.deliver = stop_the_loop};
+
+static void on_timer(uv_timer_t *timer)
+{
+    uint64_t started = mr_loop_enter(loop);
+    mr_loop_note(loop, &alice);
+    stall(stall_ns);
+    mr_loop_leave(loop, *labels++, started);
+    if (--labels_left > 0) {
+        uv_timer_start(timer, on_timer, 1, 0);
+        return;
+    }
+    mr_loop_post(loop, &next_turn);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void stop_the_loop(struct mr_inbox_node *node)
+{
+    (void)node;
+    mr_loop_stop(loop); /* a turn later, when the last iteration was counted */
+}
+
+static void run_with(uint64_t warn_ns, const char *const *texts, size_t count)
+{
+    uv_timer_t timer;
+    labels = texts;
+    labels_left = count;
+    assert_int_equal(mr_loop_create(&loop, 0), 0);
+    mr_loop_set_warn(loop, warn_ns);
+    uv_timer_init(mr_loop_uv(loop), &timer);
+    uv_timer_start(&timer, on_timer, 1, 0);
+    mr_loop_run(loop);
+}
+
+static const struct mr_loop_blocked *counted(const char *label)
+{
+    const struct mr_loop_blocked *at = mr_loop_stats(loop)->blocked;
+    for (size_t i = 0; i < MR_LOOP_LABELS_MAX; i++) {
+        const char *known = atomic_load(&at[i].label);
+        if (known != NULL && strcmp(known, label) == 0)
+            return &at[i];
+    }
+    return NULL;
+}
+
+static void long_iterations_are_counted_by_the_label_of_their_longest_callback(void **state)
+{
+    static const char *const texts[] = {"job", "read", "job"};
+    (void)state;
+    stall_ns = 3 * MS;
+    run_with(2 * MS, texts, MR_ARRAY_SIZE(texts));
+    assert_int_equal(mr_counter_read(&counted("job")->count), 2);
+    assert_int_equal(mr_counter_read(&counted("read")->count), 1);
+    assert_true(mr_counter_read(&counted("job")->ns) >= 6 * MS);
+    mr_loop_destroy(&loop);
+}
+
+static void a_bound_of_0_counts_none(void **state)
+{
+    static const char *const texts[] = {"job"};
+    (void)state;
+    stall_ns = 3 * MS;
+    run_with(0, texts, 1);
+    assert_null(counted("job"));
+    mr_loop_destroy(&loop);
+}
+
+static void labels_beyond_the_table_are_counted_together(void **state)
+{
+    static char texts[MR_LOOP_LABELS_MAX + 3][16];
+    static const char *pointers[MR_ARRAY_SIZE(texts)];
+    (void)state;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(texts); i++) {
+        snprintf(texts[i], sizeof(texts[i]), "label-%zu", i);
+        pointers[i] = texts[i];
+    }
+    stall_ns = MS;
+    run_with(MS / 2, pointers, MR_ARRAY_SIZE(texts));
+    assert_int_equal(mr_counter_read(&counted("label-0")->count), 1);
+    assert_int_equal(mr_counter_read(&counted(MR_LOOP_LABEL_REST)->count), 4);
+    mr_loop_destroy(&loop);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_longest_callback_of_an_iteration_is_kept_with_whom_it_worked_for),
+        cmocka_unit_test(a_note_does_not_outlive_its_callback),
+        cmocka_unit_test(the_next_iteration_begins_with_none),
+        cmocka_unit_test(bytes_of_one_id_are_those_last_noted),
+        cmocka_unit_test(of_several_in_one_callback_the_one_is_named_that_took_longest),
+        cmocka_unit_test(one_a_second_is_logged_and_the_next_tells_of_the_others),
+        cmocka_unit_test(long_iterations_are_counted_by_the_label_of_their_longest_callback),
+        cmocka_unit_test(a_bound_of_0_counts_none),
+        cmocka_unit_test(labels_beyond_the_table_are_counted_together),
+    };
+    return cmocka_run_group_tests_name("blocked", tests, NULL, NULL);
+}

@@ -1,0 +1,68 @@
+#include "pipe/lane.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static struct mr_image_info image(enum mr_image_format format, uint32_t width, uint32_t height)
+{
+    return (struct mr_image_info){.format = format, .width = width, .height = height, .frames = 1, .scans = 1};
+}
+
+static enum mr_lane lane(struct mr_image_info info, int32_t width, enum mr_image_format format)
+{
+    struct mr_image_ops ops;
+    mr_image_ops_init(&ops);
+    ops.width = width;
+    ops.format = format;
+    return mr_lane_of_image(&info, &ops);
+}
+
+static void thumbnails_of_photographs_are_interactive(void **state)
+{
+    (void)state;
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 2000, 1000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 6000, 4000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 10000, 10000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
+    assert_int_equal(lane(image(MR_IMAGE_PNG, 4000, 3000), 300, MR_IMAGE_WEBP), MR_LANE_INTERACTIVE);
+}
+
+static void what_takes_a_second_is_heavy(void **state)
+{
+    (void)state;
+    assert_int_equal(lane(image(MR_IMAGE_PNG, 10000, 10000), 300, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 5000, 4000), 0, MR_IMAGE_WEBP), MR_LANE_HEAVY);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 100, 100), 9000, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
+}
+
+static void scans_and_frames_count(void **state)
+{
+    (void)state;
+    struct mr_image_info progressive = image(MR_IMAGE_JPEG, 8000, 8000), animation = image(MR_IMAGE_GIF, 1000, 1000);
+    assert_int_equal(lane(progressive, 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
+    progressive.scans = 10;
+    assert_int_equal(lane(progressive, 300, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
+    assert_int_equal(lane(animation, 300, MR_IMAGE_PNG), MR_LANE_INTERACTIVE);
+    animation.frames = 100;
+    assert_int_equal(lane(animation, 300, MR_IMAGE_PNG), MR_LANE_HEAVY);
+}
+
+static void unknown_dimensions_are_heavy(void **state)
+{
+    (void)state;
+    assert_int_equal(lane((struct mr_image_info){.format = MR_IMAGE_TIFF}, 300, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(thumbnails_of_photographs_are_interactive),
+        cmocka_unit_test(what_takes_a_second_is_heavy),
+        cmocka_unit_test(scans_and_frames_count),
+        cmocka_unit_test(unknown_dimensions_are_heavy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,257 @@
+#include "pipe/spill.h"
+
+#include "rig.h"
+#include <signal.h>
+#include <sys/resource.h>
+
+#define PUSH     (64 * MR_KIB)
+#define PIECE    (256 * MR_KIB) /* that the spill writes at a time */
+#define HOLDS    (3 * PIECE)    /* bytes in its memory, about */
+#define FILE_MAX (8 * MR_MIB)   /* in its file */
+#define FOREVER  100
+
+static struct {
+    struct rig *rig;
+    struct mr_spill *spill;
+    bool is_needed;
+} bench;
+
+static bool on_is_needed(void *context)
+{
+    (void)context;
+    return bench.is_needed;
+}
+
+/* A spill between both sides of a rig, with `len` bytes to come. */
+static struct rig *open_bench(uint32_t seed, size_t len, uint64_t max, uint64_t budget)
+{
+    struct mr_fault fault;
+    struct rig *rig =
+        rig_open_with(seed, (struct mr_offload_config){.kind = MR_OFFLOAD_NONE, .queue_depth = 4}, budget);
+    bench.rig = rig;
+    bench.is_needed = true;
+    rig->push_max = PUSH / 2; /* and as much again after a pause: a read's worth (stream.h, rule 3) */
+    rig->pushes_rest = seed % 2 == 0;
+    rig_input(rig, len);
+    rig_output(rig, len);
+    const struct mr_spill_config config = {
+        .loop = rig->loop, .budget = &rig->budget, .in = &rig->in, .max = max, .is_needed = on_is_needed};
+    assert_int_equal(mr_spill_create(&bench.spill, &config, &fault), MR_OK);
+    rig_attach(rig, mr_spill_out(bench.spill));
+    mr_spill_attach(bench.spill);
+    return rig;
+}
+
+static void close_bench(void)
+{
+    struct mr_fault fault;
+    mr_fault_set(&fault, MR_EGONE, NULL);
+    mr_stream_cancel(bench.rig->out, &fault);
+    mr_spill_destroy(&bench.spill);
+    while (uv_loop_alive(mr_loop_uv(bench.rig->loop)) && mr_budget_used(&bench.rig->budget) > 0)
+        rig_turn(bench.rig); /* the pool closes the file */
+    rig_close(bench.rig);
+}
+
+static void assert_output(void)
+{
+    const struct rig *rig = bench.rig;
+    assert_int_equal(rig->aborts + rig->cancels, 0);
+    assert_int_equal(rig->ends, 1);
+    assert_int_equal(rig->output_len, rig->input_len);
+    assert_memory_equal(rig->output, rig->input, rig->input_len);
+}
+
+/* Until so much was sent and not received. */
+static void send_until_stored(struct rig *rig, size_t len)
+{
+    while (rig->sent - rig->output_len < len) {
+        assert_false(rig_is_over(rig));
+        rig_send(rig, 1);
+        rig_turn(rig);
+    }
+}
+
+/* For longer than the spill's patience. */
+static void turn_for_a_while(struct rig *rig)
+{
+    for (uint64_t from = mr_clock_now(); mr_clock_now() < from + MR_SPILL_AFTER_NS + 100 * MR_NS_PER_MS;) {
+        rig_send(rig, 4);
+        rig_turn(rig);
+    }
+}
+
+static void bytes_only_pass_through_as_long_as_they_are_taken(void **state)
+{
+    (void)state;
+    struct rig *rig = open_bench(1, 4 * MR_MIB, FILE_MAX, 1); /* with no memory to store anything */
+    rig->pause_percent = 50;
+    rig_attach_sender(rig);
+    rig_run(rig);
+    assert_output();
+    close_bench();
+}
+
+static void what_is_not_taken_for_a_while_is_stored_and_comes_out_in_order(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {1, PIECE - 1, PIECE, PIECE + 1, 3 * MR_MIB + 5};
+    for (uint32_t seed = 0; seed < MR_ARRAY_SIZE(lengths); seed++) {
+        struct rig *rig = open_bench(seed, PUSH + lengths[seed], FILE_MAX, 0);
+        rig->pause_percent = FOREVER;
+        rig_attach_sender(rig);
+        while (!rig->ended) { /* all of it was sent, and next to nothing taken */
+            rig_send(rig, 4);
+            rig_turn(rig);
+        }
+        assert_true(rig->output_len <= PUSH);
+        rig->pause_percent = 30;
+        rig_resume(rig);
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void receiver_that_comes_and_goes_loses_nothing(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 3; seed++) {
+        struct rig *rig = open_bench(seed, 12 * MR_MIB, FILE_MAX, 0);
+        rig_attach_sender(rig);
+        for (unsigned round = 0; round < 3 && !rig_is_over(rig); round++) {
+            rig->pause_percent = FOREVER;
+            send_until_stored(rig, 1 + rig_random(rig, 2 * MR_MIB));
+            rig->pause_percent = 20;
+            rig_resume(rig);
+            for (unsigned i = rig_random(rig, 200); i > 0 && !rig_is_over(rig); i--)
+                rig_step(rig);
+        }
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+/* The piece that is filled begins to leave, and then must go to the file after all. */
+static void piece_that_has_left_in_part_is_stored_without_that_part(void **state)
+{
+    (void)state;
+    struct rig *rig = open_bench(2, 4 * MR_MIB, FILE_MAX, 0);
+    rig->pause_percent = FOREVER;
+    rig_attach_sender(rig);
+    send_until_stored(rig, PUSH + 100 * MR_KIB);
+    size_t before = rig->output_len;
+    rig_resume(rig); /* for one push, of less than is there */
+    assert_in_range(rig->output_len - before, 1, PUSH);
+    send_until_stored(rig, 2 * MR_MIB);
+    rig->pause_percent = 0;
+    rig_resume(rig);
+    rig_run(rig);
+    assert_output();
+    close_bench();
+}
+
+static void full_file_pauses_the_sender_until_there_is_room(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 2; seed++) { /* one pushes on after the pause, as it may */
+        struct rig *rig = open_bench(seed, 16 * MR_MIB, 2 * MR_MIB, 0);
+        rig->pause_percent = FOREVER;
+        rig_attach_sender(rig);
+        send_until_stored(rig, 2 * MR_MIB - PIECE);
+        rig_settle(rig);
+        turn_for_a_while(rig);
+        assert_true(rig->paused);
+        assert_in_range(rig->sent, 2 * MR_MIB - PIECE, 2 * MR_MIB + HOLDS);
+        rig->pause_percent = 10;
+        rig_resume(rig);
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void nothing_is_stored_when_it_is_not_needed_or_there_is_no_memory(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct rig *rig = open_bench(1, 4 * MR_MIB, i == 0 ? 0 : FILE_MAX, i == 1 ? 1000 : 0);
+        bench.is_needed = i != 2;
+        rig->pause_percent = FOREVER;
+        rig_attach_sender(rig);
+        turn_for_a_while(rig);
+        assert_true(rig->paused);
+        assert_int_equal(rig->sent, rig->output_len);
+        assert_int_equal(mr_budget_used(&rig->budget), 0);
+        rig->pause_percent = 0;
+        rig_resume(rig);
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void end_of_either_side_is_passed_on_and_what_is_stored_dropped(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct mr_fault fault;
+        struct rig *rig = open_bench(1, 4 * MR_MIB, FILE_MAX, 0);
+        rig->pause_percent = FOREVER;
+        rig_attach_sender(rig);
+        send_until_stored(rig, i / 2 == 0 ? MR_MIB : PIECE); /* also while the pool writes */
+        if (i % 2 == 0) {
+            rig_abort(rig, MR_ECORRUPT);
+            assert_int_equal(rig->aborts, 1);
+            assert_int_equal(rig->abort_fault.error, MR_ECORRUPT);
+        } else {
+            mr_fault_set(&fault, MR_EGONE, NULL);
+            mr_stream_cancel(rig->out, &fault);
+            assert_int_equal(rig->cancels, 1);
+        }
+        close_bench();
+    }
+}
+
+static void file_that_cannot_be_written_ends_both_sides(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    for (int i = 0; i < 2; i++) {
+        struct rig *rig = open_bench(1, 4 * MR_MIB, FILE_MAX, 0);
+        rig->pause_percent = FOREVER;
+        rig_attach_sender(rig);
+        if (i == 0) /* the second piece is written in part, and then not at all */
+            setrlimit(RLIMIT_FSIZE, &(struct rlimit){.rlim_cur = PIECE + 1000, .rlim_max = before.rlim_max});
+        else
+            setenv("TMPDIR", "/nonexistent/directory", 1);
+        for (uint64_t from = mr_clock_now(); !rig_is_over(rig) && mr_clock_now() < from + 30 * MR_NS_PER_S;) {
+            rig_send(rig, 4);
+            rig_turn(rig);
+        }
+        setrlimit(RLIMIT_FSIZE, &before);
+        unsetenv("TMPDIR");
+        assert_int_equal(rig->aborts, 1);
+        assert_int_equal(rig->abort_fault.error, MR_EIO);
+        assert_int_equal(rig->cancels, 1);
+        close_bench();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_only_pass_through_as_long_as_they_are_taken),
+        cmocka_unit_test(what_is_not_taken_for_a_while_is_stored_and_comes_out_in_order),
+        cmocka_unit_test(receiver_that_comes_and_goes_loses_nothing),
+        cmocka_unit_test(piece_that_has_left_in_part_is_stored_without_that_part),
+        cmocka_unit_test(full_file_pauses_the_sender_until_there_is_room),
+        cmocka_unit_test(nothing_is_stored_when_it_is_not_needed_or_there_is_no_memory),
+        cmocka_unit_test(end_of_either_side_is_passed_on_and_what_is_stored_dropped),
+        cmocka_unit_test(file_that_cannot_be_written_ends_both_sides),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

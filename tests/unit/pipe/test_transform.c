@@ -1,0 +1,909 @@
+#include "pipe/transform.h"
+
+#include "fake_stage.h"
+
+#define PIECE   1000
+#define HISTORY 300
+#define WINDOW  6
+#define BACKLOG \
+    (128 * MR_KIB) /* charged from the beginning for what comes after a pause; and a piece where there are no slots */
+
+static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE};
+
+/* A stage at work between the two sides of a rig. */
+struct bench {
+    struct rig *rig;
+    struct fake fake;
+    struct mr_transform *transform;
+    struct mr_transform_config config;
+    _Atomic uint64_t failed, refused;
+};
+static struct bench bench;
+
+static void open_bench_on(struct rig *rig, enum mr_stage_kind kind)
+{
+    memset(&bench, 0, sizeof(bench));
+    bench.rig = rig;
+    fake_init(&bench.fake);
+    bench.fake.sizes = (struct mr_stage_sizes){.piece = PIECE, .out_max = PIECE + 100};
+    if (kind == MR_STAGE_PARALLEL)
+        bench.fake.sizes.history = HISTORY;
+    bench.config = (struct mr_transform_config){.window = WINDOW,
+                                                .ops = &fake_ops[kind][0][0],
+                                                .length = MR_TRANSFORM_UNKNOWN,
+                                                .failed = &bench.failed,
+                                                .refused = &bench.refused};
+}
+
+static void open_bench(uint32_t seed, enum mr_offload_kind offload, enum mr_stage_kind kind)
+{
+    open_bench_on(rig_open(seed, offload), kind);
+}
+
+/* Before start_bench(): the stage has an open() and a finish(), too. */
+static void make_whole_stage(size_t header, size_t preface, size_t trailer)
+{
+    bench.fake.header = header;
+    bench.fake.preface = preface;
+    bench.fake.trailer = trailer;
+    bench.config.ops = &fake_ops[bench.config.ops->kind][1][1];
+}
+
+static void fill_config(void)
+{
+    struct rig *rig = bench.rig;
+    bench.config.loop = rig->loop;
+    bench.config.offload = rig->offload;
+    bench.config.budget = &rig->budget;
+    bench.config.in = &rig->in;
+    bench.config.stage = &bench.fake;
+    bench.config.hold = rig_hold;
+    bench.config.release = rig_release;
+    bench.config.context = rig;
+}
+
+/* An input of `len` bytes behind the header. */
+static void start_bench(size_t len)
+{
+    struct rig *rig = bench.rig;
+    struct mr_fault fault;
+    fill_config();
+    rig_input(rig, bench.fake.header + len);
+    bench.fake.input = rig->input;
+    bench.fake.input_len = rig->input_len;
+    rig_output(rig, bench.fake.preface + len * bench.fake.expand + bench.fake.trailer);
+    if (bench.config.length != MR_TRANSFORM_UNKNOWN)
+        bench.config.length = rig->input_len;
+    assert_int_equal(mr_transform_create(&bench.transform, &bench.config, &fault), MR_OK);
+    rig_attach(rig, mr_transform_out(bench.transform));
+    mr_transform_attach(bench.transform);
+    rig_attach_sender(rig);
+}
+
+/* At any time, from anywhere. Both streams are closed first. */
+static void leave_bench(struct rig *rig)
+{
+    struct mr_fault fault;
+    if (bench.transform == NULL)
+        return;
+    mr_fault_set(&fault, MR_EGONE, NULL);
+    mr_stream_cancel(rig->out, &fault);
+    if (bench.transform != NULL) /* it may happen again in there */
+        mr_transform_destroy(&bench.transform);
+}
+
+static void close_bench(void)
+{
+    leave_bench(bench.rig);
+    rig_close(bench.rig);
+    assert_int_equal(bench.fake.destroys, 1);
+    assert_int_equal(bench.fake.running, 0);
+}
+
+static void assert_output(void)
+{
+    const struct rig *rig = bench.rig;
+    size_t len;
+    unsigned char *expected = fake_expected(&bench.fake, &len);
+    assert_int_equal(rig->aborts, 0);
+    assert_int_equal(rig->ends, 1);
+    assert_int_equal(rig->cancels, 0);
+    assert_int_equal(rig->held, 0);
+    assert_int_equal(rig->output_len, len);
+    assert_memory_equal(rig->output, expected, len);
+    assert_int_equal(bench.fake.lasts, 1);
+    free(expected);
+}
+
+static void assert_failed(enum mr_error error)
+{
+    const struct rig *rig = bench.rig;
+    assert_int_equal(rig->ends, 0);
+    assert_int_equal(rig->aborts, 1);
+    assert_int_equal(rig->abort_fault.error, error);
+    assert_int_equal(rig->cancels, rig->ended || rig->aborted_in ? 0 : 1);
+    if (rig->cancels > 0)
+        assert_int_equal(rig->cancel_fault.error, error);
+}
+
+/* ---- bytes ---- */
+
+static const size_t edges[] = {0,
+                               1,
+                               PIECE - 1,
+                               PIECE,
+                               PIECE + 1,
+                               2 * PIECE - 1,
+                               2 * PIECE,
+                               2 * PIECE + 1,
+                               WINDOW *PIECE - 1,
+                               WINDOW *PIECE,
+                               WINDOW *PIECE + 1,
+                               3 * WINDOW *PIECE + 17};
+
+static void choose_at_random(void)
+{
+    struct rig *rig = bench.rig;
+    static const size_t push_sizes[] = {50, 300, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 20 * PIECE};
+    rig->push_max = push_sizes[rig_random(rig, MR_ARRAY_SIZE(push_sizes))];
+    rig->uses_space = rig_random(rig, 2) == 0;
+    rig->pushes_rest = rig_random(rig, 2) == 0;
+    rig->pause_percent = rig_random(rig, 3) * 40;
+    bench.fake.yields = rig_random(rig, 3) * 2;
+    bench.config.window = 2 + rig_random(rig, WINDOW);
+    if (rig_random(rig, 2) == 0)
+        bench.config.length = 0; /* announced */
+    if (rig_random(rig, 2) == 0)
+        make_whole_stage(rig_random(rig, 2) * rig_random(rig, 3 * PIECE), rig_random(rig, 100), rig_random(rig, 100));
+}
+
+static void run_at_random(uint32_t seed, enum mr_offload_kind offload, enum mr_stage_kind kind, size_t len)
+{
+    open_bench(seed, offload, kind);
+    choose_at_random();
+    if (kind == MR_STAGE_SEQUENTIAL) {
+        bench.fake.expand = 1 + rig_random(bench.rig, 5);
+        bench.fake.grain = 1 + rig_random(bench.rig, PIECE);
+    } else if (rig_random(bench.rig, 2) == 0) {
+        bench.fake.sizes.whole_max = 2500;
+        bench.fake.sizes.whole_out_max = 2600;
+    }
+    start_bench(len);
+    rig_run(bench.rig);
+    assert_output();
+    close_bench();
+}
+
+static void bytes_come_out_equal_and_in_order(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 120; seed++) {
+        size_t len = seed < 72 ? edges[seed / 2 % MR_ARRAY_SIZE(edges)] : seed * 7919u % 20000;
+        run_at_random(seed, kinds[seed % 2], MR_STAGE_PARALLEL, len);
+        run_at_random(seed, kinds[seed % 2], MR_STAGE_SEQUENTIAL, len);
+    }
+}
+
+static void empty_input_is_one_empty_last_piece(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        open_bench(1, kinds[i % 2], i < 2 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        start_bench(0);
+        rig_run(bench.rig);
+        assert_output();
+        assert_int_equal(bench.fake.works, 1);
+        close_bench();
+    }
+}
+
+static void short_input_is_one_whole_piece_whose_length_is_known_at_the_first_push(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {0, 1, PIECE, PIECE + 1, 2999, 3000, 3001, 9000};
+    for (size_t i = 0; i < 4 * MR_ARRAY_SIZE(lengths); i++) {
+        size_t len = lengths[i / 4];
+        open_bench((uint32_t)i, kinds[i % 2], MR_STAGE_PARALLEL);
+        bench.fake.sizes.whole_max = 3000;
+        bench.fake.sizes.whole_out_max = 3000;
+        bench.config.length = i % 4 < 2 ? 0 : MR_TRANSFORM_UNKNOWN;
+        start_bench(len);
+        while (!rig_is_over(bench.rig))
+            rig_step(bench.rig);
+        assert_output();
+        assert_int_equal(bench.fake.wholes, len <= 3000 ? 1 : 0);
+        if (len <= 3000)
+            assert_int_equal(bench.fake.works, 1);
+        assert_true(mr_transform_out_length(bench.transform) == (len <= 3000 ? len : MR_TRANSFORM_UNKNOWN));
+        close_bench();
+    }
+}
+
+static void announced_length_counts_what_open_and_finish_add(void **state)
+{
+    (void)state;
+    open_bench(1, MR_OFFLOAD_WORKERS, MR_STAGE_PARALLEL);
+    bench.fake.sizes.whole_max = 3000;
+    bench.fake.sizes.whole_out_max = 3000;
+    make_whole_stage(10, 7, 5);
+    start_bench(2000);
+    rig_run(bench.rig);
+    assert_output();
+    assert_int_equal(bench.fake.wholes, 1);
+    assert_int_equal(mr_transform_out_length(bench.transform), 7 + 2000 + 5);
+    close_bench();
+}
+
+static void pieces_that_come_back_early_wait_for_those_before_them(void **state)
+{
+    (void)state;
+    open_bench(1, MR_OFFLOAD_WORKERS, MR_STAGE_PARALLEL);
+    sem_init(&bench.fake.is_blocked, 0, 0);
+    sem_init(&bench.fake.go, 0, 0);
+    bench.fake.blocks_at = 0;
+    start_bench(3 * WINDOW * PIECE);
+    while (bench.fake.done_work < WINDOW - 2)
+        rig_step(bench.rig);
+    assert_int_equal(bench.rig->pushes, 0);
+    sem_post(&bench.fake.go);
+    rig_run(bench.rig);
+    assert_output();
+    assert_true(bench.fake.most_running > 1);
+    close_bench();
+    sem_destroy(&bench.fake.is_blocked);
+    sem_destroy(&bench.fake.go);
+}
+
+static void sequential_stage_that_is_done_with_a_piece_is_given_the_next(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 20; seed++) {
+        open_bench(seed, kinds[seed % 2], MR_STAGE_SEQUENTIAL);
+        bench.fake.says_done = true;
+        start_bench(10 * PIECE);
+        rig_run(bench.rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void space_is_never_less_than_was_wanted(void **state)
+{
+    (void)state;
+    open_bench(1, MR_OFFLOAD_NONE, MR_STAGE_PARALLEL);
+    start_bench(10 * PIECE);
+    bench.rig->push_max = 1;
+    rig_send(bench.rig, PIECE - 10);
+    for (size_t wanted = 1; wanted < PIECE; wanted++) {
+        size_t len = wanted;
+        void *space = mr_stream_space(&bench.rig->in, &len);
+        assert_true(space == NULL ? wanted > 10 : len == 10);
+    }
+    bench.rig->push_max = 999;
+    rig_run(bench.rig);
+    assert_output();
+    close_bench();
+}
+
+/* Also where a piece begins: nothing has to be copied, however the bytes come. */
+static void there_is_a_place_for_the_next_bytes_as_long_as_the_window_is_not_full(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 40; seed++) {
+        open_bench(seed, MR_OFFLOAD_WORKERS, MR_STAGE_PARALLEL);
+        start_bench(WINDOW * PIECE);
+        struct rig *rig = bench.rig;
+        rig->uses_space = true;
+        rig->push_max = 1 + seed * 100;
+        while (rig->sent < rig->input_len) {
+            size_t len = 1;
+            assert_non_null(mr_stream_space(&rig->in, &len));
+            rig_push(rig, rig->push_max);
+        }
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+/* ---- back-pressure ---- */
+
+static void receiver_that_does_not_resume_pauses_the_sender_and_memory_is_bounded(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        enum mr_stage_kind kind = i < 2 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL;
+        open_bench(3, kinds[i % 2], kind);
+        make_whole_stage(0, 50, 50);
+        start_bench(200 * PIECE);
+        bench.rig->pause_percent = 100;
+        rig_settle(bench.rig);
+        assert_true(bench.rig->paused);
+        assert_int_equal(bench.rig->pushes, 1);
+        assert_true(bench.rig->sent < (WINDOW + 8) * (size_t)PIECE);
+        assert_true(mr_budget_used(&bench.rig->budget) < BACKLOG + WINDOW * 3 * PIECE + 10000);
+        bench.rig->pause_percent = 20;
+        rig_resume(bench.rig);
+        rig_run(bench.rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void nothing_moves_before_there_is_a_receiver(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    open_bench(3, MR_OFFLOAD_WORKERS, MR_STAGE_PARALLEL);
+    struct rig *rig = bench.rig;
+    rig_input(rig, 100 * (size_t)PIECE);
+    rig_output(rig, rig->input_len);
+    bench.fake.input = rig->input;
+    bench.fake.input_len = rig->input_len;
+    struct mr_transform_config config = bench.config;
+    config.loop = rig->loop;
+    config.offload = rig->offload;
+    config.budget = &rig->budget;
+    config.in = &rig->in;
+    config.stage = &bench.fake;
+    config.hold = rig_hold;
+    config.release = rig_release;
+    config.context = rig;
+    assert_int_equal(mr_transform_create(&bench.transform, &config, &fault), MR_OK);
+    mr_transform_attach(bench.transform);
+    rig_attach_sender(rig);
+    rig_settle(rig);
+    assert_true(rig->paused);
+    rig_attach(rig, mr_transform_out(bench.transform));
+    rig_run(rig);
+    assert_output();
+    close_bench();
+}
+
+/* ---- errors ---- */
+
+static void error_anywhere_cancels_the_sender_and_aborts_the_receiver_once(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 160; seed++) {
+        enum mr_stage_kind kind = seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL;
+        open_bench(seed, kinds[seed % 2], kind);
+        choose_at_random();
+        make_whole_stage(seed % 3 * 100, 30, 30);
+        unsigned place = seed / 4 % 4;
+        bench.fake.fails_open = place == 0;
+        bench.fake.fails_work = place == 1 ? seed / 16 : NOWHERE;
+        bench.fake.fails_join = place == 2 && kind == MR_STAGE_PARALLEL ? seed / 16 : NOWHERE;
+        bench.fake.fails_finish = place == 3 || (place == 2 && kind == MR_STAGE_SEQUENTIAL);
+        start_bench(15 * (size_t)PIECE);
+        rig_run(bench.rig);
+        assert_failed(MR_ECORRUPT);
+        for (int i = 0; i < 20; i++) /* nothing after */
+            rig_step(bench.rig);
+        assert_failed(MR_ECORRUPT);
+        assert_int_equal(bench.failed > 0, bench.fake.fails_open || bench.fake.fails_work != NOWHERE);
+        close_bench();
+    }
+}
+
+static void error_in_a_whole_piece_aborts(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        open_bench(1, kinds[i % 2], MR_STAGE_PARALLEL);
+        make_whole_stage(10, 10, 10);
+        bench.fake.sizes.whole_max = bench.fake.sizes.whole_out_max = 3000;
+        bench.fake.fails_work = i / 2 == 0 ? 0 : NOWHERE;
+        bench.fake.fails_join = i / 2 == 1 ? 0 : NOWHERE;
+        bench.fake.fails_finish = i / 2 == 2;
+        start_bench(1500);
+        rig_run(bench.rig);
+        assert_failed(MR_ECORRUPT);
+        close_bench();
+    }
+}
+
+static void input_that_ends_inside_the_header_is_corrupt(void **state)
+{
+    (void)state;
+    open_bench(1, MR_OFFLOAD_WORKERS, MR_STAGE_SEQUENTIAL);
+    make_whole_stage(0, 10, 10);
+    start_bench(50);
+    bench.fake.header = 100;
+    rig_run(bench.rig);
+    assert_failed(MR_ECORRUPT);
+    close_bench();
+}
+
+/* It cannot be waited for: there is no room for the input that would come. */
+static void stage_that_wants_more_than_there_is_room_for_fails(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        open_bench(1, kinds[i % 2], MR_STAGE_SEQUENTIAL);
+        if (i < 2)
+            bench.fake.grain = 3 * PIECE;
+        else
+            make_whole_stage(300000, 0, 0);
+        start_bench(10000);
+        for (int turn = 0; turn < 20000 && !rig_is_over(bench.rig); turn++)
+            rig_step(bench.rig);
+        assert_failed(MR_ECORRUPT);
+        close_bench();
+    }
+}
+
+static void abort_of_the_sender_is_passed_on(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 40; seed++) {
+        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        choose_at_random();
+        start_bench(100 * (size_t)PIECE);
+        for (uint32_t i = 0; i < seed; i++)
+            rig_step(bench.rig);
+        if (!bench.rig->ended) {
+            rig_abort(bench.rig, MR_EGONE);
+            assert_failed(MR_EGONE);
+        }
+        close_bench();
+    }
+}
+
+/* ---- the way out ---- */
+
+static void cancel_out(struct rig *rig)
+{
+    struct mr_fault fault;
+    mr_fault_set(&fault, MR_EGONE, NULL);
+    mr_stream_cancel(rig->out, &fault);
+}
+
+static void abort_in(struct rig *rig)
+{
+    rig_abort(rig, MR_EGONE);
+}
+
+static void close_offload(struct rig *rig)
+{
+    mr_offload_close(rig->offload);
+}
+
+static void stream_can_be_left_from_inside_every_callback(void **state)
+{
+    (void)state;
+    static void (*const acts[])(struct rig *) = {leave_bench, cancel_out, abort_in, close_offload};
+    for (uint32_t seed = 0; seed < 400; seed++) {
+        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        struct rig *rig = bench.rig;
+        choose_at_random();
+        rig->happens = acts[rig_random(rig, MR_ARRAY_SIZE(acts))];
+        rig->moment = (enum moment)(1 + rig_random(rig, MOMENTS - 1));
+        rig->skip = rig_random(rig, 4);
+        if (rig->happens == abort_in && (rig->moment == AT_PUSH || rig->moment == AT_HOLD))
+            rig->happens = cancel_out; /* a sender does not abort in its own push */
+        if (rig->moment == AT_END || rig->moment == AT_ABORT || rig->moment == AT_CANCEL)
+            rig->skip = 0;
+        if (rig->moment == AT_ABORT || rig->moment == AT_CANCEL)
+            bench.fake.fails_work = rig_random(rig, 4);
+        start_bench(20 * (size_t)PIECE);
+        for (int turn = 0; turn < 3000 && !rig->happened && !rig_is_over(rig); turn++)
+            rig_step(rig);
+        close_bench();
+    }
+}
+
+static void stream_can_be_left_in_every_turn(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 200; seed++) {
+        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        choose_at_random();
+        bench.fake.heeds_cancel = seed % 5 == 0;
+        start_bench(20 * (size_t)PIECE);
+        for (uint32_t i = 0; i < seed / 4; i++)
+            rig_step(bench.rig);
+        leave_bench(bench.rig);
+        close_bench();
+    }
+}
+
+static void jobs_that_run_when_the_stream_is_left_come_back_to_nobody(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        open_bench(1, MR_OFFLOAD_WORKERS, i == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        sem_init(&bench.fake.is_blocked, 0, 0);
+        sem_init(&bench.fake.go, 0, 0);
+        bench.fake.blocks_at = 0;
+        bench.fake.heeds_cancel = true;
+        start_bench(20 * (size_t)PIECE);
+        rig_send(bench.rig, 1000);
+        sem_wait(&bench.fake.is_blocked);
+        leave_bench(bench.rig);
+        assert_int_equal(bench.fake.destroys, 0);
+        assert_int_equal(bench.rig->held, 1);
+        sem_post(&bench.fake.go);
+        rig_drain(bench.rig);
+        assert_int_equal(bench.fake.destroys, 1);
+        assert_int_equal(bench.failed, 0); /* nobody wanted it: that is no failure */
+        close_bench();
+        sem_destroy(&bench.fake.is_blocked);
+        sem_destroy(&bench.fake.go);
+    }
+}
+
+static void transform_that_was_never_attached_is_freed(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    open_bench(1, MR_OFFLOAD_NONE, MR_STAGE_PARALLEL);
+    bench.config.loop = bench.rig->loop;
+    bench.config.offload = bench.rig->offload;
+    bench.config.budget = &bench.rig->budget;
+    bench.config.stage = &bench.fake;
+    assert_int_equal(mr_transform_create(&bench.transform, &bench.config, &fault), MR_OK);
+    mr_transform_destroy(&bench.transform);
+    close_bench();
+}
+
+/* ---- the queue ---- */
+
+static void full_queue_is_tried_again_until_there_is_room(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 24; seed++) {
+        struct mr_offload_config config = {.kind = kinds[seed % 2], .queue_depth = 1};
+        open_bench_on(rig_open_with(seed, config, 0), seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        choose_at_random();
+        start_bench(20 * (size_t)PIECE);
+        rig_run(bench.rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+/* Somebody else fills the queue: no job of the stream is there whose return would say that there is room. */
+static void queue_that_others_fill_is_tried_again_by_the_clock(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct mr_offload_config config = {.kind = MR_OFFLOAD_WORKERS, .queue_depth = 1};
+        open_bench_on(rig_open_with(1, config, 0), i % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        struct rig *rig = bench.rig;
+        struct rig_holder filler = {.is_out = true};
+        rig_hold_workers(rig);
+        filler.running = &rig->running;
+        filler.go = &rig->go;
+        filler.job =
+            (struct mr_job){.work = rig_hold_work, .done = rig_hold_done, .loop = rig->loop, .lane = MR_LANE_BULK};
+        unsigned fillers = 0;
+        assert_int_equal(mr_offload_submit(rig->offload, &filler.job), MR_OK);
+        fillers++;
+        start_bench(20 * (size_t)PIECE);
+        rig_settle(rig);
+        if (mr_offload_capacity(rig->offload) == 1)
+            assert_int_equal(rig->holds, 0);
+        if (i < 2) {
+            sem_post(&rig->go);
+            rig_free_workers(rig);
+            while (filler.is_out)
+                rig_turn(rig);
+            rig_run(rig);
+            assert_output();
+        } else { /* the server ends while it waits */
+            mr_offload_close(rig->offload);
+            rig->moment = AT_ABORT;
+            rig->happens = leave_bench;
+            rig_run(rig);
+            assert_failed(MR_ESHUTDOWN);
+            sem_post(&rig->go);
+            rig_free_workers(rig);
+            while (filler.is_out)
+                rig_turn(rig);
+        }
+        close_bench();
+    }
+}
+
+static void piece_that_waited_too_long_is_tried_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct mr_offload_config config = {
+            .kind = MR_OFFLOAD_WORKERS, .queue_depth = 64, .deadline_ns = 80 * MR_NS_PER_MS};
+        open_bench_on(rig_open_with(1, config, 0), i == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        struct rig *rig = bench.rig;
+        rig_hold_workers(rig);
+        start_bench(20 * (size_t)PIECE);
+        rig_send(rig, 1000);
+        uint64_t from = mr_clock_now();
+        while (mr_clock_now() < from + 90 * MR_NS_PER_MS)
+            rig_turn(rig);
+        rig_free_workers(rig);
+        rig_run(rig);
+        assert_true(mr_offload_stats(rig->offload, 0)->expired > 0);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void shutdown_in_mid_stream_ends_it_with_that_fault(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 40; seed++) {
+        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        bench.rig->keeps_open = true;
+        bench.fake.heeds_cancel = seed % 8 < 4;
+        start_bench(60 * (size_t)PIECE);
+        for (uint32_t i = 0; i < seed / 2; i++)
+            rig_step(bench.rig);
+        mr_offload_close(bench.rig->offload);
+        bench.rig->keeps_open = false;
+        rig_run(bench.rig);
+        assert_failed(MR_ESHUTDOWN);
+        assert_int_equal(bench.failed, 0);
+        close_bench();
+    }
+}
+
+static void running_piece_that_is_stopped_by_the_shutdown_says_so(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        open_bench(1, MR_OFFLOAD_WORKERS, i == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        sem_init(&bench.fake.is_blocked, 0, 0);
+        sem_init(&bench.fake.go, 0, 0);
+        bench.fake.blocks_at = 0;
+        bench.fake.heeds_cancel = true;
+        bench.rig->keeps_open = true;
+        start_bench(PIECE + 1);
+        rig_send(bench.rig, 1000);
+        sem_wait(&bench.fake.is_blocked);
+        mr_offload_close(bench.rig->offload);
+        sem_post(&bench.fake.go);
+        rig_run(bench.rig);
+        assert_failed(MR_ESHUTDOWN);
+        assert_int_equal(bench.failed, 0);
+        close_bench();
+        sem_destroy(&bench.fake.is_blocked);
+        sem_destroy(&bench.fake.go);
+    }
+}
+
+/* ---- the budget ---- */
+
+static void budget_that_is_too_small_for_one_piece_is_a_fault(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        struct mr_offload_config config = {.kind = kinds[i % 2], .queue_depth = 64};
+        open_bench_on(rig_open_with(1, config, BACKLOG + PIECE + (i < 4 ? 500 : 1500)),
+                      i / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        start_bench(20 * (size_t)PIECE);
+        if (i / 2 % 2 == 0) /* slots need no piece of backlog */
+            assert_true(mr_budget_try_take(&bench.rig->budget, PIECE));
+        rig_run(bench.rig);
+        assert_failed(MR_EBUDGET);
+        assert_string_equal(bench.rig->abort_fault.limit_name, "memory-budget");
+        assert_true(bench.rig->abort_fault.retry_after_s >= 1);
+        assert_int_equal(bench.refused, 1);
+        if (i / 2 % 2 == 0)
+            mr_budget_give_back(&bench.rig->budget, PIECE);
+        close_bench();
+    }
+}
+
+static void what_comes_after_a_pause_is_in_the_budget_from_the_beginning(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    struct mr_offload_config config = {.kind = MR_OFFLOAD_NONE, .queue_depth = 64};
+    for (int kind = MR_STAGE_PARALLEL; kind <= MR_STAGE_SEQUENTIAL; kind++) {
+        open_bench_on(rig_open_with(1, config, BACKLOG - 1), (enum mr_stage_kind)kind);
+        fill_config();
+        assert_int_equal(mr_transform_create(&bench.transform, &bench.config, &fault), MR_EBUDGET);
+        assert_true(fault.retry_after_s >= 1);
+        assert_int_equal(bench.refused, 1);
+        close_bench();
+    }
+}
+
+static void budget_for_less_than_the_window_is_enough(void **state)
+{
+    (void)state;
+    const size_t slot = HISTORY + PIECE + PIECE + 100;
+    for (uint32_t seed = 0; seed < 60; seed++) {
+        struct mr_offload_config config = {.kind = kinds[seed % 2], .queue_depth = 64};
+        uint64_t budget = BACKLOG + slot * (1 + seed / 2 % 4) + seed * 20;
+        open_bench_on(rig_open_with(seed, config, budget), MR_STAGE_PARALLEL);
+        choose_at_random();
+        bench.config.window = WINDOW;
+        bench.config.ops = &fake_ops[MR_STAGE_PARALLEL][0][1];
+        bench.fake.header = bench.fake.preface = 0;
+        bench.fake.trailer = 50;
+        start_bench(20 * (size_t)PIECE + seed % 3 - 1);
+        rig_run(bench.rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+/* Sends until nothing moves, with a receiver that takes nothing: all that the window holds. */
+static size_t fill_window(struct rig *rig)
+{
+    rig->pause_percent = 100;
+    rig_settle(rig);
+    return rig->sent - rig->output_len;
+}
+
+static void window_that_had_no_memory_grows_when_there_is_some(void **state)
+{
+    (void)state;
+    const size_t slot = HISTORY + PIECE + PIECE + 100;
+    for (uint32_t seed = 0; seed < 10; seed++) {
+        struct mr_offload_config config = {.kind = MR_OFFLOAD_WORKERS, .queue_depth = 64};
+        open_bench_on(rig_open_with(seed, config, BACKLOG + WINDOW * slot), MR_STAGE_PARALLEL);
+        struct rig *rig = bench.rig;
+        assert_true(mr_budget_try_take(&rig->budget, (WINDOW - 2) * slot)); /* somebody else has it */
+        rig->uses_space = seed % 2 == 0;
+        start_bench(60 * (size_t)PIECE);
+        rig->keeps_open = true;
+        size_t before = fill_window(rig);
+        assert_true(before < 4 * PIECE);
+        mr_budget_give_back(&rig->budget, (WINDOW - 2) * slot);
+        rig->pause_percent = 0;
+        rig_resume(rig);
+        while (rig->output_len < 20 * (size_t)PIECE)
+            rig_step(rig);
+        assert_true(fill_window(rig) > (WINDOW - 1) * (size_t)PIECE);
+        rig->keeps_open = false;
+        rig->pause_percent = 0;
+        rig_resume(rig);
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void take_the_rest(struct rig *rig)
+{
+    assert_true(mr_budget_try_take(&rig->budget, rig->budget.limit - mr_budget_used(&rig->budget)));
+}
+
+/* Once bytes may have been sent. */
+static void stream_that_is_under_way_waits_for_memory(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool is_patient = i < 2;
+        struct mr_offload_config config = {.kind = kinds[i % 2], .queue_depth = 64};
+        open_bench_on(rig_open_with(1, config, 1000000), MR_STAGE_PARALLEL);
+        struct rig *rig = bench.rig;
+        bench.fake.sizes.work_memory = 10000;
+        bench.config.patience_ns = is_patient ? 0 : 50 * MR_NS_PER_MS;
+        start_bench(30 * (size_t)PIECE);
+        rig->pause_percent = 100;
+        rig_settle(rig);
+        uint64_t used = mr_budget_used(&rig->budget);
+        take_the_rest(rig);
+        rig->pause_percent = 0;
+        rig_resume(rig);
+        for (uint64_t from = mr_clock_now(); mr_clock_now() < from + 30 * MR_NS_PER_MS;)
+            rig_step(rig);
+        assert_false(rig_is_over(rig));
+        if (is_patient)
+            mr_budget_give_back(&rig->budget, rig->budget.limit - used);
+        rig_run(rig);
+        if (is_patient) {
+            assert_output();
+        } else {
+            assert_failed(MR_EBUDGET);
+            mr_budget_give_back(&rig->budget, rig->budget.limit - used);
+        }
+        close_bench();
+    }
+}
+
+static void sequential_stage_that_is_under_way_needs_no_more_memory(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 40; seed++) {
+        struct mr_offload_config config = {.kind = kinds[seed % 2], .queue_depth = 64};
+        open_bench_on(rig_open_with(seed, config, 1000000), MR_STAGE_SEQUENTIAL);
+        struct rig *rig = bench.rig;
+        rig->push_max = 1 + seed * 50;
+        rig->moment = AT_PUSH;
+        rig->happens = take_the_rest;
+        bench.fake.sizes.work_memory = 10000;
+        start_bench(30 * (size_t)PIECE);
+        rig_run(rig);
+        assert_output();
+        mr_transform_destroy(&bench.transform);
+        mr_budget_give_back(&rig->budget, mr_budget_used(&rig->budget));
+        close_bench();
+    }
+}
+
+static void memory_of_work_is_in_the_budget_while_jobs_run(void **state)
+{
+    (void)state;
+    for (int kind = MR_STAGE_PARALLEL; kind <= MR_STAGE_SEQUENTIAL; kind++) {
+        open_bench(1, MR_OFFLOAD_WORKERS, (enum mr_stage_kind)kind);
+        sem_init(&bench.fake.is_blocked, 0, 0);
+        sem_init(&bench.fake.go, 0, 0);
+        bench.fake.blocks_at = 0;
+        bench.fake.sizes.work_memory = 1000000;
+        bench.rig->keeps_open = true;
+        start_bench(PIECE + 1);
+        rig_send(bench.rig, 1000);
+        sem_wait(&bench.fake.is_blocked);
+        assert_in_range(mr_budget_used(&bench.rig->budget), 1000000, 1999999);
+        sem_post(&bench.fake.go);
+        rig_settle(bench.rig);
+        uint64_t used = mr_budget_used(&bench.rig->budget);
+        assert_true(kind == MR_STAGE_PARALLEL ? used < 1000000 : used >= 1000000); /* a SEQUENTIAL one keeps it */
+        bench.rig->keeps_open = false;
+        rig_run(bench.rig);
+        assert_output();
+        close_bench();
+        sem_destroy(&bench.fake.is_blocked);
+        sem_destroy(&bench.fake.go);
+    }
+}
+
+static void what_open_held_is_given_back_for_the_pieces(void **state)
+{
+    (void)state;
+    const size_t slot = HISTORY + PIECE + PIECE + 100;
+    struct mr_offload_config config = {.kind = MR_OFFLOAD_WORKERS, .queue_depth = 64};
+    open_bench_on(rig_open_with(1, config, BACKLOG + PIECE + 4 * slot), MR_STAGE_PARALLEL);
+    make_whole_stage(3000, 10, 0);
+    start_bench(20 * (size_t)PIECE);
+    bench.rig->keeps_open = true;
+    rig_settle(bench.rig);
+    bench.rig->keeps_open = false;
+    assert_true((mr_budget_used(&bench.rig->budget) - BACKLOG - PIECE) % slot == 0);
+    rig_run(bench.rig);
+    assert_output();
+    close_bench();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_come_out_equal_and_in_order),
+        cmocka_unit_test(empty_input_is_one_empty_last_piece),
+        cmocka_unit_test(short_input_is_one_whole_piece_whose_length_is_known_at_the_first_push),
+        cmocka_unit_test(announced_length_counts_what_open_and_finish_add),
+        cmocka_unit_test(pieces_that_come_back_early_wait_for_those_before_them),
+        cmocka_unit_test(sequential_stage_that_is_done_with_a_piece_is_given_the_next),
+        cmocka_unit_test(space_is_never_less_than_was_wanted),
+        cmocka_unit_test(there_is_a_place_for_the_next_bytes_as_long_as_the_window_is_not_full),
+        cmocka_unit_test(receiver_that_does_not_resume_pauses_the_sender_and_memory_is_bounded),
+        cmocka_unit_test(nothing_moves_before_there_is_a_receiver),
+        cmocka_unit_test(error_anywhere_cancels_the_sender_and_aborts_the_receiver_once),
+        cmocka_unit_test(error_in_a_whole_piece_aborts),
+        cmocka_unit_test(input_that_ends_inside_the_header_is_corrupt),
+        cmocka_unit_test(stage_that_wants_more_than_there_is_room_for_fails),
+        cmocka_unit_test(abort_of_the_sender_is_passed_on),
+        cmocka_unit_test(stream_can_be_left_from_inside_every_callback),
+        cmocka_unit_test(stream_can_be_left_in_every_turn),
+        cmocka_unit_test(jobs_that_run_when_the_stream_is_left_come_back_to_nobody),
+        cmocka_unit_test(transform_that_was_never_attached_is_freed),
+        cmocka_unit_test(full_queue_is_tried_again_until_there_is_room),
+        cmocka_unit_test(queue_that_others_fill_is_tried_again_by_the_clock),
+        cmocka_unit_test(piece_that_waited_too_long_is_tried_again),
+        cmocka_unit_test(shutdown_in_mid_stream_ends_it_with_that_fault),
+        cmocka_unit_test(running_piece_that_is_stopped_by_the_shutdown_says_so),
+        cmocka_unit_test(budget_that_is_too_small_for_one_piece_is_a_fault),
+        cmocka_unit_test(what_comes_after_a_pause_is_in_the_budget_from_the_beginning),
+        cmocka_unit_test(budget_for_less_than_the_window_is_enough),
+        cmocka_unit_test(window_that_had_no_memory_grows_when_there_is_some),
+        cmocka_unit_test(stream_that_is_under_way_waits_for_memory),
+        cmocka_unit_test(sequential_stage_that_is_under_way_needs_no_more_memory),
+        cmocka_unit_test(memory_of_work_is_in_the_budget_while_jobs_run),
+        cmocka_unit_test(what_open_held_is_given_back_for_the_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,97 @@
+#include "service/live.h"
+
+#include "base/counter.h"
+#include "service/served.h"
+
+/* Is there this piece in the object? */
+static void has(const char *json, const char *piece)
+{
+    if (strstr(json, piece) == NULL)
+        fail_msg("%s is not in\n%s", piece, json);
+}
+
+struct pair {
+    struct mr_live before, now;
+};
+
+/* Two readings, a second apart. */
+static struct pair *read_pair(const struct served *served, void (*meanwhile)(struct mr_service *service))
+{
+    struct pair *pair = malloc(sizeof(*pair));
+    mr_live_read(&pair->before, served->service);
+    meanwhile(served->service);
+    mr_live_read(&pair->now, served->service);
+    pair->before.figures.at = pair->now.figures.at - MR_NS_PER_S;
+    return pair;
+}
+
+static void count_requests(struct mr_service *service)
+{
+    struct mr_http_route_counter *first = &service->http.counters[0]->routes[0];
+    struct mr_http_route_counter *last = &service->http.counters[1]->routes[service->http.route_count];
+    mr_counter_add(&first->by_status[200], 3);
+    mr_counter_add(&first->by_status[0], 1);
+    mr_counter_add(&last->by_status[404], 2);
+    mr_histogram_record(&first->duration, 20 * MR_NS_PER_MS);
+    mr_histogram_record(&mr_loop_stats(service->loops[1].loop)->busy, 500 * MR_NS_PER_MS);
+}
+
+static void counters_come_with_their_rate_and_histograms_of_the_last_second(void **state)
+{
+    (void)state;
+    struct served *served = BUILD("--loops=2");
+    count_requests(served->service); /* before the first reading: in the totals only */
+    struct pair *pair = read_pair(served, count_requests);
+    size_t len;
+    char *json = mr_live_json(&pair->now, &pair->before, &len);
+    assert_int_equal(strlen(json), len);
+    assert_null(strchr(json, '\n'));
+    has(json, "\"interval\":1.000,\"loop_busy_share\":0.250000");
+    has(json, "\"2xx\":{\"total\":6,\"rate\":3.000}");
+    has(json, "\"4xx\":{\"total\":4,\"rate\":2.000}");
+    has(json, "\"0\":{\"total\":2,\"rate\":1.000}");
+    has(json, "\"millrace_request_seconds\":{\"count\":1,\"sum\":0.020000,\"p50\":0.02");
+    free(json);
+    free(pair);
+    free_service(served);
+}
+
+static void block(struct mr_service *service, unsigned loop, unsigned place, const char *label)
+{
+    struct mr_loop_blocked *blocked = &mr_loop_stats(service->loops[loop].loop)->blocked[place];
+    atomic_store(&blocked->label, label);
+    mr_counter_add(&blocked->count, 1);
+    mr_counter_add(&blocked->ns, 20 * MR_NS_PER_MS);
+}
+
+/* The first loop meets a label that only the second knew so far: the order of the labels changes. */
+static void block_both(struct mr_service *service)
+{
+    block(service, 0, 0, "accept");
+    block(service, 1, 0, "job");
+}
+
+static void labels_are_compared_by_name_and_not_by_place(void **state)
+{
+    (void)state;
+    struct served *served = BUILD("--loops=2");
+    block(served->service, 1, 0, "job");
+    struct pair *pair = read_pair(served, block_both);
+    size_t len;
+    char *json = mr_live_json(&pair->now, &pair->before, &len);
+    has(json, "\"millrace_loop_blocked_total\":{\"accept\":{\"total\":1,\"rate\":1.000},"
+              "\"job\":{\"total\":2,\"rate\":1.000}}");
+    has(json, "\"job\":{\"total\":0.040000,\"rate\":0.020000}");
+    free(json);
+    free(pair);
+    free_service(served);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_come_with_their_rate_and_histograms_of_the_last_second),
+        cmocka_unit_test(labels_are_compared_by_name_and_not_by_place),
+    };
+    return cmocka_run_group_tests_name("live", tests, set_up_images, tear_down_images);
+}
