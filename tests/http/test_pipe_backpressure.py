@@ -46,24 +46,14 @@ def assert_small(server, before):
 
 
 def wait_for_rest(server):
-    """Until it uses no more CPU time."""
-    last = -1.0
+    """Until it uses (almost) no CPU time for a second: what waits actively for a held client never does."""
 
-    def is_quiet():
-        nonlocal last
-        quiet, last = cpu_seconds(server) == last, cpu_seconds(server)
-        time.sleep(0.2)
-        return quiet
+    def is_idle():
+        before = cpu_seconds(server)
+        time.sleep(1)
+        return cpu_seconds(server) - before <= 0.05
 
-    wait_for(is_quiet, "the server to rest", 60)
-
-
-def assert_idle(server, seconds=1.0):
-    """It uses no CPU time while everything is held."""
-    before = cpu_seconds(server)
-    time.sleep(seconds)
-    used = cpu_seconds(server) - before
-    assert used <= 0.1 * seconds * PATIENCE, f"{used:.2f} s of CPU time in {seconds} s while everything was held"
+    wait_for(is_idle, "the server to rest", 60)
 
 
 # ---- a reader that stops
@@ -105,7 +95,6 @@ def test_a_reader_that_stops_holds_the_writer_and_gets_the_rest_later(start, key
         upload.wait_until_held(1.5 if spill else 0.5)
         assert spill < upload.sent < spill + 32 * MIB
         wait_for_rest(server)
-        assert_idle(server)
         assert_small(server, before)
         sent["stop"] = True
         outcome = receive_stream(wire)
@@ -168,7 +157,6 @@ def test_an_expansion_that_nobody_reads_is_held(start):
         head = wire.receive_head()
         assert head.status == 200
         wait_for_rest(server)
-        assert_idle(server)
         assert_small(server, before)
         outcome = receive_stream(wire, take=lambda piece: None, head=head)
     assert outcome.whole and outcome.length == 2 * LARGE
@@ -268,7 +256,6 @@ def test_a_writer_that_waits_costs_no_cpu_time(start):
         wire.send(request("POST", "/pipe/gzip", {"Transfer-Encoding": "chunked"}) + b"".join(chunk_frames(cut(noise_bytes(3 * MIB), 65536))))
         head = wire.receive_head()
         wait_for_rest(server)
-        assert_idle(server)
         wire.send(LAST_CHUNK)
         outcome = receive_stream(wire, head=head)
     assert outcome.whole and len(gzip.decompress(outcome.body)) == 3 * MIB
