@@ -27,9 +27,6 @@ def pytest_configure(config):
         pytest.exit(f"{BINARY} is not there: build it (script/test http does), or set MILLRACE_BINARY", 2)
 
 
-# What a stage makes of bytes is the same under each offload: once is enough.
-OF_STAGES = ("test_age_vectors.py", "test_pixel_truth.py")
-
 # The sanitizers are slow: under each offload they see what is about the offload, everything else under the first.
 OF_OFFLOADS = ("test_lifecycle.py", "test_overload.py", "test_hostile_clients.py", "test_slow_clients.py", "test_blocked.py")
 
@@ -80,7 +77,7 @@ def is_left_out(item):
     if offload == OFFLOADS[0]:
         return False
     is_sanitized = "build-" in str(BINARY.parent)
-    return item.path.name in OF_STAGES or (is_sanitized and item.path.name not in OF_OFFLOADS)
+    return item.get_closest_marker("once") is not None or (is_sanitized and item.path.name not in OF_OFFLOADS)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -16,7 +16,7 @@ from streams import assert_refused_or_cut, exchange
 VECTORS = ROOT / ".cache/cctv-age"
 NAMES = sorted(path.name for path in VECTORS.glob("*")) if VECTORS.is_dir() else []
 
-pytestmark = pytest.mark.skipif(not NAMES, reason="no test vectors in .cache/cctv-age")
+pytestmark = [pytest.mark.once, pytest.mark.skipif(not NAMES, reason="no test vectors in .cache/cctv-age")]
 
 
 class Vector:

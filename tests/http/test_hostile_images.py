@@ -9,6 +9,8 @@ import hostile
 import pytest
 from server import PATIENCE, SANITIZER
 
+pytestmark = pytest.mark.once
+
 SECONDS = 3
 MEMORY = 1 << 30
 # fm=png asks for every pixel; the second one lets a decoder shrink.

@@ -343,6 +343,7 @@ def test_a_bomb_is_refused_by_its_head_alone(server):
     problem(server.post("/pipe/image?w=10", bytes(bomb)), 413, "too-many-pixels")
 
 
+@pytest.mark.once
 @pytest.mark.skipif(SANITIZER != "", reason="sanitizers keep freed memory")
 def test_memory_that_large_images_needed_is_not_kept_once_for_each_thread(start):
     """libvips computes on a handful of threads in turn; each was left with the most that it had ever held."""

@@ -8,6 +8,8 @@ import pytest
 from images import decode, decode_avif, display_p3_profile, encode, encode_avif, quadrants
 from PIL import Image, ImageChops, ImageCms, ImageEnhance, ImageFilter, ImageOps, ImageStat
 
+pytestmark = pytest.mark.once
+
 
 def picture(width=800, height=600):
     """Smooth areas, edges and fine texture."""
