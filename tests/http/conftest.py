@@ -77,7 +77,8 @@ def is_left_out(item):
     if offload == OFFLOADS[0]:
         return False
     is_sanitized = "build-" in str(BINARY.parent)
-    return item.get_closest_marker("once") is not None or (is_sanitized and item.path.name not in OF_OFFLOADS)
+    is_once = item.get_closest_marker("once") is not None and item.get_closest_marker("threads") is None
+    return is_once or (is_sanitized and item.path.name not in OF_OFFLOADS)
 
 
 def pytest_collection_modifyitems(config, items):

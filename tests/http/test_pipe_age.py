@@ -16,6 +16,8 @@ from streams import MIB, assert_refused_or_cut, exchange, noise_bytes, noise_pie
 from test_pipe_image import problem
 from wire import request
 
+pytestmark = pytest.mark.once  # beside what is marked `threads`
+
 CHUNK = 65536  # of the payload of an age file; 16 bytes more when it is sealed
 SEALED = CHUNK + 16
 SIZES = (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, MIB - 1, MIB, MIB + 1, 10_000_000)
@@ -156,7 +158,6 @@ def test_armor_with_other_ends_of_line_and_space_around_it_is_read(server, keys)
             assert through(server, "/pipe/decrypt", changed, chunk=chunk) == b"hello"
 
 
-@pytest.mark.once
 def test_a_hundred_megabytes_are_encrypted(server, keys):
     wanted = hashlib.sha256()
     for piece in noise_pieces(HUNDRED_MB):
@@ -173,7 +174,6 @@ def test_a_hundred_megabytes_are_encrypted(server, keys):
     assert age.returncode == 0
 
 
-@pytest.mark.once
 def test_a_hundred_megabytes_are_decrypted(server, keys, tmp_path):
     plain, path = hashlib.sha256(), tmp_path / "large.age"
     with subprocess.Popen(["age", "-r", keys[0].recipient, "-o", path], stdin=subprocess.PIPE) as age:
@@ -237,7 +237,6 @@ def test_damage_before_another_stage_never_ends_in_good_order(server, keys):
 # ---- passphrases
 
 
-@pytest.mark.once
 def test_age_and_the_server_open_what_the_other_encrypted_with_a_passphrase(server, tmp_path):
     passphrase, body = "Gr\u00fc\u00dfe, hunter 2", sample(100_000)
     field = {"Age-Passphrase": passphrase.encode().decode("latin-1")}
@@ -250,14 +249,12 @@ def test_age_and_the_server_open_what_the_other_encrypted_with_a_passphrase(serv
     assert through(server, "/pipe/decrypt", there.read_bytes(), field, chunk=50) == body
 
 
-@pytest.mark.once
 def test_a_wrong_passphrase_or_none_is_422(server):
     data = through(server, "/pipe/encrypt", b"hello", {"Age-Passphrase": "hunter2"})
     problem(server.post("/pipe/decrypt", data, {"Age-Passphrase": "hunter3"}), 422, "no-matching-key")
     problem(server.post("/pipe/decrypt", data), 422, "no-matching-key")
 
 
-@pytest.mark.once
 def test_a_passphrase_for_a_file_with_recipients_does_no_harm(server, keys):
     outcome = exchange(server, "/pipe/decrypt", agefiles.encrypt(b"hello", keys[0]), {"Age-Passphrase": "hunter2"})
     assert outcome.whole and outcome.status in (200, 422)

@@ -10,7 +10,7 @@ from PIL import Image
 from server import SANITIZER
 from wire import chunked, request
 
-pytestmark = pytest.mark.threads
+pytestmark = pytest.mark.once  # beside what is marked `threads`
 
 
 def convert(server, query, body, fields=()):
@@ -33,6 +33,7 @@ def problem(response, status, name):
 # ---- geometry
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize(
     "query, size",
     [
@@ -56,6 +57,7 @@ def test_the_size_is_exactly_what_was_asked_for(server, query, size):
     assert decode(convert(server, query, photo()).body).size == size
 
 
+@pytest.mark.threads
 def test_a_photograph_of_a_camera_comes_back_300_pixels_wide(server):
     response = convert(server, "w=300", noise(2000, 1333))
     assert decode(response.body).size == (300, 200)
@@ -106,6 +108,7 @@ def test_crop_to_the_interesting_part_finds_it(server):
 # ---- formats, colour, metadata
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("fm, media_type, kind", [("jpg", "image/jpeg", "JPEG"), ("png", "image/png", "PNG"), ("webp", "image/webp", "WEBP")])
 def test_fm_chooses_the_format_and_the_media_type(server, fm, media_type, kind):
     response = convert(server, f"w=50&fm={fm}", photo())
@@ -209,6 +212,7 @@ def test_the_answer_carries_what_clients_and_proxies_need(server):
     assert not response.closes
 
 
+@pytest.mark.threads
 def test_server_timing_tells_where_the_time_went(server):
     response = convert(server, "w=300", noise(2000, 1333))
     timing = dict(re.findall(r"(\w+);dur=([0-9.]+)", response["Server-Timing"]))
@@ -266,6 +270,7 @@ def test_a_crop_to_no_size_is_refused(server):
     problem(server.post("/pipe/image?fit=crop", photo()), 400, "bad-parameter")
 
 
+@pytest.mark.threads
 def test_a_wrong_parameter_is_refused_before_the_body_is_read(server):
     with server.connect() as wire:
         wire.send(request("POST", "/pipe/image?wdth=3", {"Expect": "100-continue", "Content-Length": 5_000_000}))
@@ -299,6 +304,7 @@ def test_an_empty_body_is_refused(server):
     assert response.status in (400, 415), response.body
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("keep", [0.3, 0.7, 0.98])
 def test_a_truncated_image_is_422_and_never_half_an_image(server, kind, keep):
@@ -320,6 +326,7 @@ def test_corrupt_bytes_in_the_middle_are_422(server):
     problem(server.post("/pipe/image?w=100", bytes(whole)), 422, "damaged-image")
 
 
+@pytest.mark.threads
 def test_too_many_pixels_are_413_with_the_limit_and_the_value(start):
     server = start("--max-pixels=10000")
     assert server.post("/pipe/image?w=10", blank_png(100, 100)).status == 200
@@ -343,7 +350,6 @@ def test_a_bomb_is_refused_by_its_head_alone(server):
     problem(server.post("/pipe/image?w=10", bytes(bomb)), 413, "too-many-pixels")
 
 
-@pytest.mark.once
 @pytest.mark.skipif(SANITIZER != "", reason="sanitizers keep freed memory")
 def test_memory_that_large_images_needed_is_not_kept_once_for_each_thread(start):
     """libvips computes on a handful of threads in turn; each was left with the most that it had ever held."""
@@ -380,6 +386,7 @@ def test_too_many_frames_are_413(start):
     assert document["limit"]["value"] == 10
 
 
+@pytest.mark.threads
 def test_a_damaged_image_harms_no_other(server):
     """Errors of libvips are one buffer per process: an answer must not carry another's."""
     for _ in range(10):
@@ -390,6 +397,7 @@ def test_a_damaged_image_harms_no_other(server):
 # ---- bodies
 
 
+@pytest.mark.threads
 def test_a_chunked_upload_is_the_same_as_one_with_a_length(server):
     plain = convert(server, "w=100", photo()).body
     with server.connect() as wire:
@@ -399,6 +407,7 @@ def test_a_chunked_upload_is_the_same_as_one_with_a_length(server):
             assert response.status == 200 and response.body == plain
 
 
+@pytest.mark.threads
 def test_an_upload_in_small_pieces_is_the_same(server):
     body = photo()
     with server.connect() as wire:
@@ -409,6 +418,7 @@ def test_an_upload_in_small_pieces_is_the_same(server):
     assert response.status == 200 and decode(response.body).size == (100, 50)
 
 
+@pytest.mark.threads
 def test_many_images_on_one_connection(server):
     with server.connect() as wire:
         for width in range(20, 60, 2):
@@ -416,6 +426,7 @@ def test_many_images_on_one_connection(server):
             assert response.status == 200 and decode(response.body).size[0] == width
 
 
+@pytest.mark.threads
 def test_a_large_upload_is_received_whole(server):
     body = noise(3000, 2500)
     assert len(body) > 6_000_000

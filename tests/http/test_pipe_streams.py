@@ -21,6 +21,8 @@ from streams import (
 from test_pipe_image import problem
 from wire import request
 
+pytestmark = pytest.mark.once  # beside what is marked `threads`
+
 STAGES = ("image", "gzip", "gunzip", "zstd", "unzstd", "encrypt", "decrypt")
 SIZES = (0, 1, 65535, 65536, 65537, MIB - 1, MIB, MIB + 1, 10_000_000)
 CHUNKS = (None, 977, 65537, 1 << 30)  # None: with a length
