@@ -78,6 +78,11 @@ static int run(const struct mr_config *config)
     return config->processes > 1 ? run_cluster(config) : run_process(config, NULL);
 }
 
+static void write_help(FILE *out)
+{
+    mr_options_help(&mr_config_program, out);
+}
+
 int main(int argc, char **argv)
 {
     struct mr_config config;
@@ -86,23 +91,9 @@ int main(int argc, char **argv)
         return command(argc - 1, argv + 1);
     argument_count = argc;
     arguments = argv;
-    int status = 0;
-    switch (mr_config_read(&config, argc, argv, environ, stderr)) {
-    case MR_OPTIONS_RUN:
+    int status = mr_options_answer(mr_config_read(&config, argc, argv, environ, stderr), "millrace", write_help);
+    if (status == MR_OPTIONS_GO_ON)
         status = run(&config);
-        break;
-    case MR_OPTIONS_CHECK:
-        puts("ok");
-        break;
-    case MR_OPTIONS_HELP:
-        mr_options_help(&mr_config_program, stdout);
-        return 0;
-    case MR_OPTIONS_VERSION:
-        puts("millrace " MILLRACE_VERSION);
-        return 0;
-    case MR_OPTIONS_WRONG:
-        return 2;
-    }
     mr_config_free(&config);
     return status;
 }

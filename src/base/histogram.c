@@ -71,6 +71,15 @@ void mr_histogram_read(const struct mr_histogram *histogram, struct mr_histogram
     view->max = MR_MAX(view->max, max);
 }
 
+void mr_histogram_add(struct mr_histogram_view *view, const struct mr_histogram_view *other)
+{
+    for (unsigned cell = 0; cell < MR_HISTOGRAM_CELLS; cell++)
+        view->cells[cell] += other->cells[cell];
+    view->count += other->count;
+    view->sum += other->sum;
+    view->max = MR_MAX(view->max, other->max);
+}
+
 void mr_histogram_since(struct mr_histogram_view *view, const struct mr_histogram_view *earlier)
 {
     unsigned highest = 0;

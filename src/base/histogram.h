@@ -36,6 +36,9 @@ void mr_histogram_record_missed(struct mr_histogram *histogram, uint64_t value, 
 /* Any reader: add the histogram's counts into *view (start with a zeroed one; several histograms may be added). */
 void mr_histogram_read(const struct mr_histogram *histogram, struct mr_histogram_view *view);
 
+/* Add the counts of one reading to another. */
+void mr_histogram_add(struct mr_histogram_view *view, const struct mr_histogram_view *other);
+
 /* What was recorded between two readings of the same histograms: take the earlier one off *view. Its max is then known
  * to its cell's precision. */
 void mr_histogram_since(struct mr_histogram_view *view, const struct mr_histogram_view *earlier);

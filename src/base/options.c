@@ -455,3 +455,23 @@ void mr_options_help(const struct mr_options_program *program, FILE *out)
     fprintf(out, "Also %s_NAME=VALUE in the environment, and name = value in the file. The command line wins.\n",
             program->env_prefix);
 }
+
+int mr_options_answer(enum mr_options_result result, const char *name, void (*help)(FILE *out))
+{
+    switch (result) {
+    case MR_OPTIONS_RUN:
+        return MR_OPTIONS_GO_ON;
+    case MR_OPTIONS_HELP:
+        help(stdout);
+        return 0;
+    case MR_OPTIONS_VERSION:
+        printf("%s %s\n", name, MILLRACE_VERSION);
+        return 0;
+    case MR_OPTIONS_CHECK:
+        puts("ok");
+        return 0;
+    case MR_OPTIONS_WRONG:
+        break;
+    }
+    return 2;
+}

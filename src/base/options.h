@@ -57,4 +57,9 @@ void mr_options_free(const struct mr_options_program *program, void *config);
 /* Write --help: one line an option, with its default. */
 void mr_options_help(const struct mr_options_program *program, FILE *out);
 
+#define MR_OPTIONS_GO_ON (-1)
+/* What a program does with what parse returned: GO_ON for RUN, else the status to exit with, after `help` was called,
+ * or "NAME VERSION" or (--check-config) "ok" was written to standard output. */
+int mr_options_answer(enum mr_options_result result, const char *name, void (*help)(FILE *out));
+
 #endif

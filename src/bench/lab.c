@@ -290,26 +290,18 @@ static int run(struct mr_lab_config *config)
     return err == MR_OK ? 0 : err == MR_EPARAM ? 2 : err == MR_ECANCELLED ? 130 : 1;
 }
 
+static void write_help(FILE *out)
+{
+    mr_options_help(&mr_lab_config_program, out);
+}
+
 int mr_lab_main(int argc, char *const *argv, char *const *environment)
 {
     struct mr_lab_config config = {0};
-    int status = 0;
-    switch (mr_options_parse(&mr_lab_config_program, &config, argc, argv, environment, stderr)) {
-    case MR_OPTIONS_HELP:
-        mr_options_help(&mr_lab_config_program, stdout);
-        break;
-    case MR_OPTIONS_VERSION:
-        puts("millrace-bench " MILLRACE_VERSION);
-        break;
-    case MR_OPTIONS_CHECK:
-        break;
-    case MR_OPTIONS_WRONG:
-        status = 2;
-        break;
-    case MR_OPTIONS_RUN:
+    enum mr_options_result result = mr_options_parse(&mr_lab_config_program, &config, argc, argv, environment, stderr);
+    int status = mr_options_answer(result, "millrace-bench", write_help);
+    if (status == MR_OPTIONS_GO_ON)
         status = run(&config);
-        break;
-    }
     mr_options_free(&mr_lab_config_program, &config);
     return status;
 }

@@ -154,23 +154,10 @@ static int measure(const struct mr_load_arguments *arguments)
 int mr_load_main(int argc, char *const *argv, char *const *environment)
 {
     struct mr_load_arguments arguments = {0};
-    int status = 0;
-    switch (mr_load_arguments_read(&arguments, argc, argv, environment, stderr)) {
-    case MR_OPTIONS_HELP:
-        mr_load_arguments_help(stdout);
-        break;
-    case MR_OPTIONS_VERSION:
-        puts("millrace-bench " MILLRACE_VERSION);
-        break;
-    case MR_OPTIONS_CHECK:
-        break;
-    case MR_OPTIONS_WRONG:
-        status = 2;
-        break;
-    case MR_OPTIONS_RUN:
+    enum mr_options_result result = mr_load_arguments_read(&arguments, argc, argv, environment, stderr);
+    int status = mr_options_answer(result, "millrace-bench", mr_load_arguments_help);
+    if (status == MR_OPTIONS_GO_ON)
         status = measure(&arguments);
-        break;
-    }
     mr_load_arguments_free(&arguments);
     return status;
 }

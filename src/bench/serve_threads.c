@@ -341,7 +341,7 @@ static int start(struct mr_config *config, int argc, char *const *argv, char *co
     return status;
 }
 
-static void write_help(void)
+static void write_help(FILE *out)
 {
     struct mr_options_program program = mr_config_program;
     program.name = "millrace-bench serve-threads";
@@ -349,29 +349,16 @@ static void write_help(void)
                     "blocking I/O, to be measured against it. At most 240 connections. Without effect are --offload,\n"
                     "--workers, --worker-priority, --loops, --processes and --lag-warn: each connection's thread\n"
                     "computes, and only for itself.";
-    mr_options_help(&program, stdout);
+    mr_options_help(&program, out);
 }
 
 int mr_serve_threads_main(int argc, char *const *argv, char *const *environment)
 {
     struct mr_config config;
-    int status = 0;
-    switch (mr_config_read(&config, argc, argv, environment, stderr)) {
-    case MR_OPTIONS_RUN:
+    enum mr_options_result result = mr_config_read(&config, argc, argv, environment, stderr);
+    int status = mr_options_answer(result, "millrace-bench", write_help);
+    if (status == MR_OPTIONS_GO_ON)
         status = start(&config, argc, argv, environment);
-        break;
-    case MR_OPTIONS_CHECK:
-        puts("ok");
-        break;
-    case MR_OPTIONS_HELP:
-        write_help();
-        return 0;
-    case MR_OPTIONS_VERSION:
-        puts("millrace-bench " MILLRACE_VERSION);
-        return 0;
-    case MR_OPTIONS_WRONG:
-        return 2;
-    }
     mr_config_free(&config);
     return status;
 }

@@ -43,12 +43,13 @@ static void push(struct mr_listening *listening, const char *text, size_t len)
 
 /* ---- once a second ---- */
 
-/* The event with `json` in it; owned by the caller (free). */
+/* The event with `json` in it; owned by the caller (free). NULL: no memory. */
 static char *make_event(const struct mr_live *now, const char *json, size_t json_len, size_t *len)
 {
     size_t size = json_len + 64;
     char *text = malloc(size);
-    MR_ASSERT(text != NULL);
+    if (text == NULL)
+        return NULL;
     unsigned long long id = now->wall / MR_NS_PER_MS;
     *len = (size_t)snprintf(text, size, "id: %llu\ndata: %s\n\n", id, json);
     return text;
@@ -58,7 +59,7 @@ static void push_to_all(struct mr_events *events, const char *json, size_t json_
 {
     size_t len;
     char *text = make_event(events->now, json, json_len, &len);
-    for (struct mr_listening *at = events->first; at != NULL; at = at->next)
+    for (struct mr_listening *at = events->first; at != NULL && text != NULL; at = at->next)
         push(at, text, len);
     free(text);
 }

@@ -14,8 +14,8 @@ struct mr_listeners {
 };
 
 /* Open the configured addresses, each for config->loops loops of each process (those of process p are fds[p * loops]
- * and the next), or take the `passed` listening descriptors from 3 on if
- * none is configured. MR_OK, or the fault's detail is for a person; what is open by then is in *out. */
+ * and the next), or take the `passed` listening descriptors from 3 on if none is configured. MR_OK, or the fault's
+ * detail is for a person; what is open by then is in *out. */
 int mr_listeners_open(struct mr_listeners *out, const struct mr_config *config, unsigned passed,
                       struct mr_fault *fault);
 void mr_listeners_close(struct mr_listeners *listeners);

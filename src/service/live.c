@@ -9,12 +9,8 @@ static void add_route(struct mr_live *out, const struct mr_figures_route *route)
     for (int status = 0; status < MR_STATUS_END; status++)
         out->requests[status / 100] += route->by_status[status];
     if (strcmp(route->pattern, MR_EVENTS_PATTERN) == 0)
-        return;
-    for (unsigned cell = 0; cell < MR_HISTOGRAM_CELLS; cell++)
-        out->request_durations.cells[cell] += route->duration.cells[cell];
-    out->request_durations.count += route->duration.count;
-    out->request_durations.sum += route->duration.sum;
-    out->request_durations.max = MR_MAX(out->request_durations.max, route->duration.max);
+        return; /* they last as long as somebody listens */
+    mr_histogram_add(&out->request_durations, &route->duration);
 }
 
 void mr_live_read(struct mr_live *out, const struct mr_service *service)

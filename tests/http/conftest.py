@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from server import BINARY, PROCESSES, Server  # noqa: E402
+from server import BINARY, PROCESSES, Server, starting  # noqa: E402
 
 OFFLOADS = os.environ.get("MILLRACE_OFFLOADS", "workers,libuv,none").split(",")
 
@@ -130,16 +130,5 @@ def server(share):
 @pytest.fixture
 def start(offload):
     """start(option...) starts a server of the test's own."""
-    servers = []
-
-    def start_one(*options, **more):
-        servers.append(Server(offload, *options, **more))
-        return servers[-1]
-
-    yield start_one
-    try:
-        for each in servers:
-            each.assert_drains()
-    finally:
-        for each in servers:
-            each.kill()
+    with starting(offload) as start_one:
+        yield start_one

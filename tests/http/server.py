@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from wire import Wire
@@ -70,6 +71,24 @@ class Metrics:
             for sample, have, value in self.samples
             if sample == name and all(have.get(key) == str(wanted) for key, wanted in labels.items())
         )
+
+
+@contextmanager
+def starting(offload):
+    """A function that starts servers; in the end each must drain."""
+    servers = []
+
+    def start_one(*options, **more):
+        servers.append(Server(offload, *options, **more))
+        return servers[-1]
+
+    try:
+        yield start_one
+        for each in servers:
+            each.assert_drains()
+    finally:
+        for each in servers:
+            each.kill()
 
 
 def words_to_start(offload):
@@ -206,6 +225,13 @@ class Server:
         pids = self.children() or [self.process.pid]
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def is_accepting(self):
+        try:
+            Wire(self.address(), timeout=5).close()
+            return True
+        except ConnectionError:
+            return False
 
     # ---- ending it
 

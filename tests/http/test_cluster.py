@@ -12,7 +12,7 @@ import time
 import pytest
 from images import photo
 from server import BINARY, PATIENCE, environment, wait_for
-from wire import Closed, Wire, request
+from wire import Closed, request
 
 
 def kept(server, count):
@@ -246,14 +246,6 @@ def begin_uploads(server, count):
     return wires
 
 
-def is_accepting(server):
-    try:
-        Wire(server.address(), timeout=5).close()
-        return True
-    except ConnectionError:
-        return False
-
-
 @pytest.mark.threads
 @pytest.mark.parametrize("told", ["the supervisor", "everybody"])
 def test_sigterm_drains_all(start, told):
@@ -264,7 +256,7 @@ def test_sigterm_drains_all(start, told):
     server.signal(signal.SIGTERM)
     for pid in pids:
         os.kill(pid, signal.SIGTERM)
-    wait_for(lambda: not is_accepting(server), "the listeners to be closed")
+    wait_for(lambda: not server.is_accepting(), "the listeners to be closed")
     for wire in wires:
         wire.send(photo()[100:])
         response = wire.receive()
@@ -283,7 +275,7 @@ def test_a_second_sigterm_ends_all_now(start):
     server = start("--processes=2", "--workers=1", "--drain-timeout=60s")
     wires = begin_uploads(server, 4)
     server.signal(signal.SIGTERM)
-    wait_for(lambda: not is_accepting(server), "the drain to begin")
+    wait_for(lambda: not server.is_accepting(), "the drain to begin")
     server.signal(signal.SIGTERM)
     began = time.monotonic()
     assert server.wait() == 1
@@ -315,7 +307,7 @@ def test_without_their_supervisor_the_processes_end(start):
     pids = server.children()
     server.kill()
     wait_for(lambda: not any(is_alive(pid) for pid in pids), "the processes to end")
-    assert not is_accepting(server)
+    assert not server.is_accepting()
 
 
 # ---- start, sockets, signals

@@ -217,20 +217,12 @@ def test_what_is_in_flight_is_finished_before_the_end(start, offload):
         else:
             time.sleep(0.2)
         server.signal(signal.SIGTERM)
-        wait_for(lambda: not is_accepting(server), "the listener to be closed")
+        wait_for(lambda: not server.is_accepting(), "the listener to be closed")
         sending.send(photo()[100:])
         for wire in (running, sending):
             response = wire.receive()
             assert response.status == 200 and response.closes
     assert server.wait() == 0
-
-
-def is_accepting(server):
-    try:
-        Wire(server.address(), timeout=5).close()
-        return True
-    except ConnectionError:
-        return False
 
 
 def test_with_a_drain_delay_readyz_fails_while_requests_are_still_answered(start):
@@ -274,7 +266,7 @@ def test_a_second_sigterm_ends_it_now(start):
         wire.send(request("POST", "/pipe/image?w=30", {"Content-Length": 1000}) + photo()[:1])
         server.wait_for_metric("millrace_requests_in_flight", 2)
         server.signal(signal.SIGTERM)
-        wait_for(lambda: not is_accepting(server), "the drain to begin")
+        wait_for(lambda: not server.is_accepting(), "the drain to begin")
         server.signal(signal.SIGTERM)
         began = time.monotonic()
         assert server.wait() != 0

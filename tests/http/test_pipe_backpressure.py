@@ -18,7 +18,6 @@ from streams import (
     LAST_CHUNK, MIB, Upload, assert_refused_or_cut, chunk_frames, cpu_seconds, cut, exchange, forget_peak, noise_bytes, noise_pieces,
     open_files, peak_bytes, post_pieces, receive_stream, run, sample, through,
 )  # fmt: skip
-from test_lifecycle import is_accepting
 from wire import request
 
 pytestmark = pytest.mark.threads
@@ -505,7 +504,7 @@ def test_a_drain_lets_a_stream_finish(start):
         upload = Upload(wire, frames[:20])
         upload.join(30)
         server.signal(signal.SIGTERM)
-        wait_for(lambda: not is_accepting(server), "the listener to be closed")
+        wait_for(lambda: not server.is_accepting(), "the listener to be closed")
         upload = Upload(wire, [*frames[20:], LAST_CHUNK])
         outcome = receive_stream(wire)
         upload.stop()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from images import slow_job
-from server import BENCH, Server, environment, wait_for
+from server import BENCH, environment, starting, wait_for
 from wire import request
 
 pytestmark = pytest.mark.threads
@@ -14,19 +14,8 @@ pytestmark = pytest.mark.threads
 
 @pytest.fixture
 def start():
-    servers = []
-
-    def start_one(*options):
-        servers.append(Server("threads", *options))
-        return servers[-1]
-
-    yield start_one
-    try:
-        for each in servers:
-            each.assert_drains()
-    finally:
-        for each in servers:
-            each.kill()
+    with starting("threads") as start_one:
+        yield start_one
 
 
 def thread_count(server):

@@ -183,10 +183,15 @@ static void views_add_up(void **state)
 {
     (void)state;
     static struct mr_histogram other;
+    static struct mr_histogram_view first, second;
     mr_histogram_record(&histogram, 5);
     mr_histogram_record(&other, 7000);
     mr_histogram_read(&histogram, &view);
     mr_histogram_read(&other, &view);
+    mr_histogram_read(&histogram, &first);
+    mr_histogram_read(&other, &second);
+    mr_histogram_add(&first, &second);
+    assert_memory_equal(&first, &view, sizeof(view));
     assert_int_equal(view.count, 2);
     assert_int_equal(view.sum, 7005);
     assert_int_equal(view.max, 7000);

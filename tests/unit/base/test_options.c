@@ -331,6 +331,26 @@ static void help_version_and_check_are_told_apart(void **state)
     assert_int_equal(parse(ARGUMENTS("--check-config", "--workers=0", ), NULL), MR_OPTIONS_WRONG);
 }
 
+static unsigned helps;
+
+static void count_help(FILE *out)
+{
+    assert_ptr_equal(out, stdout);
+    helps++;
+}
+
+static void only_a_program_that_runs_goes_on(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_options_answer(MR_OPTIONS_RUN, "millrace", count_help), MR_OPTIONS_GO_ON);
+    assert_int_equal(mr_options_answer(MR_OPTIONS_WRONG, "millrace", count_help), 2);
+    assert_int_equal(mr_options_answer(MR_OPTIONS_CHECK, "millrace", count_help), 0);
+    assert_int_equal(mr_options_answer(MR_OPTIONS_VERSION, "millrace", count_help), 0);
+    assert_int_equal(helps, 0);
+    assert_int_equal(mr_options_answer(MR_OPTIONS_HELP, "millrace", count_help), 0);
+    assert_int_equal(helps, 1);
+}
+
 static void help_has_one_line_an_option_with_its_default(void **state)
 {
     (void)state;
@@ -368,6 +388,7 @@ int main(void)
         option_test(wrong_line_of_the_file_names_itself),
         option_test(too_many_values_are_refused),
         option_test(help_version_and_check_are_told_apart),
+        cmocka_unit_test(only_a_program_that_runs_goes_on),
         option_test(help_has_one_line_an_option_with_its_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

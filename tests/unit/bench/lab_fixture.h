@@ -125,7 +125,17 @@ static void fixture_fill_model(struct mr_lab_result *result, const struct fixtur
         fixture_fill_round(result, &model->rounds[i], from, 1 + 0.02 * ((int)i - 2));
 }
 
-/* To be destroyed by the caller. */
+/* A result with no model yet, of rounds of a second; under load from 100 to 900 ms. */
+static inline struct mr_lab_result *lab_fixture_empty(void)
+{
+    struct mr_lab_result *result = mr_lab_result_create();
+    result->round_ns = 1000 * MR_NS_PER_MS;
+    result->heavy_from_ns = 100 * MR_NS_PER_MS;
+    result->heavy_until_ns = 900 * MR_NS_PER_MS;
+    return result;
+}
+
+/* To be destroyed by the caller, like the one above. */
 static inline struct mr_lab_result *lab_fixture(void)
 {
     struct mr_lab_result *result = mr_lab_result_create();

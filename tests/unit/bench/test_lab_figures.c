@@ -16,10 +16,7 @@ static struct mr_lab_figures *figures;
 static int prepare(void **state)
 {
     (void)state;
-    result = mr_lab_result_create();
-    result->round_ns = 1000 * MS;
-    result->heavy_from_ns = 100 * MS;
-    result->heavy_until_ns = 900 * MS;
+    result = lab_fixture_empty();
     return 0;
 }
 

@@ -1,5 +1,6 @@
 /* The explanation in words: right ratios, ties called ties, and no win hidden that is somebody else's. */
 #include "base/clock.h"
+#include "bench/lab_fixture.h"
 #include "bench/lab_words.h"
 #include <math.h>
 #include <setjmp.h>
@@ -20,10 +21,7 @@ static struct mr_lab_words *words;
 static int prepare(void **state)
 {
     (void)state;
-    result = mr_lab_result_create();
-    result->round_ns = 1000 * MS;
-    result->heavy_from_ns = 100 * MS;
-    result->heavy_until_ns = 900 * MS;
+    result = lab_fixture_empty();
     words = calloc(1, sizeof(*words));
     return 0;
 }

@@ -79,6 +79,7 @@ struct stage_run {
     size_t used;    /* bytes of `in` that are done with */
     size_t offered; /* bytes behind them that have arrived */
     struct outcome *out;
+    size_t room; /* bytes that out->at holds */
 };
 
 static const struct mr_cancel stages_no_cancel;
@@ -86,8 +87,11 @@ static const struct mr_cancel stages_no_cancel;
 static inline void append_out(struct stage_run *run, const struct mr_stage_piece *piece)
 {
     assert_true(piece->out_len <= piece->out_size);
-    run->out->at = realloc(run->out->at, run->out->len + piece->out_len + 1);
-    assert_non_null(run->out->at);
+    if (run->out->len + piece->out_len > run->room) { /* twice as much: a sanitizer's realloc copies all of it */
+        run->room = 2 * (run->out->len + piece->out_len);
+        run->out->at = realloc(run->out->at, run->room);
+        assert_non_null(run->out->at);
+    }
     memcpy(run->out->at + run->out->len, piece->out, piece->out_len);
     run->out->len += piece->out_len;
 }
