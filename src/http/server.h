@@ -10,7 +10,7 @@
 #include "loop/loop.h"
 #include <stddef.h>
 
-#define MR_TURN_BYTES (1u << 20)   /* read or written in one turn by all connections together, about */
+#define MR_TURN_BYTES (512u << 10) /* read or written in one turn by all connections together, about */
 #define MR_SHARE_MAX  (256u << 10) /* of it: of one connection when few are busy */
 #define MR_SHARE_MIN  (16u << 10)  /* and when very many are */
 
