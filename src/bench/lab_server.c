@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* environ */
 #include "bench/lab_server.h"
 #include "base/clock.h"
 #include "base/macros.h"
@@ -26,12 +27,23 @@ static void pause_between_looks(void)
 
 /* ---- starting ---- */
 
+/* What is set for some other server would be measured along, or refused. */
+static void forget_options(void)
+{
+    char **to = environ;
+    for (char **from = environ; *from != NULL; from++)
+        if (strncmp(*from, "MILLRACE_", strlen("MILLRACE_")) != 0)
+            *to++ = *from;
+    *to = NULL;
+}
+
 static void become_server(char *const *words, const char *log)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || dup2(fd, STDERR_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
         _exit(126);
+    forget_options();
     execv(words[0], words);
     dprintf(STDERR_FILENO, "cannot run %s: %s\n", words[0], strerror(errno));
     _exit(127);

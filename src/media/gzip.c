@@ -22,7 +22,7 @@ enum {
     WORK_MEMORY = 700 * 1024 /* of the larger compressor, which is that of libdeflate */
 };
 
-#define PIECE     (128 * MR_KIB)
+#define PIECE     (64 * MR_KIB)
 #define HISTORY   (32 * MR_KIB) /* the window of deflate */
 #define WHOLE_MAX (1 * MR_MIB)
 

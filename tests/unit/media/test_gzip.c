@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { PIECE = 128 * 1024, WHOLE_MAX = 1024 * 1024 };
+enum { PIECE = 64 * 1024, WHOLE_MAX = 1024 * 1024 };
 
 /* zlib alone makes `input` of it again: one member, and nothing behind it. */
 static void assert_is_member_of(struct bytes packed, struct bytes input)
