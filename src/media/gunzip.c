@@ -56,13 +56,6 @@ static void destroy(void *stage)
     free(gunzip);
 }
 
-static int set(void *stage, const struct mr_param_spec *spec, const struct mr_param_value *value,
-               struct mr_fault *fault)
-{
-    (void)stage, (void)spec, (void)value, (void)fault;
-    MR_UNREACHABLE(); /* there is no parameter */
-}
-
 static void sizes(const void *stage, struct mr_stage_sizes *out)
 {
     (void)stage;
@@ -192,7 +185,6 @@ const struct mr_stage_ops mr_stage_gunzip = {
     .kind = MR_STAGE_SEQUENTIAL,
     .params = params,
     .create = create,
-    .set = set,
     .sizes = sizes,
     .work = work,
     .destroy = destroy,

@@ -89,7 +89,7 @@ struct mr_stage_ops {
 
     int (*create)(void **out, const struct mr_stage_env *env, struct mr_fault *fault);
     int (*set)(void *stage, const struct mr_param_spec *spec, const struct mr_param_value *value,
-               struct mr_fault *fault);
+               struct mr_fault *fault);                /* NULL: there is no parameter */
     int (*check)(void *stage, struct mr_fault *fault); /* is it complete? NULL: always */
     void (*sizes)(const void *stage, struct mr_stage_sizes *out);
     int (*open)(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel,
