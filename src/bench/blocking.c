@@ -272,6 +272,14 @@ static void step(struct peer *peer)
     mr_loop_leave(peer->loop, "connection", started);
 }
 
+/* The stages of a stream may hear of the end before their connection does, and fail: their answer is cut all the same.
+ */
+static bool was_cut(const struct peer *peer)
+{
+    bool is_spoilt = mr_connection_is_aborted(peer->connection) && !peer->shut;
+    return peer->was_cut || (is_spoilt && atomic_load(&peer->word->stage) == MR_BLOCKING_CUT);
+}
+
 /* Jobs of requests that were abandoned, and their files on libuv's pool, come back before the loop is another
  * connection's. */
 static void wait_for_rest(struct mr_loop *loop)
@@ -298,10 +306,11 @@ bool mr_blocking_serve(int fd, struct mr_http *http, struct mr_loop *loop, struc
         while (!mr_connection_is_finished(peer.connection))
             step(&peer);
     }
+    bool result = was_cut(&peer);
     mr_connection_leave(peer.connection);
     close_socket(&peer);
     mr_connection_destroy(&peer.connection);
     wait_for_rest(loop);
     mr_loop_release(loop);
-    return peer.was_cut;
+    return result;
 }
