@@ -67,7 +67,7 @@ def test_jobs_of_all_processes_are_counted_and_leave_no_rest(start):
         assert server.post("/pipe/image?w=50", photo()).status == 200
     assert server.metric("millrace_job_run_seconds_count", stage="image") == 20
     assert server.metric("millrace_jobs_total", outcome="done") == 20
-    assert server.unrest() == {}
+    server.assert_at_rest()
 
 
 def test_limits_of_the_whole_server_are_divided(start):
