@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from server import BINARY, PROCESSES, Server, starting  # noqa: E402
+from server import BINARY, PROCESSES, SANITIZER, Server, starting  # noqa: E402
 
 OFFLOADS = os.environ.get("MILLRACE_OFFLOADS", "workers,libuv,none").split(",")
 
@@ -27,8 +27,8 @@ def pytest_configure(config):
         pytest.exit(f"{BINARY} is not there: build it (script/test http does), or set MILLRACE_BINARY", 2)
 
 
-# The sanitizers are slow: under each offload they see what is about the offload, everything else under the first.
-OF_OFFLOADS = ("test_lifecycle.py", "test_overload.py", "test_hostile_clients.py", "test_slow_clients.py", "test_blocked.py")
+# The sanitizers are slow: under the other offloads they see those `threads` tests that are about the offload.
+OF_OFFLOADS = ("test_lifecycle.py", "test_overload.py", "test_hostile_clients.py", "test_slow_clients.py")
 
 
 # What counts workers or loops, fills all queues, uses up a limit that several processes divide, takes descriptors from the one process, or reads
@@ -68,17 +68,22 @@ NOT_WITH_THREADS = {
 }
 
 
+def closest_marker(item):
+    return next((marker.name for marker in item.iter_markers() if marker.name in ("once", "threads")), None)
+
+
 def is_left_out(item):
     if PROCESSES != "1" and (item.originalname in OF_ONE_PROCESS or item.path.name == "test_serve_threads.py"):
         return True
     offload = item.callspec.params.get("offload", OFFLOADS[0]) if getattr(item, "callspec", None) else OFFLOADS[0]
     if offload == "threads" and (item.originalname in NOT_WITH_THREADS or item.path.name == "test_cluster.py"):
         return True
+    marker = closest_marker(item)
+    if SANITIZER == "thread" and (marker != "threads" or offload == "none"):  # which has one thread
+        return True
     if offload == OFFLOADS[0]:
         return False
-    is_sanitized = "build-" in str(BINARY.parent)
-    is_once = item.get_closest_marker("once") is not None and item.get_closest_marker("threads") is None
-    return is_once or (is_sanitized and item.path.name not in OF_OFFLOADS)
+    return marker == "once" or (SANITIZER != "" and not (marker == "threads" and item.path.name in OF_OFFLOADS))
 
 
 def pytest_collection_modifyitems(config, items):

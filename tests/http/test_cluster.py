@@ -14,6 +14,8 @@ from images import photo
 from server import BINARY, PATIENCE, environment, wait_for
 from wire import Closed, request
 
+pytestmark = pytest.mark.once  # beside what is marked `threads`
+
 
 def kept(server, count):
     """`count` connections that are served, by the pid of the process that holds each."""

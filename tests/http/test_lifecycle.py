@@ -100,6 +100,7 @@ def test_check_config_opens_nothing(tmp_path):
     assert "listening on" not in result.stderr
 
 
+@pytest.mark.once
 def test_flags_stand_above_the_environment_and_that_above_the_file(start, offload, tmp_path):
     file = tmp_path / "millrace.conf"
     file.write_text("workers = 3\nmax-pixels = 1000  # few\nlog-format = json\n")
@@ -117,6 +118,7 @@ def test_flags_stand_above_the_environment_and_that_above_the_file(start, offloa
 # ---- listeners
 
 
+@pytest.mark.once
 def test_port_0_prints_the_one_chosen(server):
     assert server.urls[0] == f"http://127.0.0.1:{server.port}" and server.port > 1023
     assert server.get("/healthz").status == 200
@@ -132,6 +134,7 @@ def test_a_port_in_use_is_a_clear_exit(loops):
     assert "listening on" not in result.stderr
 
 
+@pytest.mark.once
 def test_two_servers_never_share_a_port(start):
     first = start("--loops=2")
     result = run(f"--listen=127.0.0.1:{first.port}", "--loops=2")
@@ -144,11 +147,13 @@ def test_an_address_that_others_can_reach_needs_open(address):
     assert_wrong(result, "--open", address)
 
 
+@pytest.mark.once
 def test_open_listens_everywhere(start):
     server = start("--open", "--listen=0.0.0.0:0")
     assert Wire(("127.0.0.1", server.port)).request("GET", "/healthz").status == 200
 
 
+@pytest.mark.once
 def test_several_listeners_answer(start, tmp_path):
     path = tmp_path / "millrace.sock"
     server = start("--listen=127.0.0.1:0", "--listen=localhost:0", f"--listen=unix:{path}")
@@ -159,6 +164,7 @@ def test_several_listeners_answer(start, tmp_path):
             assert wire.request("POST", "/pipe/image?w=30", body=photo()).status == 200
 
 
+@pytest.mark.once
 def test_a_unix_socket_is_removed_at_the_end_and_a_stale_one_replaced(start, tmp_path):
     path = tmp_path / "millrace.sock"
     stale = socket.socket(socket.AF_UNIX)
@@ -316,6 +322,7 @@ def test_a_closed_standard_error_never_kills():
 # ---- systemd
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("abstract", [False, True])
 def test_readiness_and_stopping_are_told_to_systemd(start, tmp_path, abstract):
     path = f"\0millrace-test-{os.getpid()}" if abstract else str(tmp_path / "notify.sock")
@@ -328,6 +335,7 @@ def test_readiness_and_stopping_are_told_to_systemd(start, tmp_path, abstract):
         assert b"STOPPING=1" in notify.recv(1000)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["inet", "unix"])
 @pytest.mark.parametrize("loops", [1, 2])
 def test_sockets_passed_by_systemd_are_used(start, tmp_path, kind, loops):
@@ -346,6 +354,7 @@ def test_sockets_passed_by_systemd_are_used(start, tmp_path, kind, loops):
     assert kind == "inet" or os.path.exists(path), "it is not ours to remove"
 
 
+@pytest.mark.once
 def test_sockets_meant_for_another_process_are_left_alone(start):
     server = start(env={"LISTEN_PID": "1", "LISTEN_FDS": "1"})
     assert server.get("/healthz").status == 200
