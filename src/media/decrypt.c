@@ -1,11 +1,12 @@
-/* DESIGN: as in encrypt.c: the stage lies in guarded memory and is read-only from the end of open() on. What was only
- * needed to find the file key is wiped there. */
+/* DESIGN: as in encrypt.c: the stage lies in guarded memory and is only read from open() on. What was only needed to
+ * find the file key is wiped there. */
 #include "base/assert.h"
 #include "base/macros.h"
 #include "media/age.h"
 #include "media/age_armor.h"
 #include "media/age_stream.h"
 #include "media/age_wrap.h"
+#include "media/secret.h"
 #include <sodium.h>
 
 _Static_assert(MR_AGE_HEADER_MAX + MR_AGE_NONCE <= MR_AGE_PIECE_CHUNKS * MR_AGE_SEALED,
@@ -25,9 +26,8 @@ static const struct mr_param_spec params[] = {{.name = NULL}};
 static void destroy(void *self)
 {
     struct decrypt *stage = self;
-    sodium_mprotect_readwrite(stage);
     mr_age_keys_free(&stage->sent);
-    sodium_free(stage); /* wipes */
+    mr_secret_give_back(stage, sizeof(*stage));
 }
 
 static int take_identity(struct decrypt *stage, struct mr_slice text, struct mr_fault *fault)
@@ -42,10 +42,9 @@ static int take_identity(struct decrypt *stage, struct mr_slice text, struct mr_
 
 static int create(void **out, const struct mr_stage_env *env, struct mr_fault *fault)
 {
-    struct decrypt *stage = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*stage));
+    struct decrypt *stage = mr_secret_take(sizeof(*stage));
     if (stage == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    sodium_memzero(stage, sizeof(*stage));
     stage->budget = env->budget;
     stage->held = env->identities;
     stage->chunks = env->large_pieces ? MR_AGE_LARGE_CHUNKS : MR_AGE_PIECE_CHUNKS;
@@ -128,7 +127,6 @@ static void forget_keys(struct decrypt *stage)
 {
     mr_age_keys_free(&stage->sent);
     sodium_memzero(&stage->passphrase, sizeof(stage->passphrase));
-    sodium_mprotect_readonly(stage);
 }
 
 static int open_stage(void *self, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault)

@@ -1,10 +1,10 @@
-/* DESIGN: the stage lies in guarded memory, which open() makes read-only when it is done: from then on many work() of
- * it run at once, and none can change what the others see. */
+/* DESIGN: the stage lies in guarded memory. From open() on it is only read: many work() of it run at once. */
 #include "base/assert.h"
 #include "base/macros.h"
 #include "media/age.h"
 #include "media/age_stream.h"
 #include "media/age_wrap.h"
+#include "media/secret.h"
 #include <sodium.h>
 
 enum {
@@ -38,15 +38,14 @@ _Static_assert(MR_AGE_RECIPIENTS_MAX == 32, "as the text says");
 
 static int create(void **out, const struct mr_stage_env *env, struct mr_fault *fault)
 {
-    struct encrypt *stage = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*stage));
+    struct encrypt *stage = mr_secret_take(sizeof(*stage));
     if (stage == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    sodium_memzero(stage, sizeof(*stage));
     stage->budget = env->budget;
     stage->chunks = env->large_pieces ? MR_AGE_LARGE_CHUNKS : MR_AGE_PIECE_CHUNKS;
     int err = mr_age_passphrase_set(&stage->passphrase, env->passphrase, fault);
     if (err != MR_OK)
-        sodium_free(stage);
+        mr_secret_give_back(stage, sizeof(*stage));
     else
         *out = stage;
     return err;
@@ -54,7 +53,7 @@ static int create(void **out, const struct mr_stage_env *env, struct mr_fault *f
 
 static void destroy(void *stage)
 {
-    sodium_free(stage); /* wipes */
+    mr_secret_give_back(stage, sizeof(struct encrypt));
 }
 
 static int set_recipient(struct encrypt *stage, struct mr_slice text, struct mr_fault *fault)
@@ -139,7 +138,6 @@ static int open_stage(void *self, struct mr_stage_piece *piece, const struct mr_
     }
     sodium_memzero(file_key, sizeof(file_key));
     sodium_memzero(&stage->passphrase, sizeof(stage->passphrase));
-    sodium_mprotect_readonly(stage);
     return err;
 }
 
