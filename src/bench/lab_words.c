@@ -223,8 +223,22 @@ static void note_few(const struct writer *writer, const struct mr_lab_model *mod
     }
 }
 
+/* Why each round is invalid, if it is one reason for several of them; else NULL. */
+static const char *common_reason(const struct mr_lab_model *model)
+{
+    const char *first = model->rounds[0].invalid;
+    for (unsigned i = 1; i < model->round_count; i++)
+        if (strcmp(model->rounds[i].invalid, first) != 0)
+            return NULL;
+    return model->round_count > 1 && first[0] != '\0' ? first : NULL;
+}
+
 static void note_rounds(const struct writer *writer, const struct mr_lab_model *model)
 {
+    const char *common = common_reason(model);
+    if (common != NULL)
+        say(writer->words, "note", NAN, "Each round of %s is invalid, though the figures hold it: %s.", model->name,
+            common);
     for (unsigned i = 0; i < model->round_count; i++) {
         const struct mr_lab_round *round = &model->rounds[i];
         if (!round->is_measured)
@@ -233,7 +247,7 @@ static void note_rounds(const struct writer *writer, const struct mr_lab_model *
         else if (round->failure[0] != '\0')
             say(writer->words, "note", NAN, "Round %u of %s was measured, but: %s.", i + 1, model->name,
                 round->failure);
-        if (round->invalid[0] != '\0')
+        if (round->invalid[0] != '\0' && common == NULL)
             say(writer->words, "note", NAN, "Round %u of %s is invalid, though the figures hold it: %s.", i + 1,
                 model->name, round->invalid);
     }

@@ -178,6 +178,26 @@ static void doubtful_rounds_are_named(void **state)
                 "certain.");
 }
 
+static void what_is_wrong_with_each_round_of_a_model_is_said_once(void **state)
+{
+    (void)state;
+    struct mr_lab_model *model = mr_lab_result_add(result, "threads", 2);
+    for (unsigned i = 0; i < 2; i++) {
+        model->rounds[i].is_measured = true;
+        snprintf(model->rounds[i].invalid, sizeof(model->rounds[i].invalid), "light: the generator sent too late");
+    }
+    find_words();
+    assert_said("note", "Each round of threads is invalid, though the figures hold it: light: the generator sent too "
+                        "late.");
+    assert_unsaid("Round 1");
+
+    snprintf(model->rounds[1].invalid, sizeof(model->rounds[1].invalid), "light: something else");
+    find_words();
+    assert_said("note",
+                "Round 1 of threads is invalid, though the figures hold it: light: the generator sent too late.");
+    assert_said("note", "Round 2 of threads is invalid, though the figures hold it: light: something else.");
+}
+
 static void a_rate_of_few_answers_is_called_rough(void **state)
 {
     (void)state;
@@ -211,6 +231,7 @@ int main(void)
         test(percentiles_that_nobody_knows_are_not_named),
         test(a_model_that_met_less_load_wins_nothing),
         test(doubtful_rounds_are_named),
+        test(what_is_wrong_with_each_round_of_a_model_is_said_once),
         test(a_rate_of_few_answers_is_called_rough),
         test(notes_beyond_the_bound_are_counted_out),
     };
