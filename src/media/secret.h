@@ -1,7 +1,7 @@
 /* secret.h -- private to media: memory for the secrets of a stage. It is kept from swap and from core files, lies
  * between guard pages (sodium_malloc()), and holds zeros when it is taken and after it was given back.
  *
- * A block costs seven system calls to make and to free, which stop all threads of the process for a moment: a fifth of
+ * A block costs eleven system calls to make and to free, which stop all threads of the process for a moment: a fifth of
  * what encrypting a small body costs. So some are kept for whoever comes next. Any thread; never waits. */
 #ifndef MR_MEDIA_SECRET_H
 #define MR_MEDIA_SECRET_H
