@@ -273,7 +273,7 @@ int main(int argument_count, char **arguments)
         {"shutdown-endless-job", close_ends_endless_jobs, check, 3, false},
         {"shutdown-two-jobs", close_while_jobs_run, check, 3, false},
         {"offload-two-workers", two_workers, check, 2, false},
-        {"offload-heavy-jobs", heavy_jobs, check, 1, false}, /* two: within the next one */
+        {"offload-heavy-jobs", heavy_jobs, check, 2, false},
         {"offload-heavy-job-left", heavy_job_left, check, 2, false},
     };
     return explore_main(scenarios, MR_ARRAY_SIZE(scenarios), argument_count, arguments);
