@@ -27,7 +27,7 @@ def pytest_configure(config):
         pytest.exit(f"{BINARY} is not there: build it (script/test http does), or set MILLRACE_BINARY", 2)
 
 
-# The sanitizers are slow: under the other offloads they see those `threads` tests that are about the offload.
+# The sanitizers are slow: under the other offloads they see those `threads` tests that are about the offload, and what holds the loop.
 OF_OFFLOADS = ("test_lifecycle.py", "test_overload.py", "test_hostile_clients.py", "test_slow_clients.py")
 
 
@@ -72,6 +72,10 @@ def closest_marker(item):
     return next((marker.name for marker in item.iter_markers() if marker.name in ("once", "threads")), None)
 
 
+def is_about_offload(item):
+    return item.path.name == "test_blocked.py" or (closest_marker(item) == "threads" and item.path.name in OF_OFFLOADS)
+
+
 def is_left_out(item):
     if PROCESSES != "1" and (item.originalname in OF_ONE_PROCESS or item.path.name == "test_serve_threads.py"):
         return True
@@ -83,7 +87,7 @@ def is_left_out(item):
         return True
     if offload == OFFLOADS[0]:
         return False
-    return marker == "once" or (SANITIZER != "" and not (marker == "threads" and item.path.name in OF_OFFLOADS))
+    return marker == "once" or (SANITIZER != "" and not is_about_offload(item))
 
 
 def pytest_collection_modifyitems(config, items):
