@@ -27,7 +27,7 @@ static void destroy(void *self)
 {
     struct decrypt *stage = self;
     mr_age_keys_free(&stage->sent);
-    mr_secret_give_back(stage, sizeof(*stage));
+    mr_secret_give_back(stage); /* wipes */
 }
 
 static int take_identity(struct decrypt *stage, struct mr_slice text, struct mr_fault *fault)

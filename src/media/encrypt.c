@@ -45,7 +45,7 @@ static int create(void **out, const struct mr_stage_env *env, struct mr_fault *f
     stage->chunks = env->large_pieces ? MR_AGE_LARGE_CHUNKS : MR_AGE_PIECE_CHUNKS;
     int err = mr_age_passphrase_set(&stage->passphrase, env->passphrase, fault);
     if (err != MR_OK)
-        mr_secret_give_back(stage, sizeof(*stage));
+        mr_secret_give_back(stage);
     else
         *out = stage;
     return err;
@@ -53,7 +53,7 @@ static int create(void **out, const struct mr_stage_env *env, struct mr_fault *f
 
 static void destroy(void *stage)
 {
-    mr_secret_give_back(stage, sizeof(struct encrypt));
+    mr_secret_give_back(stage); /* wipes */
 }
 
 static int set_recipient(struct encrypt *stage, struct mr_slice text, struct mr_fault *fault)

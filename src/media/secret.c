@@ -34,9 +34,9 @@ void *mr_secret_take(size_t size)
     return block != NULL ? block : make();
 }
 
-void mr_secret_give_back(void *secret, size_t size)
+void mr_secret_give_back(void *secret)
 {
-    sodium_memzero(secret, size);
+    sodium_memzero(secret, MR_SECRET_MAX);
     for (int i = 0; i < SPARE_MAX; i++) {
         void *nothing = NULL;
         if (atomic_compare_exchange_strong_explicit(&spare[i], &nothing, secret, memory_order_release,

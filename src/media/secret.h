@@ -8,12 +8,12 @@
 
 #include <stddef.h>
 
-enum { MR_SECRET_MAX = 3 * 1024 }; /* bytes of a block, at most: with sodium_malloc()'s canary, they fill one page */
+enum { MR_SECRET_MAX = 3 * 1024 }; /* bytes of a block: with sodium_malloc()'s canary it fits in one page */
 
-/* `size` bytes, all zero; NULL: there is no memory. Whoever has it gives it back. */
+/* `size` bytes, MR_SECRET_MAX at most, all zero; NULL: there is no memory. Whoever has it gives it back. */
 void *mr_secret_take(size_t size);
 
-/* Wipe it. `size`: as it was taken. */
-void mr_secret_give_back(void *secret, size_t size);
+/* Wipe it, all of it, and keep or free it. */
+void mr_secret_give_back(void *secret);
 
 #endif
