@@ -226,6 +226,10 @@ class Server:
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids)
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    def page_faults(self):
+        pids = self.children() or [self.process.pid]
+        return sum(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7]) for pid in pids)
+
     def is_accepting(self):
         try:
             Wire(self.address(), timeout=5).close()

@@ -9,6 +9,7 @@ import random
 import signal
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import agefiles
 import pytest
@@ -376,6 +377,29 @@ def test_a_long_stream_costs_no_more_memory_than_a_short_one(start, key, stages)
         outcome = exchange(server, target, noise_pieces(LARGE), size=LARGE, take=lambda piece: None)
     assert outcome.status == 200 and outcome.whole
     assert_small(server, before)
+
+
+@pytest.mark.once
+@pytest.mark.skipif(SANITIZER != "", reason="sanitizers have an allocator of their own")
+def test_memory_of_pieces_is_kept_for_the_next_request(start, key):
+    """Given back to the kernel after each request, it would be faulted in anew: a hundred times and more for each."""
+    server = start("--workers=2")
+    body = bytes(MIB)
+
+    def post_ten(wire):
+        with wire:
+            for _ in range(10):
+                assert wire.request("POST", f"/pipe/encrypt?recipient={key.recipient}", body=body).status == 200
+
+    def post_eighty():
+        before = server.page_faults()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(post_ten, [server.connect() for _ in range(8)]))
+        return server.page_faults() - before
+
+    post_eighty()
+    faults = min(post_eighty() for _ in range(2)) / 80
+    assert faults < 20, f"{faults} page faults a request"
 
 
 def test_forty_streams_at_once_stay_within_the_budget_or_are_refused(start):
