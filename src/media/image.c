@@ -24,11 +24,9 @@ void mr_run_advance(struct mr_run *run, VipsImage *next)
 int mr_run_fail(struct mr_run *run)
 {
     vips_error_clear();
-    enum mr_error stopped = run->stopped;
-    if (stopped != MR_OK) {
-        mr_fault_set(run->fault, stopped, NULL);
-        return stopped;
-    }
+    int stopped = atomic_load_explicit(&run->stopped, memory_order_relaxed);
+    if (stopped != MR_OK)
+        return mr_fault_set(run->fault, stopped, NULL);
     mr_fault_set(run->fault, MR_EDAMAGED, "The compressed data cannot be decoded.");
     return MR_EDAMAGED;
 }
@@ -41,20 +39,27 @@ int mr_run_step(struct mr_run *run, int failed, VipsImage *next)
     return MR_OK;
 }
 
+bool mr_run_is_stopped(struct mr_run *run)
+{
+    /* Relaxed: the mark carries no data. */
+    if (atomic_load_explicit(&run->stopped, memory_order_relaxed) != MR_OK)
+        return true;
+    int err = run->cancel == NULL ? MR_OK : mr_cancel_check(run->cancel);
+    if (err != MR_OK)
+        atomic_store_explicit(&run->stopped, err, memory_order_relaxed);
+    return err != MR_OK;
+}
+
 static int check_cancel(struct mr_run *run)
 {
-    enum mr_error err = run->cancel == NULL ? MR_OK : mr_cancel_check(run->cancel);
-    return err == MR_OK ? MR_OK : mr_fault_set(run->fault, err, "%s", "");
+    return mr_run_is_stopped(run) ? mr_run_fail(run) : MR_OK;
 }
 
 /* Called by libvips on the job's own thread after each strip. A killed image fails the next request for its pixels. */
 static void on_progress(VipsImage *image, VipsProgress *progress, void *data)
 {
     (void)progress;
-    struct mr_run *run = data;
-    if (run->stopped == MR_OK)
-        run->stopped = mr_cancel_check(run->cancel);
-    if (run->stopped != MR_OK)
+    if (mr_run_is_stopped(data))
         vips_image_set_kill(image, TRUE);
 }
 
@@ -202,6 +207,8 @@ int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, co
     if (run.image != NULL)
         g_object_unref(run.image); /* the decoder ends here, and tells its warnings */
     free(run.input_owned);
+    if (err == MR_OK && atomic_load_explicit(&run.stopped, memory_order_relaxed) != MR_OK)
+        err = mr_run_fail(&run); /* a codec that passed over a read that failed */
     /* libvips reads a JPEG's head twice, and so warns twice of stray bytes in it, which are harmless. */
     if (err == MR_OK && mr_image_take_jpeg_warnings() > 2 * (uint64_t)run.scan.strays)
         err = mr_fault_set(fault, MR_EDAMAGED, "The compressed data is corrupt.");

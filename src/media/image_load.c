@@ -1,5 +1,6 @@
 /* DESIGN: libvips never guesses what the bytes are: the loader of the format that our own scan found is called by name,
  * and all others are blocked (image_setup.c). */
+#include "media/image_io.h"
 #include "media/image_run.h"
 #include "media/png_strip.h"
 
@@ -9,30 +10,54 @@
  * libvips' PNG loader ignore checksums (8.14). */
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
 
-static int call_loader(struct mr_run *run)
+/* WebP and GIF want the whole input at once: reading it through a source would copy it and stop nothing. libheif ends
+ * the process when a read fails (an assert in 1.15). */
+static int load_from_buffer(struct mr_run *run)
 {
     void *bytes = (void *)run->input.at; /* not written to: libvips' prototype lacks the const */
     size_t len = run->input.len;
     int page = run->ops->frame > 0 ? run->ops->frame - 1 : 0;
     int pages = (int)run->plan.frames;
     switch (run->scan.info.format) {
-    case MR_IMAGE_JPEG:
-        return vips_jpegload_buffer(bytes, len, &run->image, "shrink", (int)run->plan.shrink, COMMON);
-    case MR_IMAGE_PNG:
-        return vips_pngload_buffer(bytes, len, &run->image, COMMON);
     case MR_IMAGE_WEBP:
         return vips_webpload_buffer(bytes, len, &run->image, "scale", run->plan.scale, "page", page, "n", pages,
                                     COMMON);
     case MR_IMAGE_GIF:
         return vips_gifload_buffer(bytes, len, &run->image, "page", page, "n", pages, COMMON);
-    case MR_IMAGE_TIFF:
-        return vips_tiffload_buffer(bytes, len, &run->image, "page", page, COMMON);
     case MR_IMAGE_HEIF:
     case MR_IMAGE_AVIF:
         return vips_heifload_buffer(bytes, len, &run->image, COMMON);
     default:
         MR_UNREACHABLE();
     }
+}
+
+static int load_from_source(struct mr_run *run, VipsSource *source)
+{
+    int page = run->ops->frame > 0 ? run->ops->frame - 1 : 0;
+    switch (run->scan.info.format) {
+    case MR_IMAGE_JPEG:
+        return vips_jpegload_source(source, &run->image, "shrink", (int)run->plan.shrink, COMMON);
+    case MR_IMAGE_PNG:
+        return vips_pngload_source(source, &run->image, COMMON);
+    case MR_IMAGE_TIFF:
+        return vips_tiffload_source(source, &run->image, "page", page, COMMON);
+    default:
+        MR_UNREACHABLE();
+    }
+}
+
+static int call_loader(struct mr_run *run)
+{
+    enum mr_image_format format = run->scan.info.format;
+    if (format != MR_IMAGE_JPEG && format != MR_IMAGE_PNG && format != MR_IMAGE_TIFF)
+        return load_from_buffer(run);
+    VipsSource *source = mr_image_source_create(run);
+    if (source == NULL)
+        return -1;
+    int failed = load_from_source(run, source);
+    g_object_unref(source); /* the image keeps it */
+    return failed;
 }
 
 /* Is `loaded` what is left of `stored` pixels, decoded at 1/shrink? Decoders round either way. */

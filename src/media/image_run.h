@@ -18,10 +18,10 @@ struct mr_run {
     void *input_owned; /* the memory of an input that had to be changed, or NULL */
     struct mr_scan scan;
     struct mr_plan plan;
-    VipsImage *image;      /* the end of the pipeline so far; owned */
-    enum mr_error stopped; /* why the pipeline was killed, or MR_OK */
-    bool in_memory;        /* image's pixels are computed and can be read in any order */
-    VipsRect trim;         /* what `trim` leaves; width 0: not known yet */
+    VipsImage *image;   /* the end of the pipeline so far; owned */
+    atomic_int stopped; /* why the run is to stop, or MR_OK. libvips may read on a thread of its own */
+    bool in_memory;     /* image's pixels are computed and can be read in any order */
+    VipsRect trim;      /* what `trim` leaves; width 0: not known yet */
 };
 
 /* The next step's image takes the place of the last one's, which the pipeline itself keeps alive. */
@@ -32,6 +32,8 @@ int mr_run_fail(struct mr_run *run);
 int mr_run_step(struct mr_run *run, int failed, VipsImage *next);
 /* Compute the pixels now, for steps that read them in another order than from top to bottom. */
 int mr_run_to_memory(struct mr_run *run);
+/* Is the run to stop? Once it is, it stays so. On any thread of the run. */
+bool mr_run_is_stopped(struct mr_run *run);
 /* Everything that is computed from run->image from here on looks at the cancel mark. */
 void mr_run_watch(struct mr_run *run);
 
