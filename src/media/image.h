@@ -116,6 +116,11 @@ size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t 
 struct mr_image_limits {
     uint64_t pixels; /* width x height x frames, of the input and of the output */
     uint32_t frames;
+    /* Or NULL: called on the run's thread whenever its sizes were planned, also when a step changed them, with the
+     * bytes that the run needs in all, before it uses them. An error that it returns, with the fault filled, ends the
+     * run. */
+    int (*reserve)(void *context, uint64_t bytes, struct mr_fault *fault);
+    void *context; /* of reserve */
 };
 
 /* What the container says, read without decoding a pixel. */
@@ -150,7 +155,7 @@ struct mr_image_result {
 
 /* Do it. CPU work: on a worker. Stops at cancel's mark (MR_ECANCELLED) or time (MR_ETIME). Faults: MR_ENOTIMAGE (415),
  * MR_EDAMAGED (422: truncated or corrupt, also half an image), MR_EPIXELS, MR_EFRAMES (413, limit and value),
- * MR_EDIMENSION, MR_ETIME, MR_ECANCELLED, MR_EINTERNAL. */
+ * MR_EDIMENSION, MR_ETIME, MR_ECANCELLED, MR_EINTERNAL, and what limits->reserve returns. */
 int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
                  const struct mr_image_limits *limits, const struct mr_cancel *cancel, struct mr_fault *fault);
 void mr_image_result_free(struct mr_image_result *result);

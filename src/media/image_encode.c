@@ -1,4 +1,6 @@
 /* DESIGN: what leaves the stage. Metadata is dropped from the image itself and is not left to the encoders alone. */
+#include "media/effort.h"
+#include "media/image_io.h"
 #include "media/image_run.h"
 #include "media/webp_strip.h"
 
@@ -45,49 +47,48 @@ int mr_run_drop_metadata(struct mr_run *run)
     return MR_OK;
 }
 
-/* 0..9 spread over lowest..highest. */
-static int effort_in(const struct mr_image_ops *ops, int lowest, int highest, int unset)
-{
-    return ops->effort < 0 ? unset : lowest + (ops->effort * (highest - lowest) + 4) / 9;
-}
-
-int mr_run_encode(struct mr_run *run, void **bytes, size_t *len)
+static int call_saver(struct mr_run *run, VipsTarget *target)
 {
     const struct mr_image_ops *ops = run->ops;
     VipsImage *image = run->image;
     int quality = ops->quality;
     gboolean strip = ops->strip;
-    int failed = 0;
+    int level = mr_effort_level(run->plan.format, ops);
     switch (run->plan.format) {
     case MR_IMAGE_JPEG:
-        failed = vips_jpegsave_buffer(image, bytes, len, "Q", quality, "optimize_coding", TRUE, "interlace",
-                                      ops->interlace, "strip", strip, NULL);
-        break;
+        return vips_jpegsave_target(image, target, "Q", quality, "optimize_coding", TRUE, "interlace", ops->interlace,
+                                    "strip", strip, NULL);
     case MR_IMAGE_PNG:
-        failed = vips_pngsave_buffer(image, bytes, len, "compression", effort_in(ops, 1, 9, 6), "interlace",
-                                     ops->interlace, "strip", strip, NULL);
-        break;
+        return vips_pngsave_target(image, target, "compression", level, "interlace", ops->interlace, "strip", strip,
+                                   NULL);
     case MR_IMAGE_WEBP:
-        failed = vips_webpsave_buffer(image, bytes, len, "Q", quality, "lossless", ops->lossless, "effort",
-                                      effort_in(ops, 0, 6, 4), "strip", strip, NULL);
-        if (!failed && strip)
-            *len = mr_webp_strip(*bytes, *len);
-        break;
+        return vips_webpsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
+                                    strip, NULL);
     case MR_IMAGE_AVIF: /* lossless alone would still halve the colours' resolution */
-        failed = vips_heifsave_buffer(image, bytes, len, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", quality,
-                                      "bitdepth", 8, "lossless", ops->lossless, "subsample_mode",
-                                      ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO,
-                                      "effort", effort_in(ops, 0, 6, 2), "strip", strip, NULL);
-        break;
+        return vips_heifsave_target(image, target, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", quality,
+                                    "bitdepth", 8, "lossless", ops->lossless, "subsample_mode",
+                                    ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO, "effort",
+                                    level, "strip", strip, NULL);
     case MR_IMAGE_GIF:
-        failed = vips_gifsave_buffer(image, bytes, len, "effort", effort_in(ops, 1, 10, 4), "strip", strip, NULL);
-        break;
+        return vips_gifsave_target(image, target, "effort", level, "strip", strip, NULL);
     case MR_IMAGE_TIFF:
-        failed = vips_tiffsave_buffer(image, bytes, len, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE,
-                                      "predictor", VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "strip", strip, NULL);
-        break;
+        return vips_tiffsave_target(image, target, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor",
+                                    VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "strip", strip, NULL);
     default:
         MR_UNREACHABLE();
     }
-    return failed ? mr_run_fail(run) : MR_OK;
+}
+
+int mr_run_encode(struct mr_run *run, void **bytes, size_t *len)
+{
+    VipsTarget *target = mr_image_target_create(run);
+    int failed = target == NULL || call_saver(run, target) != 0;
+    if (!failed)
+        *bytes = mr_image_target_take(target, len);
+    VIPS_UNREF(target);
+    if (failed)
+        return mr_run_fail(run);
+    if (run->plan.format == MR_IMAGE_WEBP && run->ops->strip)
+        *len = mr_webp_strip(*bytes, *len);
+    return MR_OK;
 }

@@ -115,20 +115,8 @@ int mr_run_cut_first(struct mr_run *run)
     }
     if (err != MR_OK)
         return err;
-    struct mr_image_ops rest = *ops;
-    rest.rect_width = 0;
-    rest.trim = false;
-    rest.orient = 1;
-    rest.format = run->plan.format;
-    struct mr_image_info info = run->scan.info;
-    info.width = (uint32_t)run->image->Xsize;
-    info.height = (uint32_t)run->image->Ysize;
-    info.format = MR_IMAGE_PNG; /* which no decoder shrinks */
-    uint32_t frames = run->plan.frames;
-    err = mr_plan_make(&run->plan, &rest, &info, run->limits, run->fault);
-    run->plan.cut_first = true;
-    run->plan.frames = frames;
-    return err;
+    return mr_plan_after_cut(&run->plan, ops, &run->scan.info, (uint32_t)run->image->Xsize, (uint32_t)run->image->Ysize,
+                             run->limits, run->fault);
 }
 
 int mr_run_resize(struct mr_run *run)

@@ -69,27 +69,32 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
     return pixels;
 }
 
+uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    uint64_t bands = MR_MAX(info->bands, 3);
+    uint64_t stored = (uint64_t)info->width * info->height;
+    uint64_t decoded = stored / ((uint64_t)plan->shrink * plan->shrink);
+    if (plan->scale < 1)
+        decoded = (uint64_t)((double)stored * plan->scale * plan->scale);
+    uint64_t resized = (uint64_t)plan->width * plan->height;
+    uint64_t out = MR_MAX(plan->final_width * plan->final_height, (uint64_t)plan->out_width * plan->out_height);
+
+    uint64_t bytes = BASE + decoded * decoder_bytes(info);
+    if (info->format == MR_IMAGE_JPEG && info->whole)
+        bytes += stored * 2 * info->bands;
+    uint64_t width = (uint64_t)(info->width * plan->scale / plan->shrink) + 1;
+    bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
+    if (plan->frames > 1) /* the whole strip, before and after */
+        bytes += plan->frames * (stored + out) * 4;
+    bytes += copies(ops, plan, decoded, resized, out) * bands;
+    return bytes + plan->frames * out * encoder_bytes(plan->format, ops, bands);
+}
+
 uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops)
 {
     const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
     struct mr_plan plan;
     if (info->width == 0 || info->height == 0 || mr_plan_make(&plan, ops, info, &none, NULL) != MR_OK)
         return BASE; /* it will be refused */
-    uint64_t bands = MR_MAX(info->bands, 3);
-    uint64_t stored = (uint64_t)info->width * info->height;
-    uint64_t decoded = stored / ((uint64_t)plan.shrink * plan.shrink);
-    if (plan.scale < 1)
-        decoded = (uint64_t)((double)stored * plan.scale * plan.scale);
-    uint64_t resized = (uint64_t)plan.width * plan.height;
-    uint64_t out = MR_MAX(plan.final_width * plan.final_height, (uint64_t)plan.out_width * plan.out_height);
-
-    uint64_t bytes = BASE + decoded * decoder_bytes(info);
-    if (info->format == MR_IMAGE_JPEG && info->whole)
-        bytes += stored * 2 * info->bands;
-    uint64_t width = (uint64_t)(info->width * plan.scale / plan.shrink) + 1;
-    bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
-    if (plan.frames > 1) /* the whole strip, before and after */
-        bytes += plan.frames * (stored + out) * 4;
-    bytes += copies(ops, &plan, decoded, resized, out) * bands;
-    return bytes + plan.frames * out * encoder_bytes(plan.format, ops, bands);
+    return mr_plan_memory(&plan, ops, info);
 }

@@ -22,13 +22,13 @@
 static const struct {
     const char *name, *loader, *load_operation, *save_operation;
 } formats[] = {
-    {"jpg", "VipsForeignLoadJpeg", "jpegload_buffer", "jpegsave_buffer"},
-    {"png", "VipsForeignLoadPng", "pngload_buffer", "pngsave_buffer"},
-    {"webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_buffer"},
-    {"gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_buffer"},
-    {"avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_buffer"},
+    {"jpg", "VipsForeignLoadJpeg", "jpegload_source", "jpegsave_target"},
+    {"png", "VipsForeignLoadPng", "pngload_source", "pngsave_target"},
+    {"webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_target"},
+    {"gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_target"},
+    {"avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_target"},
     {"heif", "VipsForeignLoadHeif", "heifload_buffer", NULL},
-    {"tiff", "VipsForeignLoadTiff", "tiffload_buffer", "tiffsave_buffer"},
+    {"tiff", "VipsForeignLoadTiff", "tiffload_source", "tiffsave_target"},
 };
 
 static char readable[64], writable[64], version[32];

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/macros.h"
+#include "media/effort.h"
 
 #include <math.h>
 
@@ -105,16 +106,17 @@ static uint32_t side_max(enum mr_image_format format)
     }
 }
 
-/* An AVIF cannot be interrupted while it is encoded, at some 0.2 s a megapixel with the least effort and 3 s with the
- * most: what that could keep a worker from is bounded here. */
-static uint64_t avif_pixels_max(const struct mr_image_ops *ops)
+/* What an encoder that nothing stops may be given, frame by frame. Areas that were added may be transparent. */
+static int check_effort(const struct mr_plan *plan, const struct mr_image_ops *ops, bool alpha, struct mr_fault *fault)
 {
-    int32_t effort = ops->lossless ? 9 : ops->effort;
-    return effort > 6 ? 4000000 : effort > 3 ? 8000000 : 16000000;
+    bool is_larger = plan->final_width != plan->out_width || plan->final_height != plan->out_height;
+    uint64_t pixels = MR_MAX(plan->final_width * plan->final_height, (uint64_t)plan->out_width * plan->out_height);
+    const char *limit = NULL;
+    uint64_t most = mr_effort_pixels_max(plan->format, ops, alpha || is_larger, &limit);
+    return pixels <= most ? MR_OK : mr_fault_limit(fault, MR_EPIXELS, limit, most, pixels);
 }
 
-static int check_size(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_limits *limits,
-                      struct mr_fault *fault)
+static int check_size(const struct mr_plan *plan, const struct mr_image_limits *limits, struct mr_fault *fault)
 {
     /* Each side is below 2^33, and frames come last: nothing overflows before it is refused. */
     uint64_t longest =
@@ -124,8 +126,6 @@ static int check_size(const struct mr_plan *plan, const struct mr_image_ops *ops
         pixels = MR_MAX(pixels, plan->final_width * plan->final_height);
     if (pixels > limits->pixels / plan->frames)
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * plan->frames);
-    if (plan->format == MR_IMAGE_AVIF && pixels > avif_pixels_max(ops))
-        return mr_fault_limit(fault, MR_EPIXELS, "avif-pixels", avif_pixels_max(ops), pixels);
     longest = MR_MAX(longest, plan->final_height * plan->frames); /* frames are one tall strip in libvips */
     if (longest > RESIZED_SIDE_MAX)
         return mr_fault_limit(fault, MR_EPIXELS, "image-side", RESIZED_SIDE_MAX, longest);
@@ -193,6 +193,28 @@ static int cut_rect(struct size *size, const struct mr_image_ops *ops, struct mr
     return MR_OK;
 }
 
+/* All sizes behind decoder and first cuts, checked. `upright` is what is left to be resized. */
+static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                     struct size upright, const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    bool swaps = plan->orientation >= 5 && !plan->cut_first;
+    plan_sizes(plan, ops, upright);
+    plan_final_size(plan, ops);
+    plan->load_width = swaps ? plan->height : plan->width;
+    plan->load_height = swaps ? plan->width : plan->height;
+    int err = check_size(plan, limits, fault);
+    if (err == MR_OK)
+        err = check_effort(plan, ops, info->alpha, fault);
+    if (err != MR_OK)
+        return err;
+    place_crop(plan, ops);
+    if (info->format == MR_IMAGE_JPEG && !plan->cut_first)
+        plan->shrink = jpeg_shrink(info, plan, ops->shrink);
+    if (info->format == MR_IMAGE_WEBP && !plan->cut_first && plan->frames == 1)
+        plan->scale = webp_scale(info, plan, ops->shrink);
+    return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, mr_plan_memory(plan, ops, info), fault);
+}
+
 int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
                  const struct mr_image_limits *limits, struct mr_fault *fault)
 {
@@ -210,18 +232,12 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
     int err = ops->rect_width == 0 ? MR_OK : cut_rect(&upright, ops, fault);
     if (err != MR_OK)
         return err;
-    plan_sizes(out, ops, upright);
-    plan_final_size(out, ops);
-    swaps = swaps && !out->cut_first;
-    out->load_width = swaps ? out->height : out->width;
-    out->load_height = swaps ? out->width : out->height;
-    err = check_size(out, ops, limits, fault);
-    if (err != MR_OK)
-        return err;
-    place_crop(out, ops);
-    if (info->format == MR_IMAGE_JPEG && !out->cut_first)
-        out->shrink = jpeg_shrink(info, out, ops->shrink);
-    if (info->format == MR_IMAGE_WEBP && !out->cut_first && out->frames == 1)
-        out->scale = webp_scale(info, out, ops->shrink);
-    return MR_OK;
+    return plan_rest(out, ops, info, upright, limits, fault);
+}
+
+int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                      uint32_t width, uint32_t height, const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    MR_ASSERT(plan->cut_first && width > 0 && height > 0);
+    return plan_rest(plan, ops, info, (struct size){width, height}, limits, fault);
 }

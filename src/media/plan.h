@@ -21,9 +21,16 @@ struct mr_plan {
 };
 
 /* MR_OK; MR_EPIXELS when the output, or what it is cut from, would be larger than the limits; MR_EDIMENSION when a side
- * is more than the output format holds; MR_EPARAM when there is no such frame, or rect lies outside. */
+ * is more than the output format holds; MR_EPARAM when there is no such frame, or rect lies outside; or the error of
+ * limits->reserve. */
 int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
                  const struct mr_image_limits *limits, struct mr_fault *fault);
+/* The rest of `plan` once rect and trim have left width x height of the upright image: only the pixels tell what trim
+ * leaves. All limits hold for the new sizes. Errors as above. */
+int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                      uint32_t width, uint32_t height, const struct mr_image_limits *limits, struct mr_fault *fault);
+/* Bytes of memory that a run of the plan holds at its peak (see mr_image_memory). */
+uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info);
 
 /* Can the format hold transparency? */
 static inline bool mr_plan_has_alpha(enum mr_image_format format)

@@ -26,9 +26,8 @@ struct mr_image_step {
     enum step_state state;
     struct mr_stream out;
     struct mr_collect *body;
-    uint64_t memory;  /* taken from the budget for the run; work() may take more */
-    bool is_measured; /* from the whole body: `memory` is right */
-    bool is_running;  /* the offload has the job */
+    uint64_t memory; /* taken from the budget for the run; work() may take more */
+    bool is_running; /* the offload has the job */
     bool destroyed;
     unsigned entered; /* calls on the stack that still use the step */
     size_t passed;    /* bytes of the result */
@@ -115,11 +114,11 @@ static void hand_over(struct mr_image_step *step)
 
 /* ---- the job ---- */
 
-/* Take from the budget what such an image needs beyond what was taken. Any thread. */
-static int reserve(struct mr_image_step *step, const struct mr_image_info *info, struct mr_fault *fault)
+/* Take from the budget what the run needs beyond what was taken. On the loop or, while it runs, on its worker. */
+static int reserve(void *context, uint64_t needed, struct mr_fault *fault)
 {
+    struct mr_image_step *step = context;
     struct mr_budget *budget = step->config.budget;
-    uint64_t needed = mr_image_memory(info, &step->config.ops);
     if (needed <= step->memory)
         return MR_OK;
     if (budget->limit != 0 && needed > budget->limit) /* no use in trying again */
@@ -130,26 +129,19 @@ static int reserve(struct mr_image_step *step, const struct mr_image_info *info,
     return MR_OK;
 }
 
-/* The loop has seen the beginning only. */
-static int measure_rest(struct mr_image_step *step, struct mr_slice bytes)
-{
-    struct mr_image_info info;
-    int err = mr_image_identify(&info, bytes.at, bytes.len, step->config.limits, &step->fault);
-    return err != 0 ? err : reserve(step, &info, &step->fault);
-}
-
 static void work(struct mr_job *job)
 {
     struct mr_image_step *step = mr_container_of(job, struct mr_image_step, job);
+    struct mr_image_limits limits = *step->config.limits;
+    limits.reserve = reserve; /* the loop has seen the beginning at most, and some steps change what is needed */
+    limits.context = step;
     struct mr_slice bytes;
     step->err = mr_collect_map(step->body, &bytes);
     if (step->err != 0)
         mr_fault_set(&step->fault, step->err, "The temporary file of the body cannot be read.");
-    if (step->err == 0 && !step->is_measured)
-        step->err = measure_rest(step, bytes);
-    if (step->err == 0)
-        step->err = mr_image_run(&step->result, &step->config.ops, bytes.at, bytes.len, step->config.limits,
-                                 &job->cancel, &step->fault);
+    else
+        step->err =
+            mr_image_run(&step->result, &step->config.ops, bytes.at, bytes.len, &limits, &job->cancel, &step->fault);
     mr_collect_discard(step->body); /* here: returning much memory, or a file, is nothing for the loop */
 }
 
@@ -220,20 +212,21 @@ static int measure(struct mr_image_step *step, struct mr_fault *fault)
 {
     struct mr_image_info info = {.format = MR_IMAGE_UNKNOWN};
     int err = MR_OK;
+    bool is_whole = false;
     if (mr_collect_in_memory(step->body)) {
         struct mr_slice bytes;
         err = mr_collect_map(step->body, &bytes);
         MR_ASSERT(err == 0);
-        step->is_measured = bytes.len <= SCAN_ON_LOOP;
+        is_whole = bytes.len <= SCAN_ON_LOOP;
         bytes.len = MR_MIN(bytes.len, (size_t)SCAN_ON_LOOP);
         err = mr_image_identify(&info, bytes.at, bytes.len, step->config.limits, fault);
     }
-    if (err == MR_EDAMAGED && !step->is_measured)
+    if (err == MR_EDAMAGED && !is_whole)
         err = MR_OK; /* as it was bound to be, being cut */
     if (err != 0)
         return err;
     step->job.lane = mr_lane_of_image(&info, &step->config.ops);
-    return info.width != 0 ? reserve(step, &info, fault) : MR_OK;
+    return info.width != 0 ? reserve(step, mr_image_memory(&info, &step->config.ops), fault) : MR_OK;
 }
 
 static int submit(struct mr_image_step *step, struct mr_fault *fault)

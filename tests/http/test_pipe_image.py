@@ -327,6 +327,30 @@ def test_corrupt_bytes_in_the_middle_are_422(server):
 
 
 @pytest.mark.threads
+def test_what_trim_leaves_is_checked_for_all_frames(start):
+    """A line of 4 pixels' width becomes 2,000 wide and 50,000 high, twenty times."""
+    frames = []
+    for index in range(20):
+        frame = Image.new("RGB", (200, 100), "white")
+        frame.paste((index * 10, 0, 0), (40, 0, 44, 100))
+        frames.append(frame)
+    body = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    server = start("--memory-budget=8GiB")
+    document = problem(server.post("/pipe/image?w=2000&trim=auto", body), 413, "too-many-pixels")
+    assert document["limit"] == {"name": "max-pixels", "value": 100_000_000}
+    assert document["value"] == 20 * 2000 * 50_000
+    assert decode(convert(server, "w=20&trim=auto", body).body).size == (20, 500)
+
+
+def test_what_trim_leaves_pays_for_its_memory(start):
+    image = Image.new("RGB", (200, 100), "white")
+    image.paste("black", (40, 0, 44, 100))
+    server = start("--memory-budget=256MiB")
+    document = problem(server.post("/pipe/image?w=2000&trim=auto", encode(image, "PNG")), 413, "too-many-pixels")
+    assert document["limit"] == {"name": "memory-budget", "value": 256 << 20}
+    assert document["value"] > 3 * 2000 * 50_000
+
+
 def test_too_many_pixels_are_413_with_the_limit_and_the_value(start):
     server = start("--max-pixels=10000")
     assert server.post("/pipe/image?w=10", blank_png(100, 100)).status == 200

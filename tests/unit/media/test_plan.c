@@ -23,6 +23,14 @@ static struct mr_image_info jpeg(uint32_t width, uint32_t height)
                                   .orientation = 1};
 }
 
+static struct mr_image_info gif(uint32_t width, uint32_t height, uint32_t frames)
+{
+    struct mr_image_info info = jpeg(width, height);
+    info.format = MR_IMAGE_GIF;
+    info.frames = frames;
+    return info;
+}
+
 static void decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target(void **state)
 {
     (void)state;
@@ -78,17 +86,45 @@ static void output_beyond_the_limits_is_refused(void **state)
     assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
 }
 
-static void effort_bounds_the_pixels_of_an_avif(void **state)
+/* What an encoder computes without looking at the cancel mark: half a minute at most, for the worst content. */
+static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *limit;
+        uint32_t most; /* pixels */
+    } cases[] = {{"fm=avif", "avif-pixels", 16363636},
+                 {"fm=avif&effort=4", "avif-pixels", 8181818},
+                 {"fm=avif&effort=6", "avif-pixels", 3428571},
+                 {"fm=avif&effort=9", "avif-pixels", 1636363},
+                 {"fm=webp", "webp-pixels", 40000000},
+                 {"fm=webp&lossless=1", "webp-pixels", 40000000},
+                 {"fm=webp&effort=9", "webp-pixels", 36000000},
+                 {"fm=webp&effort=9&pad=1", "webp-pixels", 5714285},
+                 {"fm=gif", "gif-pixels", 20571428},
+                 {"fm=gif&effort=9", "gif-pixels", 8089887}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_fault fault;
+        uint32_t height = cases[i].most / 2500;
+        assert_int_equal(plan_error(cases[i].query, jpeg(2490, height - 2), &fault), MR_OK);
+        assert_int_equal(plan_error(cases[i].query, jpeg(2500, height + 1), &fault), MR_EPIXELS);
+        assert_string_equal(fault.limit_name, cases[i].limit);
+        assert_int_equal(fault.limit, cases[i].most);
+    }
+    struct mr_fault fault;
+    assert_int_equal(plan_error("fm=avif&w=1000&effort=9", jpeg(4000, 4000), &fault), MR_OK);
+    assert_int_equal(plan_error("fm=png&effort=9", jpeg(9000, 9000), &fault), MR_OK);
+}
+
+static void alpha_of_a_webp_costs_more_at_the_highest_effort(void **state)
 {
     (void)state;
     struct mr_fault fault;
-    assert_int_equal(plan_error("fm=avif", jpeg(4000, 4000), &fault), MR_OK);
-    assert_int_equal(plan_error("fm=avif", jpeg(4001, 4000), &fault), MR_EPIXELS);
-    assert_string_equal(fault.limit_name, "avif-pixels");
-    assert_int_equal(plan_error("fm=avif&effort=5", jpeg(4000, 2001), &fault), MR_EPIXELS);
-    assert_int_equal(plan_error("fm=avif&effort=9", jpeg(2000, 2001), &fault), MR_EPIXELS);
-    assert_int_equal(plan_error("fm=avif&lossless=1", jpeg(2000, 2001), &fault), MR_EPIXELS);
-    assert_int_equal(plan_error("fm=avif&w=1000&effort=9", jpeg(4000, 4000), &fault), MR_OK);
+    struct mr_image_info info = jpeg(3000, 3000);
+    assert_int_equal(plan_error("fm=webp&effort=9", info, &fault), MR_OK);
+    info.alpha = true;
+    assert_int_equal(plan_error("fm=webp&effort=8", info, &fault), MR_OK);
+    assert_int_equal(plan_error("fm=webp&effort=9", info, &fault), MR_EPIXELS);
 }
 
 static void focal_point_is_as_near_to_the_middle_as_it_can_be(void **state)
@@ -108,9 +144,7 @@ static void focal_point_is_as_near_to_the_middle_as_it_can_be(void **state)
 static void animation_stays_one_where_the_output_can_hold_it(void **state)
 {
     (void)state;
-    struct mr_image_info info = jpeg(40, 20);
-    info.format = MR_IMAGE_GIF;
-    info.frames = 7;
+    struct mr_image_info info = gif(40, 20, 7);
     assert_int_equal(plan_of("", info).frames, 7);
     assert_int_equal(plan_of("fm=webp", info).frames, 7);
     assert_int_equal(plan_of("fm=png", info).frames, 1);
@@ -126,6 +160,48 @@ static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
     struct mr_image_info info = jpeg(1, 65535);
     struct mr_plan plan;
     assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, NULL), MR_EPIXELS);
+}
+
+/* Only the pixels tell what trim leaves, and a narrow rest becomes a very high image of the width that was asked for.
+ */
+static void sizes_after_a_cut_are_checked_for_all_frames(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("w=2000&trim=auto");
+    struct mr_image_info info = gif(100, 100, 20);
+    struct mr_plan plan = plan_of("w=2000&trim=auto", info);
+    struct mr_fault fault;
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 100, 50, &generous, &fault), MR_OK);
+    assert_int_equal(plan.frames, 20);
+    assert_int_equal(plan.out_height, 1000);
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 10, 100, &generous, &fault), MR_EPIXELS);
+    assert_int_equal(fault.limit, generous.pixels);
+    assert_int_equal(fault.value, (uint64_t)20 * 2000 * 20000);
+}
+
+static int note_memory(void *context, uint64_t bytes, struct mr_fault *fault)
+{
+    uint64_t *most = context;
+    *most = MR_MAX(*most, bytes);
+    return bytes > 100000000 ? mr_fault_set(fault, MR_EBUDGET, NULL) : MR_OK;
+}
+
+static void memory_is_asked_for_whenever_the_sizes_change(void **state)
+{
+    (void)state;
+    uint64_t most = 0;
+    struct mr_image_limits limits = generous;
+    limits.reserve = note_memory;
+    limits.context = &most;
+    struct mr_image_ops ops = ops_of("w=1000&trim=auto&fm=png");
+    struct mr_image_info info = jpeg(1000, 100);
+    struct mr_plan plan;
+    assert_int_equal(mr_plan_make(&plan, &ops, &info, &limits, NULL), MR_OK);
+    assert_int_equal(most, mr_image_memory(&info, &ops));
+    uint64_t before = most;
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 50, 100, &limits, NULL), MR_OK);
+    assert_true(most > before + 3 * 1000 * 1900); /* 2,000 rows instead of 100 */
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 1, 60, &limits, NULL), MR_EBUDGET);
 }
 
 static void memory_follows_what_is_decoded(void **state)
@@ -159,7 +235,10 @@ int main(void)
         cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
         cmocka_unit_test(no_side_becomes_empty),
         cmocka_unit_test(output_beyond_the_limits_is_refused),
-        cmocka_unit_test(effort_bounds_the_pixels_of_an_avif),
+        cmocka_unit_test(effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped),
+        cmocka_unit_test(alpha_of_a_webp_costs_more_at_the_highest_effort),
+        cmocka_unit_test(sizes_after_a_cut_are_checked_for_all_frames),
+        cmocka_unit_test(memory_is_asked_for_whenever_the_sizes_change),
         cmocka_unit_test(focal_point_is_as_near_to_the_middle_as_it_can_be),
         cmocka_unit_test(animation_stays_one_where_the_output_can_hold_it),
         cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
