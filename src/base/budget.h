@@ -20,10 +20,4 @@ bool mr_budget_try_take(struct mr_budget *budget, uint64_t bytes);
 void mr_budget_give_back(struct mr_budget *budget, uint64_t bytes);
 uint64_t mr_budget_used(const struct mr_budget *budget);
 
-/* Bytes this process may use: the smallest memory limit of its cgroup (v2 or v1) and its ancestors, else the machine's
- * RAM. Reads files: for start-up only. */
-uint64_t mr_budget_machine_memory(void);
-/* The same with the files looked up under `root` (a directory, "" for the real ones): for the tests. */
-uint64_t mr_budget_machine_memory_in(const char *root);
-
 #endif

@@ -7,6 +7,8 @@
 #include "base/assert.h"
 #include "base/budget.h"
 #include "base/clock.h"
+#include "base/machine.h"
+#include "base/macros.h"
 #include "command/command.h"
 #include "command/passphrase.h"
 #include "command/pipe_arguments.h"
@@ -117,7 +119,7 @@ static void on_worker_end(void)
     mr_image_thread_end();
 }
 
-static int start_threads(struct command *command, struct mr_fault *fault)
+static int start_threads(struct command *command, unsigned cores, struct mr_fault *fault)
 {
     const struct mr_pipe_arguments *arguments = &command->arguments;
     int err = mr_loop_create(&command->loop, 0);
@@ -125,7 +127,7 @@ static int start_threads(struct command *command, struct mr_fault *fault)
         err = mr_offload_create(&command->offload,
                                 &(struct mr_offload_config){
                                     .kind = MR_OFFLOAD_WORKERS,
-                                    .workers = arguments->workers != 0 ? arguments->workers : mr_config_cores(),
+                                    .workers = arguments->workers != 0 ? arguments->workers : cores,
                                     .priority = MR_PRIORITY_EQUAL,
                                     .queue_depth = QUEUE_DEPTH,
                                     .deadline_ns = DEADLINE_NS,
@@ -205,9 +207,11 @@ static int check_terminal(const struct command *command, struct mr_fault *fault)
 
 static int build(struct command *command, struct mr_fault *fault)
 {
+    struct mr_machine machine;
+    mr_machine_read(&machine);
     command->limits = (struct mr_image_limits){.pixels = command->arguments.max_pixels, .frames = FRAMES_MAX};
-    mr_budget_init(&command->budget, MR_MAX(mr_budget_machine_memory() / 2, (uint64_t)BODY_MEMORY));
-    int err = start_threads(command, fault);
+    mr_budget_init(&command->budget, MR_MAX(machine.memory / 2, (uint64_t)BODY_MEMORY));
+    int err = start_threads(command, machine.cores, fault);
     if (err == MR_OK)
         err = load_identities(command, fault);
     if (err == MR_OK)

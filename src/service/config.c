@@ -1,13 +1,10 @@
-#define _GNU_SOURCE 1 /* sched_getaffinity */
 #include "service/config.h"
-#include "base/budget.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/macros.h"
 #include "http/listener.h"
 #include "service/segment.h"
 #include "workers/offload.h"
-#include <limits.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,51 +84,6 @@ const struct mr_options_program mr_config_program = {
     .options = options,
 };
 
-unsigned mr_config_quota_cores(const char *cpu_max)
-{
-    char *end;
-    unsigned long long quota = strtoull(cpu_max, &end, 10); /* "max": no digits, 0 */
-    unsigned long long period = strtoull(end, NULL, 10);
-    if (quota == 0 || period == 0)
-        return 0;
-    unsigned long long cores = quota / period + (quota % period != 0);
-    return (unsigned)MR_MIN(cores, (unsigned long long)MR_WORKERS_MAX);
-}
-
-static bool read_line(const char *path, char *line, int size)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    bool got = fgets(line, size, file) != NULL;
-    fclose(file);
-    line[got ? strcspn(line, "\n") : 0] = '\0';
-    return got;
-}
-
-/* The quota of our own cgroup, or in a container, whose root it is, of the root. Version 2 only: there its line is the
- * first and only one, "0::/path" (cgroups(7)). */
-static unsigned cgroup_cores(void)
-{
-    char group[PATH_MAX] = "", path[PATH_MAX + 64], line[64];
-    if (!read_line("/proc/self/cgroup", group, sizeof(group)) || strncmp(group, "0::", 3) != 0)
-        return 0;
-    snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", group + 3);
-    if (!read_line(path, line, sizeof(line)) && !read_line("/sys/fs/cgroup/cpu.max", line, sizeof(line)))
-        return 0;
-    return mr_config_quota_cores(line);
-}
-
-unsigned mr_config_cores(void)
-{
-    cpu_set_t allowed;
-    unsigned cores = 1;
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0)
-        cores = (unsigned)MR_MAX(1, CPU_COUNT(&allowed));
-    unsigned quota = cgroup_cores();
-    return quota == 0 ? cores : MR_MIN(cores, quota);
-}
-
 static bool complain(FILE *complaints, const char *option, const char *why)
 {
     fprintf(complaints, "%s: --%s: %s\n", mr_config_program.name, option, why);
@@ -158,11 +110,12 @@ static bool check_listen(const struct mr_config *config, FILE *complaints)
 /* What depends on the machine and was not given. */
 static void complete(struct mr_config *config)
 {
+    struct mr_machine machine;
+    mr_machine_read(&machine);
     if (config->workers == 0)
-        config->workers = MR_MAX((int64_t)mr_config_cores() / config->processes, 1);
+        config->workers = MR_MAX((int64_t)machine.cores / config->processes, 1);
     if (config->memory_budget == 0)
-        config->memory_budget =
-            MR_MAX(mr_budget_machine_memory() / 2, config->body_memory * (uint64_t)config->processes);
+        config->memory_budget = MR_MAX(machine.memory / 2, config->body_memory * (uint64_t)config->processes);
 }
 
 /* What is given for the server as a whole, to each process its share. */

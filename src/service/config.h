@@ -56,10 +56,4 @@ enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *con
                                       FILE *complaints);
 void mr_config_free(struct mr_config *config);
 
-/* Cores this process may compute on: online, allowed by its affinity, bounded by its cgroup's quota. At least 1. */
-unsigned mr_config_cores(void);
-/* The same for a quota as in the cgroup file cpu.max ("200000 100000", "max 100000"): cores, rounded up; 0: no bound.
- */
-unsigned mr_config_quota_cores(const char *cpu_max);
-
 #endif

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "media/codec.h"
 #include "service/drain.h"
 #include "service/health.h"
@@ -85,6 +86,20 @@ static uint32_t make_room(int64_t connections, int64_t loops)
     mr_log(MR_LOG_WARN, "only %u connections: the limit of open files is %llu", possible,
            (unsigned long long)limit.rlim_cur);
     return possible;
+}
+
+/* A quota is shared by all threads: when they have used it up, all of them stop, the loops too, until the next period.
+ */
+static void check_quota(const struct mr_service *service)
+{
+    const struct mr_config *config = service->config;
+    struct mr_machine machine;
+    mr_machine_read(&machine);
+    int64_t threads = config->processes * (config->loops + config->workers);
+    if (machine.milliquota != 0 && machine.milliquota < 1000 * threads && index_of(service) == 0)
+        mr_log(MR_LOG_WARN,
+               "the CPU quota of %.2f cores is less than the %lld loops and workers: it can stop the loops",
+               machine.milliquota / 1000.0, (long long)threads);
 }
 
 static void create_http(struct mr_service *service)
@@ -173,6 +188,7 @@ static int build(struct mr_service *service)
     service->image_limits =
         (struct mr_image_limits){.pixels = (uint64_t)config->max_pixels, .frames = (uint32_t)config->max_frames};
     mr_budget_init(service->memory, config->memory_budget);
+    check_quota(service);
     create_http(service);
     int err = create_loops(service);
     if (err == 0)

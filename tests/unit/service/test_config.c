@@ -3,6 +3,7 @@
 #include "base/budget.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/machine.h"
 #include "base/macros.h"
 #include "workers/offload.h"
 #include <setjmp.h>
@@ -44,7 +45,9 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(config.listen.count, 0);
     assert_string_equal(MR_DEFAULT_LISTEN, "127.0.0.1:8080");
     assert_false(config.open);
-    assert_int_equal(config.workers, mr_config_cores());
+    struct mr_machine machine;
+    mr_machine_read(&machine);
+    assert_int_equal(config.workers, machine.cores);
     assert_int_equal(config.loops, 1);
     assert_int_equal(config.offload, MR_OFFLOAD_WORKERS);
     assert_int_equal(config.worker_priority, MR_PRIORITY_NICE);
@@ -54,7 +57,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(config.lag_warn, 10 * MR_NS_PER_MS);
     assert_int_equal(config.max_body, MR_GIB);
     assert_int_equal(config.body_memory, 16 * MR_MIB);
-    assert_int_equal(config.memory_budget, mr_budget_machine_memory() / 2);
+    assert_int_equal(config.memory_budget, machine.memory / 2);
     assert_int_equal(config.max_pixels, 100000000);
     assert_int_equal(config.max_frames, 100);
     assert_int_equal(config.max_head, 16 * MR_KIB);
@@ -219,18 +222,6 @@ static void help_fits_a_screen_and_names_each_option(void **state)
     free(text);
 }
 
-static void quota_is_rounded_up_to_cores(void **state)
-{
-    (void)state;
-    assert_int_equal(mr_config_quota_cores("max 100000"), 0);
-    assert_int_equal(mr_config_quota_cores("200000 100000"), 2);
-    assert_int_equal(mr_config_quota_cores("150000 100000"), 2);
-    assert_int_equal(mr_config_quota_cores("50000 100000"), 1);
-    assert_int_equal(mr_config_quota_cores(""), 0);
-    assert_int_equal(mr_config_quota_cores("100"), 0);
-    assert_in_range(mr_config_cores(), 1, sysconf(_SC_NPROCESSORS_CONF));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,7 +234,6 @@ int main(void)
         cmocka_unit_test(body_memory_above_the_budget_is_wrong),
         cmocka_unit_test(check_config_reads_all_and_runs_nothing),
         cmocka_unit_test(help_fits_a_screen_and_names_each_option),
-        cmocka_unit_test(quota_is_rounded_up_to_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,188 @@
+#define _GNU_SOURCE 1 /* sched_getaffinity */
+#include "base/machine.h"
+#include "base/macros.h"
+#include "base/slice.h"
+#include <limits.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NO_LIMIT UINT64_MAX
+
+/* The first line of a file of a group; false when there is none. */
+static bool read_line(const char *directory, const char *name, char *line, int size)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path))
+        return false;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    bool got = fgets(line, size, file) != NULL;
+    fclose(file);
+    return got;
+}
+
+/* *text becomes what stands behind the number. NO_LIMIT when there is none ("max", "-1"). */
+static uint64_t parse_number(const char **text)
+{
+    while (**text == ' ')
+        (*text)++;
+    if (**text < '0' || **text > '9')
+        return NO_LIMIT;
+    char *end;
+    uint64_t number = strtoull(*text, &end, 10); /* too large gives UINT64_MAX, which is right */
+    *text = end;
+    return number;
+}
+
+static uint64_t read_number(const char *directory, const char *name)
+{
+    char line[64];
+    const char *text = line;
+    return read_line(directory, name, line, sizeof(line)) ? parse_number(&text) : NO_LIMIT;
+}
+
+static uint64_t thousandths(uint64_t quota, uint64_t period)
+{
+    if (quota == NO_LIMIT || period == NO_LIMIT || quota == 0 || period == 0 || quota > UINT64_MAX / 1000)
+        return NO_LIMIT;
+    return MR_MAX(quota * 1000 / period, (uint64_t)1);
+}
+
+/* ---- one group ---- */
+
+/* What may be asked of a group, by the controller's name in version 1. */
+struct controller {
+    const char *name;
+    uint64_t (*read_v1)(const char *directory), (*read_v2)(const char *directory);
+};
+
+static uint64_t memory_v1(const char *directory)
+{
+    return read_number(directory, "memory.limit_in_bytes");
+}
+
+static uint64_t memory_v2(const char *directory)
+{
+    return read_number(directory, "memory.max");
+}
+
+static uint64_t cpu_v1(const char *directory)
+{
+    return thousandths(read_number(directory, "cpu.cfs_quota_us"), read_number(directory, "cpu.cfs_period_us"));
+}
+
+/* "150000 100000": quota and period */
+static uint64_t cpu_v2(const char *directory)
+{
+    char line[64];
+    const char *text = line;
+    if (!read_line(directory, "cpu.max", line, sizeof(line)))
+        return NO_LIMIT;
+    uint64_t quota = parse_number(&text), period = parse_number(&text);
+    return thousandths(quota, period);
+}
+
+static const struct controller memory = {"memory", memory_v1, memory_v2};
+static const struct controller cpu = {"cpu", cpu_v1, cpu_v2};
+
+/* ---- all groups of this process ---- */
+
+/* The smallest limit of the group `group` ("/a/b") of the hierarchy mounted at `mount` and of its ancestors. */
+static uint64_t smallest_limit(const char *mount, struct mr_slice group, uint64_t (*read)(const char *directory))
+{
+    if (group.len >= 3 && memcmp(group.at, "/..", 3) == 0)
+        group.len = 0;
+    uint64_t smallest = NO_LIMIT;
+    for (;;) {
+        char directory[PATH_MAX];
+        if ((size_t)snprintf(directory, sizeof(directory), "%s%.*s", mount, MR_SLICE_ARG(group)) < sizeof(directory)) {
+            uint64_t limit = read(directory);
+            smallest = MR_MIN(smallest, limit);
+        }
+        if (group.len == 0)
+            return smallest;
+        do
+            group.len--;
+        while (group.len > 0 && group.at[group.len] != '/');
+    }
+}
+
+/* Is `word` one of the comma-separated `words`? */
+static bool has_word(struct mr_slice words, const char *word)
+{
+    while (words.at != NULL) {
+        if (mr_slice_is(mr_slice_cut(&words, ','), word))
+            return true;
+    }
+    return false;
+}
+
+/* One line of /proc/self/cgroup, "ID:CONTROLLERS:PATH": "0::/a" is the v2 hierarchy, "9:memory:/a" the v1 one of the
+ * memory controller. */
+static uint64_t limit_of_line(const char *root, struct mr_slice line, const struct controller *controller)
+{
+    struct mr_slice id = mr_slice_cut(&line, ':');
+    struct mr_slice controllers = mr_slice_cut(&line, ':');
+    struct mr_slice group = line;
+    if (group.at == NULL || group.len == 0 || group.at[0] != '/')
+        return NO_LIMIT;
+    char mount[PATH_MAX];
+    bool is_v2 = mr_slice_is(id, "0") && controllers.len == 0;
+    if (!is_v2 && !has_word(controllers, controller->name))
+        return NO_LIMIT;
+    if ((size_t)snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup%s%s", root, is_v2 ? "" : "/",
+                         is_v2 ? "" : controller->name) >= sizeof(mount))
+        return NO_LIMIT;
+    return smallest_limit(mount, group, is_v2 ? controller->read_v2 : controller->read_v1);
+}
+
+static uint64_t limit_of(const char *root, const struct controller *controller)
+{
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof(path), "%s/proc/self/cgroup", root) >= sizeof(path))
+        return NO_LIMIT;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return NO_LIMIT;
+    uint64_t smallest = NO_LIMIT;
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t len;
+    while ((len = getline(&line, &capacity, file)) > 0) {
+        struct mr_slice text = {.at = line, .len = (size_t)len - (line[len - 1] == '\n')};
+        uint64_t limit = limit_of_line(root, text, controller);
+        smallest = MR_MIN(smallest, limit);
+    }
+    free(line);
+    fclose(file);
+    return smallest;
+}
+
+static unsigned allowed_cores(void)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+        return 1;
+    return (unsigned)MR_MAX(1, CPU_COUNT(&allowed));
+}
+
+void mr_machine_read_in(struct mr_machine *out, const char *root)
+{
+    uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t limit = limit_of(root, &memory), quota = limit_of(root, &cpu);
+    out->memory = MR_MIN(ram, limit);
+    out->cores = allowed_cores();
+    out->milliquota = quota >= (uint64_t)out->cores * 1000 ? 0 : (unsigned)quota;
+    if (out->milliquota != 0) /* a thread more than the quota has cores, and all threads are stopped for a while */
+        out->cores = MR_MAX(out->milliquota / 1000, 1);
+}
+
+void mr_machine_read(struct mr_machine *out)
+{
+    mr_machine_read_in(out, "");
+}
