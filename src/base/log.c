@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log_writer.h"
 #include "base/macros.h"
+#include "base/utf8.h"
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,26 +33,6 @@ static bool put(struct mr_log_line *line, const char *bytes, size_t len)
 static bool is_json(void)
 {
     return atomic_load_explicit(&log_format, memory_order_relaxed) == MR_LOG_JSON;
-}
-
-/* The length of the well-formed UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates), its code
- * point in *out; 0 when there is none. */
-static size_t utf8_at(struct mr_slice text, uint32_t *out)
-{
-    const unsigned char *at = (const unsigned char *)text.at;
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-    if (len == 0 || len > text.len)
-        return 0;
-    uint32_t point = len == 1 ? at[0] : at[0] & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-        point = point << 6 | (at[i] & 0x3fu);
-    }
-    bool overlong = (len == 3 && point < 0x800) || (len == 4 && point < 0x10000);
-    bool surrogate = point >= 0xd800 && point <= 0xdfff;
-    *out = point;
-    return overlong || surrogate || point > 0x10ffff ? 0 : len;
 }
 
 /* Controls (also those above ASCII), line separators and what turns the direction of text around: with them a value
@@ -88,8 +69,8 @@ static bool put_character(struct mr_log_line *line, const char *at, size_t len, 
 static void put_escaped(struct mr_log_line *line, struct mr_slice value)
 {
     while (value.len > 0) {
-        uint32_t point;
-        size_t len = utf8_at(value, &point);
+        uint32_t point = 0;
+        size_t len = mr_utf8_decode(value, &point);
         bool fits = len > 0 ? put_character(line, value.at, len, point) : put(line, "\\ufffd", 6);
         if (!fits)
             return;

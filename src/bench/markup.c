@@ -1,5 +1,5 @@
 #include "bench/markup.h"
-#include "http/chars.h"
+#include "base/utf8.h"
 
 static const char *entity_of(char c)
 {

@@ -1,4 +1,4 @@
-/* chars.h -- the alphabets of HTTP and URIs, hex digits and UTF-8: what the readers of this floor share.
+/* chars.h -- the alphabets of HTTP and URIs, and hex digits: what the readers of this floor share.
  * Pure functions; any thread. */
 #ifndef MR_HTTP_CHARS_H
 #define MR_HTTP_CHARS_H
@@ -36,9 +36,5 @@ static inline int mr_char_hex(char c)
 
 /* Is every '%' followed by two hex digits (RFC 3986, section 2.1)? */
 bool mr_percent_is_valid(struct mr_slice text);
-
-/* Octets (1 to 4) of the well-formed UTF-8 sequence that text begins with (RFC 3629: no overlong forms, no surrogates,
- * nothing above U+10FFFF), or 0. */
-size_t mr_utf8_length(struct mr_slice text);
 
 #endif

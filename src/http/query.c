@@ -1,5 +1,6 @@
 #include "http/query.h"
 #include "base/param.h"
+#include "base/utf8.h"
 #include "http/chars.h"
 
 static bool is_utf8(struct mr_slice text)
