@@ -1,7 +1,8 @@
 #include "bench/load_report.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/macros.h"
-#include "bench/json.h"
+#include <math.h>
 #include <stdbool.h>
 
 #define BUSY_MAX 0.95
@@ -169,130 +170,136 @@ void mr_load_report_table(const struct mr_load_report *reports, unsigned count, 
 
 /* ---- JSON ---- */
 
-/* "p50": ..., "max": ... */
-static void write_percentiles(FILE *out, const struct mr_histogram_view *view)
+enum { LINES = 3 }; /* each member of a stream has a line */
+
+static void write_seconds(struct mr_json *json, const char *name, uint64_t ns)
 {
-    for (size_t i = 0; i < MR_ARRAY_SIZE(percentiles); i++) {
-        uint64_t value;
-        if (percentile(view, percentiles[i].percent, &value))
-            fprintf(out, "\"%s\": %.9f, ", percentiles[i].name, seconds(value));
-        else
-            fprintf(out, "\"%s\": null, ", percentiles[i].name);
-    }
-    fprintf(out, "\"max\": %.9f", seconds(view->max));
+    mr_json_decimal(json, name, seconds(ns), 9);
 }
 
-static void write_histogram(FILE *out, const char *name, const struct mr_histogram *histogram)
+/* "p50": ..., "max": ... */
+static void write_percentiles(struct mr_json *json, const struct mr_histogram_view *view)
+{
+    for (size_t i = 0; i < MR_ARRAY_SIZE(percentiles); i++) {
+        uint64_t value = 0;
+        bool is_known = percentile(view, percentiles[i].percent, &value);
+        mr_json_decimal(json, percentiles[i].name, is_known ? seconds(value) : NAN, 9);
+    }
+    write_seconds(json, "max", view->max);
+}
+
+static void write_histogram(struct mr_json *json, const char *name, const struct mr_histogram *histogram)
 {
     struct mr_histogram_view view = {0};
     mr_histogram_read(histogram, &view);
-    fprintf(out, "  \"%s\": {\"count\": %llu, \"mean\": %.9f, ", name, (unsigned long long)view.count,
-            view.count == 0 ? 0 : seconds(view.sum) / (double)view.count);
-    write_percentiles(out, &view);
-    fputs("},\n", out);
+    mr_json_open(json, name, '{');
+    mr_json_integer(json, "count", view.count);
+    mr_json_decimal(json, "mean", view.count == 0 ? 0 : seconds(view.sum) / (double)view.count, 9);
+    write_percentiles(json, &view);
+    mr_json_close(json);
 }
 
 /* at: on the clock on which streams start, so that those of one run lie over each other. */
-static void write_timeline(FILE *out, const struct mr_load_report *report)
+static void write_timeline(struct mr_json *json, const struct mr_load_report *report)
 {
     const struct mr_timeline *timeline = &report->result->timeline;
-    fprintf(out, "  \"timeline\": {\"slot\": %.9g, \"slots\": [", seconds(timeline->slot_ns));
+    mr_json_open(json, "timeline", '{');
+    mr_json_number(json, "slot", seconds(timeline->slot_ns));
+    mr_json_open(json, "slots", '[');
     for (unsigned i = 0; i < timeline->count; i++) {
         struct mr_histogram_view view = {0};
         mr_histogram_read(&timeline->slots[i].latency, &view);
-        fprintf(out, "%s\n    {\"at\": %.9g, \"count\": %llu, \"errors\": %llu, ", i == 0 ? "" : ",",
-                seconds(report->config->start + i * timeline->slot_ns), (unsigned long long)view.count,
-                (unsigned long long)timeline->slots[i].errors);
-        write_percentiles(out, &view);
-        fputc('}', out);
+        mr_json_open(json, NULL, '{');
+        mr_json_number(json, "at", seconds(report->config->start + i * timeline->slot_ns));
+        mr_json_integer(json, "count", view.count);
+        mr_json_integer(json, "errors", timeline->slots[i].errors);
+        write_percentiles(json, &view);
+        mr_json_close(json);
     }
-    fputs("]},\n", out);
+    mr_json_close(json);
+    mr_json_close(json);
 }
 
-static void write_counts(FILE *out, const struct mr_load_result *result)
+static void write_counts(struct mr_json *json, const struct mr_load_result *result)
 {
-    const char *separator = "";
-    fputs("  \"status\": {", out);
+    mr_json_open(json, "status", '{');
     for (unsigned status = 0; status < MR_LOAD_STATUS_MAX; status++) {
-        if (result->by_status[status] == 0)
-            continue;
-        fprintf(out, "%s\"%u\": %llu", separator, status, (unsigned long long)result->by_status[status]);
-        separator = ", ";
+        char name[8];
+        snprintf(name, sizeof(name), "%u", status);
+        if (result->by_status[status] != 0)
+            mr_json_integer(json, name, result->by_status[status]);
     }
-    fputs("},\n  \"errors\": {", out);
+    mr_json_close(json);
+    mr_json_open(json, "errors", '{');
     for (size_t i = 0; i < MR_LOAD_ERROR_COUNT; i++)
-        fprintf(out, "%s\"%s\": %llu", i == 0 ? "" : ", ", error_names[i], (unsigned long long)result->errors[i]);
-    fputs("},\n", out);
+        mr_json_integer(json, error_names[i], result->errors[i]);
+    mr_json_close(json);
 }
 
-static void write_number(FILE *out, const char *name, uint64_t value)
-{
-    fprintf(out, "  \"%s\": %llu,\n", name, (unsigned long long)value);
-}
-
-static void write_setting(FILE *out, const struct mr_load_report *report)
+static void write_setting(struct mr_json *json, const struct mr_load_report *report)
 {
     const struct mr_load_stream_config *config = report->config;
-    fputs("  \"name\": ", out);
-    mr_json_write_string(out, report->name);
-    fputs(",\n  \"method\": ", out);
-    mr_json_write_string(out, report->method);
-    fputs(",\n  \"url\": ", out);
-    mr_json_write_string(out, report->url);
-    fprintf(out, ",\n  \"mode\": \"%s\",\n  \"rate\": %.9g,\n", config->rate == 0 ? "closed" : "open", config->rate);
+    mr_json_text(json, "name", report->name);
+    mr_json_text(json, "method", report->method);
+    mr_json_text(json, "url", report->url);
+    mr_json_text(json, "mode", config->rate == 0 ? "closed" : "open");
+    mr_json_number(json, "rate", config->rate);
     if (config->rate > 0)
-        fprintf(out, "  \"arrivals\": \"%s\",\n", is_poisson(report) ? "poisson" : "constant");
+        mr_json_text(json, "arrivals", is_poisson(report) ? "poisson" : "constant");
     if (is_poisson(report))
-        write_number(out, "seed", config->seed);
-    write_number(out, "connections", config->connections);
-    fprintf(out, "  \"connect\": \"%s\",\n", connect_words[config->connect]);
-    fprintf(out, "  \"start\": %.9g,\n  \"warmup\": %.9g,\n  \"duration\": %.9g,\n", seconds(config->start),
-            seconds(config->warmup), seconds(config->duration));
+        mr_json_integer(json, "seed", config->seed);
+    mr_json_integer(json, "connections", config->connections);
+    mr_json_text(json, "connect", connect_words[config->connect]);
+    mr_json_number(json, "start", seconds(config->start));
+    mr_json_number(json, "warmup", seconds(config->warmup));
+    mr_json_number(json, "duration", seconds(config->duration));
 }
 
-static void write_times(FILE *out, const struct mr_load_report *report)
+static void write_times(struct mr_json *json, const struct mr_load_report *report)
 {
     const struct mr_load_result *result = report->result;
-    write_histogram(out, "latency", &result->latency);
-    write_histogram(out, "latency_open", &result->latency_open);
-    write_histogram(out, "latency_new", &result->latency_new);
-    write_histogram(out, "connecting", &result->connecting);
+    write_histogram(json, "latency", &result->latency);
+    write_histogram(json, "latency_open", &result->latency_open);
+    write_histogram(json, "latency_new", &result->latency_new);
+    write_histogram(json, "connecting", &result->connecting);
     if (report->config->rate > 0)
-        write_histogram(out, "lateness", &result->lateness);
+        write_histogram(json, "lateness", &result->lateness);
 }
 
-static void write_stream(FILE *out, const struct mr_load_report *report)
+static void write_stream(struct mr_json *json, const struct mr_load_report *report)
 {
     const struct mr_load_result *result = report->result;
-    write_setting(out, report);
-    write_times(out, report);
-    write_number(out, "requests", result->requests);
-    write_number(out, "answered", result->answered);
-    fprintf(out, "  \"answered_per_second\": %.9g,\n", answered_per_second(report));
-    write_number(out, "unanswered", result->unanswered);
-    write_number(out, "queued", result->queued);
-    write_counts(out, result);
-    write_number(out, "bytes_sent", result->bytes_sent);
-    write_number(out, "bytes_received", result->bytes_received);
-    write_number(out, "connects", result->connects);
-    write_number(out, "connect_failures", result->connect_failures);
-    write_timeline(out, report);
-    fprintf(out, "  \"generator_busy\": %.4f,\n", result->busy);
     const char *reason = mr_load_report_invalid(report);
-    fprintf(out, "  \"valid\": %s,\n  \"invalid_reason\": ", reason == NULL ? "true" : "false");
-    if (reason == NULL)
-        fputs("null", out);
-    else
-        mr_json_write_string(out, reason);
+    mr_json_open(json, NULL, '{');
+    write_setting(json, report);
+    write_times(json, report);
+    mr_json_integer(json, "requests", result->requests);
+    mr_json_integer(json, "answered", result->answered);
+    mr_json_number(json, "answered_per_second", answered_per_second(report));
+    mr_json_integer(json, "unanswered", result->unanswered);
+    mr_json_integer(json, "queued", result->queued);
+    write_counts(json, result);
+    mr_json_integer(json, "bytes_sent", result->bytes_sent);
+    mr_json_integer(json, "bytes_received", result->bytes_received);
+    mr_json_integer(json, "connects", result->connects);
+    mr_json_integer(json, "connect_failures", result->connect_failures);
+    write_timeline(json, report);
+    mr_json_decimal(json, "generator_busy", result->busy, 4);
+    mr_json_bool(json, "valid", reason == NULL);
+    mr_json_text(json, "invalid_reason", reason);
+    mr_json_close(json);
 }
 
 void mr_load_report_json(const struct mr_load_report *reports, unsigned count, FILE *out)
 {
-    fputs("{\"streams\": [", out);
-    for (unsigned i = 0; i < count; i++) {
-        fputs(i == 0 ? "{\n" : ", {\n", out);
-        write_stream(out, &reports[i]);
-        fputs("\n}", out);
-    }
-    fputs("]}\n", out);
+    struct mr_json json;
+    mr_json_begin(&json, out);
+    json.lines = LINES;
+    mr_json_open(&json, NULL, '{');
+    mr_json_open(&json, "streams", '[');
+    for (unsigned i = 0; i < count; i++)
+        write_stream(&json, &reports[i]);
+    mr_json_close(&json);
+    mr_json_close(&json);
+    fputc('\n', out);
 }

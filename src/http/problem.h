@@ -12,8 +12,4 @@
 
 struct mr_slice mr_problem_json(const struct mr_fault *fault, struct mr_arena *arena);
 
-/* `text` as the inside of a JSON string (without the quotes): quotes, backslashes and control characters escaped,
- * invalid UTF-8 replaced by U+FFFD. For every JSON that is written by hand here. */
-struct mr_slice mr_json_escape(struct mr_slice text, struct mr_arena *arena);
-
 #endif

@@ -1,5 +1,5 @@
 #include "service/health.h"
-#include "http/problem.h"
+#include "base/json.h"
 #include <libdeflate.h>
 #include <llhttp.h>
 #include <sodium.h>
@@ -75,38 +75,22 @@ void mr_root_start(struct mr_request *request)
 
 /* ---- JSON, written once at start ---- */
 
-static void write_string(FILE *out, const char *text)
-{
-    struct mr_arena arena;
-    mr_arena_init(&arena);
-    struct mr_slice escaped = mr_json_escape(mr_slice_of(text), &arena);
-    fprintf(out, "\"%.*s\"", MR_SLICE_ARG(escaped));
-    mr_arena_reset(&arena);
-}
-
-static void write_member(FILE *out, const char *name, const char *text)
-{
-    fprintf(out, ",\"%s\":", name);
-    write_string(out, text);
-}
-
 /* Space-separated words as an array. */
-static void write_words(FILE *out, const char *name, const char *words)
+static void write_words(struct mr_json *json, const char *name, const char *words)
 {
     struct mr_slice rest = mr_slice_of(words);
-    const char *comma = "";
-    fprintf(out, "\"%s\":[", name);
+    mr_json_open(json, name, '[');
     while (rest.at != NULL) {
         struct mr_slice word = mr_slice_cut(&rest, ' ');
         if (word.len > 0)
-            fprintf(out, "%s\"%.*s\"", comma, MR_SLICE_ARG(word));
-        comma = ",";
+            mr_json_slice(json, NULL, word);
     }
-    fputc(']', out);
+    mr_json_close(json);
 }
 
 static int finish(FILE *out, char **text)
 {
+    fputc('\n', out);
     if (fclose(out) == 0)
         return MR_OK;
     free(*text);
@@ -122,80 +106,79 @@ int mr_health_version_json(char **out, const struct mr_service *service)
     FILE *file = open_memstream(out, &len);
     if (file == NULL)
         return MR_EMEMORY;
-    fprintf(file, "{\"name\":\"millrace\"");
-    write_member(file, "version", MILLRACE_VERSION);
-    write_member(file, "libvips", mr_image_library_version());
-    write_member(file, "libuv", uv_version_string());
-    write_member(file, "libsodium", sodium_version_string());
-    write_member(file, "zlib", zlibVersion());
-    write_member(file, "libdeflate", LIBDEFLATE_VERSION_STRING);
-    write_member(file, "zstd", ZSTD_versionString());
-    write_member(file, "llhttp", llhttp);
-    fprintf(file, ",\"image\":{");
-    write_words(file, "reads", mr_image_readable());
-    fputc(',', file);
-    write_words(file, "writes", mr_image_writable());
-    fputc('}', file);
-    write_member(file, "offload", mr_offload_name(mr_offload_kind(service->offload)));
-    fprintf(file, ",\"workers\":%u,\"loops\":%u,\"processes\":%u}\n", mr_offload_workers(service->offload),
-            service->loop_count, mr_segment_processes(service->segment));
+    struct mr_json json;
+    mr_json_begin(&json, file);
+    mr_json_open(&json, NULL, '{');
+    mr_json_text(&json, "name", "millrace");
+    mr_json_text(&json, "version", MILLRACE_VERSION);
+    mr_json_text(&json, "libvips", mr_image_library_version());
+    mr_json_text(&json, "libuv", uv_version_string());
+    mr_json_text(&json, "libsodium", sodium_version_string());
+    mr_json_text(&json, "zlib", zlibVersion());
+    mr_json_text(&json, "libdeflate", LIBDEFLATE_VERSION_STRING);
+    mr_json_text(&json, "zstd", ZSTD_versionString());
+    mr_json_text(&json, "llhttp", llhttp);
+    mr_json_open(&json, "image", '{');
+    write_words(&json, "reads", mr_image_readable());
+    write_words(&json, "writes", mr_image_writable());
+    mr_json_close(&json);
+    mr_json_text(&json, "offload", mr_offload_name(mr_offload_kind(service->offload)));
+    mr_json_integer(&json, "workers", mr_offload_workers(service->offload));
+    mr_json_integer(&json, "loops", service->loop_count);
+    mr_json_integer(&json, "processes", mr_segment_processes(service->segment));
+    mr_json_close(&json);
     return finish(file, out);
 }
 
-static void write_range(FILE *out, const struct mr_param_spec *spec)
+static void write_range(struct mr_json *json, const struct mr_param_spec *spec)
 {
     bool is_number = spec->type == MR_PARAM_INT || spec->type == MR_PARAM_NUMBER || spec->type == MR_PARAM_SIZE ||
                      spec->type == MR_PARAM_TIME;
     if (is_number)
-        fprintf(out, ",\"min\":%.15g", spec->min);
+        mr_json_number(json, "min", spec->min);
     if (is_number && (spec->max > 0 || spec->min < 0))
-        fprintf(out, ",\"max\":%.15g", spec->max);
+        mr_json_number(json, "max", spec->max);
     if (spec->unit != NULL)
-        write_member(out, "unit", spec->unit);
+        mr_json_text(json, "unit", spec->unit);
 }
 
-static void write_choices(FILE *out, const char *const *choices)
+static void write_choices(struct mr_json *json, const char *const *choices)
 {
-    fprintf(out, ",\"choices\":[");
-    for (size_t i = 0; choices[i] != NULL; i++) {
-        if (i > 0)
-            fputc(',', out);
-        write_string(out, choices[i]);
-    }
-    fputc(']', out);
+    mr_json_open(json, "choices", '[');
+    for (size_t i = 0; choices[i] != NULL; i++)
+        mr_json_text(json, NULL, choices[i]);
+    mr_json_close(json);
 }
 
-static void write_parameter(FILE *out, const struct mr_param_spec *spec)
+static void write_parameter(struct mr_json *json, const struct mr_param_spec *spec)
 {
     static const char *const types[] = {
         [MR_PARAM_BOOL] = "boolean", [MR_PARAM_INT] = "integer", [MR_PARAM_NUMBER] = "number",
         [MR_PARAM_SIZE] = "size",    [MR_PARAM_TIME] = "time",   [MR_PARAM_CHOICE] = "choice",
         [MR_PARAM_TEXT] = "text",
     };
-    fprintf(out, "{\"name\":");
-    write_string(out, spec->name);
-    write_member(out, "type", types[spec->type]);
-    write_range(out, spec);
+    mr_json_open(json, NULL, '{');
+    mr_json_text(json, "name", spec->name);
+    mr_json_text(json, "type", types[spec->type]);
+    write_range(json, spec);
     if (spec->choices != NULL)
-        write_choices(out, spec->choices);
+        write_choices(json, spec->choices);
     if (spec->text != NULL)
-        write_member(out, "text", spec->text);
-    fputc('}', out);
+        mr_json_text(json, "text", spec->text);
+    mr_json_close(json);
 }
 
-static void write_stage(FILE *out, const struct mr_stage_about *stage)
+static void write_stage(struct mr_json *json, const struct mr_stage_about *stage)
 {
-    fprintf(out, "{\"name\":");
-    write_string(out, stage->name);
-    write_member(out, "kind", stage->kind);
-    write_member(out, "text", stage->text);
-    fprintf(out, ",\"parameters\":[");
-    for (const struct mr_param_spec *spec = stage->params; spec->name != NULL; spec++) {
-        if (spec != stage->params)
-            fputc(',', out);
-        write_parameter(out, spec);
-    }
-    fprintf(out, "]}");
+    mr_json_open(json, NULL, '{');
+    mr_json_text(json, "name", stage->name);
+    mr_json_text(json, "kind", stage->kind);
+    mr_json_text(json, "text", stage->text);
+    mr_json_open(json, "parameters", '[');
+    for (const struct mr_param_spec *spec = stage->params; spec->name != NULL; spec++)
+        write_parameter(json, spec);
+    mr_json_close(json);
+    mr_json_close(json);
 }
 
 int mr_health_stages_json(char **out)
@@ -204,13 +187,15 @@ int mr_health_stages_json(char **out)
     FILE *file = open_memstream(out, &len);
     if (file == NULL)
         return MR_EMEMORY;
-    fprintf(file, "{\"stages\":[");
+    struct mr_json json;
+    mr_json_begin(&json, file);
+    mr_json_open(&json, NULL, '{');
+    mr_json_open(&json, "stages", '[');
     for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT; id++) {
         const struct mr_stage_about stage = mr_stage_about(id);
-        if (id > 0)
-            fputc(',', file);
-        write_stage(file, &stage);
+        write_stage(&json, &stage);
     }
-    fprintf(file, "]}\n");
+    mr_json_close(&json);
+    mr_json_close(&json);
     return finish(file, out);
 }

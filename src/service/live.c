@@ -1,5 +1,6 @@
 #include "service/live.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "service/events.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,8 @@ void mr_live_read(struct mr_live *out, const struct mr_service *service)
 /* ---- JSON ---- */
 
 struct page {
-    FILE *file;
+    struct mr_json json;
     const struct mr_live *now, *before;
-    const char *comma; /* before the next member */
 };
 
 static double seconds_of(uint64_t ns)
@@ -44,44 +44,41 @@ static double interval(const struct page *out)
     return seconds_of(MR_MAX(out->now->figures.at - out->before->figures.at, 1));
 }
 
-/* Names are ours and need no escape. */
-static void name(struct page *out, const char *text)
-{
-    fprintf(out->file, "%s\"%s\":", out->comma, text);
-    out->comma = ",";
-}
-
 static void open_object(struct page *out, const char *text)
 {
-    name(out, text);
-    fputc('{', out->file);
-    out->comma = "";
+    mr_json_open(&out->json, text, '{');
 }
 
 static void close_object(struct page *out)
 {
-    fputc('}', out->file);
-    out->comma = ",";
+    mr_json_close(&out->json);
 }
 
 static void gauge(struct page *out, const char *text, uint64_t value)
 {
-    name(out, text);
-    fprintf(out->file, "%llu", (unsigned long long)value);
+    mr_json_integer(&out->json, text, value);
 }
 
 /* A counter since the start, and per second since the reading before. */
 static void counter(struct page *out, const char *text, uint64_t now, uint64_t before)
 {
-    name(out, text);
-    fprintf(out->file, "{\"total\":%llu,\"rate\":%.3f}", (unsigned long long)now,
-            (double)(now - before) / interval(out));
+    open_object(out, text);
+    mr_json_integer(&out->json, "total", now);
+    mr_json_decimal(&out->json, "rate", (double)(now - before) / interval(out), 3);
+    close_object(out);
+}
+
+static void seconds_member(struct page *out, const char *text, uint64_t ns)
+{
+    mr_json_decimal(&out->json, text, seconds_of(ns), 6);
 }
 
 static void seconds_counter(struct page *out, const char *text, uint64_t now, uint64_t before)
 {
-    name(out, text);
-    fprintf(out->file, "{\"total\":%.6f,\"rate\":%.6f}", seconds_of(now), seconds_of(now - before) / interval(out));
+    open_object(out, text);
+    seconds_member(out, "total", now);
+    mr_json_decimal(&out->json, "rate", seconds_of(now - before) / interval(out), 6);
+    close_object(out);
 }
 
 /* Of what was recorded since the reading before. */
@@ -90,10 +87,13 @@ static void histogram(struct page *out, const char *text, const struct mr_histog
 {
     struct mr_histogram_view recent = *now;
     mr_histogram_since(&recent, before);
-    name(out, text);
-    fprintf(out->file, "{\"count\":%llu,\"sum\":%.6f,\"p50\":%.6f,\"p99\":%.6f,\"max\":%.6f}",
-            (unsigned long long)recent.count, seconds_of(recent.sum), seconds_of(mr_histogram_percentile(&recent, 50)),
-            seconds_of(mr_histogram_percentile(&recent, 99)), seconds_of(recent.max));
+    open_object(out, text);
+    mr_json_integer(&out->json, "count", recent.count);
+    seconds_member(out, "sum", recent.sum);
+    seconds_member(out, "p50", mr_histogram_percentile(&recent, 50));
+    seconds_member(out, "p99", mr_histogram_percentile(&recent, 99));
+    seconds_member(out, "max", recent.max);
+    close_object(out);
 }
 
 /* ---- the members ---- */
@@ -210,17 +210,21 @@ static void write_histograms(struct page *out)
 char *mr_live_json(const struct mr_live *now, const struct mr_live *before, size_t *len)
 {
     char *text = NULL;
-    struct page page = {.file = open_memstream(&text, len), .now = now, .before = before, .comma = ","};
-    if (page.file == NULL)
+    FILE *file = open_memstream(&text, len);
+    if (file == NULL)
         return NULL;
+    struct page page = {.now = now, .before = before};
     uint64_t busy = now->figures.busy.sum - before->figures.busy.sum;
-    fprintf(page.file, "{\"time\":%.3f,\"interval\":%.3f,\"loop_busy_share\":%.6f", seconds_of(now->wall),
-            interval(&page), seconds_of(busy) / (interval(&page) * now->figures.loops));
+    mr_json_begin(&page.json, file);
+    open_object(&page, NULL);
+    mr_json_decimal(&page.json, "time", seconds_of(now->wall), 3);
+    mr_json_decimal(&page.json, "interval", interval(&page), 3);
+    mr_json_decimal(&page.json, "loop_busy_share", seconds_of(busy) / (interval(&page) * now->figures.loops), 6);
     write_counters(&page);
     write_gauges(&page);
     write_histograms(&page);
-    fputc('}', page.file);
-    if (fclose(page.file) == 0)
+    close_object(&page);
+    if (fclose(file) == 0)
         return text;
     free(text);
     return NULL;

@@ -135,7 +135,7 @@ static void json_counts_statuses_and_errors(void **state)
     result.by_status[200] = 5;
     result.by_status[404] = 1;
     result.errors[MR_LOAD_PROTOCOL] = 2;
-    assert_contains(written_by(mr_load_report_json), "\"status\": {\"200\": 5, \"404\": 1},\n  \"errors\": "
+    assert_contains(written_by(mr_load_report_json), "\"status\": {\"200\": 5, \"404\": 1},\n      \"errors\": "
                                                      "{\"closed\": 0, \"protocol\": 2, \"status\": 0, \"other\": 0}");
 }
 
@@ -145,7 +145,8 @@ static void punctual_run_is_valid(void **state)
     record(&result.lateness, 989, MR_NS_PER_US);
     record(&result.lateness, 11, 9 * MR_NS_PER_MS);
     assert_null(mr_load_report_invalid(&report));
-    assert_contains(written_by(mr_load_report_json), "\"valid\": true,\n  \"invalid_reason\": null\n}]}\n");
+    assert_contains(written_by(mr_load_report_json),
+                    "\"valid\": true,\n      \"invalid_reason\": null\n    }\n  ]\n}\n");
 }
 
 static void late_tail_makes_the_run_invalid(void **state)
@@ -195,8 +196,8 @@ static void setting_tells_arrivals_start_and_connecting(void **state)
                     "warm-up, 1 connection opened on demand\n");
     free_text(NULL);
     assert_contains(written_by(mr_load_report_json),
-                    "\"arrivals\": \"poisson\",\n  \"seed\": 7,\n  \"connections\": 1,\n  \"connect\": \"on-demand\",\n"
-                    "  \"start\": 2.5,");
+                    "\"arrivals\": \"poisson\",\n      \"seed\": 7,\n      \"connections\": 1,\n      \"connect\": "
+                    "\"on-demand\",\n      \"start\": 2.5,");
 }
 
 static void new_and_open_connections_are_told_apart(void **state)
@@ -224,13 +225,12 @@ static void timeline_is_written_slot_by_slot(void **state)
     for (int i = 0; i < 100; i++)
         mr_timeline_record(&result.timeline, 0, 4 * MR_NS_PER_MS);
     mr_timeline_record_error(&result.timeline, 600 * MR_NS_PER_MS);
-    assert_contains(
-        written_by(mr_load_report_json),
-        "\"timeline\": {\"slot\": 0.5, \"slots\": [\n"
-        "    {\"at\": 5, \"count\": 100, \"errors\": 0, \"p50\": 0.004000000, \"p90\": 0.004000000, \"p99\": null, "
-        "\"p99.9\": null, \"max\": 0.004000000},\n"
-        "    {\"at\": 5.5, \"count\": 0, \"errors\": 1, \"p50\": null, \"p90\": null, \"p99\": null, \"p99.9\": null, "
-        "\"max\": 0.000000000}]},\n");
+    assert_contains(written_by(mr_load_report_json),
+                    "\"timeline\": {\"slot\": 0.5, \"slots\": [{\"at\": 5, \"count\": 100, \"errors\": 0, \"p50\": "
+                    "0.004000000, \"p90\": 0.004000000, \"p99\": null, "
+                    "\"p99.9\": null, \"max\": 0.004000000}, {\"at\": 5.5, \"count\": 0, \"errors\": 1, \"p50\": null, "
+                    "\"p90\": null, \"p99\": null, \"p99.9\": null, "
+                    "\"max\": 0.000000000}]},\n");
 }
 
 static void streams_stand_one_after_the_other(void **state)
@@ -244,8 +244,8 @@ static void streams_stand_one_after_the_other(void **state)
     assert_contains(table, "\n\nheavy: GET http");
     free_text(NULL);
     const char *json = written_of(mr_load_report_json, both, 2);
-    assert_contains(json, "{\"streams\": [{\n  \"name\": \"light\"");
-    assert_contains(json, "\n}, {\n  \"name\": \"heavy\"");
+    assert_contains(json, "{\n  \"streams\": [\n    {\n      \"name\": \"light\"");
+    assert_contains(json, "\n    },\n    {\n      \"name\": \"heavy\"");
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, prepare, free_text)

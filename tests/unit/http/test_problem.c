@@ -59,40 +59,12 @@ static void limit_and_value_are_there_when_a_bound_was_hit(void **state)
                 "\"limit\":{\"name\":\"queue-depth\",\"value\":0},\"value\":0}");
 }
 
-static void text_is_escaped_for_json(void **state)
-{
-    (void)state;
-    static const struct {
-        struct mr_slice text;
-        const char *escaped;
-    } table[] = {
-        {{"", 0}, ""},
-        {{"plain /'<>&~", 12}, "plain /'<>&~"},
-        {{"\"\\\b\f\n\r\t", 7}, "\\\"\\\\\\b\\f\\n\\r\\t"},
-        {{"\0\x01\x1f\x7f", 4}, "\\u0000\\u0001\\u001f\\u007f"},
-        {{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9}, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"},
-        {{"a\xff"
-          "b",
-          3},
-         "a\xef\xbf\xbd"
-         "b"},
-        {{"\xc3", 1}, "\xef\xbf\xbd"},
-        {{"\xe2\x82", 2}, "\xef\xbf\xbd\xef\xbf\xbd"},
-        {{"\xc0\xaf", 2}, "\xef\xbf\xbd\xef\xbf\xbd"},
-        {{"\xc3\"", 2}, "\xef\xbf\xbd\\\""},
-        {{"\xed\xa0\x80", 3}, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-    };
-    for (size_t i = 0; i < MR_ARRAY_SIZE(table); i++)
-        check_slice(mr_json_escape(table[i].text, &arena), table[i].escaped);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(fault_becomes_a_problem_document, free_arena),
         cmocka_unit_test_teardown(detail_is_there_when_the_fault_has_one, free_arena),
         cmocka_unit_test_teardown(limit_and_value_are_there_when_a_bound_was_hit, free_arena),
-        cmocka_unit_test_teardown(text_is_escaped_for_json, free_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,47 @@
+/* json.h -- writes JSON (RFC 8259): commas, quotes and escapes in one place.
+ *
+ *   struct mr_json json;
+ *   mr_json_begin(&json, file);
+ *   mr_json_open(&json, NULL, '{');
+ *   mr_json_text(&json, "name", "photo.jpg");
+ *   mr_json_open(&json, "sizes", '[');
+ *   mr_json_integer(&json, NULL, 300);
+ *   mr_json_close(&json);
+ *   mr_json_close(&json);
+ *
+ * `name` is NULL for an element of an array and for the outermost value. Names are the program's own and need no
+ * escape. What cannot be written shows when the file is closed. One thread at a time. */
+#ifndef MR_BASE_JSON_H
+#define MR_BASE_JSON_H
+
+#include "base/slice.h"
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define MR_JSON_DEPTH_MAX 16
+
+struct mr_json {
+    FILE *file;      /* borrowed */
+    unsigned lines;  /* for people: members down to this depth have a line each; 0: no space at all */
+    unsigned depth;  /* private, as the rest */
+    bool has_member; /* the open object or array has one already */
+    char closing[MR_JSON_DEPTH_MAX];
+};
+
+void mr_json_begin(struct mr_json *json, FILE *file);
+/* kind: '{' or '['. */
+void mr_json_open(struct mr_json *json, const char *name, char kind);
+void mr_json_close(struct mr_json *json);
+
+/* Text is escaped; what is not UTF-8 becomes U+FFFD. NULL becomes null. */
+void mr_json_text(struct mr_json *json, const char *name, const char *text);
+void mr_json_slice(struct mr_json *json, const char *name, struct mr_slice text);
+void mr_json_integer(struct mr_json *json, const char *name, uint64_t value);
+/* To twelve digits; NaN and infinity, which JSON does not have, become null. */
+void mr_json_number(struct mr_json *json, const char *name, double value);
+/* With that many digits behind the point. */
+void mr_json_decimal(struct mr_json *json, const char *name, double value, int digits);
+void mr_json_bool(struct mr_json *json, const char *name, bool value);
+
+#endif

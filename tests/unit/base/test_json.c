@@ -1,0 +1,112 @@
+#include "base/json.h"
+#include "base/macros.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+struct page {
+    struct mr_json json;
+    FILE *file;
+    char *text;
+    size_t len;
+};
+
+static void begin(struct page *page)
+{
+    page->file = open_memstream(&page->text, &page->len);
+    assert_non_null(page->file);
+    mr_json_begin(&page->json, page->file);
+}
+
+static void assert_written(struct page *page, const char *wanted)
+{
+    fclose(page->file);
+    assert_string_equal(page->text, wanted);
+    free(page->text);
+}
+
+static void commas_stand_between_members_and_nowhere_else(void **state)
+{
+    (void)state;
+    struct page page;
+    begin(&page);
+    mr_json_open(&page.json, NULL, '{');
+    mr_json_integer(&page.json, "a", UINT64_MAX);
+    mr_json_open(&page.json, "b", '[');
+    mr_json_open(&page.json, NULL, '{');
+    mr_json_close(&page.json);
+    mr_json_text(&page.json, NULL, "x");
+    mr_json_close(&page.json);
+    mr_json_bool(&page.json, "c", true);
+    mr_json_close(&page.json);
+    assert_written(&page, "{\"a\":18446744073709551615,\"b\":[{},\"x\"],\"c\":true}");
+}
+
+static void members_of_the_upper_levels_may_have_lines_of_their_own(void **state)
+{
+    (void)state;
+    struct page page;
+    begin(&page);
+    page.json.lines = 1;
+    mr_json_open(&page.json, NULL, '{');
+    mr_json_integer(&page.json, "a", 1);
+    mr_json_open(&page.json, "b", '[');
+    mr_json_integer(&page.json, NULL, 2);
+    mr_json_integer(&page.json, NULL, 3);
+    mr_json_close(&page.json);
+    mr_json_close(&page.json);
+    assert_written(&page, "{\n  \"a\": 1,\n  \"b\": [2, 3]\n}");
+}
+
+static void text_is_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *wanted;
+    } cases[] = {{"plain", "\"plain\""},
+                 {"", "\"\""},
+                 {"\"\\/", "\"\\\"\\\\/\""},
+                 {"\b\f\n\r\t\x01\x1f\x7f", "\"\\b\\f\\n\\r\\t\\u0001\\u001f\\u007f\""},
+                 {"\xc3\xa4\xf0\x9f\x98\x80", "\"\xc3\xa4\xf0\x9f\x98\x80\""},
+                 {"a\xff\xc3", "\"a\xef\xbf\xbd\xef\xbf\xbd\""},
+                 {"\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+                 {"\xc3\"", "\"\xef\xbf\xbd\\\"\""},
+                 {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+                 {NULL, "null"}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct page page;
+        begin(&page);
+        mr_json_text(&page.json, NULL, cases[i].text);
+        assert_written(&page, cases[i].wanted);
+    }
+}
+
+static void numbers_that_json_does_not_have_are_null(void **state)
+{
+    (void)state;
+    struct page page;
+    begin(&page);
+    mr_json_open(&page.json, NULL, '[');
+    mr_json_number(&page.json, NULL, 0.25);
+    mr_json_number(&page.json, NULL, NAN);
+    mr_json_decimal(&page.json, NULL, 2, 3);
+    mr_json_decimal(&page.json, NULL, -INFINITY, 3);
+    mr_json_close(&page.json);
+    assert_written(&page, "[0.25,null,2.000,null]");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commas_stand_between_members_and_nowhere_else),
+        cmocka_unit_test(members_of_the_upper_levels_may_have_lines_of_their_own),
+        cmocka_unit_test(text_is_escaped),
+        cmocka_unit_test(numbers_that_json_does_not_have_are_null),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
