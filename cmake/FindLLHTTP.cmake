@@ -1,5 +1,5 @@
 # llhttp, in one of two shapes:
-#  1. an installed library with its header (distributions that have libllhttp-dev), or
+#  1. an installed library with its header (Debian 13's libllhttp-dev, where the strict parser is the only one), or
 #  2. Debian 12's node-llhttp, which ships C sources in /usr/share/llhttp and the header in /usr/share/include/llhttp.
 # The sources hold two parsers; LLHTTP_STRICT_MODE selects the strict one and must be seen by the header's users too
 # (the loose one is open to request smuggling: CVE-2023-30589). Defines the target LLHTTP::LLHTTP.
