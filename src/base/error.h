@@ -21,7 +21,7 @@
     X(MR_ECONNECTIONS,    -6,    503, "too-many-connections",     "Too many connections.")                             \
     X(MR_ECANCELLED,      -7,    503, "cancelled",                "The job was cancelled.")                            \
     X(MR_ETIME,           -8,    422, "too-expensive",            "The job ran longer than a job may.")                \
-    X(MR_ENOTIMAGE,       -9,    415, "unsupported-format",       "The body is not an image that can be read here.")   \
+    X(MR_ENOTIMAGE,       -9,    415, "unsupported-format",       "That image format is not supported here.")          \
     X(MR_EDAMAGED,        -10,   422, "damaged-image",            "The image is damaged or truncated.")                \
     X(MR_EPIXELS,         -11,   413, "too-many-pixels",          "The image has too many pixels.")                    \
     X(MR_EFRAMES,         -12,   413, "too-many-frames",          "The image has too many frames.")                    \

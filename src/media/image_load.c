@@ -6,8 +6,8 @@
 
 #include "base/assert.h"
 
-/* TRUNCATED is the level that lets a decoder stop at the end of the input instead of painting grey; a higher one makes
- * libvips' PNG loader ignore checksums (8.14). */
+/* TRUNCATED is the level that lets a decoder stop at the end of the input instead of painting grey; a higher one would
+ * refuse what is harmless. */
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
 
 /* WebP and GIF want the whole input at once: reading it through a source would copy it and stop nothing. libheif ends
@@ -99,6 +99,8 @@ static int plan_as_opened(struct mr_run *run)
 int mr_run_open(struct mr_run *run)
 {
     struct mr_view file = run->input;
+    if (run->scan.info.format == MR_IMAGE_PNG && !mr_png_sums_are_right(file))
+        return mr_fault_set(run->fault, MR_EDAMAGED, "PNG: a checksum is wrong.");
     if (run->scan.info.format == MR_IMAGE_PNG && mr_png_without_texts(&run->input, &run->input_owned, file) != MR_OK)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     if (call_loader(run) != 0)

@@ -11,6 +11,7 @@
 
 #include "base/macros.h"
 
+#include <libheif/heif.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +19,23 @@
 
 #include <vips/vector.h> /* needs vips.h before it */
 
-/* name: as in GET /version; loader: the class that may be called */
+/* name: as in GET /version; loader: the class that may be called; codec: what libheif must have for it */
 static const struct {
+    enum mr_image_format format;
     const char *name, *loader, *load_operation, *save_operation;
+    enum heif_compression_format codec;
 } formats[] = {
-    {"jpg", "VipsForeignLoadJpeg", "jpegload_source", "jpegsave_target"},
-    {"png", "VipsForeignLoadPng", "pngload_source", "pngsave_target"},
-    {"webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_target"},
-    {"gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_target"},
-    {"avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_target"},
-    {"heif", "VipsForeignLoadHeif", "heifload_buffer", NULL},
-    {"tiff", "VipsForeignLoadTiff", "tiffload_source", "tiffsave_target"},
+    {MR_IMAGE_JPEG, "jpg", "VipsForeignLoadJpeg", "jpegload_source", "jpegsave_target", 0},
+    {MR_IMAGE_PNG, "png", "VipsForeignLoadPng", "pngload_source", "pngsave_target", 0},
+    {MR_IMAGE_WEBP, "webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_target", 0},
+    {MR_IMAGE_GIF, "gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_target", 0},
+    {MR_IMAGE_AVIF, "avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_target", heif_compression_AV1},
+    {MR_IMAGE_HEIF, "heif", "VipsForeignLoadHeif", "heifload_buffer", NULL, heif_compression_HEVC},
+    {MR_IMAGE_TIFF, "tiff", "VipsForeignLoadTiff", "tiffload_source", "tiffsave_target", 0},
 };
 
 static char readable[64], writable[64], version[32];
+static bool is_unreadable[MR_IMAGE_FORMAT_COUNT], is_unwritable[MR_IMAGE_FORMAT_COUNT];
 static guint log_handler;
 static _Thread_local uint64_t jpeg_warnings;
 
@@ -61,25 +65,51 @@ static bool has_operation(const char *name)
     return name != NULL && vips_type_find("VipsOperation", name) != 0;
 }
 
+/* libvips' operations for HEIF are there whatever libheif can do: its codecs may be plugins that are not installed. */
+static bool can_load(size_t i)
+{
+    return has_operation(formats[i].load_operation) &&
+           (formats[i].codec == 0 || heif_have_decoder_for_format(formats[i].codec));
+}
+
+static bool can_save(size_t i)
+{
+    return has_operation(formats[i].save_operation) &&
+           (formats[i].codec == 0 || heif_have_encoder_for_format(formats[i].codec));
+}
+
 static void allow_loaders(void)
 {
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoad", TRUE);
     readable[0] = writable[0] = '\0';
     for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
-        if (has_operation(formats[i].load_operation)) {
+        is_unreadable[formats[i].format] = !can_load(i);
+        is_unwritable[formats[i].format] = !can_save(i);
+        if (can_load(i)) {
             vips_operation_block_set(formats[i].loader, FALSE);
             append_word(readable, sizeof(readable), formats[i].name);
         }
-        if (has_operation(formats[i].save_operation))
+        if (can_save(i))
             append_word(writable, sizeof(writable), formats[i].name);
     }
+}
+
+bool mr_image_can_read(enum mr_image_format format)
+{
+    return !is_unreadable[format];
+}
+
+bool mr_image_can_write(enum mr_image_format format)
+{
+    return !is_unwritable[format];
 }
 
 int mr_image_setup(void)
 {
     if (VIPS_INIT("millrace") != 0)
         return MR_EINTERNAL;
+    heif_init(NULL); /* counted: libvips has its own */
     GLogLevelFlags all = G_LOG_LEVEL_MASK | G_LOG_FLAG_RECURSION;
     log_handler = g_log_set_handler("VIPS", all, on_vips_log, NULL);
     g_log_set_default_handler(on_vips_log, NULL); /* GObject's complaints about what a file says are no better */
@@ -94,6 +124,7 @@ int mr_image_setup(void)
 
 void mr_image_teardown(void)
 {
+    heif_deinit();
     vips_shutdown();
     g_log_remove_handler("VIPS", log_handler);
     g_log_set_default_handler(g_log_default_handler, NULL);

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/macros.h"
 #include "media/effort.h"
+#include "media/image_setup.h"
 
 #include <math.h>
 
@@ -86,8 +87,8 @@ static enum mr_image_format output_format(const struct mr_image_ops *ops, const 
 {
     if (ops->format != MR_IMAGE_UNKNOWN)
         return ops->format;
-    /* Browsers show no TIFF; HEVC is read but not written. */
-    if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF)
+    /* Browsers show no TIFF; HEVC is read but not written, and there may be no encoder for AVIF. */
+    if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF && mr_image_can_write(info->format))
         return info->format;
     return info->alpha ? MR_IMAGE_PNG : MR_IMAGE_JPEG;
 }
@@ -224,6 +225,9 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
                             .cut_first = ops->rect_width != 0 || ops->trim,
                             .shrink = 1,
                             .scale = 1};
+    if (!mr_image_can_write(out->format))
+        return mr_fault_set(fault, MR_ENOTIMAGE, "No encoder for %s is installed here.",
+                            mr_image_media_type(out->format));
     out->frames = frames_of(out, ops, info);
     if (ops->frame > 0 && (uint32_t)ops->frame > info->frames)
         return mr_fault_set(fault, MR_EPARAM, "frame must be at most %u: the image has no more.", info->frames);

@@ -47,11 +47,32 @@ static void all_others_stay(void **state)
     assert_int_equal(len_without(png), png.len);
 }
 
+static bool sums_are_right(struct bytes png)
+{
+    return mr_png_sums_are_right((struct mr_view){png.at, png.len});
+}
+
+static void a_wrong_sum_of_what_the_image_needs_is_seen(void **state)
+{
+    (void)state;
+    struct bytes png = encode(quadrants(8, 8, 3), ".png");
+    assert_true(sums_are_right(png));
+    assert_memory_equal(png.at + png.len - 8, "IEND", 4);
+    size_t places[] = {16 /* IHDR */, png.len - 12 - 5 /* IDAT */, png.len - 1 /* IEND's sum */};
+    for (size_t i = 0; i < 3; i++) {
+        png.at[places[i]] ^= 1;
+        assert_false(sums_are_right(png));
+        png.at[places[i]] ^= 1;
+    }
+    assert_true(sums_are_right(with_chunk("tEXt", 100))); /* its sum is 0 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(long_compressed_texts_are_left_out, images_end_test),
         cmocka_unit_test_teardown(all_others_stay, images_end_test),
+        cmocka_unit_test_teardown(a_wrong_sum_of_what_the_image_needs_is_seen, images_end_test),
     };
     return cmocka_run_group_tests(tests, images_setup, images_teardown);
 }
