@@ -82,6 +82,11 @@ def is_left_out(item):
     offload = item.callspec.params.get("offload", OFFLOADS[0]) if getattr(item, "callspec", None) else OFFLOADS[0]
     if offload == "threads" and (item.originalname in NOT_WITH_THREADS or item.path.name == "test_cluster.py"):
         return True
+    under = item.get_closest_marker("under")
+    if under is not None and offload not in under.args:
+        return True
+    if SANITIZER != "" and item.get_closest_marker("unsanitized") is not None:
+        return True
     marker = closest_marker(item)
     if SANITIZER == "thread" and (marker != "threads" or offload == "none"):  # which has one thread
         return True
