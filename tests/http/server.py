@@ -28,8 +28,7 @@ def sanitizer():
 
 SANITIZER = sanitizer()
 PROCESSES = os.environ.get("MILLRACE_PROCESSES", "1")
-# How much longer things may take than in a release build on an idle machine.
-PATIENCE = {"": 1, "address": 3, "thread": 6}[SANITIZER]
+HANG = 100.0  # seconds after which a test gives up: no measure of speed, but far beyond what a slow, busy machine needs
 
 
 def environment(**more):
@@ -37,12 +36,12 @@ def environment(**more):
     return {key: value for key, value in os.environ.items() if not key.startswith("MILLRACE_")} | more
 
 
-def wait_for(condition, what, seconds=10.0):
+def wait_for(condition, what):
     """Poll until condition() is true and return what it gave; fail the test when it does not become so."""
-    deadline = time.monotonic() + seconds * PATIENCE
+    deadline = time.monotonic() + HANG
     pause = 0.002
     while not (result := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds * PATIENCE:.0f} s in vain for: {what}"
+        assert time.monotonic() < deadline, f"waited {HANG:.0f} s in vain for: {what}"
         time.sleep(pause)
         pause = min(pause * 1.5, 0.05)
     return result
@@ -178,9 +177,9 @@ class Server:
     def metric(self, name, **labels):
         return self.metrics().sum(name, **labels)
 
-    def wait_for_metric(self, name, wanted, seconds=10.0, **labels):
+    def wait_for_metric(self, name, wanted, **labels):
         """Wait until the metric is at least `wanted`."""
-        return wait_for(lambda: self.metric(name, **labels) >= wanted, f"{name}{labels} >= {wanted}", seconds)
+        return wait_for(lambda: self.metric(name, **labels) >= wanted, f"{name}{labels} >= {wanted}")
 
     def text(self):
         return "\n".join(self.log)
@@ -203,8 +202,8 @@ class Server:
             return []
         return [int(pid) for pid in pids]
 
-    def holder(self, wire):
-        """The pid of the process that accepted this connection."""
+    def socket_of(self, wire):
+        """The process and descriptor that hold the server's end of this connection."""
         port = wire.socket.getsockname()[1]
         inode = None
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -212,14 +211,18 @@ class Server:
             ends = [int(end.split(":")[1], 16) for end in fields[1:3]]
             if ends == [self.port, port]:
                 inode = f"socket:[{fields[9]}]"
-        for pid in self.children():
+        for pid in self.children() or [self.process.pid]:
             for descriptor in Path(f"/proc/{pid}/fd").iterdir():
                 try:
                     if os.readlink(descriptor) == inode:
-                        return pid
+                        return pid, int(descriptor.name)
                 except FileNotFoundError:  # closed meanwhile
                     pass
         raise AssertionError("no process has it")
+
+    def holder(self, wire):
+        """The pid of the process that accepted this connection."""
+        return self.socket_of(wire)[0]
 
     def resident_bytes(self):
         pids = self.children() or [self.process.pid]
@@ -232,7 +235,7 @@ class Server:
 
     def is_accepting(self):
         try:
-            Wire(self.address(), timeout=5).close()
+            Wire(self.address()).close()
             return True
         except ConnectionError:
             return False
@@ -245,19 +248,19 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait(self, seconds=20.0):
+    def wait(self):
         """Its exit status, once it has ended by itself."""
         try:
-            status = self.process.wait(seconds * PATIENCE)
+            status = self.process.wait(HANG)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"the server still runs after {seconds * PATIENCE:.0f} s:\n{self.text()[-4000:]}") from None
+            raise AssertionError(f"the server still runs after {HANG:.0f} s:\n{self.text()[-4000:]}") from None
         self.reader.join(5)
         return status
 
-    def terminate(self, seconds=20.0):
+    def terminate(self):
         """SIGTERM, and its exit status."""
         self.signal(signal.SIGTERM)
-        return self.wait(seconds)
+        return self.wait()
 
     def kill(self):
         if not self.exited():
@@ -284,7 +287,7 @@ class Server:
 
     def assert_at_rest(self):
         assert not self.exited(), f"the server died with {self.process.returncode}:\n{self.text()[-4000:]}"
-        deadline = time.monotonic() + 15 * PATIENCE
+        deadline = time.monotonic() + HANG
         while unrest := self.unrest():
             assert time.monotonic() < deadline, f"still going on after the test: {unrest}"
             time.sleep(0.01)

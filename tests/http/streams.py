@@ -98,7 +98,7 @@ class Upload(threading.Thread):
         except OSError as error:
             self.failed = error
 
-    def wait_until_held(self, seconds=0.5, within=60.0):
+    def wait_until_held(self, seconds=0.5):
         """Wait until nothing has gone out for that long."""
         last = (self.sent, time.monotonic())
 
@@ -110,7 +110,7 @@ class Upload(threading.Thread):
                 last = (self.sent, time.monotonic())
             return self.sent > 0 and time.monotonic() - last[1] > seconds
 
-        wait_for(is_held, "the sender to be held", within)
+        wait_for(is_held, "the sender to be held")
 
     def stop(self):
         """The rest need not be sent."""

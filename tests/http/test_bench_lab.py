@@ -4,11 +4,11 @@ import json
 import subprocess
 
 import pytest
-from server import BENCH, SANITIZER, environment
+from server import BENCH, environment
 
 pytestmark = [
     pytest.mark.skipif(not BENCH.exists(), reason="no millrace-bench beside the server"),
-    pytest.mark.skipif(SANITIZER != "", reason="it measures"),
+    pytest.mark.unsanitized("it measures"),
 ]
 
 

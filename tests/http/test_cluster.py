@@ -11,7 +11,7 @@ import time
 
 import pytest
 from images import photo
-from server import BINARY, PATIENCE, environment, wait_for
+from server import BINARY, HANG, environment, wait_for
 from wire import Closed, request
 
 pytestmark = pytest.mark.once  # beside what is marked `threads`
@@ -109,7 +109,7 @@ class Traffic:
 
     def stop(self):
         self.stopping = True
-        self.thread.join(20 * PATIENCE)
+        self.thread.join(HANG)
         assert not self.thread.is_alive()
 
 
@@ -159,23 +159,21 @@ def test_new_connections_go_to_the_others_while_a_process_starts_again_and_again
     for _ in range(5):  # until the pause before the next start is a long one
         wait_for_processes(server, 2)
         kill_one(server)
+    server.signal(signal.SIGSTOP)  # the supervisor: it starts none while it is asked
     assert len(server.children()) == 1
     for _ in range(20):
-        began = time.monotonic()
         assert server.get("/healthz").status == 200
-        assert time.monotonic() - began < 0.3 * PATIENCE
+    server.signal(signal.SIGCONT)
     wait_for_processes(server, 2)
 
 
-def test_a_dead_process_is_back_within_a_second(start):
+def test_a_dead_process_is_started_again_at_once(start):
     server = start("--processes=2", "--workers=1")
-    began = time.monotonic()
     victim = kill_one(server)
     wait_for_processes(server, 2, {victim})
-    assert time.monotonic() - began < 1 * PATIENCE
     assert server.metric("millrace_process_restarts_total") == 1
     line = next(line for line in server.log if "process killed" in line)
-    assert f"pid={victim}" in line and "signal=9" in line
+    assert f"pid={victim}" in line and "signal=9" in line and re.search(r"restart_in=0(\.0*)?s?\b", line)
 
 
 def test_one_that_dies_at_once_is_started_later_each_time(start):
@@ -206,9 +204,7 @@ def test_no_total_goes_backwards_when_a_process_dies(start):
         server.post("/pipe/image?w=50", photo())
     traffic = Traffic(server)
     last, scrapes, deaths = counters(server.metrics()), 0, 0
-    deadline = time.monotonic() + 60 * PATIENCE
-    while scrapes < 300 or deaths < 2:
-        assert time.monotonic() < deadline
+    while scrapes < 300 or deaths < 2:  # pytest's timeout bounds it
         with contextlib.suppress(OSError, Closed):  # the very process that was asked died
             now = counters(server.metrics())
             behind = {key: (value, now.get(key)) for key, value in last.items() if now.get(key, -1) < value}
@@ -232,7 +228,7 @@ def test_what_a_dead_process_held_is_no_longer_counted(start, offload):
     for pid in server.children():
         os.kill(pid, signal.SIGKILL)
     wait_for_processes(server, 2)
-    assert server.unrest() == {}
+    server.assert_at_rest()
     for wire in wires:
         wire.close()
 
@@ -274,26 +270,25 @@ def test_one_process_that_had_to_cut_makes_the_status_1(start):
 
 
 def test_a_second_sigterm_ends_all_now(start):
-    server = start("--processes=2", "--workers=1", "--drain-timeout=60s")
+    server = start("--processes=2", "--workers=1", "--drain-timeout=10m")
     wires = begin_uploads(server, 4)
     server.signal(signal.SIGTERM)
     wait_for(lambda: not server.is_accepting(), "the drain to begin")
     server.signal(signal.SIGTERM)
-    began = time.monotonic()
     assert server.wait() == 1
-    assert time.monotonic() - began < 3 * PATIENCE
     for wire in wires:
         wire.close()
 
 
 def test_with_a_drain_delay_all_go_on_accepting(start):
-    server = start("--processes=2", "--workers=1", "--drain-delay=1s")
-    began = time.monotonic()
+    server = start("--processes=2", "--workers=1", "--drain-delay=10m")
     server.signal(signal.SIGTERM)
+    wait_for(lambda: server.get("/readyz").status == 503, "the drain to begin")
     for _ in range(10):
         assert server.get("/healthz").status == 200
-    assert server.wait() == 0
-    assert time.monotonic() - began > 0.9
+    server.drained = True
+    server.signal(signal.SIGTERM)
+    server.wait()
 
 
 def is_alive(pid):
@@ -320,7 +315,7 @@ def test_a_start_that_fails_says_so_once():
         [BINARY, "--processes=4", "--listen=127.0.0.1:0", "--identity=/nothing/there"],
         capture_output=True,
         text=True,
-        timeout=20 * PATIENCE,
+        timeout=HANG,
         env=environment(),
     )
     assert result.returncode in (1, 2)
@@ -332,7 +327,7 @@ def test_a_port_in_use_is_a_clear_exit():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         result = subprocess.run(
-            [BINARY, "--processes=2", f"--listen={address}"], capture_output=True, text=True, timeout=20 * PATIENCE, env=environment()
+            [BINARY, "--processes=2", f"--listen={address}"], capture_output=True, text=True, timeout=HANG, env=environment()
         )
     assert result.returncode == 1 and "in use" in result.stderr and "listening on" not in result.stderr
 
@@ -398,7 +393,7 @@ def test_sighup_reopens_the_log_in_all(start, tmp_path):
 
 @pytest.mark.parametrize("options", [["--processes=0"], ["--processes=1000"], ["--processes=many"], ["--processes=8", "--loops=16"]])
 def test_a_wrong_number_of_processes_is_refused(options):
-    result = subprocess.run([BINARY, *options], capture_output=True, text=True, timeout=20 * PATIENCE, env=environment())
+    result = subprocess.run([BINARY, *options], capture_output=True, text=True, timeout=HANG, env=environment())
     assert result.returncode == 2
     assert "processes" in result.stderr and len(result.stderr.strip().splitlines()) == 1
 

@@ -6,7 +6,6 @@ Section numbers are of RFC 9112 unless said otherwise.
 import time
 
 import pytest
-from server import PATIENCE
 from wire import Closed, request
 
 GET = b"GET /healthz HTTP/1.1\r\n"
@@ -223,9 +222,7 @@ def test_chunk_extensions_trailers_and_leading_zeros_without_end_are_cut(server,
 @pytest.mark.parametrize("prefix", [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0\0\0\0", b"GET\n"])
 def test_what_can_never_be_a_request_is_refused_at_once(server, prefix):
     """A TLS hello has no end of a head: its sender must not wait for the head timeout."""
-    began = time.monotonic()
-    assert server.raw(prefix).status in (400, 505)
-    assert time.monotonic() - began < 5 * PATIENCE
+    assert server.raw(prefix).status in (400, 505)  # 408 is what it gets that had to wait
 
 
 def test_the_preface_of_http_2_is_refused(server):
@@ -313,9 +310,8 @@ def test_the_refusal_can_be_read_although_more_was_sent(server, amount):
 def test_a_client_that_goes_on_sending_after_the_refusal_is_cut(server):
     with server.connect() as wire:
         wire.send(GET + b"\r\n")
-        deadline = time.monotonic() + 10 * PATIENCE
         with pytest.raises(OSError):
-            while time.monotonic() < deadline:
+            while True:  # pytest's timeout bounds it
                 wire.send(b"x" * 1000)
                 time.sleep(0.01)
 

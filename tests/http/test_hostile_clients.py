@@ -52,7 +52,7 @@ def test_refused_connections_take_nobody_s_place(start):
         outside[-1].send(request("GET", "/healthz"))
         return outside[-1].receive().status == 200
 
-    wait_for(gets_in, "one of the free places", 3)
+    wait_for(gets_in, "one of the free places")
     for wire in outside:
         wire.close()
 

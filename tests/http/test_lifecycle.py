@@ -9,14 +9,14 @@ import time
 
 import pytest
 from images import photo, slow_job
-from server import BINARY, PATIENCE, ROOT, environment, wait_for
+from server import BINARY, HANG, ROOT, environment, wait_for
 from wire import Closed, Wire, request
 
 
 def run(*arguments, env=None):
     """Run the program to its end."""
     return subprocess.run(
-        [BINARY, *arguments], capture_output=True, text=True, timeout=20 * PATIENCE, env=environment(**(env or {}))
+        [BINARY, *arguments], capture_output=True, text=True, timeout=HANG, env=environment(**(env or {}))
     )
 
 
@@ -192,9 +192,7 @@ def test_two_loops_share_the_work(start):
 def test_sigterm_at_rest_is_a_clean_end(start):
     server = start()
     assert server.get("/healthz").status == 200
-    began = time.monotonic()
     assert server.terminate() == 0
-    assert time.monotonic() - began < 2 * PATIENCE
 
 
 def test_sigint_drains_too(start):
@@ -232,16 +230,22 @@ def test_what_is_in_flight_is_finished_before_the_end(start, offload):
 
 
 def test_with_a_drain_delay_readyz_fails_while_requests_are_still_answered(start):
-    server = start("--drain-delay=1s")
+    server = start("--drain-delay=10m")
     assert server.get("/readyz").status == 200
-    began = time.monotonic()
     server.signal(signal.SIGTERM)
     response = wait_for(lambda: (r := server.get("/readyz")).status == 503 and r, "readyz to fail")
     assert response.closes
     assert server.get("/healthz").status == 200
     assert server.post("/pipe/image?w=30", photo()).status == 200
-    assert server.wait() == 0
-    assert time.monotonic() - began > 0.9
+    server.drained = True
+    server.signal(signal.SIGTERM)  # the second one does not wait
+    server.wait()
+
+
+def test_behind_a_drain_delay_it_ends_by_itself(start):
+    server = start("--drain-delay=200ms")
+    assert server.get("/readyz").status == 200
+    assert server.terminate() == 0
 
 
 def test_what_is_still_in_flight_at_the_end_of_the_drain_is_cut_and_the_status_says_so(start):
@@ -249,9 +253,7 @@ def test_what_is_still_in_flight_at_the_end_of_the_drain_is_cut_and_the_status_s
     with server.connect() as wire:
         wire.send(request("POST", "/pipe/image?w=30", {"Content-Length": 1000}) + photo()[:1])
         server.wait_for_metric("millrace_requests_in_flight", 2)
-        began = time.monotonic()
         assert server.terminate() == 1
-        assert 0.2 < time.monotonic() - began < 3 * PATIENCE
         with pytest.raises(Closed):
             wire.receive()
 
@@ -267,16 +269,14 @@ def test_a_running_job_is_cut_too(start):
 
 
 def test_a_second_sigterm_ends_it_now(start):
-    server = start("--drain-timeout=60s")
+    server = start("--drain-timeout=10m")
     with server.connect() as wire:
         wire.send(request("POST", "/pipe/image?w=30", {"Content-Length": 1000}) + photo()[:1])
         server.wait_for_metric("millrace_requests_in_flight", 2)
         server.signal(signal.SIGTERM)
         wait_for(lambda: not server.is_accepting(), "the drain to begin")
         server.signal(signal.SIGTERM)
-        began = time.monotonic()
         assert server.wait() != 0
-        assert time.monotonic() - began < 3 * PATIENCE
 
 
 # ---- other signals
@@ -313,7 +313,7 @@ def test_a_closed_standard_error_never_kills():
             with Wire(("127.0.0.1", port)) as wire:
                 assert wire.request("GET", "/healthz").status == 200
         process.terminate()
-        assert process.wait(10 * PATIENCE) == 0
+        assert process.wait(HANG) == 0
     finally:
         process.kill()
         process.wait()

@@ -72,9 +72,8 @@ def test_an_exemplar_names_the_slowest_request(start):
     assert found[0].exemplar.value <= float(found[0].labels["le"])
 
 
-def test_an_exemplar_names_the_request_that_blocked_the_loop(start, offload):
-    if offload != "none":
-        pytest.skip("the job holds a worker, not the loop")
+@pytest.mark.under("none")  # elsewhere the job holds a worker, not the loop
+def test_an_exemplar_names_the_request_that_blocked_the_loop(start):
     server = start()
     response = server.post("/pipe/image?w=300", noise(1600, 1250))
     blocked = [sample for sample in open_metrics(server)["millrace_loop_blocked"].samples if sample.labels == {"label": "job"}]

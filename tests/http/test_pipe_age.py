@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import agefiles
 import pytest
 from images import assert_upright, decode, noise, photo
-from server import BINARY, PATIENCE, ROOT, environment
+from server import BINARY, HANG, ROOT, environment
 from streams import MIB, assert_refused_or_cut, exchange, noise_bytes, noise_pieces, random_cuts, run, sample, through
 from test_pipe_image import problem
 from wire import request
@@ -396,7 +396,7 @@ def test_a_file_of_keys_that_cannot_be_used_is_a_clear_exit(tmp_path, content):
         path.write_text(content)
         path.chmod(0o600)
     result = subprocess.run(
-        [BINARY, "--listen=127.0.0.1:0", f"--identity={path}"], capture_output=True, text=True, timeout=20 * PATIENCE, env=environment()
+        [BINARY, "--listen=127.0.0.1:0", f"--identity={path}"], capture_output=True, text=True, timeout=HANG, env=environment()
     )
     assert result.returncode in (1, 2), result
     assert str(path) in result.stderr and "listening on" not in result.stderr

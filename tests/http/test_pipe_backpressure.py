@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import agefiles
 import pytest
 from images import photo
-from server import PATIENCE, SANITIZER, wait_for
+from server import SANITIZER, wait_for
 from streams import (
     LAST_CHUNK, MIB, Upload, assert_refused_or_cut, chunk_frames, cpu_seconds, cut, exchange, forget_peak, noise_bytes, noise_pieces,
     open_files, peak_bytes, post_pieces, receive_stream, run, sample, through,
@@ -53,7 +53,7 @@ def wait_for_rest(server):
         time.sleep(1)
         return cpu_seconds(server) - before <= 0.05
 
-    wait_for(is_idle, "the server to rest", 60)
+    wait_for(is_idle, "the server to rest")
 
 
 # ---- a reader that stops
@@ -122,7 +122,7 @@ def test_a_reader_that_stops_is_cut_when_its_time_is_over(start, spill):
         upload = Upload(wire, [request("POST", "/pipe/zstd?level=1", {"Transfer-Encoding": "chunked"})])
         upload.join()
         upload = Upload(wire, endless())
-        wait_for(lambda: not upload.is_alive(), "the client to be cut", 30)
+        wait_for(lambda: not upload.is_alive(), "the client to be cut")
         outcome = receive_stream(wire)
         assert outcome.status in (None, 200, 408) and not (outcome.whole and outcome.status == 200)
     wait_for(lambda: open_files(server) <= files, "its files to be closed")
@@ -180,13 +180,12 @@ def test_readers_that_stop_do_not_hold_up_others(start):
             wire = server.connect(receive_buffer=4096)
             wire.send(request("POST", "/pipe/zstd/unzstd?level=1", {"Transfer-Encoding": "chunked"}))
             slow.append((wire, Upload(wire, endless())))
-        time.sleep(0.3 * PATIENCE)
-        began = time.monotonic()
+        for _, upload in slow:
+            upload.wait_until_held()
         for index in range(10):
             body = sample(300_000, index)
             assert through(server, "/pipe/gzip/gunzip", body) == body
             assert server.post("/pipe/image?w=20", photo()).status == 200
-        assert time.monotonic() - began < 20 * PATIENCE
     finally:
         for wire, upload in slow:
             upload.stop()
@@ -250,13 +249,11 @@ def test_a_writer_that_stops_is_408_or_cut(start, stages, sent):
     body = noise_bytes(sent)
     with_length = [request("POST", f"/pipe/{stages}", {"Content-Length": 50_000_000}), body]
     in_chunks = [request("POST", f"/pipe/{stages}", {"Transfer-Encoding": "chunked"}), *chunk_frames(cut(body, 30_011))]
-    began = time.monotonic()
     with server.connect() as first, server.connect() as second:
         uploads = [Upload(first, with_length), Upload(second, in_chunks)]
         for wire, upload in zip((first, second), uploads):
             assert_refused_or_cut(receive_stream(wire), (408,), body if "/" in stages else None)
             upload.stop()
-    assert 0.8 < time.monotonic() - began < 10 * PATIENCE
 
 
 def test_a_writer_that_waits_costs_no_cpu_time(start):
@@ -271,7 +268,7 @@ def test_a_writer_that_waits_costs_no_cpu_time(start):
 
 
 def test_a_writer_with_pauses_is_not_cut(start):
-    server = start("--body-timeout=1s", "--min-rate=0")
+    server = start("--body-timeout=4s", "--min-rate=0")
     body = noise_bytes(600_000)
     with server.connect() as wire:
 
@@ -279,7 +276,7 @@ def test_a_writer_with_pauses_is_not_cut(start):
             yield request("POST", "/pipe/zstd/unzstd", {"Content-Length": len(body)})
             for piece in cut(body, 100_000):
                 yield piece
-                time.sleep(0.4)
+                time.sleep(0.8)
 
         upload = Upload(wire, pieces())
         outcome = receive_stream(wire)
@@ -349,7 +346,7 @@ def test_a_temporary_directory_that_is_not_there_never_ends_a_stream_in_good_ord
     body = noise_bytes(32 * MIB)
     with server.connect() as wire:
         upload = Upload(wire, post_pieces("/pipe/zstd/unzstd?level=1", body, chunk=65536))
-        upload.join(3 * PATIENCE)
+        upload.join(3)
         outcome = receive_stream(wire)
         upload.stop()
     if outcome.whole and outcome.status == 200:
@@ -380,7 +377,7 @@ def test_a_long_stream_costs_no_more_memory_than_a_short_one(start, key, stages)
 
 
 @pytest.mark.once
-@pytest.mark.skipif(SANITIZER != "", reason="sanitizers have an allocator of their own")
+@pytest.mark.unsanitized("sanitizers have an allocator of their own")
 def test_memory_of_pieces_is_kept_for_the_next_request(start, key):
     """Given back to the kernel after each request, it would be faulted in anew: a hundred times and more for each."""
     server = start("--workers=2")
@@ -491,7 +488,7 @@ def test_a_client_that_is_killed_while_it_is_held_leaves_nothing_behind(start, k
         for wire in wires:
             wire.send(request("POST", "/pipe/" + stages.format(key.recipient), {"Transfer-Encoding": "chunked"}))
             uploads.append(Upload(wire, (piece for _, piece in zip(range(400), endless()))))
-        time.sleep(0.7 * PATIENCE)
+        time.sleep(0.7)
         for wire, upload in zip(wires, uploads):
             upload.stopping = True
             getattr(wire, leave)()

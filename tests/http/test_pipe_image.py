@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from images import assert_upright, blank_png, decode, encode, exif, is_close, metadata, noise, photo, quadrants, swapped_profile
 from PIL import Image
-from server import SANITIZER
 from wire import chunked, request
 
 pytestmark = pytest.mark.once  # beside what is marked `threads`
@@ -374,7 +373,7 @@ def test_a_bomb_is_refused_by_its_head_alone(server):
     problem(server.post("/pipe/image?w=10", bytes(bomb)), 413, "too-many-pixels")
 
 
-@pytest.mark.skipif(SANITIZER != "", reason="sanitizers keep freed memory")
+@pytest.mark.unsanitized("sanitizers keep freed memory")
 def test_memory_that_large_images_needed_is_not_kept_once_for_each_thread(start):
     """libvips computes on a handful of threads in turn; each was left with the most that it had ever held."""
     server = start("--workers=2")

@@ -224,7 +224,7 @@ class Wire:
                 rest, self.buffer = self.buffer, b""
                 return rest
 
-    def is_closed(self, within=5.0):
+    def is_closed(self, within=TIMEOUT):
         """Does the server close (or reset) within that time, without sending another byte?"""
         deadline = time.monotonic() + within
         while (left := deadline - time.monotonic()) > 0:
