@@ -401,7 +401,7 @@ def test_a_gif_whose_frame_lies_outside_of_its_canvas_is_refused(server):
 
 
 def test_too_many_frames_are_413(start):
-    frames = [Image.new("P", (8, 8), index) for index in range(12)]
+    frames = [Image.new("RGB", (8, 8), (20 * index, 0, 0)) for index in range(12)]  # equal ones would become one
     source = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
     assert decode(source).n_frames == 12
     server = start("--max-frames=10")

@@ -352,7 +352,8 @@ static void closed_loop_sees_a_stall_once(void **state)
     assert_true(result.answered > STALL_AT + 20);
     assert_int_equal(result.unanswered, 0);
     assert_true(latency.max >= STALL_NS);
-    assert_true(mr_histogram_percentile(&latency, 50) < STALL_NS / 2);
+    uint64_t slow = latency.count - mr_histogram_count_at_or_below(&latency, STALL_NS / 2);
+    assert_true(10 * slow < latency.count);
 }
 
 static void connection_that_is_closed_after_each_answer_is_reopened(void **state)

@@ -82,8 +82,7 @@ static void of_several_in_one_callback_the_one_is_named_that_took_longest(void *
 {
     static const struct {
         uint64_t first_ns, second_ns;
-        const char *whose;
-    } cases[] = {{20 * MS, 0, "alice"}, {0, 20 * MS, "bob"}};
+    } cases[] = {{20 * MS, 0}, {0, 20 * MS}};
     (void)state;
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_blocked blocked = {0};
@@ -91,11 +90,13 @@ static void of_several_in_one_callback_the_one_is_named_that_took_longest(void *
         mr_blocked_enter(&blocked, began);
         mr_blocked_note(&blocked, &alice);
         stall(cases[i].first_ns);
+        uint64_t between = mr_clock_now();
         mr_blocked_note(&blocked, &bob);
         stall(cases[i].second_ns);
         uint64_t ended = mr_clock_now();
         mr_blocked_leave(&blocked, "completions", ended - began, ended);
-        assert_string_equal(blocked.whose.id, cases[i].whose);
+        /* On a busy machine the other one may have taken longer. */
+        assert_string_equal(blocked.whose.id, between - began > ended - between ? "alice" : "bob");
     }
 }
 

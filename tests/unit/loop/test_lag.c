@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/macros.h"
 #include "loop/loop.h"
 
@@ -68,12 +69,13 @@ static void ticks_are_recorded_while_a_request_is_in_flight(void **state)
     (void)state;
     mr_loop_request_begin(loop);
     assert_int_equal(mr_loop_requests(loop), 1);
+    uint64_t began = mr_clock_now();
     uv_timer_start(&timer, finish, 100, 0);
     mr_loop_run(loop);
     mr_loop_request_end(loop);
+    uint64_t ticks = (mr_clock_now() - began) / MR_LAG_INTERVAL_NS; /* missed ones of a busy machine are recorded too */
     struct mr_histogram_view view = recorded_lag();
-    assert_true(view.count >= 20);  /* 50 on a machine at rest */
-    assert_true(view.count <= 400); /* missed ones of a busy machine included */
+    assert_in_range(view.count, 20, ticks + 2);
 }
 
 static void a_stall_records_the_ticks_it_swallowed(void **state)

@@ -177,15 +177,18 @@ static void the_longest_callback_leaves_its_label_and_busy_time(void **state)
     (void)state;
     uv_timer_init(mr_loop_uv(loop), &timer);
     timer.data = loop;
+    uint64_t began = mr_clock_now();
     uv_timer_start(&timer, hold_the_loop, 300, 0);
     mr_loop_run(loop);
+    uint64_t took = mr_clock_now() - began;
     struct mr_loop_stats *stats = mr_loop_stats(loop);
     assert_string_equal(atomic_load(&stats->longest_label), "held");
     assert_true(atomic_load(&stats->longest_ns) >= 5 * MR_NS_PER_MS);
     mr_histogram_read(&stats->busy, &view);
     assert_true(view.count >= 1);
-    assert_true(view.max >= 5 * MR_NS_PER_MS);  /* it worked for 5 ms ... */
-    assert_true(view.max < 300 * MR_NS_PER_MS); /* ... and the 300 ms in poll do not count */
+    assert_true(view.max >= 5 * MR_NS_PER_MS); /* it worked for 5 ms ... */
+    assert_true(view.max <=
+                took - 250 * MR_NS_PER_MS); /* ... and what it was in poll, most of 300 ms, does not count */
     mr_loop_destroy(&loop);
 }
 

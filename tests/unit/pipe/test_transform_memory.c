@@ -119,9 +119,10 @@ static void stream_that_is_under_way_waits_for_memory(void **state)
         rig_resume(rig);
         for (uint64_t from = mr_clock_now(); mr_clock_now() < from + 30 * MR_NS_PER_MS;)
             rig_step(rig);
-        assert_false(rig_is_over(rig));
-        if (is_patient)
+        if (is_patient) {
+            assert_false(rig_is_over(rig));
             mr_budget_give_back(&rig->budget, rig->budget.limit - used);
+        }
         rig_run(rig);
         if (is_patient) {
             assert_output();

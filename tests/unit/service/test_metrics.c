@@ -5,6 +5,8 @@
 #include "base/macros.h"
 #include "service/served.h"
 
+#include <time.h>
+
 /* The value of the sample that begins with `name` (labels included), or -1. */
 static double value_of(const char *text, const char *name)
 {
@@ -211,8 +213,15 @@ static void promtool_finds_nothing_to_say(void **state)
     free_service(served);
 }
 
-/* The bound of everything that a loop does is 1 ms; the best of a few, as this machine may be busy. Sixteen loops take
- * 0.9 ms. */
+static uint64_t processor_ns(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * MR_NS_PER_S + (uint64_t)used.tv_nsec;
+}
+
+/* The bound of everything that a loop does is 1 ms. Time is the processor's, which a busy machine does not make longer,
+ * and the best of a few. Sixteen loops take 0.9 ms. */
 static void rendering_for_four_loops_takes_less_than_a_millisecond(void **state)
 {
     (void)state;
@@ -222,9 +231,9 @@ static void rendering_for_four_loops_takes_less_than_a_millisecond(void **state)
             mr_counter_add(&served->service->http.counters[i]->routes[route].by_status[200], 1);
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 20; i++) {
-        uint64_t began = mr_clock_now();
+        uint64_t began = processor_ns();
         free(render(served));
-        best = MR_MIN(best, mr_clock_now() - began);
+        best = MR_MIN(best, processor_ns() - began);
     }
     print_message("rendered in %.3f ms\n", (double)best / 1e6);
 #ifndef MR_SANITIZED

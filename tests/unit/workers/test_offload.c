@@ -405,8 +405,8 @@ static void submit_more_than_the_deadline_allows(void)
     hold_workers(MR_LANE_BULK);
     while (accepted < 64 && submit(&probes[1 + accepted], MR_LANE_INTERACTIVE, note_run) == 0)
         accepted++;
-    /* 20 ms each, or a little more if the machine is busy: five of them fit into 100 ms, of each worker. */
-    assert_in_range(accepted, 1, 6 * WORKERS);
+    /* 20 ms each, or more if the machine is busy: at most five of them fit into 100 ms, of each worker. */
+    assert_in_range(accepted, 0, 6 * WORKERS);
     assert_int_equal(mr_offload_admit(offload, loop, MR_LANE_INTERACTIVE, &retry_after_s), MR_EBACKLOG);
     assert_int_equal(retry_after_s, 1);
     assert_int_equal(submit(&probes[100], MR_LANE_INTERACTIVE, note_run), MR_EBACKLOG);
