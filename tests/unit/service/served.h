@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "service/drain.h"
 #include "service/service.h"
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
@@ -127,13 +128,24 @@ static inline void send_text(int fd, const char *text)
     send_all(fd, text, strlen(text));
 }
 
+/* A wait with a time limit is interrupted without a signal where libuv (1.45) keeps an io_uring for a loop of this
+ * thread's: the kernel then has work for it. */
+static inline ssize_t receive_some(int fd, void *bytes, size_t len)
+{
+    ssize_t got;
+    do
+        got = recv(fd, bytes, len, 0);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
 /* What the server says until it closes, as text; owned by the caller. */
 static inline char *read_to_end(int fd, size_t *len)
 {
     size_t size = 1 << 20;
     char *answer = malloc(size);
     *len = 0;
-    for (ssize_t got; (got = recv(fd, answer + *len, size - 1 - *len, 0)) > 0;)
+    for (ssize_t got; (got = receive_some(fd, answer + *len, size - 1 - *len)) > 0;)
         *len += (size_t)got;
     answer[*len] = '\0';
     close(fd);
