@@ -6,8 +6,16 @@ static bool is_same(const struct mr_loop_note *a, const struct mr_loop_note *b)
     return memcmp(a->id, b->id, sizeof(a->id)) == 0;
 }
 
+/* From the last callback until now libuv was at work, unless that was too long. */
+static void add_gap(struct mr_blocked *blocked, uint64_t now)
+{
+    if (blocked->left_at != 0 && now - blocked->left_at <= MR_BLOCKED_GAP_NS)
+        blocked->busy_ns += now - blocked->left_at;
+}
+
 void mr_blocked_enter(struct mr_blocked *blocked, uint64_t now)
 {
+    add_gap(blocked, now);
     blocked->noted = (struct mr_loop_note){.id = ""};
     blocked->noted_at = now;
     blocked->most_ns = 0;
@@ -33,6 +41,8 @@ void mr_blocked_note(struct mr_blocked *blocked, const struct mr_loop_note *note
 
 void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t length, uint64_t now)
 {
+    blocked->busy_ns += length;
+    blocked->left_at = now;
     if (blocked->label != NULL && length <= blocked->longest_ns)
         return;
     close_note(blocked, now);
@@ -41,10 +51,22 @@ void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t le
     blocked->whose = blocked->most;
 }
 
+bool mr_blocked_has_worked(const struct mr_blocked *blocked)
+{
+    return blocked->label != NULL;
+}
+
+uint64_t mr_blocked_finish(struct mr_blocked *blocked, uint64_t now)
+{
+    add_gap(blocked, now);
+    return blocked->busy_ns;
+}
+
 void mr_blocked_reset(struct mr_blocked *blocked)
 {
     blocked->label = NULL;
     blocked->longest_ns = 0;
+    blocked->busy_ns = blocked->left_at = 0;
 }
 
 bool mr_blocked_may_log(struct mr_blocked *blocked, uint64_t now, uint64_t *held_back)

@@ -1,5 +1,9 @@
-/* blocked.h -- what held a loop: of each iteration the longest callback, whom it worked for, and how often the reader
- * is told.
+/* blocked.h -- what held a loop: how long each iteration was busy, its longest callback, whom that worked for, and how
+ * often the reader is told.
+ *
+ * An iteration is busy for as long as its callbacks run, and between them for as long as libuv needs (a system call or
+ * two). A longer gap is not the loop's time: the process was stopped, or the machine. So is the wait in poll, which is
+ * never measured.
  *
  * mr_loop_enter() and mr_loop_leave() bracket the callbacks, mr_loop_note() says whom the running one works for. When
  * an iteration was busy for longer than mr_loop_set_warn() said, its longest callback is counted by label in the
@@ -14,6 +18,7 @@
 #include <stdint.h>
 
 #define MR_BLOCKED_LOG_NS MR_NS_PER_S
+#define MR_BLOCKED_GAP_NS MR_NS_PER_MS /* a longer gap between two callbacks is not libuv's work */
 
 /* Whom a callback works for, kept by value: what it is about may be gone when it is read. The loop knows nothing of
  * what the id means. */
@@ -31,6 +36,8 @@ struct mr_blocked {            /* all private; zeroed memory is a new one */
     const char *label; /* of the iteration's longest callback; NULL: none yet */
     uint64_t longest_ns;
     struct mr_loop_note whose;
+    uint64_t busy_ns; /* of the iteration so far */
+    uint64_t left_at; /* when its last callback ended; 0: there was none yet */
 
     uint64_t said_at; /* 0: never */
     uint64_t held_back;
@@ -43,7 +50,11 @@ void mr_blocked_enter(struct mr_blocked *blocked, uint64_t now);
 void mr_blocked_note(struct mr_blocked *blocked, const struct mr_loop_note *note);
 /* It ends, `length` ns after its beginning. label: static text. */
 void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t length, uint64_t now);
-/* The iteration is over. Afterwards the next one's begins. */
+/* The iteration has had a callback. */
+bool mr_blocked_has_worked(const struct mr_blocked *blocked);
+/* The iteration is over: for how long was it busy? */
+uint64_t mr_blocked_finish(struct mr_blocked *blocked, uint64_t now);
+/* The next iteration begins, with its first callback. */
 void mr_blocked_reset(struct mr_blocked *blocked);
 /* May this one be logged? Then *held_back is how many were not since the last. */
 bool mr_blocked_may_log(struct mr_blocked *blocked, uint64_t now, uint64_t *held_back);

@@ -36,14 +36,6 @@ void mr_lag_arm(struct mr_loop *loop)
         set_ticks(probe, mr_clock_now() + MR_LAG_INTERVAL_NS);
 }
 
-void mr_lag_begin(struct mr_loop *loop)
-{
-    struct mr_lag_probe *probe = &loop->probe;
-
-    probe->span_from = mr_clock_now();
-    probe->idle_then = uv_metrics_idle_time(&loop->uv);
-}
-
 static void on_tick(uv_poll_t *handle, int status, int events)
 {
     struct mr_loop *loop = mr_container_of(handle, struct mr_loop, probe.handle);
@@ -126,22 +118,14 @@ static void report_blocked(struct mr_loop *loop, uint64_t busy, uint64_t now)
 
 void mr_lag_iteration(struct mr_loop *loop)
 {
-    struct mr_lag_probe *probe = &loop->probe;
-    uint64_t now = mr_clock_now();
-    uint64_t idle = uv_metrics_idle_time(&loop->uv);
-
-    if (loop->worked) {
-        uint64_t span = now - probe->span_from, waited = idle - probe->idle_then;
-        uint64_t busy = span > waited ? span - waited : 0;
-        mr_histogram_record(&loop->stats->busy, busy);
-        if (loop->warn_ns != 0 && busy > loop->warn_ns && loop->blocked.label != NULL)
-            report_blocked(loop, busy, now);
-        mr_blocked_reset(&loop->blocked);
-    }
-    loop->worked = false;
-    probe->span_from = now;
-    probe->idle_then = idle;
     mr_counter_add(&loop->stats->iterations, 1);
+    if (!mr_blocked_has_worked(&loop->blocked))
+        return;
+    uint64_t now = mr_clock_now(), busy = mr_blocked_finish(&loop->blocked, now);
+    mr_histogram_record(&loop->stats->busy, busy);
+    if (loop->warn_ns != 0 && busy > loop->warn_ns)
+        report_blocked(loop, busy, now);
+    mr_blocked_reset(&loop->blocked);
 }
 
 int mr_lag_open(struct mr_loop *loop)
@@ -157,7 +141,6 @@ int mr_lag_open(struct mr_loop *loop)
     }
     uv_poll_start(&probe->handle, UV_READABLE, on_tick);
     uv_unref((uv_handle_t *)&probe->handle);
-    probe->span_from = mr_clock_now();
     return 0;
 }
 

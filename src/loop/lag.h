@@ -4,8 +4,8 @@
  * (armed at the first, disarmed at the first tick that finds none and found none since the last: a loop at rest has no
  * wake-ups), and each tick's lateness goes into a histogram; a tick that swallowed others (the timerfd counts them)
  * records those too, so that one stall of 100 ms is not one sample among thousands.
- * Beside it stands the *busy time* of each iteration (its wall time without the wait in poll, from
- * uv_metrics_idle_time), the label of the longest callback, and what blocked the loop (blocked.h).
+ * Beside it stand the *busy time* of each iteration (of its callbacks and of libuv between them), the label of the
+ * longest callback, and what blocked the loop (blocked.h).
  *
  * Recorded by the loop's thread; the histograms may be read by any thread (histogram.h). */
 #ifndef MR_LOOP_LAG_H
@@ -30,7 +30,7 @@ struct mr_loop_blocked {
 
 struct mr_loop_stats {
     struct mr_histogram lag;             /* ns a tick was late */
-    struct mr_histogram busy;            /* ns an iteration computed, of iterations that did something */
+    struct mr_histogram busy;            /* ns an iteration was busy, of iterations that did something */
     _Atomic(const char *) longest_label; /* of the longest callback since start: static text, or NULL */
     _Atomic uint64_t longest_ns;         /* its length */
     _Atomic uint64_t iterations;

@@ -143,8 +143,6 @@ int mr_loop_create(struct mr_loop **out, unsigned index)
     int err = MR_EIO;
     if (uv_loop_init(&loop->uv) != 0)
         goto fail_init;
-    if (uv_loop_configure(&loop->uv, UV_METRICS_IDLE_TIME) != 0)
-        goto fail_open;
     err = open_handles(loop);
     if (err != 0)
         goto fail_open;
@@ -205,7 +203,7 @@ static void become(struct mr_loop *loop, bool with_probe)
     loop->probe.off = !with_probe;
     loop->now = mr_clock_now();
     uv_update_time(&loop->uv);
-    mr_lag_begin(loop);
+    mr_blocked_reset(&loop->blocked);
 }
 
 void mr_loop_run(struct mr_loop *loop)
@@ -233,7 +231,7 @@ void mr_loop_release(struct mr_loop *loop)
 void mr_loop_turn(struct mr_loop *loop)
 {
     MR_ON_LOOP(loop);
-    mr_lag_begin(loop);
+    mr_blocked_reset(&loop->blocked); /* what its thread did before is not the loop's time */
     uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
@@ -285,7 +283,6 @@ uint64_t mr_loop_now(struct mr_loop *loop)
 uint64_t mr_loop_enter(struct mr_loop *loop)
 {
     MR_ON_LOOP(loop);
-    loop->worked = true;
     loop->now = mr_clock_now();
     mr_blocked_enter(&loop->blocked, loop->now);
     return loop->now;

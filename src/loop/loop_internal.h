@@ -12,10 +12,8 @@ struct mr_lag_probe { /* lag.c; the loop's thread only */
     int fd; /* a timerfd */
     bool off;
     bool armed;
-    bool seen;          /* a request was in flight since the last tick */
-    uint64_t due;       /* monotonic ns of the next tick, when armed */
-    uint64_t span_from; /* end of the last iteration, and the loop's idle time then */
-    uint64_t idle_then;
+    bool seen;    /* a request was in flight since the last tick */
+    uint64_t due; /* monotonic ns of the next tick, when armed */
 };
 
 struct mr_loop {
@@ -23,7 +21,6 @@ struct mr_loop {
     unsigned index;
     unsigned requests;   /* in flight */
     uint64_t now;        /* cached clock, monotonic ns */
-    bool worked;         /* this iteration ran code of ours */
     uv_check_t deliver;  /* after each poll: hands out completions */
     uv_idle_t hurry;     /* active while completions are left: the next poll does not wait */
     uv_prepare_t finish; /* before each poll: the iteration's numbers */
@@ -48,9 +45,7 @@ struct mr_loop {
 int mr_lag_open(struct mr_loop *loop);
 void mr_lag_close(struct mr_loop *loop);
 void mr_lag_arm(struct mr_loop *loop);
-/* The loop's time begins here: what its thread did before is none of it. */
-void mr_lag_begin(struct mr_loop *loop);
-/* Before each poll: record how long the iteration that ends here computed. */
+/* Before each poll: record for how long the iteration that ends here was busy. */
 void mr_lag_iteration(struct mr_loop *loop);
 
 /* timer.c */

@@ -1,7 +1,11 @@
 """What blocked the loop: which callback, for which request, how often."""
 
 import json
+import os
+import re
+import signal
 import time
+from pathlib import Path
 
 import pytest
 from images import noise, photo
@@ -81,3 +85,32 @@ def test_one_line_a_second_tells_how_many_were_held_back(start):
     told = wait_for(post_until_told, "a line that tells of others")
     assert len(blocked_lines(server)) <= 1 + (time.monotonic() - began)
     assert 1 <= told[0]["held_back"] <= server.metric("millrace_loop_blocked_total") - 2
+
+
+def wait_for_rest(pid):
+    """Wait until the process's main thread, which runs the loop, sleeps and is not woken, by the lag probe's ticks either."""
+    switches = re.compile(r"State:\s+S(?:.|\n)*\nvoluntary_ctxt_switches:\s+(\d+)")
+
+    def is_at_rest():
+        before = switches.search(Path(f"/proc/{pid}/status").read_text())
+        time.sleep(0.03)
+        after = switches.search(Path(f"/proc/{pid}/status").read_text())
+        return before and after and before[1] == after[1]
+
+    wait_for(is_at_rest, f"rest of {pid}")
+
+
+def test_a_process_that_was_stopped_did_not_block_its_loop(start):
+    server = start("--log-format=json", "--lag-warn=500ms")
+    assert server.get("/healthz").status == 200
+    for pid in server.children() or [server.process.pid]:
+        wait_for_rest(pid)
+        os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: "State:\tT" in Path(f"/proc/{pid}/status").read_text(), f"{pid} to stop")
+        time.sleep(1)
+        os.kill(pid, signal.SIGCONT)
+    assert server.get("/healthz").status == 200
+    assert server.get("/healthz").status == 200  # the loop's next turn: the one before is counted
+    assert server.metric("millrace_loop_blocked_total") == 0
+    assert server.metric("millrace_loop_busy_seconds_sum") < 1
+    assert blocked_lines(server) == []

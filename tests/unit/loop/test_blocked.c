@@ -65,6 +65,47 @@ static void the_next_iteration_begins_with_none(void **state)
     assert_string_equal(blocked.label, "short");
 }
 
+/* Begin and end of each callback, and the end of the iteration. */
+static uint64_t busy_of(const uint64_t times[][2], size_t count, uint64_t end)
+{
+    struct mr_blocked blocked = {0};
+    for (size_t i = 0; i < count; i++) {
+        mr_blocked_enter(&blocked, times[i][0]);
+        mr_blocked_leave(&blocked, "read", times[i][1] - times[i][0], times[i][1]);
+    }
+    return mr_blocked_finish(&blocked, end);
+}
+
+static void an_iteration_is_busy_for_its_callbacks_and_what_libuv_does_between_them(void **state)
+{
+    static const uint64_t one[][2] = {{7 * MS, 9 * MS}}, two[][2] = {{7 * MS, 9 * MS}, {10 * MS, 14 * MS}};
+    (void)state;
+    assert_int_equal(busy_of(one, 1, 9 * MS), 2 * MS);
+    assert_int_equal(busy_of(one, 1, 9 * MS + 3), 2 * MS + 3);
+    assert_int_equal(busy_of(two, 2, 14 * MS), 7 * MS); /* a gap of the longest that counts */
+}
+
+static void time_that_no_callback_explains_is_not_the_loop_s(void **state)
+{
+    static const uint64_t two[][2] = {{7 * MS, 9 * MS}, {10 * MS + 1, 14 * MS}};
+    (void)state;
+    assert_int_equal(busy_of(two, 2, 14 * MS), 6 * MS - 1); /* stopped between two callbacks */
+    assert_int_equal(busy_of(two, 1, 5000 * MS), 2 * MS);   /* and behind the last */
+}
+
+static void an_iteration_without_a_callback_has_not_worked(void **state)
+{
+    (void)state;
+    struct mr_blocked blocked = {0};
+    assert_false(mr_blocked_has_worked(&blocked));
+    mr_blocked_enter(&blocked, 100);
+    mr_blocked_leave(&blocked, "read", 0, 100);
+    assert_true(mr_blocked_has_worked(&blocked));
+    mr_blocked_reset(&blocked);
+    assert_false(mr_blocked_has_worked(&blocked));
+    assert_int_equal(mr_blocked_finish(&blocked, 5000 * MS), 0);
+}
+
 static void bytes_of_one_id_are_those_last_noted(void **state)
 {
     (void)state;
@@ -212,6 +253,9 @@ int main(void)
         cmocka_unit_test(the_longest_callback_of_an_iteration_is_kept_with_whom_it_worked_for),
         cmocka_unit_test(a_note_does_not_outlive_its_callback),
         cmocka_unit_test(the_next_iteration_begins_with_none),
+        cmocka_unit_test(an_iteration_is_busy_for_its_callbacks_and_what_libuv_does_between_them),
+        cmocka_unit_test(time_that_no_callback_explains_is_not_the_loop_s),
+        cmocka_unit_test(an_iteration_without_a_callback_has_not_worked),
         cmocka_unit_test(bytes_of_one_id_are_those_last_noted),
         cmocka_unit_test(of_several_in_one_callback_the_one_is_named_that_took_longest),
         cmocka_unit_test(one_a_second_is_logged_and_the_next_tells_of_the_others),

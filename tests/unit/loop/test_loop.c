@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -192,6 +193,38 @@ static void the_longest_callback_leaves_its_label_and_busy_time(void **state)
     mr_loop_destroy(&loop);
 }
 
+static void on_interrupt(int number)
+{
+    (void)number;
+}
+
+/* As SIGCONT does it. libuv's own idle time loses the part of a wait that ended in EINTR. */
+static void a_wait_that_is_interrupted_is_no_busy_time(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    struct mr_histogram_view view = {0};
+    struct sigaction interrupt = {.sa_handler = on_interrupt}, before;
+    pthread_t thread;
+    uv_timer_t timer;
+
+    (void)state;
+    sigaction(SIGUSR1, &interrupt, &before);
+    uv_timer_init(mr_loop_uv(loop), &timer);
+    timer.data = loop;
+    uv_timer_start(&timer, hold_the_loop, 300, 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_loop, loop), 0);
+    while (iteration_of(loop) == 0)
+        sched_yield();
+    spin(250 * MR_NS_PER_MS);
+    pthread_kill(thread, SIGUSR1);
+    pthread_join(thread, NULL);
+    sigaction(SIGUSR1, &before, NULL);
+    mr_histogram_read(&mr_loop_stats(loop)->busy, &view);
+    assert_true(view.max >= 5 * MR_NS_PER_MS);
+    assert_true(view.max < 200 * MR_NS_PER_MS);
+    mr_loop_destroy(&loop);
+}
+
 /* ---- a loop that is turned ---- */
 
 struct turner {
@@ -324,6 +357,7 @@ int main(void)
         cmocka_unit_test(stop_from_another_thread_ends_the_run),
         cmocka_unit_test(a_flood_of_completions_does_not_starve_other_handles),
         cmocka_unit_test(the_longest_callback_leaves_its_label_and_busy_time),
+        cmocka_unit_test(a_wait_that_is_interrupted_is_no_busy_time),
         cmocka_unit_test(post_wakes_a_thread_that_waits_for_its_loop_elsewhere),
         cmocka_unit_test(timers_of_a_loop_that_is_turned_bound_the_wait),
         cmocka_unit_test(a_loop_is_at_rest_when_nothing_is_to_come_back),
