@@ -27,6 +27,7 @@ struct mr_loop {
     uv_timer_t alarm;    /* timer.c: rings at the earliest head of `timer_lists` */
     uint64_t alarm_at;   /* monotonic ns; UINT64_MAX: not set */
     struct mr_timer_list *timer_lists;
+    struct mr_timer_list shared_lists[MR_TIMER_SHARED_MAX]; /* in use: those with a loop */
     struct mr_lag_probe probe;
     struct mr_blocked blocked;
     uint64_t warn_ns;            /* 0: never */

@@ -60,6 +60,27 @@ void mr_timer_list_open(struct mr_timer_list *list, struct mr_loop *loop, uint64
     loop->timer_lists = list;
 }
 
+struct mr_timer_list *mr_timer_list_share(struct mr_loop *loop, uint64_t duration_ns,
+                                          void (*on_expire)(struct mr_timer *timer))
+{
+    MR_ON_LOOP(loop);
+    unsigned i = 0;
+    for (; i < MR_TIMER_SHARED_MAX && loop->shared_lists[i].loop != NULL; i++)
+        if (loop->shared_lists[i].duration_ns == duration_ns && loop->shared_lists[i].on_expire == on_expire)
+            return &loop->shared_lists[i];
+    MR_ASSERT(i < MR_TIMER_SHARED_MAX);
+    mr_timer_list_open(&loop->shared_lists[i], loop, duration_ns, on_expire);
+    return &loop->shared_lists[i];
+}
+
+unsigned mr_timer_list_count(const struct mr_loop *loop)
+{
+    unsigned count = 0;
+    for (const struct mr_timer_list *list = loop->timer_lists; list != NULL; list = list->next_list)
+        count++;
+    return count;
+}
+
 void mr_timer_list_close(struct mr_timer_list *list)
 {
     MR_ON_LOOP(list->loop);
@@ -106,6 +127,8 @@ void mr_timers_open(struct mr_loop *loop)
 
 void mr_timers_close(struct mr_loop *loop)
 {
+    for (unsigned i = 0; i < MR_TIMER_SHARED_MAX && loop->shared_lists[i].loop != NULL; i++)
+        mr_timer_list_close(&loop->shared_lists[i]);
     MR_ASSERT(loop->timer_lists == NULL);
     uv_close((uv_handle_t *)&loop->alarm, NULL);
 }

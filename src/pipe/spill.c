@@ -37,7 +37,6 @@ struct mr_spill {
     struct mr_loop_note note; /* whom it works for, from one callback to the next */
     int fd;
     uint64_t written, read; /* bytes of the file */
-    struct mr_timer_list patience_list;
     struct mr_timer patience;
     unsigned entered; /* calls on the stack that still use the spill */
     bool destroyed;
@@ -273,7 +272,7 @@ static void settle(struct mr_spill *spill)
     if (!spill->blocked)
         mr_timer_clear(&spill->patience);
     else if (!spill->storing && !mr_timer_is_set(&spill->patience) && spill->config.max > 0)
-        mr_timer_set(&spill->patience_list, &spill->patience);
+        mr_timer_set(mr_timer_list_share(spill->config.loop, MR_SPILL_AFTER_NS, on_patience), &spill->patience);
     if (spill->paused && (has_room(spill) || (is_empty && !spill->blocked))) {
         spill->paused = false;
         mr_stream_resume(spill->config.in);
@@ -351,7 +350,6 @@ int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config,
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     spill->config = *config;
     spill->fd = -1;
-    mr_timer_list_open(&spill->patience_list, config->loop, MR_SPILL_AFTER_NS, on_patience);
     mr_stream_attach_sender(&spill->out, &out_sender, spill);
     *out = spill;
     return MR_OK;
@@ -366,7 +364,6 @@ void mr_spill_destroy(struct mr_spill **out)
     enter(spill);
     spill->destroyed = spill->over = true;
     mr_timer_clear(&spill->patience);
-    mr_timer_list_close(&spill->patience_list); /* here: the pool may outlast the loop's last turn */
     leave(spill);
 }
 

@@ -10,6 +10,7 @@
 #define RETRY_NS (20 * MR_NS_PER_MS)
 
 static void pump(struct mr_transform *transform);
+static void on_retry(struct mr_timer *timer);
 
 /* ---- memory ---- */
 
@@ -66,7 +67,6 @@ static int refuse_for_memory(struct mr_transform *transform, size_t wanted, stru
 static void free_transform(struct mr_transform *transform)
 {
     mr_timer_clear(&transform->retry);
-    mr_timer_list_close(&transform->retry_list);
     mr_buf_reset(&transform->backlog);
     mr_slots_free(transform);
     mr_solo_free(transform);
@@ -150,7 +150,7 @@ static void wait_for_room(struct mr_transform *transform, struct mr_piece_job *w
 {
     work->state = JOB_WAITING;
     if (!mr_timer_is_set(&transform->retry))
-        mr_timer_set(&transform->retry_list, &transform->retry);
+        mr_timer_set(mr_timer_list_share(transform->config.loop, RETRY_NS, on_retry), &transform->retry);
 }
 
 /* Nothing of a stream that is refused was passed on. What others hold comes back: they have timeouts. */
@@ -476,7 +476,6 @@ int mr_transform_create(struct mr_transform **out, const struct mr_transform_con
     config->ops->sizes(config->stage, &transform->sizes);
     MR_ASSERT(transform->sizes.history <= transform->sizes.piece);
     mr_buf_init(&transform->backlog, 0, 0);
-    mr_timer_list_open(&transform->retry_list, config->loop, RETRY_NS, on_retry);
     mr_stream_attach_sender(&transform->out, &out_sender, transform);
     transform->state = config->ops->open != NULL ? TRANSFORM_OPENING : mr_solo_after_open(transform);
     transform->slots = calloc(config->window, sizeof(*transform->slots));

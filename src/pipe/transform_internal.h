@@ -82,7 +82,6 @@ struct mr_transform {
     bool is_held;           /* config.hold was called, config.release not yet */
     bool retry_due;         /* something came back: there may be room in the queue */
     bool slots_ended;       /* the last slot was dispatched */
-    struct mr_timer_list retry_list;
     struct mr_timer retry; /* for jobs that were refused while none of ours was in flight */
     unsigned entered;      /* calls on the stack that still use the transform */
     bool destroyed;

@@ -169,6 +169,25 @@ static void timers_that_move_in_time_wake_the_loop_at_most_once(void **state)
     assert_true(atomic_load(&mr_loop_stats(loop)->iterations) <= 8);
 }
 
+static void ring_another_way(struct mr_timer *timer)
+{
+    ring(timer);
+}
+
+static void who_asks_for_the_same_length_and_callback_shares_a_list(void **state)
+{
+    (void)state;
+    unsigned before = mr_timer_list_count(loop);
+    struct mr_timer_list *shared = mr_timer_list_share(loop, 5 * MR_NS_PER_MS, ring);
+    assert_ptr_equal(mr_timer_list_share(loop, 5 * MR_NS_PER_MS, ring), shared);
+    assert_ptr_not_equal(mr_timer_list_share(loop, 6 * MR_NS_PER_MS, ring), shared);
+    assert_ptr_not_equal(mr_timer_list_share(loop, 5 * MR_NS_PER_MS, ring_another_way), shared);
+    assert_int_equal(mr_timer_list_count(loop), before + 3);
+    set(shared, 0);
+    run_for(20);
+    assert_int_equal(alarms[0].rings, 1); /* the loop closes these lists itself */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_lists, close_lists)
 
 int main(void)
@@ -180,6 +199,7 @@ int main(void)
         TEST(a_list_of_duration_zero_never_expires),
         TEST(an_expired_timer_may_be_set_again_and_clear_others),
         TEST(many_expiries_at_once_are_spread_over_turns),
+        TEST(who_asks_for_the_same_length_and_callback_shares_a_list),
         TEST(timers_that_move_in_time_wake_the_loop_at_most_once),
     };
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);

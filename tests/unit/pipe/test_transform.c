@@ -1,5 +1,8 @@
 #include "transform_bench.h"
 
+#include "base/counter.h"
+#include "loop/timer.h"
+
 /* ---- bytes ---- */
 
 static const size_t edges[] = {0,
@@ -464,6 +467,65 @@ static void queue_that_others_fill_is_tried_again_by_the_clock(void **state)
     }
 }
 
+static enum mr_flow take_all(void *context, const void *bytes, size_t len)
+{
+    (void)context;
+    (void)bytes;
+    (void)len;
+    return MR_FLOW_MORE;
+}
+
+static void heed_nothing(void *context)
+{
+    (void)context;
+}
+
+static void heed_no_fault(void *context, const struct mr_fault *why)
+{
+    (void)context;
+    (void)why;
+}
+
+/* Every expiry on the loop looks at each list. */
+static void streams_that_wait_for_the_clock_share_one_list_of_timers(void **state)
+{
+    static const struct mr_stream_receiver receiver = {.push = take_all, .end = heed_nothing, .abort = heed_no_fault};
+    static const struct mr_stream_sender sender = {.resume = heed_nothing, .cancel = heed_no_fault};
+    static struct mr_stream in[50];
+    static struct fake fakes[MR_ARRAY_SIZE(in)];
+    static const unsigned char bytes[4 * PIECE];
+    struct mr_transform *transforms[MR_ARRAY_SIZE(in)];
+    struct mr_fault fault;
+
+    (void)state;
+    memset(in, 0, sizeof(in));
+    open_bench_on(rig_open_with(1, (struct mr_offload_config){.kind = MR_OFFLOAD_WORKERS, .queue_depth = 1}, 0),
+                  MR_STAGE_PARALLEL);
+    struct rig *rig = bench.rig;
+    unsigned lists = mr_timer_list_count(rig->loop);
+    rig_hold_workers(rig);
+    fill_config();
+    for (size_t i = 0; i < MR_ARRAY_SIZE(in); i++) {
+        fakes[i] = bench.fake;
+        bench.config.stage = &fakes[i];
+        bench.config.in = &in[i];
+        assert_int_equal(mr_transform_create(&transforms[i], &bench.config, &fault), MR_OK);
+        mr_stream_attach_receiver(mr_transform_out(transforms[i]), &receiver, NULL);
+        mr_transform_attach(transforms[i]);
+        mr_stream_attach_sender(&in[i], &sender, NULL);
+        mr_stream_push(&in[i], bytes, sizeof(bytes)); /* the queue has room for the first one's alone */
+    }
+    assert_true(mr_counter_read(&mr_offload_stats(rig->offload, 0)->refused) >= MR_ARRAY_SIZE(in) - 1);
+    assert_int_equal(mr_timer_list_count(rig->loop), lists + 1);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(in); i++)
+        mr_transform_destroy(&transforms[i]);
+    assert_int_equal(mr_timer_list_count(rig->loop), lists + 1);
+    rig_free_workers(rig);
+    rig_close(rig);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(in); i++)
+        assert_int_equal(fakes[i].destroys, 1);
+}
+
 static void piece_that_waited_too_long_is_tried_again(void **state)
 {
     (void)state;
@@ -553,6 +615,7 @@ int main(void)
         cmocka_unit_test(transform_that_was_never_attached_is_freed),
         cmocka_unit_test(full_queue_is_tried_again_until_there_is_room),
         cmocka_unit_test(queue_that_others_fill_is_tried_again_by_the_clock),
+        cmocka_unit_test(streams_that_wait_for_the_clock_share_one_list_of_timers),
         cmocka_unit_test(piece_that_waited_too_long_is_tried_again),
         cmocka_unit_test(shutdown_in_mid_stream_ends_it_with_that_fault),
         cmocka_unit_test(running_piece_that_is_stopped_by_the_shutdown_says_so),
