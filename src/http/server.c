@@ -5,7 +5,13 @@
  * Fairness: MR_TURN_BYTES are shared out among the sockets that were busy in the last turn; each reads and writes at
  * most its share per turn of the loop, and has at most a few dozen pipelined requests served. What is left waits for
  * the next turn behind everybody else. So a turn's copying stays below a millisecond with one upload and with a
- * hundred. */
+ * hundred.
+ *
+ * Departures: the end of a connection cancels jobs, frees what its stages hold, sends a problem document and closes a
+ * descriptor, and thousands of clients can leave at once. So a socket departs in its turn of a queue as soon as
+ * MR_DEPARTURES_PER_TURN have departed in a turn of the loop: that its client has left is not heard before, or its
+ * handle is not closed before. `hurry` (an idle handle) is active while some wait. A drain sends all sockets through
+ * the same queue. */
 #include "http/server.h"
 #include "base/assert.h"
 #include "base/log.h"
@@ -44,6 +50,10 @@ struct mr_server {
     uint64_t turn;              /* of the loop, counted */
     unsigned busy, busy_before; /* sockets that had something to read or write in this turn, and in the last */
     uv_prepare_t turn_handle;
+    struct socket *waiting, *last_waiting; /* to depart, in order */
+    unsigned departed;                     /* in this turn */
+    uint64_t departing_since;              /* when the first of them began */
+    uv_idle_t hurry;                       /* active while some wait: the next poll does not sleep */
     struct mr_timer_list timers[MR_WAIT_COUNT];
     void (*on_quiet)(void *context);
     void *quiet_context;
@@ -61,20 +71,65 @@ struct socket {
     uint64_t busy_turn; /* the last turn in which it read or wrote, and how much then */
     size_t read_bytes, written_bytes;
     struct mr_inbox_node turn_node;
-    bool reading, writing, shut, closing, turn_posted;
-    size_t queued;         /* bytes of the write that libuv holds */
-    size_t unacknowledged; /* bytes that the peer had not taken when that was asked last */
+    bool reading, writing, shut, closing, closed, turn_posted;
+    int ended;              /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
+    struct socket *behind;  /* in the queue of those that depart */
+    bool waits;             /* in that queue */
+    uint64_t departed_turn; /* the turn in which it was let depart */
+    size_t queued;          /* bytes of the write that libuv holds */
+    size_t unacknowledged;  /* bytes that the peer had not taken when that was asked last */
     uv_write_t write;
     uv_shutdown_t shutdown;
 };
 
 static void settle(struct socket *socket);
 
+/* ---- departures ---- */
+
+static void on_hurry(uv_idle_t *handle);
+
+static void wait_to_depart(struct socket *socket)
+{
+    struct mr_server *server = socket->server;
+    if (socket->waits)
+        return;
+    socket->waits = true;
+    socket->behind = NULL;
+    *(server->waiting != NULL ? &server->last_waiting->behind : &server->waiting) = socket;
+    server->last_waiting = socket;
+    uv_idle_start(&server->hurry, on_hurry);
+}
+
+/* One more in this turn? The first always, so that all get there. */
+static bool let_depart(struct mr_server *server, struct socket *socket)
+{
+    uint64_t now = mr_clock_now();
+    if (server->departed == 0)
+        server->departing_since = now;
+    else if (server->departed == MR_DEPARTURES_PER_TURN || now - server->departing_since > MR_DEPARTURES_NS)
+        return false;
+    server->departed++;
+    socket->departed_turn = server->turn;
+    return true;
+}
+
+/* False: it waits, and is seen to in a later turn. */
+static bool departs_now(struct socket *socket)
+{
+    struct mr_server *server = socket->server;
+    if (socket->departed_turn == server->turn)
+        return true;
+    if (!socket->waits && server->waiting == NULL && let_depart(server, socket))
+        return true;
+    wait_to_depart(socket);
+    return false;
+}
+
 /* ---- the end of a socket ---- */
 
 static void free_if_done(struct socket *socket)
 {
-    if (socket->turn_posted || !socket->closing || socket->connection != NULL)
+    if (socket->turn_posted || socket->waits || !socket->closed)
         return;
     socket->server->socket_count--;
     free(socket);
@@ -83,8 +138,18 @@ static void free_if_done(struct socket *socket)
 static void on_closed(uv_handle_t *handle)
 {
     struct socket *socket = handle->data;
+    socket->closed = true;
+    free_if_done(socket); /* else its turn node is in the loop's inbox and comes back, or it waits in our queue */
+}
+
+/* The last step: of libuv's write it is only the callback that is still to come. */
+static void release(struct socket *socket)
+{
+    bool reset = mr_connection_is_aborted(socket->connection) && socket->uv.handle.type == UV_TCP && !socket->shut;
+    mr_connection_leave(socket->connection);
+    if (!reset || uv_tcp_close_reset(&socket->uv.tcp, on_closed) != 0)
+        uv_close(&socket->uv.handle, on_closed);
     mr_connection_destroy(&socket->connection);
-    free_if_done(socket); /* else its turn node is in the loop's inbox, and comes back */
 }
 
 static void close_socket(struct socket *socket)
@@ -100,12 +165,55 @@ static void close_socket(struct socket *socket)
         server->sockets = socket->next;
     if (socket->next != NULL)
         socket->next->prev = socket->prev;
-    mr_connection_leave(socket->connection);
     if (!mr_connection_is_finished(socket->connection))
         mr_connection_reset(socket->connection); /* cancel now what runs for it */
-    bool reset = mr_connection_is_aborted(socket->connection) && socket->uv.handle.type == UV_TCP && !socket->shut;
-    if (!reset || uv_tcp_close_reset(&socket->uv.tcp, on_closed) != 0)
-        uv_close(&socket->uv.handle, on_closed);
+    uv_read_stop(&socket->uv.stream);
+    /* A reset has freed the bytes that libuv still writes. */
+    if (socket->writing || departs_now(socket))
+        release(socket);
+}
+
+static bool has_unread(const struct socket *socket);
+
+/* The connection hears of its peer's end, or that the server drains. */
+static void tell_end(struct socket *socket)
+{
+    int ended = socket->ended;
+    socket->ended = 0;
+    if (ended == UV_EOF)
+        mr_connection_eof(socket->connection);
+    else if (ended != 0)
+        mr_connection_reset(socket->connection);
+    else if (!has_unread(socket)) /* else its answer will close it: http->draining */
+        mr_connection_drain(socket->connection);
+    settle(socket);
+}
+
+static void end_peer(struct socket *socket, int status)
+{
+    socket->ended = status;
+    if (departs_now(socket))
+        tell_end(socket);
+}
+
+static void on_hurry(uv_idle_t *handle)
+{
+    struct mr_server *server = mr_container_of(handle, struct mr_server, hurry);
+    uint64_t started = mr_loop_enter(server->loop);
+    struct socket *socket;
+    while ((socket = server->waiting) != NULL && let_depart(server, socket)) {
+        server->waiting = socket->behind;
+        socket->waits = false;
+        if (!socket->closing)
+            tell_end(socket);
+        else if (socket->connection != NULL)
+            release(socket);
+        else
+            free_if_done(socket);
+    }
+    if (server->waiting == NULL)
+        uv_idle_stop(&server->hurry);
+    mr_loop_leave(server->loop, "departures", started);
 }
 
 /* ---- timeouts ---- */
@@ -181,13 +289,15 @@ static void on_written(uv_write_t *write, int status)
     socket->writing = false;
     if (socket->closing)
         return;
-    uint64_t started = mr_loop_enter(socket->server->loop);
-    if (status < 0)
-        mr_connection_reset(socket->connection);
-    else
+    struct mr_loop *loop = socket->server->loop;
+    uint64_t started = mr_loop_enter(loop);
+    if (status < 0) {
+        end_peer(socket, status);
+    } else {
         mr_connection_wrote(socket->connection, socket->queued);
-    settle(socket);
-    mr_loop_leave(socket->server->loop, "connection-write", started);
+        settle(socket);
+    }
+    mr_loop_leave(loop, "connection-write", started);
 }
 
 /* Shorten the runs to `max` bytes in all. Returns how many runs are left, the bytes in *total. */
@@ -275,25 +385,23 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     struct socket *socket = stream->data;
     if (count == 0 || count == UV_ENOBUFS)
         return;
-    uint64_t started = mr_loop_enter(socket->server->loop);
+    struct mr_loop *loop = socket->server->loop;
+    uint64_t started = mr_loop_enter(loop);
     if (count > 0) {
         socket->read_bytes += (size_t)count;
         mr_connection_input(socket->connection, buf->base, (size_t)count);
+        settle(socket);
     } else {
         socket->reading = false; /* libuv has stopped by itself */
         uv_read_stop(stream);
-        if (count == UV_EOF)
-            mr_connection_eof(socket->connection);
-        else
-            mr_connection_reset(socket->connection);
+        end_peer(socket, (int)count);
     }
-    settle(socket);
-    mr_loop_leave(socket->server->loop, "connection-read", started);
+    mr_loop_leave(loop, "connection-read", started);
 }
 
 static void settle_reading(struct socket *socket)
 {
-    bool wants = mr_connection_wants_read(socket->connection);
+    bool wants = socket->ended == 0 && mr_connection_wants_read(socket->connection);
     if (wants == socket->reading)
         return;
     socket->reading = wants;
@@ -469,6 +577,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct mr_server *server = handle->data;
     server->turn++;
+    server->departed = 0;
     server->busy_before = server->busy;
     server->busy = 0;
     if (server->on_quiet == NULL || server->socket_count > 0 || mr_loop_requests(server->loop) > 0)
@@ -488,6 +597,8 @@ int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loo
     server->loop = loop;
     for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
         mr_timer_list_open(&server->timers[wait], loop, mr_wait_limit_ns(&http->limits, wait), on_expire);
+    server->turn = 1; /* 0 is a socket's that never departed */
+    uv_idle_init(mr_loop_uv(loop), &server->hurry);
     uv_prepare_init(mr_loop_uv(loop), &server->turn_handle);
     server->turn_handle.data = server;
     uv_prepare_start(&server->turn_handle, on_prepare);
@@ -501,12 +612,14 @@ void mr_server_destroy(struct mr_server **server)
     *server = NULL;
     if (self == NULL)
         return;
+    self->on_quiet = NULL;
     mr_server_stop_accepting(self);
     mr_server_cut(self);
-    uv_close((uv_handle_t *)&self->turn_handle, NULL);
     /* The loop has ended: let the close callbacks run. */
-    while (self->socket_count > 0 || uv_is_active((uv_handle_t *)&self->turn_handle))
+    while (self->socket_count > 0)
         uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
+    uv_close((uv_handle_t *)&self->turn_handle, NULL);
+    uv_close((uv_handle_t *)&self->hurry, NULL);
     uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
     for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
         mr_timer_list_close(&self->timers[wait]);
@@ -524,14 +637,8 @@ static bool has_unread(const struct socket *socket)
 void mr_server_drain(struct mr_server *server)
 {
     MR_ON_LOOP(server->loop);
-    struct socket *next;
-    for (struct socket *socket = server->sockets; socket != NULL; socket = next) {
-        next = socket->next;
-        if (has_unread(socket))
-            continue; /* its answer will close it: http->draining */
-        mr_connection_drain(socket->connection);
-        settle(socket);
-    }
+    for (struct socket *socket = server->sockets; socket != NULL; socket = socket->next)
+        wait_to_depart(socket);
 }
 
 bool mr_server_cut(struct mr_server *server)
@@ -539,8 +646,12 @@ bool mr_server_cut(struct mr_server *server)
     MR_ON_LOOP(server->loop);
     bool any = false;
     while (server->sockets != NULL) {
-        any |= !mr_connection_wants_shutdown(server->sockets->connection);
-        close_socket(server->sockets);
+        struct socket *socket = server->sockets;
+        tell_end(socket); /* a client that is idle, or gone, is not cut */
+        if (socket->closing)
+            continue;
+        any |= !mr_connection_wants_shutdown(socket->connection);
+        close_socket(socket);
     }
     return any;
 }

@@ -1,11 +1,13 @@
 /* server.h -- the sockets: listeners, accepted connections, their reading, writing and timeouts, on one loop.
  *
  * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read per turn of the
- * loop is bounded (MR_SHARE_MAX, less when many are busy), so that uploads never hold the loop. One server per loop;
- * all share one struct mr_http. The loop's thread only, but for what says otherwise. */
+ * loop is bounded (MR_SHARE_MAX, less when many are busy), so that uploads never hold the loop. So is how many
+ * connections end in a turn, with all that their end brings along. One server per loop; all share one struct mr_http.
+ * The loop's thread only, but for what says otherwise. */
 #ifndef MR_HTTP_SERVER_H
 #define MR_HTTP_SERVER_H
 
+#include "base/clock.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include <stddef.h>
@@ -13,6 +15,11 @@
 #define MR_TURN_BYTES (512u << 10) /* read or written in one turn by all connections together, about */
 #define MR_SHARE_MAX  (256u << 10) /* of it: of one connection when few are busy */
 #define MR_SHARE_MIN  (16u << 10)  /* and when very many are */
+
+/* Connections that end in one turn: whose client is heard to have left, or that are closed. The others wait for later
+ * turns, in order. Fewer when they take longer than MR_DEPARTURES_NS together. */
+#define MR_DEPARTURES_PER_TURN 64
+#define MR_DEPARTURES_NS       (500 * MR_NS_PER_US)
 
 struct mr_server;
 
@@ -26,9 +33,10 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
 
 /* Stop accepting: closes the listeners. */
 void mr_server_stop_accepting(struct mr_server *server);
-/* Draining: idle connections are closed at once, others after their answer (http->draining is set by the caller). */
+/* Draining: idle connections are closed within the next turns, others after their answer (http->draining is set by the
+ * caller). */
 void mr_server_drain(struct mr_server *server);
-/* Close everything now. Was any connection still to be answered? */
+/* Stop everything now, and close it within the next turns. Was any connection still to be answered? */
 bool mr_server_cut(struct mr_server *server);
 /* on_quiet(context) is called, once, in a later turn, when no connection is open and no request is alive any more. The
  * caller makes sure that a turn comes (mr_loop_post, a timer). */

@@ -47,7 +47,6 @@ static void tell_quiet(void *context)
 static void cut_loop(struct mr_inbox_node *node)
 {
     struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, cut);
-    mr_server_drain(on->server); /* with a timeout of 0 it may not have been: who is idle is not cut */
     if (mr_server_cut(on->server))
         atomic_store(&on->service->was_cut, true);
     /* Not before: a stream whose next piece is refused would end by itself, and not be counted as cut. */

@@ -527,6 +527,26 @@ def test_many_clients_that_come_and_leave_within_their_streams(server):
     assert through(server, "/pipe/zstd/unzstd", body) == body
 
 
+@pytest.mark.parametrize("leave", ["close", "reset"])
+def test_hundreds_of_idle_streams_whose_clients_leave_at_once_all_end(start, leave):
+    """More of them than the loop sees to in one turn."""
+    server = start("--memory-budget=1GiB")
+    head = request("POST", "/pipe/gzip", {"Transfer-Encoding": "chunked"})
+    wires = [server.connect() for _ in range(300)]
+    for wire in wires:
+        wire.send(head + b"4\r\nsome\r\n")
+    server.wait_for_metric("millrace_requests_in_flight", len(wires) + 1)
+    with server.connect() as bystander:
+        for wire in wires:
+            getattr(wire, leave)()
+        assert bystander.request("GET", "/healthz").status == 200
+    server.assert_at_rest()
+    # 400 was said to those whose end was heard, though nobody read it; 0: they were gone.
+    ended = sum(server.metric("millrace_requests_total", route="/pipe/{stages*}", code=code) for code in (0, 400))
+    assert ended == len(wires)
+    assert through(server, "/pipe/gzip/gunzip", b"as before") == b"as before"
+
+
 # ---- the end of the server
 
 

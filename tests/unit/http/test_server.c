@@ -1,0 +1,244 @@
+/* Sockets on a loop that the test turns itself, and clients that leave all at once. */
+#include "http/server.h"
+
+#include "base/counter.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include "http/request.h"
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define CLIENTS 300
+#define HALF    (CLIENTS / 2)
+
+static struct {
+    struct mr_loop *loop;
+    struct mr_http http;
+    struct mr_http_counters counters, *counters_of[1];
+    struct mr_server *server;
+    struct sockaddr_in at;
+    int clients[CLIENTS];
+    unsigned started, aborted;
+    unsigned numbers[CLIENTS]; /* of the clients whose bodies were aborted, in that order */
+} it;
+
+/* ---- handlers ---- */
+
+static enum mr_flow take_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_request *request = context;
+    char text[16] = "";
+    memcpy(text, bytes, MR_MIN(len, sizeof(text) - 1));
+    request->handler_data = (void *)(uintptr_t)strtoul(text, NULL, 10);
+    it.started++;
+    return MR_FLOW_MORE;
+}
+
+static void take_end(void *context)
+{
+    (void)context;
+    fail();
+}
+
+static void take_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_request *request = context;
+    (void)why;
+    it.numbers[it.aborted++] = (unsigned)(uintptr_t)request->handler_data;
+}
+
+static const struct mr_stream_receiver receiver = {.push = take_push, .end = take_end, .abort = take_abort};
+
+static void start_take(struct mr_request *request)
+{
+    mr_request_take_body(request, &receiver, request);
+}
+
+static const struct mr_route routes[] = {{MR_METHOD_POST, "/take", start_take, NULL}, {0}};
+
+/* ---- both sides ---- */
+
+static uint64_t connections(void)
+{
+    return mr_counter_read(&it.counters.connections);
+}
+
+static int set_up(void **state)
+{
+    socklen_t len = sizeof(it.at);
+    (void)state;
+    memset(&it, 0, sizeof(it));
+    mr_log_set_level(MR_LOG_ERROR);
+    assert_int_equal(mr_loop_create(&it.loop, 0), MR_OK);
+    it.counters_of[0] = &it.counters;
+    mr_http_init(&it.http, routes, it.counters_of, 1);
+    it.http.limits = (struct mr_http_limits){.head_max = 16384, .connections_max = CLIENTS};
+    assert_int_equal(mr_server_create(&it.server, &it.http, it.loop), MR_OK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    it.at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    assert_int_equal(bind(fd, (struct sockaddr *)&it.at, len), 0);
+    assert_int_equal(listen(fd, CLIENTS), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&it.at, &len), 0);
+    assert_int_equal(mr_server_listen(it.server, fd, false), MR_OK);
+    mr_loop_adopt(it.loop);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mr_loop_release(it.loop);
+    mr_server_destroy(&it.server);
+    assert_int_equal(connections(), 0);
+    mr_loop_destroy(&it.loop);
+    return 0;
+}
+
+/* One turn; first it waits until there is something to do. */
+static void turn(void)
+{
+    struct pollfd ready = {.fd = mr_loop_fd(it.loop), .events = POLLIN};
+    poll(&ready, 1, mr_loop_wait_ms(it.loop) == 0 ? 0 : 10000);
+    mr_loop_turn(it.loop);
+}
+
+/* All clients, each with a request that the server has begun: a head, and of the body the client's number; or with
+ * none. */
+static void open_clients(bool with_request)
+{
+    mr_loop_turn(it.loop); /* registers the listener */
+    for (int i = 0; i < CLIENTS; i++) {
+        char text[128];
+        int len = snprintf(text, sizeof(text), "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
+        if (with_request)
+            len += snprintf(text + len, sizeof(text) - (size_t)len, "%d;", i);
+        it.clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(it.clients[i], (struct sockaddr *)&it.at, sizeof(it.at)), 0);
+        if (with_request)
+            assert_int_equal(send(it.clients[i], text, (size_t)len, 0), len);
+    }
+    while (connections() < CLIENTS || (with_request && it.started < CLIENTS))
+        turn();
+}
+
+static void close_clients(int from, int to)
+{
+    for (int i = from; i < to; i++)
+        close(it.clients[i]);
+}
+
+/* Turns until all clients have departed, and asserts of each that few enough did. Returns how many turns it took. */
+static unsigned turn_until_departed(void)
+{
+    unsigned turns = 0;
+    for (; connections() > 0; turns++) {
+        uint64_t open_before = connections();
+        unsigned aborted_before = it.aborted;
+        turn();
+        assert_true(open_before - connections() <= MR_DEPARTURES_PER_TURN);
+        assert_true(it.aborted - aborted_before <= MR_DEPARTURES_PER_TURN);
+    }
+    return turns;
+}
+
+/* Nothing is left that would keep the loop from sleeping. */
+static void assert_loop_sleeps(void)
+{
+    turn(); /* closed handles are given back */
+    assert_int_equal(mr_loop_wait_ms(it.loop), -1);
+}
+
+static void clients_that_leave_at_once_are_seen_to_in_portions(void **state)
+{
+    (void)state;
+    open_clients(true);
+    close_clients(0, CLIENTS);
+    assert_true(turn_until_departed() >= CLIENTS / MR_DEPARTURES_PER_TURN);
+    assert_int_equal(it.aborted, CLIENTS);
+    assert_loop_sleeps();
+}
+
+static void clients_that_leave_later_depart_after_those_that_wait(void **state)
+{
+    (void)state;
+    open_clients(true);
+    close_clients(0, HALF);
+    turn();
+    assert_true(connections() >= CLIENTS - MR_DEPARTURES_PER_TURN); /* some of the first half wait */
+    close_clients(HALF, CLIENTS);
+    turn_until_departed();
+    assert_int_equal(it.aborted, CLIENTS);
+    for (int i = 0; i < CLIENTS; i++)
+        assert_int_equal(it.numbers[i] < HALF, i < HALF);
+    assert_loop_sleeps();
+}
+
+static void idle_connections_are_drained_in_portions(void **state)
+{
+    (void)state;
+    open_clients(false);
+    mr_server_drain(it.server);
+    assert_int_equal(connections(), CLIENTS);
+    assert_true(turn_until_departed() >= CLIENTS / MR_DEPARTURES_PER_TURN);
+    close_clients(0, CLIENTS);
+    assert_loop_sleeps();
+}
+
+static void a_client_that_leaves_before_its_place_in_a_drain_departs_once(void **state)
+{
+    (void)state;
+    open_clients(true);
+    mr_server_drain(it.server);
+    close_clients(0, CLIENTS);
+    turn_until_departed();
+    assert_int_equal(it.aborted, CLIENTS);
+    assert_loop_sleeps();
+}
+
+static void a_cut_stops_all_at_once_and_closes_in_portions(void **state)
+{
+    (void)state;
+    open_clients(true);
+    close_clients(0, HALF);
+    turn(); /* some wait */
+    assert_true(mr_server_cut(it.server));
+    assert_int_equal(it.aborted, CLIENTS);
+    turn_until_departed();
+    close_clients(HALF, CLIENTS);
+    assert_loop_sleeps();
+}
+
+static void a_server_that_is_destroyed_lets_all_depart(void **state)
+{
+    (void)state;
+    open_clients(true);
+    close_clients(0, HALF);
+    turn();
+    close_clients(HALF, CLIENTS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(clients_that_leave_at_once_are_seen_to_in_portions),
+        TEST(clients_that_leave_later_depart_after_those_that_wait),
+        TEST(idle_connections_are_drained_in_portions),
+        TEST(a_client_that_leaves_before_its_place_in_a_drain_departs_once),
+        TEST(a_cut_stops_all_at_once_and_closes_in_portions),
+        TEST(a_server_that_is_destroyed_lets_all_depart),
+    };
+    return cmocka_run_group_tests_name("server", tests, NULL, NULL);
+}
