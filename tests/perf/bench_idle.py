@@ -2,20 +2,16 @@
 
 import argparse
 import re
-import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchlib import Verdicts, hello, machine, millrace
+from benchlib import Verdicts, allow_descriptors, connect_from, hello, machine, millrace
 
-PER_SOURCE = 5000  # connections from one source address: far below the ports that one has
-IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module has no name for it
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -29,12 +25,8 @@ def switches(pid):
 
 
 def connect(address, number):
-    """One connection that has had one answer, from source address 127.0.0.2 and up."""
-    peer = socket.socket()
-    peer.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-    peer.bind((f"127.0.0.{2 + number // PER_SOURCE}", 0))
-    peer.settimeout(10)
-    peer.connect(address)
+    """One connection that has had one answer."""
+    peer = connect_from(address, number)
     peer.sendall(REQUEST)
     if not peer.recv(4096).startswith(b"HTTP/1.1 200"):
         sys.exit("bench: /healthz did not answer 200")
@@ -75,10 +67,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5, help="of rest that are watched")
     parser.add_argument("--hello", action="store_true", help="measure the hello-world instead, for comparison")
     args = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and hard < args.connections + 100:
-        sys.exit(f"bench: {args.connections} connections need a descriptor limit above that; it is {hard}")
+    allow_descriptors(args.connections + 100)
 
     print(machine())
     with hello() if args.hello else millrace() as server:

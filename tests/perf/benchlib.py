@@ -5,7 +5,9 @@ import json
 import os
 import platform
 import re
+import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -175,6 +177,30 @@ class Buckets:
     def max(self):
         """The upper edge of the last bucket that got a sample: the largest value is at most this."""
         return next((edge for edge, upto in self.edges if upto >= self.count), None) if self.count else None
+
+
+# ---- Many connections ----
+
+PER_SOURCE = 5000  # connections from one source address: far below the ports that one has
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; the socket module has no name for it
+
+
+def allow_descriptors(count):
+    """Raise our own limit, and that of the programs that we start, to the hard one, which must be at least `count`."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard != resource.RLIM_INFINITY and hard < count:
+        sys.exit(f"bench: {count} descriptors are needed; the limit is {hard}")
+
+
+def connect_from(address, number):
+    """Connection `number` of many, from source address 127.0.0.2 and up."""
+    peer = socket.socket()
+    peer.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    peer.bind((f"127.0.0.{2 + number // PER_SOURCE}", 0))
+    peer.settimeout(10)
+    peer.connect(address)
+    return peer
 
 
 # ---- Figures and verdicts ----
