@@ -50,7 +50,7 @@ bool mr_loop_is_current(const struct mr_loop *loop);
 #define MR_ON_LOOP(loop) MR_ASSERT(mr_loop_is_current(loop))
 
 /* Hand *node to the loop: node->deliver runs there once, in a later turn, also when called from the loop itself. Wakes
- * the loop if it needs waking. Lock-free. */
+ * the loop if it needs waking: with a system call, unless it is the loop's thread that posts. Lock-free. */
 void mr_loop_post(struct mr_loop *loop, struct mr_inbox_node *node);
 
 /* Cached time of the current callback, monotonic ns: good to a callback's length. */

@@ -22,7 +22,7 @@ struct mr_loop {
     unsigned requests;   /* in flight */
     uint64_t now;        /* cached clock, monotonic ns */
     uv_check_t deliver;  /* after each poll: hands out completions */
-    uv_idle_t hurry;     /* active while completions are left: the next poll does not wait */
+    uv_idle_t hurry;     /* active while completions are left, or posted by the loop: the next poll does not wait */
     uv_prepare_t finish; /* before each poll: the iteration's numbers */
     uv_timer_t alarm;    /* timer.c: rings at the earliest head of `timer_lists` */
     uint64_t alarm_at;   /* monotonic ns; UINT64_MAX: not set */

@@ -273,6 +273,57 @@ static void post_wakes_a_thread_that_waits_for_its_loop_elsewhere(void **state)
     mr_loop_destroy(&turner.loop);
 }
 
+/* What poll(2) would show: the eventfd was written to. */
+static bool was_woken(struct mr_loop *loop)
+{
+    struct pollfd ready = {.fd = mr_loop_fd(loop), .events = POLLIN};
+    return poll(&ready, 1, 0) > 0;
+}
+
+static void *post_note(void *context)
+{
+    struct note *note = context;
+    mr_loop_post(note->loop, &note->node);
+    return NULL;
+}
+
+static void a_loop_that_posts_to_itself_is_not_woken_and_does_not_sleep(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    struct note own = {.node.deliver = deliver, .loop = loop, .times = 3};
+    struct note foreign = {.node.deliver = deliver, .loop = loop, .times = 1};
+    pthread_t thread;
+
+    (void)state;
+    mr_loop_adopt(loop);
+    mr_loop_turn(loop);
+    assert_int_equal(mr_loop_wait_ms(loop), -1);
+    for (unsigned turn = 0; turn < 3; turn++) { /* the second and third post are made while one is delivered */
+        if (turn == 0)
+            mr_loop_post(loop, &own.node);
+        assert_false(was_woken(loop));
+        assert_int_equal(mr_loop_wait_ms(loop), 0);
+        assert_int_equal(own.delivered, turn);
+        mr_loop_turn(loop);
+    }
+    assert_int_equal(own.delivered, 3);
+    mr_loop_turn(loop); /* the last delivery has stopped the loop: it wrote */
+    assert_false(was_woken(loop));
+    assert_int_equal(mr_loop_wait_ms(loop), -1);
+
+    own.times = 1; /* another thread that finds it there wakes nobody, and need not */
+    mr_loop_post(loop, &own.node);
+    assert_int_equal(pthread_create(&thread, NULL, post_note, &foreign), 0);
+    pthread_join(thread, NULL);
+    assert_false(was_woken(loop));
+    assert_int_equal(mr_loop_wait_ms(loop), 0);
+    mr_loop_turn(loop);
+    assert_int_equal(own.delivered, 4);
+    assert_int_equal(foreign.delivered, 1);
+    mr_loop_release(loop);
+    mr_loop_destroy(&loop);
+}
+
 static void on_expire(struct mr_timer *timer)
 {
     mr_container_of(timer, struct turner, timer)->expired = true;
@@ -359,6 +410,7 @@ int main(void)
         cmocka_unit_test(the_longest_callback_leaves_its_label_and_busy_time),
         cmocka_unit_test(a_wait_that_is_interrupted_is_no_busy_time),
         cmocka_unit_test(post_wakes_a_thread_that_waits_for_its_loop_elsewhere),
+        cmocka_unit_test(a_loop_that_posts_to_itself_is_not_woken_and_does_not_sleep),
         cmocka_unit_test(timers_of_a_loop_that_is_turned_bound_the_wait),
         cmocka_unit_test(a_loop_is_at_rest_when_nothing_is_to_come_back),
         cmocka_unit_test(a_loop_that_is_turned_has_no_lag_probe),
