@@ -173,7 +173,13 @@ static void close_socket(struct socket *socket)
         release(socket);
 }
 
-static bool has_unread(const struct socket *socket);
+/* A request that lies in the kernel: it came in time, and closing now would reset it. */
+static bool has_unread(const struct socket *socket)
+{
+    uv_os_fd_t fd;
+    char octet;
+    return uv_fileno(&socket->uv.handle, &fd) == 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
 
 /* The connection hears of its peer's end, or that the server drains. */
 static void tell_end(struct socket *socket)
@@ -624,14 +630,6 @@ void mr_server_destroy(struct mr_server **server)
     for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
         mr_timer_list_close(&self->timers[wait]);
     free(self);
-}
-
-/* A request that lies in the kernel: it came in time, and closing now would reset it. */
-static bool has_unread(const struct socket *socket)
-{
-    uv_os_fd_t fd;
-    char octet;
-    return uv_fileno(&socket->uv.handle, &fd) == 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void mr_server_drain(struct mr_server *server)

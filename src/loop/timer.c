@@ -5,8 +5,10 @@
 
 #include "loop/loop_internal.h"
 
-/* Expiries handled per turn, so that thousands of connections that idle out at once do not hold the loop. */
+/* Expiries handled per turn, so that thousands of connections that idle out at once do not hold the loop; no further
+ * one is begun after EXPIRIES_NS. */
 #define EXPIRIES_PER_TURN 64
+#define EXPIRIES_NS       (500 * MR_NS_PER_US)
 
 static void on_alarm(uv_timer_t *handle);
 
@@ -40,7 +42,8 @@ static void on_alarm(uv_timer_t *handle)
 
     loop->alarm_at = UINT64_MAX;
     for (int budget = EXPIRIES_PER_TURN; (timer = earliest(loop)) != NULL; budget--) {
-        if (budget == 0 || timer->expires_at > started)
+        bool is_over = budget == 0 || (budget < EXPIRIES_PER_TURN && mr_clock_now() - started > EXPIRIES_NS);
+        if (is_over || timer->expires_at > started)
             break;
         struct mr_timer_list *list = timer->list;
         mr_timer_clear(timer);

@@ -157,6 +157,28 @@ static void many_expiries_at_once_are_spread_over_turns(void **state)
     assert_true(atomic_load(&mr_loop_stats(loop)->iterations) - before >= MR_ARRAY_SIZE(alarms) / 64);
 }
 
+static uint64_t slow_rings_at[8];
+
+static void ring_slowly(struct mr_timer *timer)
+{
+    slow_rings_at[rang_count % 8] = atomic_load(&mr_loop_stats(loop)->iterations);
+    ring(timer);
+    for (uint64_t until = mr_clock_now() + 2 * MR_NS_PER_MS; mr_clock_now() < until;)
+        ;
+}
+
+static void expiries_that_take_long_are_spread_over_turns_too(void **state)
+{
+    (void)state;
+    shorter.on_expire = ring_slowly;
+    for (int i = 0; i < 4; i++)
+        set(&shorter, i);
+    run_for(60);
+    for (int i = 1; i < 4; i++)
+        assert_true(slow_rings_at[i] > slow_rings_at[i - 1]); /* one a turn */
+    assert_int_equal(rang_count, 4);
+}
+
 static void timers_that_move_in_time_wake_the_loop_at_most_once(void **state)
 {
     (void)state;
@@ -200,6 +222,7 @@ int main(void)
         TEST(an_expired_timer_may_be_set_again_and_clear_others),
         TEST(many_expiries_at_once_are_spread_over_turns),
         TEST(who_asks_for_the_same_length_and_callback_shares_a_list),
+        TEST(expiries_that_take_long_are_spread_over_turns_too),
         TEST(timers_that_move_in_time_wake_the_loop_at_most_once),
     };
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
