@@ -10,8 +10,8 @@ from server import SANITIZER, wait_for
 from streams import noise_bytes
 
 # A write of 8 bytes that are the number 1: what wakes whoever sleeps on an eventfd.
-WAKE_UP = re.compile(r'^(\d+) write\(\d+, "\\1(?:\\0){7}", 8\)', re.MULTILINE)
-ANSWER = re.compile(r"^(\d+) (?:write|writev|sendmsg|sendto)\(", re.MULTILINE)
+WAKE_UP = re.compile(r'^(\d+) +write\(\d+, "\\1(?:\\0){7}", 8\)', re.MULTILINE)
+ANSWER = re.compile(r"^(\d+) +(?:write|writev|sendmsg|sendto)\(", re.MULTILINE)
 
 
 @pytest.mark.skipif(SANITIZER != "", reason="a program that is traced is not checked for leaks")
