@@ -61,6 +61,7 @@ NOT_WITH_THREADS = {
     "test_a_client_that_leaves_while_its_job_waits_is_never_worked_for": "a job waits for no other connection's",
     "test_memory_that_large_images_needed_is_not_kept_once_for_each_thread": "four images are computed at a time, not two",
     "test_what_happened_in_the_second_shows": "nobody but its connection waits for a loop: there is no lag",
+    "test_hundreds_of_idle_streams_whose_clients_leave_at_once_all_end": "there are fewer threads, and each sees one client leave",
     "test_more_listeners_than_there_may_be_are_refused": "each has a loop of its own",
     "test_each_loop_tells_of_all": "there are as many loops as connections may be",
     "test_each_process_tells_of_all": "there is one process",
