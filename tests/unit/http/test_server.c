@@ -155,7 +155,7 @@ static unsigned turn_until_departed(void)
 /* Nothing is left that would keep the loop from sleeping. */
 static void assert_loop_sleeps(void)
 {
-    turn(); /* closed handles are given back */
+    mr_loop_turn(it.loop); /* closed handles are given back */
     assert_int_equal(mr_loop_wait_ms(it.loop), -1);
 }
 
