@@ -82,8 +82,8 @@ struct mr_transform {
     bool is_held;           /* config.hold was called, config.release not yet */
     bool retry_due;         /* something came back: there may be room in the queue */
     bool slots_ended;       /* the last slot was dispatched */
-    struct mr_timer retry; /* for jobs that were refused while none of ours was in flight */
-    unsigned entered;      /* calls on the stack that still use the transform */
+    struct mr_timer retry;  /* for jobs that were refused while none of ours was in flight */
+    unsigned entered;       /* calls on the stack that still use the transform */
     bool destroyed;
     uint64_t work_ns, wait_ns, out_length;
 };

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import random
 import signal
 import socket
 import time
@@ -26,12 +27,13 @@ def descriptors(server):
 
 
 def hold_uploads(address, count):
-    """A process with `count` idle uploads: when it is killed, all of them leave at once. Returns its pid."""
+    """A process with `count` idle uploads: when it is killed, all of them leave at once, in another order than they began.
+    Returns its pid."""
     ready, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
         peers = [connect_from(address, number) for number in range(count)]
-        for peer in peers:
+        for peer in random.Random(count).sample(peers, count):
             peer.sendall(UPLOAD)
         os.write(tell, b"1")
         signal.pause()
