@@ -21,7 +21,7 @@
  *
  *   setup, teardown   main, once
  *   thread_end        each worker, before it ends
- *   parse, canonical, identify, admit, run   any thread
+ *   parse, canonical, identify, glance, admit, run   any thread
  */
 #ifndef MR_MEDIA_IMAGE_H
 #define MR_MEDIA_IMAGE_H
@@ -136,10 +136,15 @@ struct mr_image_info {
 
 /* Recognise and measure `bytes`, the whole image: every structure of the container is visited, so that a file which was
  * cut is MR_EDAMAGED here. On failure *out holds what was read until then (a prefix of 64 bytes suffices for the
- * format, a few KiB mostly for the dimensions). Costs microseconds, and about 50 us a MiB for JPEG. MR_ENOTIMAGE,
- * MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_ETIME (more scans than an image of its size may have) or MR_OK. */
+ * format, a few KiB mostly for the dimensions). Costs microseconds, about 50 us a MiB for JPEG, and for the worst that
+ * can be built 20 ms a MiB: on a worker. MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_ETIME (more scans than an
+ * image of its size may have) or MR_OK. */
 int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
                       struct mr_fault *fault);
+/* The same with a fixed amount of work at most, whatever the bytes are: for a loop. *decided: that sufficed. Otherwise
+ * *out holds what was read until then, and MR_OK means that nothing speaks against the image so far. */
+int mr_image_glance(struct mr_image_info *out, bool *decided, const void *bytes, size_t len,
+                    const struct mr_image_limits *limits, struct mr_fault *fault);
 /* Format by the first bytes alone (12 or more wanted). */
 enum mr_image_format mr_image_sniff(const void *bytes, size_t len);
 /* Bytes of memory that a run of `ops` on such an image will hold at its peak, without the input itself: an estimate for

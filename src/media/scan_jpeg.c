@@ -4,6 +4,8 @@
  * pixels for each, however few bytes it has. */
 #include "media/scan.h"
 
+#include "base/macros.h"
+
 #include <string.h>
 
 enum {
@@ -25,9 +27,9 @@ enum {
     TEM = 0x01,
     END_OF_FILE = -1,
 
-    SEGMENTS_MAX = 100000, /* bounds the walk over a file of nothing but empty segments */
-    SCANS_MAX = 100,       /* an honest encoder writes up to about 30 */
-    SIDE_MAX = 65500,      /* libjpeg's own bound */
+    SCANS_MAX = 100,   /* an honest encoder writes up to about 30 */
+    SIDE_MAX = 65500,  /* libjpeg's own bound */
+    BYTES_A_STEP = 64, /* that memchr goes over */
 };
 
 struct jpeg {
@@ -55,7 +57,7 @@ static int unsupported(struct jpeg *jpeg, const char *what)
 static int next_marker(struct jpeg *jpeg)
 {
     bool stray = false;
-    for (; mr_view_has(jpeg->file, jpeg->at, 2); jpeg->at++) {
+    for (; mr_view_has(jpeg->file, jpeg->at, 2) && mr_scan_step(jpeg->out, 1); jpeg->at++) {
         const uint8_t *at = jpeg->file.at + jpeg->at;
         if (at[0] == 0xFF && at[1] != 0x00 && at[1] != 0xFF) {
             jpeg->out->strays += stray && jpeg->out->info.scans == 0;
@@ -70,12 +72,15 @@ static int next_marker(struct jpeg *jpeg)
 /* Entropy-coded data: `at` moves to the FF of the marker that ends it. */
 static void skip_coded_data(struct jpeg *jpeg)
 {
-    while (mr_view_has(jpeg->file, jpeg->at, 2)) {
+    while (mr_view_has(jpeg->file, jpeg->at, 2) && mr_scan_step(jpeg->out, 1)) {
         const uint8_t *from = jpeg->file.at + jpeg->at;
-        const uint8_t *found = memchr(from, 0xFF, jpeg->file.len - jpeg->at - 1);
-        if (found == NULL)
+        size_t left = (size_t)MR_MIN((jpeg->out->steps_max - jpeg->out->steps + 1) * BYTES_A_STEP,
+                                     (uint64_t)(jpeg->file.len - jpeg->at - 1));
+        const uint8_t *found = memchr(from, 0xFF, left);
+        size_t passed = found != NULL ? (size_t)(found - from) : left;
+        if (!mr_scan_step(jpeg->out, passed / BYTES_A_STEP) || found == NULL)
             break;
-        jpeg->at += (size_t)(found - from);
+        jpeg->at += passed;
         if (found[1] == 0x00 || (found[1] >= RST0 && found[1] <= RST7))
             jpeg->at += 2;
         else if (found[1] == 0xFF)
@@ -150,7 +155,7 @@ static int read_segment(struct jpeg *jpeg, int marker)
         return read_frame_header(jpeg, marker, body);
     if (marker == APP1 && !jpeg->has_exif && body.len > 6 && memcmp(body.at, "Exif\0", 6) == 0) {
         jpeg->has_exif = true; /* decoders take the first */
-        jpeg->out->info.orientation = mr_scan_exif_orientation(body);
+        jpeg->out->info.orientation = mr_scan_exif_orientation(jpeg->out, body);
     }
     if (marker == SOS) {
         int err = read_scan_header(jpeg, body);
@@ -163,7 +168,7 @@ static int read_segment(struct jpeg *jpeg, int marker)
 int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
 {
     struct jpeg jpeg = {.out = out, .file = file, .fault = fault, .at = 2};
-    for (uint32_t segments = 0; segments < SEGMENTS_MAX; segments++) {
+    for (;;) {
         int marker = next_marker(&jpeg);
         if (marker == END_OF_FILE)
             return damaged(&jpeg, "the file ends before the image does");
@@ -180,5 +185,4 @@ int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *faul
         if (err != MR_OK)
             return err;
     }
-    return damaged(&jpeg, "it has more than 100,000 segments");
 }

@@ -32,7 +32,6 @@ enum {
     PHOTOMETRIC_PALETTE = 3,
     PHOTOMETRIC_SEPARATED = 5,
 
-    ENTRIES_MAX = 1 << 20,         /* of all directories together: bounds the walk */
     TILE_PIXELS_MAX = 4096 * 4096, /* a decoder holds whole tiles */
     TILE_SIDE_MIN = 16,
 };
@@ -43,7 +42,6 @@ struct tiff {
     struct mr_fault *fault;
     bool big_endian;
     bool wide; /* BigTIFF: 64-bit offsets and counts */
-    uint32_t entries;
 };
 
 struct entry {
@@ -138,7 +136,7 @@ static uint64_t entry_value(const struct tiff *tiff, const struct entry *entry, 
 static bool all_values_are(const struct tiff *tiff, const struct entry *entry, uint64_t wanted)
 {
     for (uint64_t i = 0; i < entry->count; i++)
-        if (entry_value(tiff, entry, i) != wanted)
+        if (!mr_scan_step(tiff->out, 1) || entry_value(tiff, entry, i) != wanted)
             return false;
     return true;
 }
@@ -198,13 +196,14 @@ static int read_directory(struct tiff *tiff, uint64_t offset, struct page *page,
     if (offset > tiff->file.len || !mr_view_has(tiff->file, (size_t)offset, head))
         return damaged(tiff, "a directory lies outside the file");
     uint64_t count = number(tiff, (size_t)offset, head);
-    if (count == 0 || count > ENTRIES_MAX - tiff->entries)
-        return damaged(tiff, "a directory has an impossible number of entries");
-    tiff->entries += (uint32_t)count;
+    if (count == 0)
+        return damaged(tiff, "a directory is empty");
 
     size_t at = (size_t)offset + head;
-    if (!mr_view_has(tiff->file, at, (size_t)count * entry_len + field))
+    if (count > tiff->file.len || !mr_view_has(tiff->file, at, (size_t)count * entry_len + field))
         return damaged(tiff, "the file ends inside a directory");
+    if (!mr_scan_step(tiff->out, 1 + count)) /* directories may overlap */
+        return MR_EDAMAGED;
     for (uint64_t i = 0; i < count; i++, at += entry_len) {
         struct entry entry;
         if (!read_entry(tiff, at, &entry))
@@ -284,6 +283,8 @@ static int check_segments(struct tiff *tiff, const struct page *page)
     needed *= planes;
     if (page->offsets.count < needed || page->counts.count < needed)
         return damaged(tiff, "strips or tiles are missing from its list");
+    if (!mr_scan_step(tiff->out, needed))
+        return MR_EDAMAGED;
     for (uint64_t i = 0; i < needed; i++) {
         uint64_t offset = entry_value(tiff, &page->offsets, i);
         uint64_t count = entry_value(tiff, &page->counts, i);
@@ -333,11 +334,11 @@ int mr_scan_tiff(struct mr_scan *out, struct mr_view file, int32_t page_wanted, 
     return err != MR_OK ? err : check_segments(&tiff, &page);
 }
 
-uint8_t mr_scan_exif_orientation(struct mr_view exif)
+uint8_t mr_scan_exif_orientation(struct mr_scan *scan, struct mr_view exif)
 {
     if (exif.len >= 6 && memcmp(exif.at, "Exif\0", 6) == 0)
         exif = mr_view_part(exif, 6, exif.len - 6);
-    struct tiff tiff = {.file = exif};
+    struct tiff tiff = {.out = scan, .file = exif};
     uint64_t offset = 0;
     if (!open_tiff(&tiff, &offset) || tiff.wide || (exif.at[0] != 'I' && exif.at[0] != 'M') || offset > exif.len ||
         !mr_view_has(exif, (size_t)offset, 2))
@@ -345,6 +346,8 @@ uint8_t mr_scan_exif_orientation(struct mr_view exif)
     size_t at = (size_t)offset + 2;
     for (uint64_t left = number(&tiff, (size_t)offset, 2); left > 0 && mr_view_has(exif, at, 12); left--, at += 12) {
         struct entry entry;
+        if (!mr_scan_step(scan, 1))
+            return 1;
         if (!read_entry(&tiff, at, &entry) || entry.tag != TAG_ORIENTATION)
             continue;
         uint64_t value = entry_value(&tiff, &entry, 0);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-    CHUNKS_MAX = 1 << 16,
     FLAG_ANIMATION = 0x02,
     FLAG_ALPHA = 0x10,
 };
@@ -17,7 +16,6 @@ struct webp {
     bool extended; /* VP8X came first */
     bool animated;
     uint32_t images; /* bitstreams outside of frames */
-    uint32_t chunks;
 };
 
 /* One chunk of a RIFF list. */
@@ -45,8 +43,8 @@ static bool is_type(const struct chunk *chunk, const char *type)
 /* Take the chunk at *at, and move *at behind it and its padding. */
 static int next_chunk(struct webp *webp, struct mr_view list, size_t *at, struct chunk *out)
 {
-    if (++webp->chunks > CHUNKS_MAX)
-        return damaged(webp, "it has too many chunks");
+    if (!mr_scan_step(webp->out, 1))
+        return MR_EDAMAGED;
     if (!mr_view_has(list, *at, 8))
         return damaged(webp, "the file ends before the image does");
     out->type = list.at + *at;
@@ -153,7 +151,7 @@ static int read_chunk(struct webp *webp, const struct chunk *chunk, bool first)
     if (is_type(chunk, "ANMF"))
         return webp->animated ? read_frame(webp, chunk->body) : damaged(webp, "it has a frame but no animation");
     if (is_type(chunk, "EXIF"))
-        webp->out->info.orientation = mr_scan_exif_orientation(chunk->body);
+        webp->out->info.orientation = mr_scan_exif_orientation(webp->out, chunk->body);
     return first ? damaged(webp, "it starts with neither an image nor a header") : MR_OK;
 }
 

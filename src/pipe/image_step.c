@@ -14,10 +14,7 @@
 #include "pipe/lane.h"
 #include <stdlib.h>
 
-/* So much of a body is scanned on the loop: 3 us for a photograph, 0.35 ms for the worst that could be built (a JPEG of
- * restart marks only). Its head is nearly always in there, and all of it the worker scans. */
-#define SCAN_ON_LOOP (128 * MR_KIB)
-#define PUSH_MAX     (64 * MR_KIB) /* bytes pushed at a time: what a receiver that pauses may have to keep */
+#define PUSH_MAX (64 * MR_KIB) /* bytes pushed at a time: what a receiver that pauses may have to keep */
 
 enum step_state { COLLECTING, SUBMITTED, PASSING, OVER };
 
@@ -212,17 +209,13 @@ static int measure(struct mr_image_step *step, struct mr_fault *fault)
 {
     struct mr_image_info info = {.format = MR_IMAGE_UNKNOWN};
     int err = MR_OK;
-    bool is_whole = false;
     if (mr_collect_in_memory(step->body)) {
         struct mr_slice bytes;
         err = mr_collect_map(step->body, &bytes);
         MR_ASSERT(err == 0);
-        is_whole = bytes.len <= SCAN_ON_LOOP;
-        bytes.len = MR_MIN(bytes.len, (size_t)SCAN_ON_LOOP);
-        err = mr_image_identify(&info, bytes.at, bytes.len, step->config.limits, fault);
+        bool is_decided; /* if not, the worker decides */
+        err = mr_image_glance(&info, &is_decided, bytes.at, bytes.len, step->config.limits, fault);
     }
-    if (err == MR_EDAMAGED && !is_whole)
-        err = MR_OK; /* as it was bound to be, being cut */
     if (err != 0)
         return err;
     step->job.lane = mr_lane_of_image(&info, &step->config.ops);

@@ -1,18 +1,36 @@
 /* Any bytes as an image: what is accepted has a size, bounded numbers and lies within the limits, and its memory can be
- * estimated; what is refused says why. */
+ * estimated; what is refused says why. The work is in proportion to the bytes, and that of a glance constant. */
 #include "base/assert.h"
 #include "media/image.h"
+#include "media/scan.h"
+
+/* What a glance decides is what the whole scan says. */
+static void check_glance(const uint8_t *data, size_t size, const struct mr_image_limits *limits,
+                         const struct mr_image_info *whole, int err)
+{
+    struct mr_image_info info;
+    struct mr_fault fault = {0};
+    bool decided = false;
+    int glanced = mr_image_glance(&info, &decided, data, size, limits, &fault);
+    if (decided)
+        MR_ASSERT(glanced == err && info.width == whole->width && info.height == whole->height);
+    else
+        MR_ASSERT(size > 4096 && glanced != MR_EDAMAGED);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct mr_image_limits limits = {.pixels = 100000000, .frames = 100};
-    struct mr_image_info info;
+    struct mr_scan scan;
     struct mr_fault fault = {0};
     struct mr_image_ops ops;
     mr_image_ops_init(&ops);
     ops.width = 300;
-    int err = mr_image_identify(&info, data, size, &limits, &fault);
+    int err = mr_scan_image(&scan, (struct mr_view){.at = data, .len = size}, 0, &limits, &fault);
+    struct mr_image_info info = scan.info;
+    MR_ASSERT(err != MR_OK || scan.steps <= 4096 + size);
+    check_glance(data, size, &limits, &info, err);
     MR_ASSERT(info.format < MR_IMAGE_FORMAT_COUNT);
     MR_ASSERT(info.orientation >= 1 && info.orientation <= 8);
     MR_ASSERT(mr_image_memory(&info, &ops) > 0);
