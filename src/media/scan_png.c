@@ -1,5 +1,6 @@
 /* DESIGN: a PNG (ISO/IEC 15948, and its animation extension) is a row of chunks, from IHDR to IEND. The walk checks
- * their frame and order; checksums and the compressed data are the decoder's to check. */
+ * their frame and order, and that there is no more compressed data than the image can need; checksums and the data
+ * themselves are the decoder's to check. */
 #include "media/scan.h"
 
 #include <string.h>
@@ -12,7 +13,8 @@ enum {
 struct png {
     struct mr_scan *out;
     struct mr_fault *fault;
-    bool has_data; /* an IDAT was seen */
+    bool has_data;     /* an IDAT was seen */
+    uint64_t data_max; /* bytes that all IDAT together may have, and less those that were seen */
 };
 
 static int damaged(struct png *png, const char *what)
@@ -41,6 +43,23 @@ static uint8_t bands_of(uint8_t colour_type, uint8_t depth)
     }
 }
 
+/* Rows, each with a byte that names its filter, before they are compressed. Interlaced ones are counted at twice as
+ * many, which is more than its seven passes have. */
+static uint64_t raw_size(const struct mr_image_info *info, uint8_t colour_type, uint8_t depth)
+{
+    static const uint8_t channels[] = {1, 0, 3, 1, 2, 0, 4};
+    uint64_t row = ((uint64_t)info->width * channels[colour_type] * depth + 7) / 8 + 1;
+    return row * info->height + (info->whole ? row * info->height + 7 * (uint64_t)info->height : 0);
+}
+
+/* Deflate never needs more than a few per cent above what it compresses, with a flush behind every row some bytes more.
+ * What is longer holds more than the image: a decoder would go on to inflate it behind the last row, without a bound
+ * (libpng does, within one call). */
+static uint64_t data_max(uint64_t raw, uint32_t height)
+{
+    return raw + raw / 4 + 16 * (uint64_t)height + 65536;
+}
+
 static int read_header(struct png *png, struct mr_view body)
 {
     struct mr_image_info *info = &png->out->info;
@@ -57,6 +76,7 @@ static int read_header(struct png *png, struct mr_view body)
         return damaged(png, "its header has an impossible size");
     if (info->bands == 0 || body.at[10] != 0 || body.at[11] != 0 || body.at[12] > 1)
         return damaged(png, "its header has an impossible colour type, depth or method");
+    png->data_max = data_max(raw_size(info, body.at[9], body.at[8]), info->height);
     return MR_OK;
 }
 
@@ -84,6 +104,9 @@ static int read_chunk(struct png *png, const uint8_t *type, struct mr_view body)
         return read_header(png, body);
     if (memcmp(type, "IDAT", 4) == 0) {
         png->has_data = true;
+        if (body.len > png->data_max)
+            return damaged(png, "it has more compressed data than its size can need");
+        png->data_max -= body.len;
     } else if (memcmp(type, "tRNS", 4) == 0 && !info->alpha) {
         info->alpha = true;
         info->bands++;

@@ -1,4 +1,5 @@
 #include "media/images.h"
+#include "media/scan.h"
 
 static int identify(struct mr_image_info *info, struct bytes file)
 {
@@ -152,6 +153,28 @@ static void too_many_pixels_are_told_with_the_limit(void **state)
     assert_string_equal(fault.limit_name, "image-side");
 }
 
+/* Behind the last row a decoder would inflate whatever else there is. */
+static void png_with_more_data_than_its_size_can_need_is_damage(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t width, height, data;
+        int wanted;
+    } cases[] = {
+        {64, 48, 9264, MR_OK}, {64, 48, 77000, MR_OK}, {64, 48, 78000, MR_EDAMAGED}, {1, 60000, 800000, MR_OK}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct bytes head = png_head(cases[i].width, cases[i].height);
+        size_t len = head.len + cases[i].data + 12;
+        struct bytes file = {.at = images_own(g_malloc0(len)), .len = len};
+        memcpy(file.at, head.at, head.len);
+        for (size_t k = 0; k < 4; k++)
+            file.at[33 + k] = (uint8_t)(cases[i].data >> (24 - 8 * k));
+        memcpy(file.at + len - 8, "IEND", 4);
+        struct mr_image_info info;
+        assert_int_equal(identify(&info, file), cases[i].wanted);
+    }
+}
+
 /* Two frames of 4 x 4 in a canvas of 4 x 4, the second at (left, 0). */
 static struct bytes gif_of_two(uint8_t left)
 {
@@ -282,6 +305,88 @@ static void jpeg_with_a_bomb_of_scans_is_refused(void **state)
     assert_int_equal(identify(&info, copy_of(file, sizeof(file))), MR_ETIME);
 }
 
+/* ---- work in proportion to the bytes, and on a loop a fixed amount ---- */
+
+static void takes_steps(int wanted, struct bytes file)
+{
+    struct mr_scan scan;
+    int err = mr_scan_image(&scan, (struct mr_view){file.at, file.len}, 0, &generous, NULL);
+    assert_int_equal(err, wanted);
+    assert_true(err != MR_OK || scan.steps <= MR_SCAN_STEPS_MIN + file.len);
+    assert_true(scan.steps <= 2 * (MR_SCAN_STEPS_MIN + file.len) + 65536); /* what is counted ahead is not taken */
+}
+
+/* Each directory of 5,000 entries begins two bytes behind the one before. */
+static void overlapping_directories_are_damage(void **state)
+{
+    (void)state;
+    enum { LEN = 200000, ENTRIES = 5000, FIRST = 8 };
+    struct bytes file = {.at = images_own(g_malloc0(LEN)), .len = LEN};
+    memcpy(file.at, "II*\0\x08\0\0\0", 8);
+    for (size_t at = FIRST; at + 2 + ENTRIES * 12 + 4 <= LEN; at += 2) {
+        file.at[at] = ENTRIES & 0xFF;
+        file.at[at + 1] = ENTRIES >> 8;
+    }
+    for (size_t at = FIRST; at + 2 + ENTRIES * 12 + 4 <= LEN / 2; at += 4) {
+        size_t next = at + 4, field = at + 2 + ENTRIES * 12;
+        for (size_t i = 0; i < 4; i++)
+            file.at[field + i] = (uint8_t)(next >> (8 * i));
+    }
+    takes_steps(MR_EDAMAGED, file);
+}
+
+static void sound_files_take_far_fewer_steps_than_bytes(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {".jpg[Q=98]", ".jpg[interlace]", ".png", ".webp", ".gif", ".tif", ".avif"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
+        struct bytes file = encode(noise(300, 200, 3), suffixes[i]);
+        struct mr_scan scan;
+        bool decided = false;
+        struct mr_image_info info;
+        assert_int_equal(mr_scan_image(&scan, (struct mr_view){file.at, file.len}, 0, &generous, NULL), MR_OK);
+        if (scan.steps > 64 + file.len / 16)
+            fail_msg("%s: %llu steps for %zu bytes", suffixes[i], (unsigned long long)scan.steps, file.len);
+        assert_int_equal(mr_image_glance(&info, &decided, file.at, file.len, &generous, NULL), MR_OK);
+        assert_true(decided && info.width == 300);
+    }
+}
+
+/* A JPEG with a frame header and `len` bytes of restart markers behind it. */
+static struct bytes jpeg_of_markers(size_t len)
+{
+    struct bytes head = encode(quadrants(20, 10, 3), ".jpg");
+    struct bytes file = {.at = images_own(g_malloc(len)), .len = len};
+    memset(file.at, 0xD0, len);
+    for (size_t at = 0; at < len; at += 2)
+        file.at[at] = 0xFF;
+    size_t scan_at = 0;
+    while (memcmp(head.at + scan_at, "\xFF\xDA", 2) != 0)
+        scan_at++;
+    memcpy(file.at, head.at, scan_at);
+    return file;
+}
+
+static void glance_decides_or_leaves_it_after_a_fixed_number_of_steps(void **state)
+{
+    (void)state;
+    for (size_t len = 1000; len <= 16 << 20; len *= 4) {
+        struct bytes file = jpeg_of_markers(len);
+        struct mr_image_info info;
+        bool decided = false;
+        int err = mr_image_glance(&info, &decided, file.at, file.len, &generous, NULL);
+        assert_int_equal(err, decided ? MR_EDAMAGED : MR_OK);
+        assert_true(decided == (len < 20000));
+        assert_true(info.width == 20 && info.height == 10);
+        takes_steps(MR_EDAMAGED, file);
+    }
+    const struct mr_image_limits few = {.pixels = 100, .frames = 1};
+    struct bytes file = jpeg_of_markers(1 << 20);
+    struct mr_image_info info;
+    bool decided;
+    assert_int_equal(mr_image_glance(&info, &decided, file.at, file.len, &few, NULL), MR_EPIXELS);
+}
+
 #define SCAN_TEST(test) cmocka_unit_test_teardown(test, images_end_test)
 
 int main(void)
@@ -293,6 +398,7 @@ int main(void)
         SCAN_TEST(changed_bytes_never_lead_outside),
         SCAN_TEST(what_is_no_image_is_not_one),
         SCAN_TEST(too_many_pixels_are_told_with_the_limit),
+        SCAN_TEST(png_with_more_data_than_its_size_can_need_is_damage),
         SCAN_TEST(frame_outside_its_canvas_is_damage),
         SCAN_TEST(more_frames_than_allowed_are_refused),
         SCAN_TEST(tiff_directories_in_a_loop_are_damage),
@@ -301,6 +407,9 @@ int main(void)
         SCAN_TEST(tiff_strip_outside_the_file_is_damage),
         SCAN_TEST(orientation_is_read_and_nonsense_is_upright),
         SCAN_TEST(jpeg_with_a_bomb_of_scans_is_refused),
+        SCAN_TEST(overlapping_directories_are_damage),
+        SCAN_TEST(sound_files_take_far_fewer_steps_than_bytes),
+        SCAN_TEST(glance_decides_or_leaves_it_after_a_fixed_number_of_steps),
     };
     return cmocka_run_group_tests(tests, images_setup, images_teardown);
 }
