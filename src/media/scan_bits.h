@@ -19,7 +19,7 @@ static inline uint32_t mr_bits_take(struct mr_bits *bits, uint32_t count) /* up 
     for (; count > 0; count--, bits->bit++) {
         bool is_there = bits->bit / 8 < bits->len;
         bits->short_of = bits->short_of || !is_there;
-        value = value << 1 | (is_there ? bits->at[bits->bit / 8] >> (7 - bits->bit % 8) & 1u : 0);
+        value = value << 1 | (is_there ? (uint32_t)bits->at[bits->bit / 8] >> (7 - bits->bit % 8) & 1 : 0);
     }
     return value;
 }
