@@ -16,7 +16,7 @@
  *    7. adjusted: `bri`, `con`, `gam`, `sat`, `mono`, then `blur`, `sharp`
  *    8. extended to w x h (fit=fill, fit=clamp), mirrored by `flip`, turned by `rot`, framed by `pad`
  *    9. laid on `bg`, or on white where the output has no transparency
- *   10. all metadata dropped (GPS position, camera, thumbnails, profiles), unless strip=0
+ *   10. all metadata dropped (GPS position, camera, thumbnails, profiles), but what strip=0 keeps
  *   11. encoded
  *
  *   setup, teardown   main, once
@@ -94,7 +94,7 @@ struct mr_image_ops {
     int32_t quality;             /* 1..100 */
     int32_t effort;              /* 0..9 of the encoder; -1: this stage's choice */
     bool lossless, interlace;
-    bool strip, gps; /* strip: drop all metadata (the default); else drop the position, unless gps */
+    bool strip, gps; /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
     int32_t shrink;  /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
 };
 

@@ -96,8 +96,8 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
     [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly")},
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
-    [STRIP] =     {.name = "strip", FLAG("0 keeps metadata, but no position")},
-    [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position too")},
+    [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
+    [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
     [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},
     [IXLIB] =     {.name = "ixlib", TEXT(100, "ignored")},
 };

@@ -54,7 +54,7 @@ int mr_run_tone(struct mr_run *run);
 int mr_run_mono(struct mr_run *run);
 int mr_run_blur(struct mr_run *run);
 int mr_run_sharpen(struct mr_run *run);
-int mr_run_drop_metadata(struct mr_run *run); /* image_encode.c */
-int mr_run_encode(struct mr_run *run, void **bytes, size_t *len);
+int mr_run_drop_metadata(struct mr_run *run);                     /* image_metadata.c */
+int mr_run_encode(struct mr_run *run, void **bytes, size_t *len); /* image_encode.c */
 
 #endif
