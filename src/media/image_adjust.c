@@ -53,6 +53,16 @@ int mr_run_flatten(struct mr_run *run)
     return flatten(run, run->ops->background);
 }
 
+int mr_run_drop_profile(struct mr_run *run)
+{
+    VipsImage *next = NULL;
+    int failed = vips_copy(run->image, &next, NULL); /* its header is ours to change */
+    int err = mr_run_step(run, failed, next);
+    if (err == MR_OK)
+        vips_image_remove(run->image, VIPS_META_ICC_NAME);
+    return err;
+}
+
 /* When there are fewest pixels. A profile that does not fit the image, or is none, counts for nothing: what then shows
  * is what viewers show that ignore profiles. Black ink is no deep black: without compensation prints look foggy. */
 int mr_run_to_srgb(struct mr_run *run)
@@ -60,10 +70,14 @@ int mr_run_to_srgb(struct mr_run *run)
     VipsImage *next = NULL;
     if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0) {
         if (vips_icc_transform(run->image, &next, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
-                               "black_point_compensation", TRUE, "depth", 8, NULL) == 0)
+                               "black_point_compensation", TRUE, "depth", 8, NULL) == 0) {
             mr_run_advance(run, next);
-        else
+        } else {
             vips_error_clear();
+            int err = mr_run_drop_profile(run);
+            if (err != MR_OK)
+                return err;
+        }
     }
     if (run->image->Type == VIPS_INTERPRETATION_sRGB && run->image->BandFmt == VIPS_FORMAT_UCHAR)
         return MR_OK;

@@ -1,5 +1,6 @@
 /* DESIGN: libvips never guesses what the bytes are: the loader of the format that our own scan found is called by name,
  * and all others are blocked (image_setup.c). */
+#include "media/icc.h"
 #include "media/image_io.h"
 #include "media/image_run.h"
 #include "media/png_strip.h"
@@ -96,6 +97,18 @@ static int plan_as_opened(struct mr_run *run)
     return mr_plan_make(&run->plan, run->ops, info, run->limits, run->fault);
 }
 
+/* A profile that would hold the job counts as none, here for all steps that convert colours. */
+static int drop_costly_profile(struct mr_run *run)
+{
+    const void *profile;
+    size_t len;
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) == 0 ||
+        vips_image_get_blob(run->image, VIPS_META_ICC_NAME, &profile, &len) != 0 ||
+        mr_icc_is_cheap((struct mr_view){.at = profile, .len = len}))
+        return MR_OK;
+    return mr_run_drop_profile(run);
+}
+
 int mr_run_open(struct mr_run *run)
 {
     struct mr_view file = run->input;
@@ -105,8 +118,11 @@ int mr_run_open(struct mr_run *run)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     if (call_loader(run) != 0)
         return mr_run_fail(run);
+    int err = drop_costly_profile(run);
+    if (err != MR_OK)
+        return err;
     mr_run_watch(run);
-    int err = plan_as_opened(run);
+    err = plan_as_opened(run);
     if (err != MR_OK)
         return err;
     if (!is_as_scanned(run))

@@ -36,6 +36,8 @@ int mr_run_to_memory(struct mr_run *run);
 bool mr_run_is_stopped(struct mr_run *run);
 /* Everything that is computed from run->image from here on looks at the cancel mark. */
 void mr_run_watch(struct mr_run *run);
+/* Go on as if the image had no colour profile. */
+int mr_run_drop_profile(struct mr_run *run);
 
 int mr_run_open(struct mr_run *run);      /* image_load.c */
 int mr_run_cut_first(struct mr_run *run); /* image_geometry.c */

@@ -234,6 +234,56 @@ def bombs(images):
         yield f"jpeg with sampling {sampling:#x}", bytes(data), HARMLESS
 
 
+# ---- profiles that a colour library evaluates for each point of its grid
+
+
+def element(kind, inputs, outputs, body):
+    return kind + struct.pack(">4xHH", inputs, outputs) + body
+
+
+def matrix(inputs, outputs):
+    return element(b"matf", inputs, outputs, struct.pack(f">{(inputs + 1) * outputs}f", *[0.1] * (inputs * outputs), *[0] * outputs))
+
+
+def table(inputs, outputs):
+    size = bytes([2] * inputs).ljust(16, b"\0")
+    return element(b"clut", inputs, outputs, size + struct.pack(">f", 0.5) * (2**inputs * outputs))
+
+
+def curves(channels, segments):
+    curve = b"curf" + struct.pack(">4xH2x", segments) + struct.pack(f">{segments - 1}f", *range(2, segments + 1))
+    curve += (b"parf" + struct.pack(">8x4f", 1, 1, 0, 0)) * segments
+    return element(b"cvst", channels, channels, struct.pack(">II", 12 + 8 * channels, len(curve)) * channels + curve)
+
+
+def profile_of(elements, repeat=1):
+    """A profile of RGB that goes through all of the elements, which stand in it once."""
+    at = 16 + 8 * len(elements) * repeat
+    places, bodies = b"", b"".join(elements)
+    for body in elements:
+        places += struct.pack(">II", at, len(body))
+        at += len(body)
+    tag = b"mpet" + struct.pack(">4xHHI", 3, 3, len(elements) * repeat) + places * repeat + bodies
+    ramps = bytes(range(256)) * 3
+    plain = b"mft1" + struct.pack(">4x4B9i", 3, 3, 2, 0, *(65536, 0, 0, 0) * 2, 65536) + ramps + b"\x80" * 24 + ramps
+    start = 132 + 2 * 12
+    tags = struct.pack(">4sII", b"A2B0", start, len(plain)) + struct.pack(">4sII", b"D2B0", start + len(plain), len(tag))
+    head = struct.pack(">I4sI4s4s4s12x4s28x3i", start + len(plain) + len(tag), b"none", 0x04200000, b"mntr", b"RGB ", b"XYZ ", b"acsp", 63190, 65536, 54061)
+    return head.ljust(128, b"\0") + struct.pack(">I", 2) + tags + plain + tag
+
+
+def profiles(images):
+    for name, profile in [
+        ("40000 matrices", profile_of([matrix(3, 3)], 40000)),
+        ("curves of 40000 segments", profile_of([curves(3, 40000)])),
+        ("a table of 15 inputs", profile_of([matrix(3, 15), table(15, 3)])),
+        ("5 MB", profile_of([matrix(3, 3)]) + bytes(5_000_000)),
+        ("8 matrices", profile_of([matrix(3, 3)], 8)),
+    ]:
+        chunks = (b"iCCP", b"icc\0\0" + zlib.compress(profile, 9))
+        yield f"png with a profile of {name}", png(4, 4, chunks, data=png_pixels(4, 4)), {200}
+
+
 def tiffs(images):
     yield "plain tiff", grey_tiff(), {200}
     yield "tiff whose directory follows itself", grey_tiff(following=8), REFUSED
@@ -309,7 +359,7 @@ def strangers(images):
     yield "avif of nothing but its type", boxes[:28], REFUSED
 
 
-GROUPS = [cuts, flips, huge_sizes, frame_tricks, bombs, tiffs, strangers]
+GROUPS = [cuts, flips, huge_sizes, frame_tricks, bombs, profiles, tiffs, strangers]
 
 
 def good_avif(server):
