@@ -4,9 +4,15 @@ Time is the processor's, which a busy machine does not make longer.
 """
 
 import os
+import struct
+import subprocess
+import tempfile
+from pathlib import Path
 
 import hostile
 import pytest
+from images import decode, noise
+from PIL import Image
 from server import SANITIZER
 
 pytestmark = pytest.mark.once
@@ -65,3 +71,39 @@ def test_there_are_more_than_three_hundred(server, images):
     names = [name for group in hostile.GROUPS for name, _, _ in cases_of(group, server, images)]
     assert len(names) == len(set(names))
     assert len(names) >= 300
+
+
+# ---- pixels of other requests
+
+
+def heic_of(image):
+    with tempfile.TemporaryDirectory() as directory:
+        source, result = Path(directory, "image.png"), Path(directory, "image.heic")
+        image.save(source)
+        subprocess.run(["heif-enc", "-q", "70", source, "-o", result], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return result.read_bytes()
+
+
+def with_short_slice(heic):
+    """The last NAL unit of the file ends after a quarter; a unit of filler data, which decoders skip, takes the rest of its place."""
+    at = heic.index(b"mdat") + 4
+    while at + 4 + (size := struct.unpack(">I", heic[at : at + 4])[0]) < len(heic):
+        at += 4 + size
+    short, filler = size // 4, size - size // 4 - 4
+    unit = struct.pack(">I", short) + heic[at + 4 : at + 4 + short] + struct.pack(">I", filler) + b"\x4c\1"
+    return heic[:at] + unit + b"\xff" * (filler - 2)
+
+
+@pytest.mark.skipif(SANITIZER != "", reason="its allocator is another one")
+def test_missing_parts_of_an_image_never_show_another_requests(server):
+    size = (512, 384)
+    spoilt = with_short_slice(heic_of(decode(noise(*size, "PNG"))))
+    seen = set()
+    for colour in [(255, 0, 0), (0, 0, 255), (0, 160, 0)]:
+        other = heic_of(Image.new("RGB", size, colour))
+        for _ in range(4):
+            assert server.post("/pipe/image?fm=png", other).status == 200
+            answer = server.post("/pipe/image?fm=png", spoilt)
+            assert answer.status in (200, 422)
+            seen.add(decode(answer.body).tobytes() if answer.status == 200 else b"")
+    assert len(seen) == 1, "what was decoded before makes a difference"
