@@ -1,5 +1,6 @@
 /* main.c -- the server `millrace`: options -> service (or the supervisor of several) -> run -> drain. `millrace pipe`
  * and the like: command/. Exit status: 0 drained, 1 could not start or was cut, 2 an option is wrong. */
+#include "base/console.h"
 #include "base/log.h"
 #include "command/command.h"
 #include "service/cluster.h"
@@ -23,7 +24,7 @@ static void reload(struct mr_service *service)
 {
     struct mr_config config;
     (void)service;
-    if (mr_config_read(&config, argument_count, arguments, environ, stderr) != MR_OPTIONS_RUN)
+    if (mr_config_read(&config, argument_count, arguments, environ, mr_console()) != MR_OPTIONS_RUN)
         return;
     mr_log_set_level((enum mr_log_level)config.log_level);
     mr_config_free(&config);
@@ -39,7 +40,7 @@ static int serve(const struct mr_config *config, const struct mr_child *child)
         err = mr_service_listen(service, passed, &fault);
     int status = err == MR_EPARAM ? 2 : 1;
     if (err != 0) {
-        fprintf(stderr, "millrace: %s\n", fault.detail);
+        fprintf(mr_console(), "millrace: %s\n", fault.detail);
     } else {
         service->reload_config = reload;
         status = mr_service_run(service);

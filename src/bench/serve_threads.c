@@ -8,6 +8,7 @@
 #include "bench/serve_threads.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "bench/blocking.h"
@@ -297,7 +298,7 @@ static int serve(struct acceptor *self, const struct mr_config *config, const si
     if (err == 0)
         status = run(self);
     else
-        fprintf(stderr, "millrace-bench: %s\n", fault.detail);
+        fprintf(mr_console(), "millrace-bench: %s\n", fault.detail);
     mr_listeners_close(&self->listeners);
     if (self->service != NULL)
         mr_service_destroy(&self->service);

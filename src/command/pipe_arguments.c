@@ -1,5 +1,6 @@
 #include "command/pipe_arguments.h"
 #include "base/assert.h"
+#include "base/console.h"
 #include "base/macros.h"
 #include "service/config.h"
 #include <stdarg.h>
@@ -28,12 +29,12 @@ static const struct mr_param_spec own[OWN_COUNT + 1] = {
 
 enum mr_pipe_arguments_result mr_pipe_arguments_complain(const char *format, ...)
 {
-    fputs("millrace: pipe: ", stderr);
+    fputs("millrace: pipe: ", mr_console());
     va_list values;
     va_start(values, format);
-    vfprintf(stderr, format, values);
+    vfprintf(mr_console(), format, values);
     va_end(values);
-    fputs("\n" USAGE "millrace pipe --help says more.\n", stderr);
+    fputs("\n" USAGE "millrace pipe --help says more.\n", mr_console());
     return MR_PIPE_WRONG;
 }
 

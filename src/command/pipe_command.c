@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/budget.h"
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/machine.h"
 #include "base/macros.h"
 #include "command/command.h"
@@ -48,13 +49,13 @@ static void print_fault(const struct mr_fault *fault)
 {
     struct mr_slice title = mr_slice_of(mr_error_text(fault->error));
     title.len -= title.len > 0 && title.at[title.len - 1] == '.';
-    fprintf(stderr, "millrace: pipe: %.*s", MR_SLICE_ARG(title));
+    fprintf(mr_console(), "millrace: pipe: %.*s", MR_SLICE_ARG(title));
     if (fault->limit_name != NULL)
-        fprintf(stderr, ": %s is %llu, and this is %llu", fault->limit_name, (unsigned long long)fault->limit,
+        fprintf(mr_console(), ": %s is %llu, and this is %llu", fault->limit_name, (unsigned long long)fault->limit,
                 (unsigned long long)fault->value);
     if (fault->detail[0] != '\0')
-        fprintf(stderr, ": %s", fault->detail);
-    fputc('\n', stderr);
+        fprintf(mr_console(), ": %s", fault->detail);
+    fputc('\n', mr_console());
 }
 
 /* Before anything was read. */
@@ -257,6 +258,7 @@ static int with_images(struct command *command)
         fputs("millrace: pipe: libvips cannot be started\n", stderr);
         return 1;
     }
+    mr_console_mute_libraries();
     int status = build_and_run(command);
     mr_image_teardown();
     return status;

@@ -1,5 +1,6 @@
 #include "command/progress.h"
 #include "base/clock.h"
+#include "base/console.h"
 #include "base/macros.h"
 #include <stdio.h>
 
@@ -14,7 +15,7 @@ static void draw(const struct mr_progress *progress)
     char percent[16] = "";
     if (progress->length > 0)
         snprintf(percent, sizeof(percent), "%3.0f %%, ", MR_MIN(100 * in / (double)progress->length, 100.0));
-    fprintf(stderr, CLEAR_LINE "%s%.1f MB in, %.1f MB out, %.1f MB/s, %.1f s", percent, in / mega, out / mega,
+    fprintf(mr_console(), CLEAR_LINE "%s%.1f MB in, %.1f MB out, %.1f MB/s, %.1f s", percent, in / mega, out / mega,
             seconds > 0 ? in / mega / seconds : 0, seconds);
 }
 
@@ -45,7 +46,7 @@ void mr_progress_finish(struct mr_progress *progress)
     if (progress->source == NULL)
         return;
     draw(progress);
-    fputc('\n', stderr);
+    fputc('\n', mr_console());
     stop(progress);
 }
 
@@ -53,6 +54,6 @@ void mr_progress_clear(struct mr_progress *progress)
 {
     if (progress->source == NULL)
         return;
-    fputs(CLEAR_LINE, stderr);
+    fputs(CLEAR_LINE, mr_console());
     stop(progress);
 }

@@ -1,4 +1,5 @@
 #include "service/process.h"
+#include "base/console.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "media/image.h"
@@ -41,8 +42,10 @@ int mr_process_begin(const struct mr_config *config)
         fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log_file, strerror(errno));
         return 1;
     }
-    if (mr_image_setup() == 0)
+    if (mr_image_setup() == 0) {
+        mr_console_mute_libraries();
         return 0;
+    }
     fprintf(stderr, "millrace: libvips cannot be started\n");
     mr_log_stop();
     return 1;

@@ -362,6 +362,16 @@ def strangers(images):
 GROUPS = [cuts, flips, huge_sizes, frame_tricks, bombs, profiles, tiffs, strangers]
 
 
+def heics_of_odd_parameters(heic):
+    """One bit of the picture's description is another one each time: libde265 prints what it does not like in some of them."""
+    at = heic.index(b"hvcC") + 4
+    at = heic.index(b"\x42\x01\x01", at)  # the sequence's parameters
+    for bit in range(8 * 3, 8 * int.from_bytes(heic[at - 2 : at], "big")):
+        spoilt = bytearray(heic)
+        spoilt[at + bit // 8] ^= 1 << bit % 8
+        yield bytes(spoilt)
+
+
 def good_avif(server):
     """Pillow may not write AVIF; the server does."""
     answer = server.post("/pipe/image?fm=avif", encode(quadrants(90, 70), "PNG"))

@@ -131,6 +131,20 @@ def encode_avif(image):
         return result.read_bytes()
 
 
+@lru_cache(maxsize=None)
+def heic(width, height):
+    return encode_heic(quadrants(width, height))
+
+
+def encode_heic(image):
+    with tempfile.TemporaryDirectory() as directory:
+        source, result = Path(directory, "image.png"), Path(directory, "image.heic")
+        image.save(source)
+        command = ["heif-enc", "-q", "70", source, "-o", result]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return result.read_bytes()
+
+
 # ---- reading
 
 

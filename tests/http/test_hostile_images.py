@@ -5,13 +5,10 @@ Time is the processor's, which a busy machine does not make longer.
 
 import os
 import struct
-import subprocess
-import tempfile
-from pathlib import Path
 
 import hostile
 import pytest
-from images import decode, noise
+from images import decode, encode_heic, noise
 from PIL import Image
 from server import SANITIZER
 
@@ -76,14 +73,6 @@ def test_there_are_more_than_three_hundred(server, images):
 # ---- pixels of other requests
 
 
-def heic_of(image):
-    with tempfile.TemporaryDirectory() as directory:
-        source, result = Path(directory, "image.png"), Path(directory, "image.heic")
-        image.save(source)
-        subprocess.run(["heif-enc", "-q", "70", source, "-o", result], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return result.read_bytes()
-
-
 def with_short_slice(heic):
     """The last NAL unit of the file ends after a quarter; a unit of filler data, which decoders skip, takes the rest of its place."""
     at = heic.index(b"mdat") + 4
@@ -97,10 +86,10 @@ def with_short_slice(heic):
 @pytest.mark.skipif(SANITIZER != "", reason="its allocator is another one")
 def test_missing_parts_of_an_image_never_show_another_requests(server):
     size = (512, 384)
-    spoilt = with_short_slice(heic_of(decode(noise(*size, "PNG"))))
+    spoilt = with_short_slice(encode_heic(decode(noise(*size, "PNG"))))
     seen = set()
     for colour in [(255, 0, 0), (0, 0, 255), (0, 160, 0)]:
-        other = heic_of(Image.new("RGB", size, colour))
+        other = encode_heic(Image.new("RGB", size, colour))
         for _ in range(4):
             assert server.post("/pipe/image?fm=png", other).status == 200
             answer = server.post("/pipe/image?fm=png", spoilt)

@@ -2,8 +2,9 @@
 
 import re
 
+import hostile
 import pytest
-from images import photo
+from images import heic, photo
 from server import wait_for
 from wire import request
 
@@ -101,3 +102,14 @@ def test_the_level_is_kept_to(start):
     server.get("/healthz")
     assert server.terminate() == 0
     assert "/healthz" not in server.text()
+
+
+def test_what_decoders_print_is_no_line_of_it(start):
+    server = start()
+    spoilt = list(hostile.heics_of_odd_parameters(heic(64, 64)))
+    statuses = [server.post("/pipe/image?fm=png", body).status for body in spoilt]
+    assert 422 in statuses and set(statuses) <= hostile.HARMLESS
+    wait_for(lambda: sum("/pipe/image" in line for line in list(server.log)) >= len(spoilt), "all lines")
+    field = r'[a-z_]+=([^\s"=]+|"([^"\\]|\\.)*")'
+    strange = [line for line in server.log if not re.fullmatch(f"listening on \\S+|time=\\S+( {field})+", line)]
+    assert strange == []

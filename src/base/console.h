@@ -1,0 +1,17 @@
+/* console.h -- standard output and standard error belong to this program and not to the libraries in it. Decoders print
+ * complaints about their input with fprintf(stderr) and printf; a hostile client could write lines between those of the
+ * log, or bytes into the output of `millrace pipe`. */
+#ifndef MR_BASE_CONSOLE_H
+#define MR_BASE_CONSOLE_H
+
+#include <stdio.h>
+
+/* What anything prints to `stderr` and `stdout` from here on is dropped (with glibc; elsewhere no effect). What writes
+ * to the descriptors themselves is not: the log, mr_console(), failed assertions, the C library's and the sanitizers'
+ * last words. Call once, at the start, while there is one thread. */
+void mr_console_mute_libraries(void);
+
+/* Standard error for this program's own words; any thread. Use it wherever libraries may have been muted. */
+FILE *mr_console(void);
+
+#endif
