@@ -5,17 +5,15 @@
  * Orc, the run-time code generator of libvips before 8.15, is switched off. In Orc 0.4.33 (Debian 12) orc_code_free
  * takes its piece out of the list of code memory without the lock under which orc_code_allocate_codemem walks that
  * list, and each vips_resize compiles a program and frees it: two jobs at once can corrupt the heap. Without it no
- * memory is both writable and executable either. Newer versions use Highway, which generates nothing.
- *
- * libheif 1.15 and libde265 1.0.11 neither clear the planes that they allocate nor report that a slice or a tile was
- * missing: what malloc gives them would be seen in the image. So malloc gives zeros. */
+ * memory is both writable and executable either. Newer versions use Highway, which generates nothing. */
 #include "media/image_setup.h"
+#include "media/decoder_memory.h"
 #include "media/image.h"
 
+#include "base/assert.h"
 #include "base/macros.h"
 
 #include <libheif/heif.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,18 +107,9 @@ bool mr_image_can_write(enum mr_image_format format)
     return !is_unwritable[format];
 }
 
-/* Blocks of up to 1 KiB from a thread's cache are not filled; planes are larger (libheif) or never come from there
- * (libde265 aligns them). Fresh pages are zero, so a gap looks the same wherever its memory came from. */
-static void fill_memory(void)
-{
-#ifdef M_PERTURB
-    mallopt(M_PERTURB, 0xff); /* malloc fills with the complement, free with 0xff */
-#endif
-}
-
 int mr_image_setup(void)
 {
-    fill_memory();
+    MR_ASSERT(mr_decoder_memory_is_zeroed());
     if (VIPS_INIT("millrace") != 0)
         return MR_EINTERNAL;
     heif_init(NULL); /* counted: libvips has its own */
