@@ -6,7 +6,6 @@
 #include "base/assert.h"
 #include "base/macros.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,7 +218,7 @@ int mr_exif_copy_harmless(uint8_t **out, size_t *len, struct mr_view exif)
     uint8_t *bytes = calloc(size, 1);
     if (bytes == NULL)
         return MR_EMEMORY;
-    memcpy(bytes, "Exif", 4);
+    memcpy(bytes, "Exif\0\0", PREFIX);
     struct copy copy = {.at = bytes + PREFIX, .big_endian = source.big_endian};
     write_all(&copy, main, main_count, more, more_count);
     MR_ASSERT(PREFIX + copy.len <= size);
@@ -230,11 +229,14 @@ int mr_exif_copy_harmless(uint8_t **out, size_t *len, struct mr_view exif)
 
 bool mr_exif_is_harmless(const char *field)
 {
-    int directory, name_at = 0;
-    if (sscanf(field, "exif-ifd%d-%n", &directory, &name_at) != 1 || name_at == 0)
+    static const char start[] = "exif-ifd";
+    enum { DIRECTORY_AT = sizeof(start) - 1, NAME_AT = DIRECTORY_AT + 2 };
+    if (strncmp(field, start, DIRECTORY_AT) != 0 || field[DIRECTORY_AT] == '\0' || field[DIRECTORY_AT + 1] != '-')
         return false;
+    int directory = field[DIRECTORY_AT] - '0';
+    const char *name = field + NAME_AT;
     for (size_t i = 0; i < MR_ARRAY_SIZE(harmless); i++) {
-        const char *name = field + name_at, *older = harmless[i].older_name;
+        const char *older = harmless[i].older_name;
         if (harmless[i].directory == directory &&
             (strcmp(name, harmless[i].name) == 0 || (older != NULL && strcmp(name, older) == 0)))
             return true;
