@@ -18,6 +18,7 @@ import hostile  # noqa: E402
 from images import heic, photo  # noqa: E402
 
 JOB_TIME = 1.0
+POSTS = 3  # of each input in a round: what it costs is the same each time, what the machine adds is not
 GRACE = 0.5  # a job looks at its time once a strip
 LOOP_ABOVE = 5e-3
 PLAIN, HOSTILE = "plain", "hostile"
@@ -93,7 +94,8 @@ def measure(case, bodies, rounds):
         client = Client(server)
         client.cost(b"")  # the connection is open
         for name, body in bodies.items():
-            rounds.add(name, *client.cost(PICTURE[: len(body)].ljust(len(body), b"\0") if case == PLAIN else body))
+            sent = PICTURE[: len(body)].ljust(len(body), b"\0") if case == PLAIN else body
+            rounds.add(name, *min(client.cost(sent) for _ in range(POSTS)))
 
 
 def report(results, bodies, above):
