@@ -19,6 +19,7 @@
 #include "loop/timer.h"
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -563,6 +564,16 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix)
 static void on_listener_closed(uv_handle_t *handle)
 {
     free(handle->data);
+}
+
+bool mr_server_has_unaccepted(const struct mr_server *server)
+{
+    for (const struct listener_handle *listener = server->listeners; listener != NULL; listener = listener->next) {
+        struct pollfd ready = {.events = POLLIN};
+        if (uv_fileno(&listener->uv.handle, &ready.fd) == 0 && poll(&ready, 1, 0) > 0)
+            return true;
+    }
+    return false;
 }
 
 void mr_server_stop_accepting(struct mr_server *server)

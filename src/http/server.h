@@ -31,7 +31,9 @@ void mr_server_destroy(struct mr_server **server);
 /* Accept on a bound, listening descriptor (listener.h), which the server owns from now on. */
 int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
 
-/* Stop accepting: closes the listeners. */
+/* Are there connections that were not accepted yet? */
+bool mr_server_has_unaccepted(const struct mr_server *server);
+/* Stop accepting: closes the listeners, and with them what was not accepted. */
 void mr_server_stop_accepting(struct mr_server *server);
 /* Draining: idle connections are closed within the next turns, others after their answer (http->draining is set by the
  * caller). */

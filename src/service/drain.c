@@ -7,6 +7,9 @@
 
 /* What was cut stops at its next checkpoint; who takes longer than this is left behind. */
 #define CUT_GRACE_MS 5000
+/* Turns of a loop that still accept: the length of a listener's queue, so that a flood does not keep the drain from its
+ * beginning. */
+#define DRAIN_TURNS_MAX 4096
 
 _Noreturn static void exit_now(struct mr_service *service)
 {
@@ -73,20 +76,18 @@ static void on_drain_timeout(uv_timer_t *alarm)
     uv_timer_start(&service->alarm, on_cut_too_long, CUT_GRACE_MS, 0);
 }
 
+/* Clients that had connected before are accepted first. libuv accepts one of them in a turn (before 1.45: all). */
 static void drain_loop(struct mr_inbox_node *node)
 {
     struct mr_service_loop *loop = mr_container_of(node, struct mr_service_loop, drain);
+    if (mr_server_has_unaccepted(loop->server) && ++loop->drain_turns < DRAIN_TURNS_MAX) {
+        mr_loop_post(loop->loop, node);
+        return;
+    }
     mr_server_stop_accepting(loop->server);
     mr_events_drain(&loop->events);
     mr_server_drain(loop->server);
     mr_server_on_quiet(loop->server, tell_quiet, loop);
-}
-
-/* A turn later: in it those are accepted who had connected before. */
-static void drain_loop_soon(struct mr_inbox_node *node)
-{
-    node->deliver = drain_loop;
-    mr_loop_post(mr_container_of(node, struct mr_service_loop, drain)->loop, node);
 }
 
 static void on_delay_over(uv_timer_t *alarm)
@@ -94,7 +95,7 @@ static void on_delay_over(uv_timer_t *alarm)
     struct mr_service *service = alarm->data;
     service->phase = MR_PHASE_DRAINING;
     for (unsigned i = 0; i < service->loop_count; i++) {
-        service->loops[i].drain.deliver = drain_loop_soon;
+        service->loops[i].drain.deliver = drain_loop;
         mr_loop_post(service->loops[i].loop, &service->loops[i].drain);
     }
     uv_timer_start(alarm, on_drain_timeout, service->config->drain_timeout / MR_NS_PER_MS, 0);

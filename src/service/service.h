@@ -36,6 +36,7 @@ struct mr_service_loop {
     struct mr_events events;                /* who listens to the live figures */
     struct mr_loop_numbers *numbers;        /* borrowed: in the segment */
     struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
+    unsigned drain_turns;                   /* that accepted more before the drain began */
 };
 
 /* How far the way out is: drain.c. */
