@@ -207,7 +207,7 @@ def test_the_page_stands_alone(html, page):
 def seen(directory, tmp_path_factory):
     browser = shutil.which("chromium")
     if browser is None or shutil.which("node") is None or not PLAYWRIGHT.exists():
-        pytest.skip("needs chromium, node and playwright-core (script/bootstrap --test with npm)")
+        pytest.skip("needs chromium, node and playwright-core (script/bootstrap --test)")
     pictures = os.environ.get("MILLRACE_SCREENSHOTS") or tmp_path_factory.mktemp("pictures")
     command = ["node", Path(__file__).with_name("look.mjs"), browser, directory / "report.html", pictures]
     run = subprocess.run(command, capture_output=True, text=True, timeout=150)

@@ -400,6 +400,23 @@ def test_a_gif_whose_frame_lies_outside_of_its_canvas_is_refused(server):
     assert server.resident_bytes() < 1 << 30
 
 
+def test_formats_without_a_codec_are_not_promised_and_415(start, server, tmp_path):
+    """Where libheif's codecs are plugins (Debian 13) they may be missing; where they are not, the directory changes nothing."""
+    avif = server.post("/pipe/image?w=40&fm=avif", photo())
+    bare = start(env={"LIBHEIF_PLUGIN_PATH": str(tmp_path)})
+    promised = bare.get("/version").json()["image"]
+    for has_codec, target, body in (
+        ("avif" in promised["writes"], "/pipe/image?w=20&fm=avif", photo()),
+        ("avif" in promised["reads"], "/pipe/image?w=20&fm=png", avif.body),
+    ):
+        if avif.status != 200:
+            assert "avif" not in server.get("/version").json()["image"]["writes"]
+        elif has_codec:
+            assert bare.post(target, body).status == 200
+        else:
+            assert "installed" in problem(bare.post(target, body), 415, "unsupported-format")["detail"]
+
+
 def test_too_many_frames_are_413(start):
     frames = [Image.new("RGB", (8, 8), (20 * index, 0, 0)) for index in range(12)]  # equal ones would become one
     source = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
