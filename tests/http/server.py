@@ -28,7 +28,7 @@ def sanitizer():
 
 SANITIZER = sanitizer()
 PROCESSES = os.environ.get("MILLRACE_PROCESSES", "1")
-HANG = 100.0  # seconds after which a test gives up: no measure of speed, but far beyond what a slow, busy machine needs
+HANG = 200.0  # seconds after which a test gives up: no measure of speed, but far beyond what a slow, busy machine needs
 
 
 def environment(**more):

@@ -592,8 +592,8 @@ def test_clients_with_their_own_keys_get_each_their_own(start, keys):
         key, data = files[index % 3]
         if index % 4 == 3:
             other = keys[(index + 1) % 3]
-            return exchange(server, "/pipe/decrypt", data, {"Age-Identity": other.identity}, timeout=90).status == 422
-        return through(server, "/pipe/decrypt", data, {"Age-Identity": key.identity}, timeout=90) == sample(500_000, index % 3)
+            return exchange(server, "/pipe/decrypt", data, {"Age-Identity": other.identity}).status == 422
+        return through(server, "/pipe/decrypt", data, {"Age-Identity": key.identity}) == sample(500_000, index % 3)
 
     with ThreadPoolExecutor(20) as pool:
         assert all(pool.map(ask, range(60)))

@@ -310,7 +310,7 @@ def test_a_client_that_sends_all_of_its_body_before_it_reads_gets_its_answer(sha
     server = share(f"--identity={key.path}")
     size = LARGE
     target = "/pipe/" + stages.format(key.recipient)
-    with server.connect(timeout=60) as wire:
+    with server.connect() as wire:
         for piece in post_pieces(target, noise_pieces(size), chunk=None if framing == "length" else "pieces", size=size):
             wire.send(piece)
         outcome = receive_stream(wire)
@@ -332,7 +332,7 @@ def test_what_waits_for_a_reader_lies_in_a_file_without_a_name(start, tmp_path):
     before = server.resident_bytes()
     forget_peak(server)
     body = noise_bytes(32 * MIB)
-    with server.connect(timeout=60) as wire:
+    with server.connect() as wire:
         wire.send(request("POST", "/pipe/zstd?level=1", body=body))
         assert list(tmp_path.iterdir()) == []
         outcome = receive_stream(wire)
@@ -402,7 +402,7 @@ def test_memory_of_pieces_is_kept_for_the_next_request(start, key):
 def test_forty_streams_at_once_stay_within_the_budget_or_are_refused(start):
     server = start("--memory-budget=96MiB", "--queue-depth=1024", "--job-deadline=120s", "--workers=2")
     body = noise_bytes(MIB)
-    wires = [server.connect(timeout=90) for _ in range(40)]
+    wires = [server.connect() for _ in range(40)]
     uploads = [Upload(wire, post_pieces("/pipe/zstd/unzstd?level=1", body, chunk=65536)) for wire in wires]
     outcomes = []
     for wire, upload in zip(wires, uploads):
@@ -422,7 +422,7 @@ def test_forty_streams_at_once_stay_within_the_budget_or_are_refused(start):
 def test_a_full_queue_refuses_streams_or_does_them(start, offload):
     server = start("--workers=1", "--queue-depth=1", "--job-deadline=60s")
     body = sample(MIB + 1)
-    wires = [server.connect(timeout=90) for _ in range(16)]
+    wires = [server.connect() for _ in range(16)]
     uploads = [Upload(wire, post_pieces("/pipe/gzip?level=9", body, chunk=65536)) for wire in wires]
     outcomes = []
     for wire, upload in zip(wires, uploads):

@@ -813,7 +813,7 @@ def test_clients_at_the_same_time_get_each_their_own(start):
 
     def ask(index):
         body = sample(400_000 + index, index)
-        packed = through(server, "/pipe/gzip" if index % 2 else "/pipe/zstd", body, chunk=None if index % 3 else 5003, timeout=90)
+        packed = through(server, "/pipe/gzip" if index % 2 else "/pipe/zstd", body, chunk=None if index % 3 else 5003)
         return (one_member if index % 2 else unzstd)(packed) == body
 
     with ThreadPoolExecutor(24) as pool:

@@ -234,7 +234,7 @@ def test_a_client_that_leaves_while_its_job_runs_stops_it(start, offload, leave)
 @pytest.mark.threads
 @pytest.mark.under("workers", "libuv")  # where the loop runs the jobs itself, no test can see one wait
 def test_a_client_that_leaves_while_its_job_waits_is_never_worked_for(start):
-    server = start("--workers=1")
+    server = start("--workers=1", "--job-deadline=10m", "--job-time=0")
     target, body = slow_job()
     with server.connect() as first:
         first.send(request("POST", target, body=body))

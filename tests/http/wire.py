@@ -11,7 +11,7 @@ import struct
 import time
 from dataclasses import dataclass, field
 
-TIMEOUT = 100.0  # seconds: far beyond anything a test waits for when the server is right, also on a busy machine
+TIMEOUT = 200.0  # seconds: far beyond anything a test waits for when the server is right, also on a busy machine
 
 
 class Closed(Exception):
