@@ -7,6 +7,7 @@ import io
 import struct
 import zlib
 
+import heif
 from images import encode, exif, noise, quadrants
 from PIL import Image
 
@@ -204,6 +205,7 @@ def bombs(images):
     yield "png with 20000 texts", png(4, 4, *many, data=pixels), HARMLESS
     yield "png of zeros, 9000x9000, 1 bit", png(9000, 9000, depth=1, colour=0, data=b"\0" * (1126 * 9000)), HARMLESS
     yield "png whose data is too long", png(4, 4, data=pixels + b"\0" * 50_000_000), HARMLESS
+    yield "png whose data is 100 MB too long", png(64, 48, data=b"\0" * 100_000_000), {422}
     yield "png whose data is too short", png(400, 400, data=pixels), REFUSED
     yield "png without palette", png(4, 4, colour=3, data=pixels), REFUSED
     yield "png with a palette of 300", png(4, 4, (b"PLTE", b"\1\2\3" * 300), colour=3, data=pixels), HARMLESS
@@ -359,7 +361,56 @@ def strangers(images):
     yield "avif of nothing but its type", boxes[:28], REFUSED
 
 
-GROUPS = [cuts, flips, huge_sizes, frame_tricks, bombs, profiles, tiffs, strangers]
+def heifs(images):
+    for path in sorted(heif.CORPUS.glob("heif-*")):
+        if not path.name.startswith("heif-sound-"):
+            yield path.name, path.read_bytes(), {415, 422}
+    items, references = heif.phone()
+    tiles = [2, 3, 4, 5]
+    for name, to in [("too few", tiles[:3]), ("too many", [*tiles, 5]), ("itself", [1, 1, 1, 1]), ("strangers", [2, 3, 4, 77]), ("exif", [2, 3, 4, 7])]:
+        yield f"heic grid of tiles: {name}", heif.write(items, [(b"dimg", 1, to), *references[1:]]), {415, 422}
+    yield "heic grid without tiles", heif.write(items, references[1:]), {422}
+    for rows, columns, width, height in [(2, 2, 129, 100), (2, 2, 120, 64), (1, 4, 120, 100), (4, 1, 120, 100), (1, 1, 60, 60), (256, 256, 120, 100)]:
+        changed = [heif.Item(b"grid", heif.grid(rows, columns, width, height), heif.size(width, height), in_idat=True), *items[1:]]
+        yield f"heic grid of {rows}x{columns} for {width}x{height}", heif.write(changed, references), {422}
+    data, config = heif.tile()
+    for width, height in [(63, 64), (64, 65), (8, 8), (640, 640), (16000, 16000)]:
+        lie = heif.Item(b"hvc1", data, config, heif.size(width, height))
+        yield f"heic of 64x64 that says {width}x{height}", heif.write([lie]), REFUSED
+        yield f"heic tile of 64x64 that says {width}x{height}", heif.write([*items[:4], lie, *items[5:]], references), REFUSED
+    turned = heif.Item(b"hvc1", data, config, heif.size(64, 64), heif.box(b"irot", b"\1"))
+    yield "heic grid with a turned tile", heif.write([*items[:3], turned, *items[4:]], references), {415}
+    twice = heif.Item(b"hvc1", data * 2, config, heif.size(64, 64))
+    yield "heic of two pictures in one item", heif.write([twice]), {415}
+    alpha = heif.full(b"auxC", b"urn:mpeg:hevc:2015:auxid:1\0")
+    pair = [heif.Item(b"hvc1", data, config, heif.size(64, 64), alpha)] * 2
+    yield "heic transparencies of each other", heif.write(pair, [(b"auxl", 1, [2]), (b"auxl", 2, [1])]), {415, 422}
+    many = [heif.Item(b"hvc1", data, config, heif.size(64, 64))] + [heif.Item(b"mime", b"x")] * 3000
+    yield "heic of 3001 items", heif.write(many), {422}
+    shared = heif.write([many[0], heif.Item(b"mime", b"x" * 2_000_000), *[heif.Item(b"mime", b"")] * 500])
+    at, entry = shared.index(b"iloc") + 12, struct.pack(">II", len(shared) - 2_000_000, 2_000_000)
+    for number in range(502):
+        if number > 1:
+            shared = shared[: at + 16 * number + 8] + entry + shared[at + 16 * number + 16 :]
+    yield "heic of 501 items that share 2 MB", shared, {422}
+
+
+GROUPS = [cuts, flips, huge_sizes, frame_tricks, bombs, profiles, tiffs, strangers, heifs]
+
+
+def sound_heifs():
+    """A name, the bytes, and the size that is shown."""
+    sizes = {"grid-alpha-avif": (128, 128), "thumbnail-heic": (128, 128), "turned-avif": (67, 101)}
+    for path in sorted(heif.CORPUS.glob("heif-sound-*")):
+        yield path.name, path.read_bytes(), sizes.get(path.name.removeprefix("heif-sound-"), (101, 67))
+    yield "two lists of properties", heif.corpus("avif-two-ipma"), (40, 40)
+    for turn in range(4):
+        yield f"a phone's, turned {turn} times", heif.write(*heif.phone(turn=turn)), (100, 120) if turn % 2 else (120, 100)
+    yield "bytes behind the last box", heif.write(*heif.phone(turn=0)) + b"\0\0\1\0Samsung", (120, 100)
+    data, config = heif.tile()
+    gains = heif.full(b"auxC", b"urn:com:apple:photo:2020:aux:hdrgainmap\0")
+    larger = [heif.Item(b"hvc1", data, config, heif.size(64, 64)), heif.Item(b"hvc1", data, config, heif.size(4000, 3000), gains)]
+    yield "a gain map that is larger", heif.write(larger, [(b"auxl", 2, [1])]), (64, 64)
 
 
 def heics_of_odd_parameters(heic):

@@ -64,6 +64,13 @@ def test_each_is_answered_rightly(server, images, group, query):
         assert peak_memory(server) <= MEMORY
 
 
+@pytest.mark.parametrize("name, body, size", hostile.sound_heifs(), ids=lambda value: value if isinstance(value, str) else "")
+def test_sound_heif_is_read(server, name, body, size):
+    answer = server.post("/pipe/image?fm=png", body)
+    assert answer.status == 200, answer.body
+    assert struct.unpack(">II", answer.body[16:24]) == size
+
+
 def test_there_are_more_than_three_hundred(server, images):
     names = [name for group in hostile.GROUPS for name, _, _ in cases_of(group, server, images)]
     assert len(names) == len(set(names))
