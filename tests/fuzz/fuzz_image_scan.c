@@ -6,16 +6,16 @@
 
 /* What a glance decides is what the whole scan says. */
 static void check_glance(const uint8_t *data, size_t size, const struct mr_image_limits *limits,
-                         const struct mr_image_info *whole, int err)
+                         const struct mr_scan *whole, int err)
 {
     struct mr_image_info info;
     struct mr_fault fault = {0};
     bool decided = false;
     int glanced = mr_image_glance(&info, &decided, data, size, limits, &fault);
     if (decided)
-        MR_ASSERT(glanced == err && info.width == whole->width && info.height == whole->height);
+        MR_ASSERT(glanced == err && info.width == whole->info.width && info.height == whole->info.height);
     else
-        MR_ASSERT(size > 4096 && glanced != MR_EDAMAGED);
+        MR_ASSERT(whole->steps > 4096 && glanced != MR_EDAMAGED);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int err = mr_scan_image(&scan, (struct mr_view){.at = data, .len = size}, 0, &limits, &fault);
     struct mr_image_info info = scan.info;
     MR_ASSERT(err != MR_OK || scan.steps <= 4096 + size);
-    check_glance(data, size, &limits, &info, err);
+    check_glance(data, size, &limits, &scan, err);
     MR_ASSERT(info.format < MR_IMAGE_FORMAT_COUNT);
     MR_ASSERT(info.orientation >= 1 && info.orientation <= 8);
     MR_ASSERT(mr_image_memory(&info, &ops) > 0);

@@ -376,7 +376,7 @@ static void glance_decides_or_leaves_it_after_a_fixed_number_of_steps(void **sta
         bool decided = false;
         int err = mr_image_glance(&info, &decided, file.at, file.len, &generous, NULL);
         assert_int_equal(err, decided ? MR_EDAMAGED : MR_OK);
-        assert_true(decided == (len < 20000));
+        assert_true(decided == (len < 10000));
         assert_true(info.width == 20 && info.height == 10);
         takes_steps(MR_EDAMAGED, file);
     }
