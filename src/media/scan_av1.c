@@ -41,12 +41,14 @@ struct av1 {
 
 static int damaged(struct av1 *av1, const char *what)
 {
-    return mr_fault_set(av1->fault, MR_EDAMAGED, "AV1: %s.", what);
+    mr_fault_set(av1->fault, MR_EDAMAGED, "AV1: %s.", what);
+    return MR_EDAMAGED;
 }
 
 static int unsupported(struct av1 *av1, const char *what)
 {
-    return mr_fault_set(av1->fault, MR_ENOTIMAGE, "AV1: %s is not read here.", what);
+    mr_fault_set(av1->fault, MR_ENOTIMAGE, "AV1: %s is not read here.", what);
+    return MR_ENOTIMAGE;
 }
 
 /* 5.5.1: from timing_info_present_flag to the last operating point. */

@@ -22,17 +22,19 @@ enum {
 
 int mr_heif_damaged(struct mr_heif *heif, const char *what)
 {
-    return mr_fault_set(heif->fault, MR_EDAMAGED, "HEIF: %s.", what);
+    mr_fault_set(heif->fault, MR_EDAMAGED, "HEIF: %s.", what);
+    return MR_EDAMAGED;
 }
 
 int mr_heif_unsupported(struct mr_heif *heif, const char *what)
 {
-    return mr_fault_set(heif->fault, MR_ENOTIMAGE, "HEIF: %s is not read here.", what);
+    mr_fault_set(heif->fault, MR_ENOTIMAGE, "HEIF: %s is not read here.", what);
+    return MR_ENOTIMAGE;
 }
 
 uint64_t mr_heif_take(struct mr_heif_reader *reader, size_t width)
 {
-    if (!mr_view_has(reader->view, reader->at, width)) {
+    if (reader->view.at == NULL || !mr_view_has(reader->view, reader->at, width)) {
         reader->short_of = true;
         return 0;
     }

@@ -112,7 +112,7 @@ static int read_bitstream(struct mr_heif *heif, const struct mr_heif_item *item,
 
 static int check_coded(struct mr_heif *heif, struct mr_heif_item *item, const struct said *said)
 {
-    struct mr_coded coded;
+    struct mr_coded coded = {0};
     struct mr_chain again = {0};
     struct mr_image_info *info = &heif->scan->info;
     if (item->checked != 0) /* a decoder decodes it again for the next place in the grid, and copies its bytes */
@@ -195,7 +195,7 @@ static int check_tile(struct mr_heif *heif, struct mr_heif_item *tile, struct sa
 static int check_grid(struct mr_heif *heif, struct mr_heif_item *item, const struct said *said)
 {
     struct grid grid = {0};
-    struct mr_heif_reference parts;
+    struct mr_heif_reference parts = {0};
     struct said first = {0};
     int err = read_grid(heif, item, &grid);
     if (err == MR_OK)
@@ -207,7 +207,7 @@ static int check_grid(struct mr_heif *heif, struct mr_heif_item *item, const str
     if (parts.count != (size_t)grid.rows * grid.columns)
         return mr_heif_damaged(heif, "its grid has too few tiles, or too many");
     for (size_t i = 0; i < parts.count; i++) {
-        struct said tile_said;
+        struct said tile_said = {0};
         struct mr_heif_item *tile = mr_heif_find(heif, (uint32_t)mr_heif_take(&parts.ids, parts.id_size));
         err = check_tile(heif, tile, &tile_said);
         if (err != MR_OK)

@@ -23,12 +23,14 @@ struct hevc {
 
 static int damaged(struct hevc *hevc, const char *what)
 {
-    return mr_fault_set(hevc->fault, MR_EDAMAGED, "HEVC: %s.", what);
+    mr_fault_set(hevc->fault, MR_EDAMAGED, "HEVC: %s.", what);
+    return MR_EDAMAGED;
 }
 
 static int unsupported(struct hevc *hevc, const char *what)
 {
-    return mr_fault_set(hevc->fault, MR_ENOTIMAGE, "HEVC: %s is not read here.", what);
+    mr_fault_set(hevc->fault, MR_ENOTIMAGE, "HEVC: %s is not read here.", what);
+    return MR_ENOTIMAGE;
 }
 
 /* profile_tier_level(1, ...) (7.3.3) */
