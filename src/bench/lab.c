@@ -7,7 +7,7 @@
 #include "bench/lab_machine.h"
 #include "bench/lab_report.h"
 #include "bench/lab_round.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

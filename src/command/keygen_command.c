@@ -1,6 +1,6 @@
 #include "base/macros.h"
 #include "command/command.h"
-#include "media/age_keys.h"
+#include "media/age/age_keys.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>

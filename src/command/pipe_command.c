@@ -14,8 +14,8 @@
 #include "command/passphrase.h"
 #include "command/pipe_arguments.h"
 #include "command/progress.h"
-#include "media/age_keys.h"
-#include "media/codec.h"
+#include "media/age/age_keys.h"
+#include "media/codec/codec.h"
 #include "pipe/pipeline.h"
 #include "service/config.h"
 #include <signal.h>

@@ -10,7 +10,7 @@
 
 #include "base/budget.h"
 #include "base/stream.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include "workers/offload.h"
 
 struct mr_image_step;

@@ -6,7 +6,7 @@
 #ifndef MR_PIPE_LANE_H
 #define MR_PIPE_LANE_H
 
-#include "media/image.h"
+#include "media/image/image.h"
 #include "workers/job.h"
 
 #define MR_HEAVY_NS (500 * MR_NS_PER_MS)

@@ -14,7 +14,7 @@
 #define MR_PIPE_PIPELINE_H
 
 #include "base/stream.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include "pipe/stages.h"
 #include "workers/offload.h"
 

@@ -1,8 +1,8 @@
 #include "pipe/stages.h"
 #include "base/assert.h"
-#include "media/age.h"
-#include "media/codec.h"
-#include "media/image.h"
+#include "media/age/age.h"
+#include "media/codec/codec.h"
+#include "media/image/image.h"
 
 /* By enum mr_stage_id; image is the one that is not made of pieces. */
 static const struct mr_stage_ops *const ops[MR_STAGE_COUNT] = {

@@ -2,7 +2,7 @@
 #include "base/console.h"
 #include "base/log.h"
 #include "base/macros.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/machine.h"
-#include "media/codec.h"
+#include "media/codec/codec.h"
 #include "service/drain.h"
 #include "service/health.h"
 #include "service/metrics.h"

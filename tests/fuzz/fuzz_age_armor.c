@@ -2,8 +2,8 @@
  * for CRs and the whitespace outside. */
 #include "base/assert.h"
 #include "base/macros.h"
-#include "media/age.h"
-#include "media/age_armor.h"
+#include "media/age/age.h"
+#include "media/age/age_armor.h"
 #include <stdlib.h>
 
 enum { OUT = 64 * 1024 };

@@ -1,7 +1,7 @@
 /* Any bytes as an age header: what is said of them does not depend on how much had arrived before, each stanza is
  * walked over again, and those of known types have one text only. */
 #include "base/assert.h"
-#include "media/age_header.h"
+#include "media/age/age_header.h"
 #include <stdlib.h>
 
 /* The first length at which an answer is there, reading a prefix of `input` that grows by `step`. */

@@ -2,7 +2,7 @@
  * open exactly when nothing was, and then to the same bytes; and never may more come out than was sealed. */
 #include "base/assert.h"
 #include "base/macros.h"
-#include "media/age_stream.h"
+#include "media/age/age_stream.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Any bytes through gunzip, cut at random: what comes out is what zlib makes of them in one go, and never more than the
  * bound. Two bytes choose the cuts and how the rest is read: as it is, or as a deflate stream that gets a header and
  * the right trailer, since no mutation finds a CRC. */
-#include "media/codec_thread.h"
+#include "media/codec/codec_thread.h"
 #include "media/codecs.h"
 
 enum { BOUND = 200000 };

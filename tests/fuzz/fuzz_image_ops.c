@@ -1,7 +1,7 @@
 /* Any query as the operations on an image: what is accepted has a canonical text that means the same again. Pairs are
  * separated by &, names end at the first =. */
 #include "base/assert.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include <string.h>
 
 static int read_ops(struct mr_image_ops *ops, struct mr_slice query)

@@ -1,8 +1,8 @@
 /* Any bytes as an image: what is accepted has a size, bounded numbers and lies within the limits, and its memory can be
  * estimated; what is refused says why. The work is in proportion to the bytes, and that of a glance constant. */
 #include "base/assert.h"
-#include "media/image.h"
-#include "media/scan.h"
+#include "media/image/image.h"
+#include "media/scan/scan.h"
 
 /* What a glance decides is what the whole scan says. */
 static void check_glance(const uint8_t *data, size_t size, const struct mr_image_limits *limits,

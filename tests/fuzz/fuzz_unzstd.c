@@ -1,6 +1,6 @@
 /* Any bytes through unzstd, cut at random: what comes out is what libzstd makes of them in one go, and never more than
  * the bound. The first byte chooses the cuts. */
-#include "media/codec_thread.h"
+#include "media/codec/codec_thread.h"
 #include "media/codecs.h"
 
 enum { BOUND = 200000 };

@@ -7,7 +7,7 @@
  * programs. */
 #include "base/assert.h"
 #include "base/macros.h"
-#include "media/codec.h"
+#include "media/codec/codec.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
  * Writes {"images_per_s": N, "cpu_ms": N of the process, an image} to standard output. script/bench resize runs it. */
 #include "base/clock.h"
 #include "base/macros.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 #ifndef MR_TESTS_AGE_FILES_H
 #define MR_TESTS_AGE_FILES_H
 
-#include "media/age.h"
-#include "media/age_keys.h"
+#include "media/age/age.h"
+#include "media/age/age_keys.h"
 #include "media/stages.h"
 
 /* From the specification of age. */

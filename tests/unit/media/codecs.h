@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/macros.h"
-#include "media/codec.h"
+#include "media/codec/codec.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define MR_TESTS_CODED_H
 
 #include "media/images.h"
-#include "media/scan_coded.h"
+#include "media/scan/scan_coded.h"
 
 /* ---- bits ---- */
 

@@ -4,7 +4,7 @@
 #define MR_TESTS_IMAGES_H
 
 #include "base/macros.h"
-#include "media/image.h"
+#include "media/image/image.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 
 #include "base/macros.h"
 #include "base/stream.h"
-#include "media/codec.h"
+#include "media/codec/codec.h"
 #include "workers/offload.h"
 #include <semaphore.h>
 #include <setjmp.h>

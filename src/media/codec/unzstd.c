@@ -1,0 +1,144 @@
+/* DESIGN: libzstd expands a frame and compares its checksum (RFC 8878). The start of each frame is looked at here
+ * first: for its magic, since libzstd may also know the formats from before the standard, whose memory is not bounded;
+ * and for its window, which is what the decoder will hold. */
+#include "media/codec/codec.h"
+#include "media/codec/expansion.h"
+#include "media/codec/zstd_frame.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+#include <zstd_errors.h>
+
+enum { WINDOW_LOG_MAX = 23 };
+_Static_assert(MR_UNZSTD_WINDOW_MAX == UINT64_C(1) << WINDOW_LOG_MAX, "two words for one bound");
+
+#define PIECE   (128 * MR_KIB)
+#define OUT_MAX (256 * MR_KIB)
+/* The decoder's tables, the window, and a block of input and of output. They live as long as the stage. */
+#define WORK_MEMORY ((size_t)MR_UNZSTD_WINDOW_MAX + 512 * MR_KIB)
+
+struct unzstd {
+    ZSTD_DCtx *decoder;
+    bool started; /* there was a frame */
+    bool in_frame;
+    struct mr_expansion expansion;
+};
+
+static const struct mr_param_spec params[] = {{.name = NULL}};
+
+static int create(void **out, const struct mr_stage_env *env, struct mr_fault *fault)
+{
+    struct unzstd *unzstd = calloc(1, sizeof(*unzstd));
+    if (unzstd == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    unzstd->decoder = ZSTD_createDCtx();
+    if (unzstd->decoder == NULL) {
+        free(unzstd);
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    }
+    size_t code = ZSTD_DCtx_setParameter(unzstd->decoder, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    MR_ASSERT(!ZSTD_isError(code));
+    mr_expansion_init(&unzstd->expansion, env);
+    *out = unzstd;
+    return MR_OK;
+}
+
+static void destroy(void *stage)
+{
+    struct unzstd *unzstd = stage;
+    ZSTD_freeDCtx(unzstd->decoder);
+    free(unzstd);
+}
+
+static void sizes(const void *stage, struct mr_stage_sizes *out)
+{
+    (void)stage;
+    *out = (struct mr_stage_sizes){.piece = PIECE, .out_max = OUT_MAX, .work_memory = WORK_MEMORY};
+}
+
+static int refuse_start(const struct unzstd *unzstd, size_t len, struct mr_fault *fault)
+{
+    if (unzstd->started)
+        return mr_fault_set(fault, MR_ECORRUPT, "Behind the Zstandard data there is something else.");
+    return mr_fault_set(fault, MR_EFORMAT, len == 0 ? "The body is empty." : "The body is not a Zstandard file.");
+}
+
+/* Look at the start of a frame. */
+static int enter_frame(struct unzstd *unzstd, const unsigned char *in, size_t len, struct mr_fault *fault)
+{
+    if (len == 0 || !mr_zstd_is_frame(in, len))
+        return refuse_start(unzstd, len, fault);
+    uint64_t window = mr_zstd_window(in, len);
+    if (window > MR_UNZSTD_WINDOW_MAX)
+        return mr_expansion_refuse(fault, "zstd-window", MR_UNZSTD_WINDOW_MAX, window,
+                                   "The Zstandard data needs a larger window to be expanded than is allowed.");
+    unzstd->started = unzstd->in_frame = true;
+    return MR_OK;
+}
+
+static int go_in_frame(struct unzstd *unzstd, ZSTD_inBuffer *in, ZSTD_outBuffer *out, struct mr_fault *fault)
+{
+    size_t code = ZSTD_decompressStream(unzstd->decoder, out, in);
+    if (!ZSTD_isError(code)) {
+        unzstd->in_frame = code != 0;
+        return MR_OK;
+    }
+    if (ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    return mr_fault_set(fault, MR_ECORRUPT, "The Zstandard data is damaged: %s.", ZSTD_getErrorName(code));
+}
+
+/* Until the input is read and its output written, or there is no room. */
+static int go(struct unzstd *unzstd, ZSTD_inBuffer *in, ZSTD_outBuffer *out, bool last, struct mr_fault *fault)
+{
+    int err = MR_OK;
+    while (err == MR_OK) {
+        size_t left = in->size - in->pos;
+        if (unzstd->in_frame) {
+            err = go_in_frame(unzstd, in, out, fault);
+            if (unzstd->in_frame && (in->pos == in->size || out->pos == out->size))
+                break;
+        } else if (left >= MR_ZSTD_HEADER_MAX || (last && (left > 0 || !unzstd->started))) {
+            err = enter_frame(unzstd, (const unsigned char *)in->src + in->pos, left, fault);
+        } else {
+            break;
+        }
+    }
+    return err;
+}
+
+static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault)
+{
+    struct unzstd *unzstd = stage;
+    int err = mr_cancel_check(cancel);
+    if (err != MR_OK)
+        return mr_fault_set(fault, err, NULL);
+    ZSTD_inBuffer in = {.src = piece->in, .size = piece->in_len};
+    ZSTD_outBuffer out = {.dst = piece->out, .size = piece->out_size};
+    err = go(unzstd, &in, &out, piece->last, fault);
+    if (err != MR_OK)
+        return err;
+    if (piece->last && unzstd->in_frame && out.pos < out.size)
+        return mr_fault_set(fault, MR_ECORRUPT, "The Zstandard data ends too soon.");
+    piece->in_used = in.pos;
+    piece->out_len = out.pos;
+    piece->status = unzstd->in_frame && out.pos == out.size ? MR_STAGE_FULL
+                    : piece->last                           ? MR_STAGE_DONE
+                                                            : MR_STAGE_WANT;
+    return mr_expansion_add(&unzstd->expansion, in.pos, out.pos, fault);
+}
+
+const struct mr_stage_ops mr_stage_unzstd = {
+    .name = "unzstd",
+    .text = "expand Zstandard frames (RFC 8878)",
+    .media_type = "application/octet-stream",
+    .kind = MR_STAGE_SEQUENTIAL,
+    .params = params,
+    .create = create,
+    .sizes = sizes,
+    .work = work,
+    .destroy = destroy,
+};

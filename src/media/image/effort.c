@@ -1,0 +1,49 @@
+/* DESIGN: libvips hands the encoders of AVIF, WebP and GIF a whole frame and waits. Nothing stops them before they are
+ * through with it, so their time is bounded by the number of pixels that they get. The costs are CPU time on one core
+ * of 2023 for noise at q=100, which is the worst content that was found; photographs take a third of it or less. */
+#include "media/image/effort.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+enum { UNSTOPPABLE_MS = 36000 };
+
+static const struct {
+    int lowest, highest, unset; /* of the encoder's scale */
+} scales[MR_IMAGE_FORMAT_COUNT] = {
+    [MR_IMAGE_PNG] = {1, 9, 6}, [MR_IMAGE_WEBP] = {0, 6, 4}, [MR_IMAGE_AVIF] = {0, 6, 2}, [MR_IMAGE_GIF] = {1, 10, 4}};
+
+int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops)
+{
+    int lowest = scales[format].lowest, highest = scales[format].highest;
+    return ops->effort < 0 ? scales[format].unset : lowest + (ops->effort * (highest - lowest) + 4) / 9;
+}
+
+/* Milliseconds of CPU time for a megapixel, by level. */
+static const uint32_t avif_costs[] = {1500, 1900, 2200, 4400, 10500, 11500, 22000};
+static const uint32_t webp_costs[] = {900, 900, 900, 900, 900, 900, 1000};
+static const uint32_t webp_alpha_costs[] = {900, 900, 900, 900, 900, 900, 6300};
+static const uint32_t gif_costs[] = {0 /* no such level */, 710, 1100, 1450, 1750, 2150, 2500, 2850, 3400, 3900, 4450};
+
+uint64_t mr_effort_pixels_max(enum mr_image_format format, const struct mr_image_ops *ops, bool alpha,
+                              const char **limit)
+{
+    const uint32_t *costs;
+    switch (format) {
+    case MR_IMAGE_AVIF:
+        *limit = "avif-pixels";
+        costs = avif_costs;
+        break;
+    case MR_IMAGE_WEBP:
+        *limit = "webp-pixels";
+        costs = alpha ? webp_alpha_costs : webp_costs;
+        break;
+    case MR_IMAGE_GIF:
+        *limit = "gif-pixels";
+        costs = gif_costs;
+        break;
+    default:
+        return UINT64_MAX;
+    }
+    return (uint64_t)UNSTOPPABLE_MS * 1000000 / costs[mr_effort_level(format, ops)];
+}

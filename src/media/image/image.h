@@ -1,0 +1,177 @@
+/* image.h -- the image stage: a pure function from (operations, bytes, limits, a cancel mark) to (bytes or a fault).
+ *
+ * No libvips type appears here and no HTTP: a URL dialect, the cache key and, later, a decoder process of its own all
+ * use exactly this. The operations are a plain struct without pointers; two requests that mean the same have the same
+ * canonical text.
+ *
+ * What every image goes through, in this order; a step that nothing asks for is left out:
+ *
+ *    1. recognised by its bytes; dimensions and frames checked against the limits before a pixel is decoded
+ *    2. decoded, at reduced size where the format can (shrink-on-load); of an animation all frames when the output is
+ *       GIF or WebP and no frame was chosen, else one
+ *    3. turned upright by its EXIF orientation, or by `orient`
+ *    4. cut by `rect`, then by `trim`
+ *    5. resized and cropped: `w`, `h`, `dpr`, `fit`, `crop`
+ *    6. converted to sRGB
+ *    7. adjusted: `bri`, `con`, `gam`, `sat`, `mono`, then `blur`, `sharp`
+ *    8. extended to w x h (fit=fill, fit=clamp), mirrored by `flip`, turned by `rot`, framed by `pad`
+ *    9. laid on `bg`, or on white where the output has no transparency
+ *   10. all metadata dropped (GPS position, camera, thumbnails, profiles), but what strip=0 keeps
+ *   11. encoded
+ *
+ *   setup, teardown   main, once
+ *   thread_end        each worker, before it ends
+ *   parse, canonical, identify, glance, admit, run   any thread
+ */
+#ifndef MR_MEDIA_IMAGE_H
+#define MR_MEDIA_IMAGE_H
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/param.h"
+#include "base/slice.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mr_image_format {
+    MR_IMAGE_UNKNOWN,
+    MR_IMAGE_JPEG,
+    MR_IMAGE_PNG,
+    MR_IMAGE_WEBP,
+    MR_IMAGE_GIF,
+    MR_IMAGE_TIFF,
+    MR_IMAGE_HEIF,
+    MR_IMAGE_AVIF,
+    MR_IMAGE_FORMAT_COUNT,
+};
+const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */
+
+enum mr_image_fit {
+    MR_IMAGE_FIT_CLIP,  /* inside w x h, proportions kept (the default) */
+    MR_IMAGE_FIT_CROP,  /* exactly w x h, proportions kept, what is over is cut away (see crop) */
+    MR_IMAGE_FIT_MAX,   /* as clip, never enlarged */
+    MR_IMAGE_FIT_MIN,   /* as crop, never enlarged: the proportions of w x h */
+    MR_IMAGE_FIT_SCALE, /* exactly w x h, proportions not kept */
+    MR_IMAGE_FIT_FILL,  /* as clip, then extended to w x h with bg */
+    MR_IMAGE_FIT_CLAMP, /* as clip, then extended to w x h with the pixels at its edge */
+};
+enum mr_image_crop {
+    MR_IMAGE_CROP_CENTRE,
+    MR_IMAGE_CROP_EDGES, /* by the edge bits below: top, left, top,left ... */
+    MR_IMAGE_CROP_ENTROPY,
+    MR_IMAGE_CROP_ATTENTION,
+    MR_IMAGE_CROP_FOCALPOINT, /* around fp-x, fp-y */
+};
+enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
+enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
+enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
+
+struct mr_image_colour {
+    bool given;
+    uint8_t red, green, blue, alpha; /* alpha 255: opaque */
+};
+
+/* What is asked for. Pointer-free, comparable by its canonical text. Zeroed and passed through mr_image_ops_init it
+ * asks for the image as it is. Numbers without a unit are as in the table of parameters; 0 is no change. */
+struct mr_image_ops {
+    int32_t width, height; /* px; 0: not given */
+    double dpr;            /* both are multiplied by it */
+    enum mr_image_fit fit;
+    enum mr_image_crop crop;
+    uint32_t edges;                                       /* with MR_IMAGE_CROP_EDGES */
+    double focus_x, focus_y;                              /* 0..1 of the width, the height */
+    int32_t rect_left, rect_top, rect_width, rect_height; /* px of the upright image; width 0: none */
+    bool trim;                                            /* cut borders of one colour */
+    int32_t orient;                                       /* as EXIF, instead of the image's own; 0: not given */
+    int32_t flip;                                         /* MR_IMAGE_FLIP_... */
+    double rotation;                                      /* degrees, counter-clockwise */
+    int32_t pad;                                          /* px on each side */
+    struct mr_image_colour background, mono;
+    double brightness, contrast, gamma, saturation, blur, sharpness;
+    int32_t frame;               /* 1..; 0: all of an animation, the first of others. `page` is the same */
+    enum mr_image_format format; /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */
+    int32_t quality;             /* 1..100 */
+    int32_t effort;              /* 0..9 of the encoder; -1: this stage's choice */
+    bool lossless, interlace;
+    bool strip, gps; /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
+    int32_t shrink;  /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
+};
+
+/* The parameters of the stage (imgix names): validation, GET /pipe and the docs are made from this table. Ends with a
+ * row without a name. */
+extern const struct mr_param_spec mr_image_params[];
+
+void mr_image_ops_init(struct mr_image_ops *ops);
+/* Apply one parameter, `value` already percent-decoded. MR_OK, or MR_EPARAM with the fault filled; a name that is not
+ * in the table is MR_EPARAM too. */
+int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault);
+/* What only shows when all parameters are known (crop without fit=crop is fine, fit=crop without w and h is not).
+ */
+int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);
+/* The canonical text: "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=80"; defaults are left out, order fixed. Returns
+ * its length (without the NUL), as snprintf. */
+size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size);
+
+struct mr_image_limits {
+    uint64_t pixels; /* width x height x frames, of the input and of the output */
+    uint32_t frames;
+    /* Or NULL: called on the run's thread whenever its sizes were planned, also when a step changed them, with the
+     * bytes that the run needs in all, before it uses them. An error that it returns, with the fault filled, ends the
+     * run. */
+    int (*reserve)(void *context, uint64_t bytes, struct mr_fault *fault);
+    void *context; /* of reserve */
+};
+
+/* What the container says, read without decoding a pixel. */
+struct mr_image_info {
+    enum mr_image_format format;
+    uint32_t width, height, frames; /* as stored, before orientation */
+    uint32_t scans;                 /* passes over all pixels that decoding takes: progressive JPEG has several */
+    uint8_t bands, bits;            /* channels with alpha; bits of one when decoded: 8 or 16 */
+    uint8_t orientation;            /* EXIF: 1 upright, 2..8 mirrored or turned */
+    bool alpha;
+    bool whole; /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
+};
+
+/* Recognise and measure `bytes`, the whole image: every structure of the container is visited, so that a file which was
+ * cut is MR_EDAMAGED here. On failure *out holds what was read until then (a prefix of 64 bytes suffices for the
+ * format, a few KiB mostly for the dimensions). Costs microseconds, about 50 us a MiB for JPEG, and for the worst that
+ * can be built 20 ms a MiB: on a worker. MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_ETIME (more scans than
+ * an image of its size may have) or MR_OK. */
+int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
+                      struct mr_fault *fault);
+/* The same with a fixed amount of work at most, whatever the bytes are: for a loop. *decided: that sufficed. Otherwise
+ * *out holds what was read until then, and MR_OK means that nothing speaks against the image so far. */
+int mr_image_glance(struct mr_image_info *out, bool *decided, const void *bytes, size_t len,
+                    const struct mr_image_limits *limits, struct mr_fault *fault);
+/* Format by the first bytes alone (12 or more wanted). */
+enum mr_image_format mr_image_sniff(const void *bytes, size_t len);
+/* Bytes of memory that a run of `ops` on such an image will hold at its peak, without the input itself: an estimate for
+ * admission, rather high than low. */
+uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops);
+
+struct mr_image_result {
+    void *bytes; /* owned: mr_image_result_free */
+    size_t len;
+    enum mr_image_format format;
+    uint32_t width, height, frames;
+};
+
+/* Do it. CPU work: on a worker. Stops at cancel's mark (MR_ECANCELLED) or time (MR_ETIME). Faults: MR_ENOTIMAGE (415),
+ * MR_EDAMAGED (422: truncated or corrupt, also half an image), MR_EPIXELS, MR_EFRAMES (413, limit and value),
+ * MR_EDIMENSION, MR_ETIME, MR_ECANCELLED, MR_EINTERNAL, and what limits->reserve returns. */
+int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
+                 const struct mr_image_limits *limits, const struct mr_cancel *cancel, struct mr_fault *fault);
+void mr_image_result_free(struct mr_image_result *result);
+
+/* Start libvips for a server: one thread per job, operation cache off, untrusted loaders blocked. 0 or MR_EINTERNAL. */
+int mr_image_setup(void);
+void mr_image_teardown(void);
+void mr_image_thread_end(void);
+/* "8.14.1", and the formats that can be read and written here, space-separated, in static memory. */
+const char *mr_image_library_version(void);
+const char *mr_image_readable(void);
+const char *mr_image_writable(void);
+
+#endif

@@ -1,0 +1,262 @@
+/* DESIGN: steps that change colours. What works on one value at a time is a table of 256; alpha is never touched. */
+#include "media/image/image_resize.h"
+#include "media/image/image_run.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The rest of the steps is for 8 bits a channel. */
+int mr_run_to_8_bits(struct mr_run *run)
+{
+    if (run->image->BandFmt == VIPS_FORMAT_UCHAR)
+        return MR_OK;
+    VipsInterpretation type = run->image->Type == VIPS_INTERPRETATION_GREY16  ? VIPS_INTERPRETATION_B_W
+                              : run->image->Type == VIPS_INTERPRETATION_RGB16 ? VIPS_INTERPRETATION_sRGB
+                                                                              : run->image->Type;
+    VipsImage *next = NULL;
+    int failed = vips_cast(run->image, &next, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL);
+    int err = mr_run_step(run, failed, next);
+    if (err != MR_OK)
+        return err;
+    failed = vips_copy(run->image, &next, "interpretation", type, NULL);
+    return mr_run_step(run, failed, next);
+}
+
+static int flatten(struct mr_run *run, struct mr_image_colour colour)
+{
+    if (!vips_image_hasalpha(run->image))
+        return MR_OK;
+    const double channels[] = {colour.red, colour.green, colour.blue};
+    VipsArrayDouble *background = vips_array_double_new(channels, run->image->Bands < 3 ? 1 : 3);
+    VipsImage *next = NULL;
+    int failed = vips_flatten(run->image, &next, "background", background, NULL);
+    vips_area_unref(VIPS_AREA(background));
+    return mr_run_step(run, failed, next);
+}
+
+/* Where white shines through: before resizing, so that the resizer has a channel less. */
+int mr_run_flatten_white(struct mr_run *run)
+{
+    if (mr_plan_has_alpha(run->plan.format) || run->ops->background.given)
+        return MR_OK;
+    return flatten(run, (struct mr_image_colour){true, 255, 255, 255, 255});
+}
+
+int mr_run_flatten(struct mr_run *run)
+{
+    bool is_opaque = run->ops->background.given && run->ops->background.alpha == 255;
+    if (!is_opaque && mr_plan_has_alpha(run->plan.format))
+        return MR_OK;
+    return flatten(run, run->ops->background);
+}
+
+int mr_run_drop_profile(struct mr_run *run)
+{
+    VipsImage *next = NULL;
+    int failed = vips_copy(run->image, &next, NULL); /* its header is ours to change */
+    int err = mr_run_step(run, failed, next);
+    if (err == MR_OK)
+        vips_image_remove(run->image, VIPS_META_ICC_NAME);
+    return err;
+}
+
+/* When there are fewest pixels. A profile that does not fit the image, or is none, counts for nothing: what then shows
+ * is what viewers show that ignore profiles. Black ink is no deep black: without compensation prints look foggy. */
+int mr_run_to_srgb(struct mr_run *run)
+{
+    VipsImage *next = NULL;
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0) {
+        if (vips_icc_transform(run->image, &next, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
+                               "black_point_compensation", TRUE, "depth", 8, NULL) == 0) {
+            mr_run_advance(run, next);
+        } else {
+            vips_error_clear();
+            int err = mr_run_drop_profile(run);
+            if (err != MR_OK)
+                return err;
+        }
+    }
+    if (run->image->Type == VIPS_INTERPRETATION_sRGB && run->image->BandFmt == VIPS_FORMAT_UCHAR)
+        return MR_OK;
+    int failed = vips_colourspace(run->image, &next, VIPS_INTERPRETATION_sRGB, NULL);
+    return mr_run_step(run, failed, next);
+}
+
+/* Put the image through three tables, one a colour; alpha as it is. */
+static int map(struct mr_run *run, uint8_t tables[256][3])
+{
+    uint8_t entries[256][4];
+    int bands = run->image->Bands;
+    MR_ASSERT(bands == 3 || bands == 4);
+    for (int i = 0; i < 256; i++) {
+        memcpy(entries[i], tables[i], 3);
+        entries[i][3] = (uint8_t)i;
+    }
+    uint8_t packed[256 * 4];
+    for (int i = 0; i < 256; i++)
+        memcpy(packed + (ptrdiff_t)i * bands, entries[i], (size_t)bands);
+    VipsImage *lut =
+        vips_image_new_from_memory_copy(packed, (size_t)256 * (size_t)bands, 256, 1, bands, VIPS_FORMAT_UCHAR);
+    if (lut == NULL)
+        return mr_run_fail(run);
+    VipsImage *next = NULL;
+    int failed = vips_maplut(run->image, &next, lut, NULL);
+    g_object_unref(lut);
+    return mr_run_step(run, failed, next);
+}
+
+static uint8_t clamped(double value)
+{
+    return (uint8_t)lround(MR_MIN(MR_MAX(value, 0.0), 255.0));
+}
+
+/* Mix each colour with its luminance (weights of Rec. 709): amount 0 leaves grey, 1 the colour, 2 doubles it. */
+static int saturate(struct mr_run *run, double amount)
+{
+    static const double luma[3] = {0.2126, 0.7152, 0.0722};
+    int bands = run->image->Bands;
+    double matrix[16] = {0};
+    for (int row = 0; row < 3; row++)
+        for (int column = 0; column < 3; column++)
+            matrix[row * bands + column] = luma[column] * (1 - amount) + (row == column ? amount : 0);
+    if (bands == 4)
+        matrix[15] = 1;
+    VipsImage *weights = vips_image_new_matrix_from_array(bands, bands, matrix, bands * bands);
+    if (weights == NULL)
+        return mr_run_fail(run);
+    VipsImage *next = NULL;
+    int failed = vips_recomb(run->image, &next, weights, NULL);
+    g_object_unref(weights);
+    int err = mr_run_step(run, failed, next);
+    if (err != MR_OK)
+        return err;
+    failed = vips_linear1(run->image, &next, 1.0, 0.5, "uchar", TRUE, NULL);
+    return mr_run_step(run, failed, next);
+}
+
+/* Brightness, contrast and gamma in one table, then saturation. */
+int mr_run_tone(struct mr_run *run)
+{
+    const struct mr_image_ops *ops = run->ops;
+    int err = MR_OK;
+    if (ops->brightness != 0 || ops->contrast != 0 || ops->gamma != 0) {
+        double exponent = exp2(-ops->gamma / 50);
+        uint8_t tables[256][3];
+        for (int i = 0; i < 256; i++) {
+            double value = i + ops->brightness * 1.275;
+            value = (value - 127.5) * (1 + ops->contrast / 100) + 127.5;
+            value = 255 * pow(MR_MIN(MR_MAX(value, 0.0), 255.0) / 255, exponent);
+            memset(tables[i], clamped(value), 3);
+        }
+        err = map(run, tables);
+    }
+    if (err == MR_OK && ops->saturation != 0)
+        err = saturate(run, 1 + ops->saturation / 100);
+    return err;
+}
+
+/* Luminance from black over the colour to white; alpha says how much of it. */
+int mr_run_mono(struct mr_run *run)
+{
+    const struct mr_image_colour *mono = &run->ops->mono;
+    if (!mono->given)
+        return MR_OK;
+    int err = saturate(run, 0);
+    if (err != MR_OK)
+        return err;
+    const uint8_t colour[3] = {mono->red, mono->green, mono->blue};
+    uint8_t tables[256][3];
+    for (int i = 0; i < 256; i++)
+        for (int band = 0; band < 3; band++) {
+            double tone = i < 128 ? colour[band] * i / 127.5 : 255 - (255 - colour[band]) * (255 - i) / 127.5;
+            tables[i][band] = clamped(i + (tone - i) * mono->alpha / 255);
+        }
+    return map(run, tables);
+}
+
+/* Far blurs are made small: the image is shrunk first, and its size restored after. */
+static VipsImage *blurred(VipsImage *in, double sigma)
+{
+    int shrink = MR_MAX((int)(sigma / 4), 1);
+    int width = MR_MAX(in->Xsize / shrink, 1);
+    int height = MR_MAX(in->Ysize / shrink, 1);
+    VipsImage *soft = NULL;
+    VipsImage *out = NULL;
+    VipsImage *small = mr_image_resize_channels(in, in->Xsize, in->Ysize, width, height);
+    if (small != NULL && vips_gaussblur(small, &soft, sigma / shrink, NULL) == 0)
+        out = mr_image_resize_channels(soft, width, height, in->Xsize, in->Ysize);
+    VIPS_UNREF(small);
+    VIPS_UNREF(soft);
+    return out;
+}
+
+static VipsImage *blurred_with_alpha(VipsImage *in, double sigma)
+{
+    VipsImage *out = NULL;
+    VipsImage *weighed = mr_image_weigh(in);
+    VipsImage *soft = weighed == NULL ? NULL : blurred(weighed, sigma);
+    if (soft != NULL)
+        out = mr_image_unweigh(soft);
+    VIPS_UNREF(weighed);
+    VIPS_UNREF(soft);
+    return out;
+}
+
+int mr_run_blur(struct mr_run *run)
+{
+    double sigma = run->ops->blur / 20;
+    if (sigma < 0.2)
+        return MR_OK;
+    int err = mr_run_to_memory(run); /* it is read twice, and in strips of its own */
+    if (err != MR_OK)
+        return err;
+    VipsImage *next =
+        vips_image_hasalpha(run->image) ? blurred_with_alpha(run->image, sigma) : blurred(run->image, sigma);
+    run->in_memory = false;
+    return mr_run_step(run, next == NULL, next);
+}
+
+/* A kernel of 3 x 3 that adds what differs from the neighbours; alpha apart. */
+static int sharpen_colours(VipsImage *in, VipsImage **out, double amount)
+{
+    double a = amount / 8;
+    VipsImage *kernel = vips_image_new_matrixv(3, 3, -a, -a, -a, -a, 1 + amount, -a, -a, -a, -a);
+    if (kernel == NULL)
+        return -1;
+    VipsImage *sharp = NULL;
+    int failed = vips_conv(in, &sharp, kernel, "precision", VIPS_PRECISION_FLOAT, NULL);
+    g_object_unref(kernel);
+    if (failed)
+        return -1;
+    failed = vips_linear1(sharp, out, 1.0, 0.5, "uchar", TRUE, NULL);
+    g_object_unref(sharp);
+    return failed;
+}
+
+int mr_run_sharpen(struct mr_run *run)
+{
+    if (run->ops->sharpness == 0)
+        return MR_OK;
+    int err = mr_run_to_memory(run);
+    if (err != MR_OK)
+        return err;
+    VipsImage *colours = NULL, *alpha = NULL, *sharp = NULL, *next = NULL;
+    bool has_alpha = run->image->Bands == 4;
+    int failed = vips_extract_band(run->image, &colours, 0, "n", 3, NULL);
+    failed = failed || sharpen_colours(colours, &sharp, run->ops->sharpness / 50);
+    if (has_alpha) {
+        failed = failed || vips_extract_band(run->image, &alpha, 3, NULL);
+        failed = failed || vips_bandjoin2(sharp, alpha, &next, NULL);
+    } else if (!failed) {
+        next = sharp;
+        sharp = NULL;
+    }
+    VIPS_UNREF(colours);
+    VIPS_UNREF(alpha);
+    VIPS_UNREF(sharp);
+    run->in_memory = false;
+    return mr_run_step(run, failed, next);
+}

@@ -1,0 +1,54 @@
+/* DESIGN: each format's encoder. Metadata was dropped from the image itself (image_metadata.c) and is not left to the
+ * encoders alone. */
+#include "media/image/effort.h"
+#include "media/image/image_io.h"
+#include "media/image/image_run.h"
+#include "media/image/webp_strip.h"
+
+#include "base/assert.h"
+
+static int call_saver(struct mr_run *run, VipsTarget *target)
+{
+    const struct mr_image_ops *ops = run->ops;
+    VipsImage *image = run->image;
+    int quality = ops->quality;
+    gboolean strip = ops->strip;
+    int level = mr_effort_level(run->plan.format, ops);
+    switch (run->plan.format) {
+    case MR_IMAGE_JPEG:
+        return vips_jpegsave_target(image, target, "Q", quality, "optimize_coding", TRUE, "interlace", ops->interlace,
+                                    "strip", strip, NULL);
+    case MR_IMAGE_PNG:
+        return vips_pngsave_target(image, target, "compression", level, "interlace", ops->interlace, "strip", strip,
+                                   NULL);
+    case MR_IMAGE_WEBP:
+        return vips_webpsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
+                                    strip, NULL);
+    case MR_IMAGE_AVIF: /* lossless alone would still halve the colours' resolution */
+        return vips_heifsave_target(image, target, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", quality,
+                                    "bitdepth", 8, "lossless", ops->lossless, "subsample_mode",
+                                    ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO, "effort",
+                                    level, "strip", strip, NULL);
+    case MR_IMAGE_GIF:
+        return vips_gifsave_target(image, target, "effort", level, "strip", strip, NULL);
+    case MR_IMAGE_TIFF:
+        return vips_tiffsave_target(image, target, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor",
+                                    VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "strip", strip, NULL);
+    default:
+        MR_UNREACHABLE();
+    }
+}
+
+int mr_run_encode(struct mr_run *run, void **bytes, size_t *len)
+{
+    VipsTarget *target = mr_image_target_create(run);
+    int failed = target == NULL || call_saver(run, target) != 0;
+    if (!failed)
+        *bytes = mr_image_target_take(target, len);
+    VIPS_UNREF(target);
+    if (failed)
+        return mr_run_fail(run);
+    if (run->plan.format == MR_IMAGE_WEBP && run->ops->strip)
+        *len = mr_webp_strip(*bytes, *len);
+    return MR_OK;
+}

@@ -1,0 +1,267 @@
+/* DESIGN: steps that move pixels. All sizes were decided in plan.c, but for those that only the pixels tell: what trim
+ * leaves, and the corners of a free rotation. */
+#include "media/image/image_resize.h"
+#include "media/image/image_run.h"
+
+#include "base/macros.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int extract(struct mr_run *run, VipsRect area)
+{
+    if (area.left == 0 && area.top == 0 && area.width == run->image->Xsize && area.height == run->image->Ysize)
+        return MR_OK;
+    VipsImage *next = NULL;
+    int failed = vips_extract_area(run->image, &next, area.left, area.top, area.width, area.height, NULL);
+    return mr_run_step(run, failed, next);
+}
+
+/* EXIF's eight orientations are a turn, then perhaps a mirroring. */
+int mr_run_turn_upright(struct mr_run *run)
+{
+    static const struct {
+        VipsAngle angle;
+        bool mirrored;
+    } turns[] = {
+        [1] = {VIPS_ANGLE_D0, false},  [2] = {VIPS_ANGLE_D0, true},    [3] = {VIPS_ANGLE_D180, false},
+        [4] = {VIPS_ANGLE_D180, true}, [5] = {VIPS_ANGLE_D90, true},   [6] = {VIPS_ANGLE_D90, false},
+        [7] = {VIPS_ANGLE_D270, true}, [8] = {VIPS_ANGLE_D270, false},
+    };
+    uint8_t orientation = run->plan.orientation;
+    if (orientation <= 1 || orientation > 8)
+        return MR_OK;
+    VipsImage *next = NULL;
+    int err = turns[orientation].angle == VIPS_ANGLE_D0 ? MR_OK : mr_run_to_memory(run);
+    if (err == MR_OK && turns[orientation].angle != VIPS_ANGLE_D0) {
+        int failed = vips_rot(run->image, &next, turns[orientation].angle, NULL);
+        err = mr_run_step(run, failed, next);
+    }
+    if (err == MR_OK && turns[orientation].mirrored) {
+        int failed = vips_flip(run->image, &next, VIPS_DIRECTION_HORIZONTAL, NULL);
+        err = mr_run_step(run, failed, next);
+    }
+    return err;
+}
+
+enum { TRIM_THRESHOLD = 12 }; /* levels of a channel that compression may change */
+
+/* Does any of `count` pixels, `step` bytes from one to the next, differ from the colour? */
+static bool differs(const uint8_t *pixels, size_t count, size_t step, const uint8_t *colour, int bands)
+{
+    for (size_t i = 0; i < count; i++, pixels += step)
+        for (int band = 0; band < bands; band++)
+            if (abs(pixels[band] - colour[band]) > TRIM_THRESHOLD)
+                return true;
+    return false;
+}
+
+/* Columns are looked at a row at a time, as they lie in memory: *left only shrinks, *right only grows. */
+static void widen(const uint8_t *row, int width, const uint8_t *colour, int bands, int *left, int *right)
+{
+    for (int x = 0; x < *left; x++)
+        if (differs(row + (ptrdiff_t)x * bands, 1, 0, colour, bands))
+            *left = x;
+    for (int x = width - 1; x > *right; x--)
+        if (differs(row + (ptrdiff_t)x * bands, 1, 0, colour, bands))
+            *right = x;
+}
+
+/* Where the image differs from the colour of its top left pixel. Of an animation the first frame decides. */
+static int find_trim(struct mr_run *run)
+{
+    int err = run->trim.width != 0 ? MR_OK : mr_run_to_memory(run);
+    if (err != MR_OK || run->trim.width != 0)
+        return err;
+    VipsImage *image = vips_image_copy_memory(run->image); /* no copy, when it is in memory without a step behind */
+    if (image == NULL)
+        return mr_run_fail(run);
+    int width = image->Xsize, height = image->Ysize, bands = image->Bands;
+    size_t row_len = (size_t)width * (size_t)bands;
+    const uint8_t *pixels = image->data;
+    uint8_t colour[4];
+    memcpy(colour, pixels, (size_t)bands);
+    int top = 0, bottom = height;
+    while (top < height && !differs(pixels + (size_t)top * row_len, (size_t)width, (size_t)bands, colour, bands))
+        top++;
+    while (bottom > top &&
+           !differs(pixels + (size_t)(bottom - 1) * row_len, (size_t)width, (size_t)bands, colour, bands))
+        bottom--;
+    int left = width, right = -1;
+    for (int y = top; y < bottom; y++)
+        widen(pixels + (size_t)y * row_len, width, colour, bands, &left, &right);
+    bool is_plain = top == bottom; /* all of it is of one colour: it stays */
+    run->trim = is_plain ? (VipsRect){0, 0, width, height} : (VipsRect){left, top, right + 1 - left, bottom - top};
+    g_object_unref(image);
+    return MR_OK;
+}
+
+/* rect and trim: what is left is the image that the rest is planned for. */
+int mr_run_cut_first(struct mr_run *run)
+{
+    const struct mr_image_ops *ops = run->ops;
+    if (!run->plan.cut_first)
+        return MR_OK;
+    int err = mr_run_turn_upright(run);
+    if (err == MR_OK && ops->rect_width != 0)
+        err = extract(run, (VipsRect){ops->rect_left, ops->rect_top,
+                                      MR_MIN(ops->rect_width, run->image->Xsize - ops->rect_left),
+                                      MR_MIN(ops->rect_height, run->image->Ysize - ops->rect_top)});
+    if (err == MR_OK && ops->trim) {
+        err = find_trim(run);
+        if (err == MR_OK)
+            err = extract(run, run->trim);
+    }
+    if (err != MR_OK)
+        return err;
+    return mr_plan_after_cut(&run->plan, ops, &run->scan.info, (uint32_t)run->image->Xsize, (uint32_t)run->image->Ysize,
+                             run->limits, run->fault);
+}
+
+int mr_run_resize(struct mr_run *run)
+{
+    const struct mr_plan *plan = &run->plan;
+    int width = (int)plan->load_width;
+    int height = (int)plan->load_height;
+    if (run->image->Xsize == width && run->image->Ysize == height)
+        return MR_OK;
+    double span_x = run->image->Xsize;
+    double span_y = run->image->Ysize;
+    if (plan->shrink > 1) { /* the decoder has dropped what did not fill a whole pixel */
+        span_x = (double)run->scan.info.width / plan->shrink;
+        span_y = (double)run->scan.info.height / plan->shrink;
+    }
+    VipsImage *next = mr_image_resize(run->image, span_x, span_y, width, height);
+    run->in_memory = false;
+    return mr_run_step(run, next == NULL, next);
+}
+
+int mr_run_crop(struct mr_run *run)
+{
+    const struct mr_plan *plan = &run->plan;
+    int width = (int)plan->out_width;
+    int height = (int)plan->out_height;
+    if (plan->out_width == plan->width && plan->out_height == plan->height)
+        return MR_OK;
+    bool by_content = run->ops->crop == MR_IMAGE_CROP_ENTROPY || run->ops->crop == MR_IMAGE_CROP_ATTENTION;
+    if (!by_content || plan->frames > 1) /* frames cut each for itself would jump about */
+        return extract(run, (VipsRect){(int)plan->crop_left, (int)plan->crop_top, width, height});
+    int err = mr_run_to_memory(run);
+    if (err != MR_OK)
+        return err;
+    VipsImage *next = NULL;
+    VipsInteresting interesting =
+        run->ops->crop == MR_IMAGE_CROP_ENTROPY ? VIPS_INTERESTING_ENTROPY : VIPS_INTERESTING_ATTENTION;
+    int failed = vips_smartcrop(run->image, &next, width, height, "interesting", interesting, NULL);
+    return mr_run_step(run, failed, next);
+}
+
+/* ---- what is around the image ---- */
+
+/* The colour of filled areas: bg, else nothing at all, or white where there is no transparency. */
+static struct mr_image_colour fill_colour(const struct mr_run *run)
+{
+    if (run->ops->background.given)
+        return run->ops->background;
+    const uint8_t level = mr_plan_has_alpha(run->plan.format) ? 0 : 255;
+    return (struct mr_image_colour){.given = true, .red = level, .green = level, .blue = level, .alpha = level};
+}
+
+/* Before an area is filled: alpha if its colour needs it. The colour as libvips takes it, for the image's channels. */
+static int prepare_fill(struct mr_run *run, VipsArrayDouble **colour)
+{
+    struct mr_image_colour fill = fill_colour(run);
+    if (fill.alpha < 255 && !vips_image_hasalpha(run->image) && mr_plan_has_alpha(run->plan.format)) {
+        VipsImage *next = NULL;
+        int failed = vips_addalpha(run->image, &next, NULL);
+        int err = mr_run_step(run, failed, next);
+        if (err != MR_OK)
+            return err;
+        failed = vips_cast_uchar(run->image, &next, NULL);
+        err = mr_run_step(run, failed, next);
+        if (err != MR_OK)
+            return err;
+    }
+    const double channels[] = {fill.red, fill.green, fill.blue, fill.alpha};
+    *colour = vips_array_double_new(channels, run->image->Bands);
+    return MR_OK;
+}
+
+static int embed(struct mr_run *run, int left, int top, int width, int height, VipsExtend extend)
+{
+    VipsArrayDouble *colour = NULL;
+    int err = extend == VIPS_EXTEND_BACKGROUND ? prepare_fill(run, &colour) : MR_OK;
+    if (err != MR_OK)
+        return err;
+    if (colour == NULL)
+        colour = vips_array_double_newv(1, 0.0);
+    VipsImage *next = NULL;
+    int failed = vips_embed(run->image, &next, left, top, width, height, "extend", extend, "background", colour, NULL);
+    vips_area_unref(VIPS_AREA(colour));
+    return mr_run_step(run, failed, next);
+}
+
+int mr_run_extend(struct mr_run *run)
+{
+    int width = (int)run->plan.canvas_width;
+    int height = (int)run->plan.canvas_height;
+    if (width == run->image->Xsize && height == run->image->Ysize)
+        return MR_OK;
+    bool clamp = run->ops->fit == MR_IMAGE_FIT_CLAMP;
+    int err = clamp ? mr_run_to_memory(run) : MR_OK;
+    if (err != MR_OK)
+        return err;
+    return embed(run, (width - run->image->Xsize) / 2, (height - run->image->Ysize) / 2, width, height,
+                 clamp ? VIPS_EXTEND_COPY : VIPS_EXTEND_BACKGROUND);
+}
+
+int mr_run_pad(struct mr_run *run)
+{
+    int pad = run->ops->pad;
+    if (pad == 0)
+        return MR_OK;
+    return embed(run, pad, pad, run->image->Xsize + 2 * pad, run->image->Ysize + 2 * pad, VIPS_EXTEND_BACKGROUND);
+}
+
+int mr_run_flip(struct mr_run *run)
+{
+    VipsImage *next = NULL;
+    int err = MR_OK;
+    if (run->ops->flip & MR_IMAGE_FLIP_H) {
+        int failed = vips_flip(run->image, &next, VIPS_DIRECTION_HORIZONTAL, NULL);
+        err = mr_run_step(run, failed, next);
+    }
+    if (err == MR_OK && (run->ops->flip & MR_IMAGE_FLIP_V)) {
+        err = mr_run_to_memory(run);
+        if (err != MR_OK)
+            return err;
+        int failed = vips_flip(run->image, &next, VIPS_DIRECTION_VERTICAL, NULL);
+        err = mr_run_step(run, failed, next);
+    }
+    return err;
+}
+
+/* Counter-clockwise; libvips turns clockwise. */
+int mr_run_rotate(struct mr_run *run)
+{
+    double angle = run->ops->rotation;
+    if (angle == 0)
+        return MR_OK;
+    VipsImage *next = NULL;
+    int err = mr_run_to_memory(run);
+    if (err != MR_OK)
+        return err;
+    if (fmod(angle, 90) == 0) {
+        VipsAngle turn = angle == 90 ? VIPS_ANGLE_D270 : angle == 180 ? VIPS_ANGLE_D180 : VIPS_ANGLE_D90;
+        int failed = vips_rot(run->image, &next, turn, NULL);
+        return mr_run_step(run, failed, next);
+    }
+    VipsArrayDouble *colour = NULL;
+    err = prepare_fill(run, &colour);
+    if (err != MR_OK)
+        return err;
+    int failed = vips_rotate(run->image, &next, -angle, "background", colour, NULL);
+    vips_area_unref(VIPS_AREA(colour));
+    return mr_run_step(run, failed, next);
+}

@@ -1,0 +1,131 @@
+/* DESIGN: libvips never guesses what the bytes are: the loader of the format that our own scan found is called by name,
+ * and all others are blocked (image_setup.c). */
+#include "media/image/icc.h"
+#include "media/image/image_io.h"
+#include "media/image/image_run.h"
+#include "media/image/png_strip.h"
+
+#include "base/assert.h"
+
+/* TRUNCATED is the level that lets a decoder stop at the end of the input instead of painting grey; a higher one would
+ * refuse what is harmless. */
+#define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
+
+/* WebP and GIF want the whole input at once: reading it through a source would copy it and stop nothing. libheif ends
+ * the process when a read fails (an assert in 1.15). */
+static int load_from_buffer(struct mr_run *run)
+{
+    void *bytes = (void *)run->input.at; /* not written to: libvips' prototype lacks the const */
+    size_t len = run->input.len;
+    int page = run->ops->frame > 0 ? run->ops->frame - 1 : 0;
+    int pages = (int)run->plan.frames;
+    switch (run->scan.info.format) {
+    case MR_IMAGE_WEBP:
+        return vips_webpload_buffer(bytes, len, &run->image, "scale", run->plan.scale, "page", page, "n", pages,
+                                    COMMON);
+    case MR_IMAGE_GIF:
+        return vips_gifload_buffer(bytes, len, &run->image, "page", page, "n", pages, COMMON);
+    case MR_IMAGE_HEIF:
+    case MR_IMAGE_AVIF:
+        return vips_heifload_buffer(bytes, len, &run->image, COMMON);
+    default:
+        MR_UNREACHABLE();
+    }
+}
+
+static int load_from_source(struct mr_run *run, VipsSource *source)
+{
+    int page = run->ops->frame > 0 ? run->ops->frame - 1 : 0;
+    switch (run->scan.info.format) {
+    case MR_IMAGE_JPEG:
+        return vips_jpegload_source(source, &run->image, "shrink", (int)run->plan.shrink, COMMON);
+    case MR_IMAGE_PNG:
+        return vips_pngload_source(source, &run->image, COMMON);
+    case MR_IMAGE_TIFF:
+        return vips_tiffload_source(source, &run->image, "page", page, COMMON);
+    default:
+        MR_UNREACHABLE();
+    }
+}
+
+static int call_loader(struct mr_run *run)
+{
+    enum mr_image_format format = run->scan.info.format;
+    if (format != MR_IMAGE_JPEG && format != MR_IMAGE_PNG && format != MR_IMAGE_TIFF)
+        return load_from_buffer(run);
+    VipsSource *source = mr_image_source_create(run);
+    if (source == NULL)
+        return -1;
+    int failed = load_from_source(run, source);
+    g_object_unref(source); /* the image keeps it */
+    return failed;
+}
+
+/* Is `loaded` what is left of `stored` pixels, decoded at 1/shrink? Decoders round either way. */
+static bool is_shrunk(int loaded, uint64_t stored, uint32_t shrink)
+{
+    uint64_t back = (uint64_t)loaded * shrink;
+    return loaded > 0 && back + shrink > stored && back < stored + shrink;
+}
+
+/* Limits were checked, and sizes planned, for what the scan saw: a decoder that sees something else gets no further. */
+static bool is_as_scanned(const struct mr_run *run)
+{
+    const struct mr_image_info *info = &run->scan.info;
+    const VipsImage *image = run->image;
+    if (image->Bands < 1 || image->Bands > 4 ||
+        (image->BandFmt != VIPS_FORMAT_UCHAR && image->BandFmt != VIPS_FORMAT_USHORT))
+        return false;
+    if (info->format == MR_IMAGE_WEBP && run->plan.scale < 1)
+        return (uint32_t)image->Xsize <= info->width && (uint32_t)image->Ysize <= info->height;
+    return is_shrunk(image->Xsize, info->width, run->plan.shrink) &&
+           is_shrunk(image->Ysize, (uint64_t)info->height * run->plan.frames, run->plan.shrink);
+}
+
+/* What a HEIF's properties cut from its image (clap) is known when it is open. It can only be less: plan anew. */
+static int plan_as_opened(struct mr_run *run)
+{
+    struct mr_image_info *info = &run->scan.info;
+    bool is_heif = info->format == MR_IMAGE_HEIF || info->format == MR_IMAGE_AVIF;
+    uint32_t width = (uint32_t)run->image->Xsize, height = (uint32_t)run->image->Ysize;
+    if (!is_heif || (width == info->width && height == info->height))
+        return MR_OK;
+    if ((uint64_t)width * height > (uint64_t)info->width * info->height)
+        return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it do not fit each other.");
+    info->width = width;
+    info->height = height;
+    return mr_plan_make(&run->plan, run->ops, info, run->limits, run->fault);
+}
+
+/* A profile that would hold the job counts as none, here for all steps that convert colours. */
+static int drop_costly_profile(struct mr_run *run)
+{
+    const void *profile;
+    size_t len;
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) == 0 ||
+        vips_image_get_blob(run->image, VIPS_META_ICC_NAME, &profile, &len) != 0 ||
+        mr_icc_is_cheap((struct mr_view){.at = profile, .len = len}))
+        return MR_OK;
+    return mr_run_drop_profile(run);
+}
+
+int mr_run_open(struct mr_run *run)
+{
+    struct mr_view file = run->input;
+    if (run->scan.info.format == MR_IMAGE_PNG && !mr_png_sums_are_right(file))
+        return mr_fault_set(run->fault, MR_EDAMAGED, "PNG: a checksum is wrong.");
+    if (run->scan.info.format == MR_IMAGE_PNG && mr_png_without_texts(&run->input, &run->input_owned, file) != MR_OK)
+        return mr_fault_set(run->fault, MR_EMEMORY, NULL);
+    if (call_loader(run) != 0)
+        return mr_run_fail(run);
+    int err = drop_costly_profile(run);
+    if (err != MR_OK)
+        return err;
+    mr_run_watch(run);
+    err = plan_as_opened(run);
+    if (err != MR_OK)
+        return err;
+    if (!is_as_scanned(run))
+        return mr_fault_set(run->fault, MR_EDAMAGED, "The container and the image in it do not fit each other.");
+    return MR_OK;
+}

@@ -1,0 +1,314 @@
+/* DESIGN: one table says every parameter: its type, range, unit and text (param.h). A second one, row by row beside it,
+ * says where in the operations its value goes and which value is the default; the few that are lists or colours are
+ * read and written in image_words.c. A new operation is a field, a row in both and a step in image.c. */
+#include "media/image/image.h"
+#include "media/image/image_words.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535 };
+
+/* Words as a person writes them, in the order of the values they stand for. */
+static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", NULL};
+static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
+static const char *const trim_words[] = {"none", "auto", NULL};
+static const char *const shrink_words[] = {"fast", "careful", NULL};
+static const char *const format_words[] = {"jpg", "png", "webp", "avif", "gif", "tiff", "jpeg", "tif", NULL};
+static const enum mr_image_format format_values[] = {MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_WEBP, MR_IMAGE_AVIF,
+                                                     MR_IMAGE_GIF,  MR_IMAGE_TIFF, MR_IMAGE_JPEG, MR_IMAGE_TIFF};
+
+enum {
+    W,
+    H,
+    DPR,
+    FIT,
+    CROP,
+    FP_X,
+    FP_Y,
+    RECT,
+    TRIM,
+    ORIENT,
+    FLIP,
+    ROT,
+    PAD,
+    BG,
+    BRI,
+    CON,
+    GAM,
+    SAT,
+    MONO,
+    BLUR,
+    SHARP,
+    FRAME,
+    PAGE,
+    FM,
+    Q,
+    EFFORT,
+    LOSSLESS,
+    INTERLACE,
+    STRIP,
+    GPS,
+    SHRINK,
+    IXLIB,
+    PARAM_COUNT
+};
+
+// clang-format off
+#define INT(lowest, highest, what) .type = MR_PARAM_INT, .min = (lowest), .max = (highest), .text = what
+#define NUMBER(lowest, highest, what) .type = MR_PARAM_NUMBER, .min = (lowest), .max = (highest), .text = what
+#define CHOICE(words, what) .type = MR_PARAM_CHOICE, .choices = (words), .text = what
+#define TEXT(longest, what) .type = MR_PARAM_TEXT, .max = (longest), .text = what
+#define FLAG(what) .type = MR_PARAM_BOOL, .text = what
+
+const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
+    [W] =         {.name = "w", .unit = "px", INT(1, SIDE_MAX, "width of the output")},
+    [H] =         {.name = "h", .unit = "px", INT(1, SIDE_MAX, "height of the output")},
+    [DPR] =       {.name = "dpr", NUMBER(0.1, 8, "w and h are multiplied by it")},
+    [FIT] =       {.name = "fit", CHOICE(fit_words, "clip: inside w x h; crop: exactly w x h, the rest cut away; max: as clip, never enlarged; "
+                                                    "min: as crop, never enlarged; scale: exactly w x h, distorted; fill: as clip, then filled up with bg; clamp: as clip, then filled up with its edges")},
+    [CROP] =      {.name = "crop", TEXT(40, "what fit=crop keeps: centre, top, bottom, left, right (or two: top,left), entropy, edges, "
+                                            "focalpoint (see fp-x), attention; faces is served as attention")},
+    [FP_X] =      {.name = "fp-x", NUMBER(0, 1, "crop=focalpoint: what is to be in the middle, from the left; 0.5 without it")},
+    [FP_Y] =      {.name = "fp-y", NUMBER(0, 1, "crop=focalpoint: the same from the top")},
+    [RECT] =      {.name = "rect", .unit = "px", TEXT(40, "left,top,width,height of the part of the upright image to begin with")},
+    [TRIM] =      {.name = "trim", CHOICE(trim_words, "auto: cut away borders of the colour of the top left pixel")},
+    [ORIENT] =    {.name = "orient", INT(0, 270, "turn as this EXIF orientation says (1 to 8), or by 90, 180 or 270 degrees, instead of as the image says")},
+    [FLIP] =      {.name = "flip", CHOICE(flip_words, "mirror: h left and right, v top and bottom, hv both")},
+    [ROT] =       {.name = "rot", .unit = "degrees", NUMBER(0, 359.99, "turn the output counter-clockwise; corners are filled with bg")},
+    [PAD] =       {.name = "pad", .unit = "px", INT(0, 4096, "border around the output, filled with bg")},
+    [BG] =        {.name = "bg", TEXT(20, "colour behind transparent and filled areas: RGB, ARGB, RRGGBB, AARRGGBB or a name")},
+    [BRI] =       {.name = "bri", NUMBER(-100, 100, "brightness: 100 adds half of the range")},
+    [CON] =       {.name = "con", NUMBER(-100, 100, "contrast: -100 is plain grey, 100 twice as much")},
+    [GAM] =       {.name = "gam", NUMBER(-100, 100, "middle tones: darker below 0, brighter above")},
+    [SAT] =       {.name = "sat", NUMBER(-100, 100, "saturation: -100 is grey, 100 twice as much")},
+    [MONO] =      {.name = "mono", TEXT(20, "tones of one colour, given as for bg")},
+    [BLUR] =      {.name = "blur", NUMBER(0, 2000, "blur; 20 is a Gaussian of one pixel")},
+    [SHARP] =     {.name = "sharp", NUMBER(0, 100, "sharpen")},
+    [FRAME] =     {.name = "frame", INT(1, 65535, "only this frame of an animation")},
+    [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
+    [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without")},
+    [Q] =         {.name = "q", INT(1, 100, "quality of jpg, webp and avif; 80 without it")},
+    [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
+    [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly")},
+    [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
+    [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
+    [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
+    [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},
+    [IXLIB] =     {.name = "ixlib", TEXT(100, "ignored")},
+};
+
+/* Where a value goes; kind NONE: read and written by hand below. */
+enum kind { NONE, INT32, REAL, BOOL };
+#define AT(member) offsetof(struct mr_image_ops, member)
+static const struct field {
+    enum kind kind;
+    size_t at;
+    double initial;
+} fields[PARAM_COUNT] = {
+    [W] = {INT32, AT(width), 0},          [H] = {INT32, AT(height), 0},         [DPR] = {REAL, AT(dpr), 1},
+    [FIT] = {INT32, AT(fit), 0},          [FP_X] = {REAL, AT(focus_x), 0.5},    [FP_Y] = {REAL, AT(focus_y), 0.5},
+    [TRIM] = {BOOL, AT(trim), 0},         [ORIENT] = {INT32, AT(orient), 0},    [FLIP] = {INT32, AT(flip), 0},
+    [ROT] = {REAL, AT(rotation), 0},      [PAD] = {INT32, AT(pad), 0},          [BRI] = {REAL, AT(brightness), 0},
+    [CON] = {REAL, AT(contrast), 0},      [GAM] = {REAL, AT(gamma), 0},         [SAT] = {REAL, AT(saturation), 0},
+    [BLUR] = {REAL, AT(blur), 0},         [SHARP] = {REAL, AT(sharpness), 0},   [FRAME] = {INT32, AT(frame), 0},
+    [Q] = {INT32, AT(quality), QUALITY_DEFAULT},                                [EFFORT] = {INT32, AT(effort), -1},
+    [LOSSLESS] = {BOOL, AT(lossless), 0}, [INTERLACE] = {BOOL, AT(interlace), 0}, [STRIP] = {BOOL, AT(strip), 1},
+    [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
+};
+// clang-format on
+
+static double get_field(const struct mr_image_ops *ops, const struct field *field)
+{
+    const char *at = (const char *)ops + field->at;
+    switch (field->kind) {
+    case INT32:
+        return *(const int32_t *)(const void *)at;
+    case REAL:
+        return *(const double *)(const void *)at;
+    case BOOL:
+        return *(const bool *)(const void *)at;
+    default:
+        return 0;
+    }
+}
+
+static void set_field(struct mr_image_ops *ops, const struct field *field, double value)
+{
+    char *at = (char *)ops + field->at;
+    if (field->kind == INT32)
+        *(int32_t *)(void *)at = (int32_t)value;
+    else if (field->kind == REAL)
+        *(double *)(void *)at = round(value * 1e6) / 1e6 + 0.0; /* as the canonical text has it; and not -0 */
+    else if (field->kind == BOOL)
+        *(bool *)(void *)at = value != 0;
+}
+
+void mr_image_ops_init(struct mr_image_ops *ops)
+{
+    memset(ops, 0, sizeof(*ops));
+    for (size_t i = 0; i < PARAM_COUNT; i++)
+        set_field(ops, &fields[i], fields[i].initial);
+}
+
+static int set_orient(struct mr_image_ops *ops, int64_t value, struct mr_fault *fault)
+{
+    if (value > 8 && value != 90 && value != 180 && value != 270)
+        return mr_fault_set(fault, MR_EPARAM, "orient must be 0 to 8, 90, 180 or 270.");
+    ops->orient = (int32_t)(value == 90 ? 6 : value == 180 ? 3 : value == 270 ? 8 : value);
+    return MR_OK;
+}
+
+static double number_of(const struct mr_param_spec *spec, const struct mr_param_value *value)
+{
+    return spec->type == MR_PARAM_NUMBER ? value->number
+           : spec->type == MR_PARAM_BOOL ? (double)value->flag
+                                         : (double)value->integer;
+}
+
+int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault)
+{
+    const struct mr_param_spec *spec = mr_param_find(mr_image_params, name);
+    if (spec == NULL)
+        return mr_fault_set(fault, MR_EPARAM, "%.*s is not a parameter of image.", (int)MR_MIN(name.len, (size_t)32),
+                            name.at == NULL ? "" : name.at);
+    struct mr_param_value parsed;
+    int err = mr_param_parse(spec, value, &parsed, fault);
+    if (err != MR_OK)
+        return err;
+
+    ptrdiff_t row = spec - mr_image_params;
+    switch (row) {
+    case CROP:
+        return mr_image_read_crop(ops, parsed.text, fault);
+    case RECT:
+        return mr_image_read_rect(ops, parsed.text, fault);
+    case BG:
+        return mr_image_read_colour(&ops->background, spec->name, parsed.text, fault);
+    case MONO:
+        return mr_image_read_colour(&ops->mono, spec->name, parsed.text, fault);
+    case ORIENT:
+        return set_orient(ops, parsed.integer, fault);
+    case FM:
+        ops->format = format_values[parsed.integer];
+        return MR_OK;
+    case PAGE:
+        row = FRAME;
+        break;
+    default:
+        break;
+    }
+    set_field(ops, &fields[row], number_of(spec, &parsed));
+    return MR_OK;
+}
+
+static bool is_sized(const struct mr_image_ops *ops)
+{
+    return ops->width != 0 || ops->height != 0;
+}
+
+/* Does fit=crop or fit=min have something to cut? */
+static bool is_cropped(const struct mr_image_ops *ops)
+{
+    return (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN) && ops->width != 0 && ops->height != 0;
+}
+
+int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault)
+{
+    if (ops->fit == MR_IMAGE_FIT_CROP && !is_sized(ops))
+        return mr_fault_set(fault, MR_EPARAM, "fit=crop needs w and h.");
+    return MR_OK;
+}
+
+/* What has no effect is not in the canonical text, so that requests for the same bytes have the same one. */
+static bool has_effect(const struct mr_image_ops *ops, size_t row)
+{
+    bool by_focus = is_cropped(ops) && ops->crop == MR_IMAGE_CROP_FOCALPOINT;
+    bool both = ops->width != 0 && ops->height != 0;
+    switch (row) {
+    case DPR:
+        return is_sized(ops);
+    case FIT: /* all but crop, min, fill and clamp need one side only; with one these are as clip */
+        return ops->fit == MR_IMAGE_FIT_MAX ? is_sized(ops) : both;
+    case CROP:
+        return is_cropped(ops) && ops->crop != MR_IMAGE_CROP_CENTRE;
+    case FP_X:
+    case FP_Y:
+        return by_focus;
+    case Q:
+        return ops->format != MR_IMAGE_PNG && ops->format != MR_IMAGE_GIF && ops->format != MR_IMAGE_TIFF;
+    case GPS:
+        return !ops->strip;
+    default:
+        return true;
+    }
+}
+
+struct text {
+    char *out;
+    size_t size, len;
+};
+
+/* Append "&name=value" as snprintf does: past the end nothing is written, but the length goes on. */
+static void append(struct text *text, const char *name, const char *value)
+{
+    bool fits = text->len < text->size;
+    int added = snprintf(fits ? text->out + text->len : NULL, fits ? text->size - text->len : 0, "%s%s=%s",
+                         text->len > 0 ? "&" : "", name, value);
+    MR_ASSERT(added > 0);
+    text->len += (size_t)added;
+}
+
+/* Six decimals at most, without zeros at their end. */
+static void write_number(char out[32], double value)
+{
+    size_t len = (size_t)snprintf(out, 32, "%.6f", value);
+    while (out[len - 1] == '0')
+        len--;
+    if (out[len - 1] == '.')
+        len--;
+    out[len] = '\0';
+}
+
+static void append_field(struct text *text, const struct mr_image_ops *ops, size_t row)
+{
+    const struct mr_param_spec *spec = &mr_image_params[row];
+    double value = get_field(ops, &fields[row]);
+    if (fields[row].kind == NONE || value == fields[row].initial)
+        return;
+    char number[32];
+    write_number(number, value);
+    append(text, spec->name, spec->type == MR_PARAM_CHOICE ? spec->choices[(int)value] : number);
+}
+
+size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size)
+{
+    struct text text = {.out = out, .size = size};
+    char words[MR_IMAGE_WORDS_MAX];
+    if (size > 0)
+        out[0] = '\0';
+    for (size_t row = 0; row < PARAM_COUNT; row++) {
+        if (!has_effect(ops, row))
+            continue;
+        append_field(&text, ops, row);
+        if (row == CROP)
+            append(&text, "crop", mr_image_write_crop(words, ops));
+        else if (row == RECT && ops->rect_width != 0)
+            append(&text, "rect", mr_image_write_rect(words, ops));
+        else if (row == BG && ops->background.given)
+            append(&text, "bg", mr_image_write_colour(words, &ops->background));
+        else if (row == MONO && ops->mono.given)
+            append(&text, "mono", mr_image_write_colour(words, &ops->mono));
+        for (size_t i = 0; row == FM && i < MR_ARRAY_SIZE(format_values); i++) {
+            if (format_values[i] != ops->format)
+                continue;
+            append(&text, "fm", format_words[i]);
+            break;
+        }
+    }
+    return text.len;
+}

@@ -1,0 +1,210 @@
+/* DESIGN: three parts. Far above the target, libvips' box filter first brings the image down, to no less than four
+ * times the target, so that the kernel never spans more than a few dozen rows. The resampler (resample.c) does the
+ * rest, as an operation of the pipeline: asked for some rows of its output, it asks for the rows of its input that
+ * these are made of. Colours are premultiplied around both. */
+#include "media/image/image_resize.h"
+#include "media/image/resample.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    RATIO_MAX = 8,    /* above it the box filter goes first, */
+    RATIO_LEFT = 4,   /* and leaves at least this much */
+    ROWS_AT_ONCE = 16 /* computed together: the rows of the input that two of them share are fetched once */
+};
+
+/* The resampler of one image. The pipeline's own thread reads it between start and stop; `readers` says so, and carries
+ * what the makers of the two tables wrote over to that thread and its last read back. */
+struct stage {
+    VipsImage *in; /* owned: the pipeline alone does not keep it */
+    struct mr_resample_axis x, y;
+    atomic_uint readers;
+};
+
+/* What one thread needs to compute a part of the output. */
+struct reader {
+    VipsRegion *region;
+    int16_t *line;
+};
+
+static void *start(VipsImage *out, void *in, void *data)
+{
+    (void)out;
+    VipsImage *image = in;
+    struct stage *stage = data;
+    struct reader *reader = calloc(1, sizeof(*reader));
+    int16_t *line = malloc(sizeof(*line) * mr_resample_line_len((uint32_t)image->Xsize, (uint32_t)image->Bands));
+    VipsRegion *region = vips_region_new(image);
+    if (reader == NULL || line == NULL || region == NULL) {
+        free(reader);
+        free(line);
+        VIPS_UNREF(region);
+        return NULL;
+    }
+    *reader = (struct reader){.region = region, .line = line};
+    atomic_fetch_add_explicit(&stage->readers, 1, memory_order_acquire); /* pairs with the release in make_stage() */
+    return reader;
+}
+
+static int stop(void *seq, void *in, void *data)
+{
+    (void)in;
+    struct reader *reader = seq;
+    struct stage *stage = data;
+    g_object_unref(reader->region);
+    free(reader->line);
+    free(reader);
+    atomic_fetch_sub_explicit(&stage->readers, 1, memory_order_release); /* pairs with the acquire in on_close() */
+    return 0;
+}
+
+/* Where a pixel of 8-bit channels lies in a region's buffer. */
+static uint8_t *pixel_at(const VipsRegion *region, int x, int y, uint32_t bands)
+{
+    return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl +
+           (ptrdiff_t)(x - region->valid.left) * (ptrdiff_t)bands;
+}
+
+static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *done)
+{
+    (void)done;
+    const struct stage *stage = data;
+    const struct reader *reader = seq;
+    const VipsRect *wanted = &out->valid;
+    uint32_t bands = (uint32_t)((VipsImage *)in)->Bands;
+    uint32_t left = (uint32_t)wanted->left;
+    uint32_t right = left + (uint32_t)wanted->width;
+    uint32_t top = (uint32_t)wanted->top;
+    uint32_t bottom = top + (uint32_t)wanted->height;
+    uint32_t in_left, in_right, in_top, in_bottom;
+    mr_resample_needs(&stage->x, left, right, &in_left, &in_right);
+    mr_resample_needs(&stage->y, top, bottom, &in_top, &in_bottom);
+
+    VipsRegion *from = reader->region;
+    VipsRect needed = {(int)in_left, (int)in_top, (int)(in_right - in_left), (int)(in_bottom - in_top)};
+    if (vips_region_prepare(from, &needed))
+        return -1;
+    for (uint32_t y = top; y < bottom; y++) {
+        const uint8_t *rows = pixel_at(from, needed.left, (int)stage->y.first[y], bands);
+        mr_resample_vertical(reader->line, &stage->y, y, rows, (size_t)from->bpl, (size_t)needed.width * bands);
+        mr_resample_horizontal(pixel_at(out, wanted->left, (int)y, bands), &stage->x, left, right, reader->line,
+                               in_left, bands);
+    }
+    return 0;
+}
+
+static void on_close(VipsImage *image, void *data)
+{
+    (void)image;
+    struct stage *stage = data;
+    MR_ASSERT(atomic_load_explicit(&stage->readers, memory_order_acquire) == 0);
+    mr_resample_axis_free(&stage->x);
+    mr_resample_axis_free(&stage->y);
+    g_object_unref(stage->in);
+    free(stage);
+}
+
+static struct stage *make_stage(VipsImage *in, double span_x, double span_y, int width, int height)
+{
+    struct stage *stage = calloc(1, sizeof(*stage));
+    if (stage == NULL)
+        return NULL;
+    if (mr_resample_axis_make(&stage->x, (uint32_t)in->Xsize, span_x, (uint32_t)width) != MR_OK ||
+        mr_resample_axis_make(&stage->y, (uint32_t)in->Ysize, span_y, (uint32_t)height) != MR_OK) {
+        mr_resample_axis_free(&stage->x);
+        free(stage);
+        return NULL;
+    }
+    stage->in = in;
+    g_object_ref(in);
+    atomic_store_explicit(&stage->readers, 0, memory_order_release);
+    return stage;
+}
+
+/* Behind the operation stands a cache of whole rows: whatever shape of tile is asked for further down, the input is
+ * read in rows, from top to bottom, as the decoders give it. */
+static VipsImage *resample(VipsImage *in, double span_x, double span_y, int width, int height)
+{
+    MR_ASSERT(in->BandFmt == VIPS_FORMAT_UCHAR && in->Bands >= 1 && in->Bands <= 4);
+    struct stage *stage = make_stage(in, span_x, span_y, width, height);
+    if (stage == NULL)
+        return NULL;
+    VipsImage *out = vips_image_new();
+    VipsImage *rows = NULL;
+    g_signal_connect(out, "close", G_CALLBACK(on_close), stage);
+    if (vips_image_pio_input(in) || vips_image_pipelinev(out, VIPS_DEMAND_STYLE_FATSTRIP, in, NULL))
+        goto done;
+    out->Xsize = width;
+    out->Ysize = height;
+    if (vips_image_generate(out, start, generate, stop, in, stage) ||
+        vips_sequential(out, &rows, "tile_height", ROWS_AT_ONCE, NULL))
+        rows = NULL;
+done:
+    g_object_unref(out);
+    return rows;
+}
+
+/* The box filter's integer factor for one axis. */
+static int box_factor(double span, int target)
+{
+    double ratio = span / target;
+    return ratio > RATIO_MAX ? (int)(ratio / RATIO_LEFT) : 1;
+}
+
+VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height)
+{
+    int by_x = box_factor(span_x, width);
+    int by_y = box_factor(span_y, height);
+    if (by_x == 1 && by_y == 1)
+        return resample(in, span_x, span_y, width, height);
+    VipsImage *small = NULL;
+    if (vips_shrink(in, &small, by_x, by_y, "ceil", TRUE, NULL))
+        return NULL;
+    VipsImage *out = resample(small, span_x / by_x, span_y / by_y, width, height);
+    g_object_unref(small);
+    return out;
+}
+
+/* Multiply colours by alpha, or divide them by it again, and round to integers: resizing the floats that libvips
+ * computes in between would be several times slower, and what precision is lost is that of colours hardly visible. */
+static VipsImage *weigh(VipsImage *in, int (*operation)(VipsImage *in, VipsImage **out, ...))
+{
+    VipsImage *floats = NULL;
+    if (operation(in, &floats, NULL))
+        return NULL;
+    VipsImage *out = NULL;
+    if (vips_linear1(floats, &out, 1.0, 0.5, "uchar", TRUE, NULL))
+        out = NULL;
+    g_object_unref(floats);
+    return out;
+}
+
+VipsImage *mr_image_weigh(VipsImage *in)
+{
+    return weigh(in, vips_premultiply);
+}
+
+VipsImage *mr_image_unweigh(VipsImage *in)
+{
+    return weigh(in, vips_unpremultiply);
+}
+
+VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height)
+{
+    if (!vips_image_hasalpha(in))
+        return mr_image_resize_channels(in, span_x, span_y, width, height);
+    VipsImage *weighed = mr_image_weigh(in);
+    if (weighed == NULL)
+        return NULL;
+    VipsImage *small = mr_image_resize_channels(weighed, span_x, span_y, width, height);
+    g_object_unref(weighed);
+    if (small == NULL)
+        return NULL;
+    VipsImage *out = mr_image_unweigh(small);
+    g_object_unref(small);
+    return out;
+}

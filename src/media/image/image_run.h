@@ -1,0 +1,62 @@
+/* image_run.h -- private to the image stage: one run, and the steps that it is made of. Each step takes the end of the
+ * pipeline, run->image, puts its own in its place, and returns MR_OK or fills the run's fault. */
+#ifndef MR_MEDIA_IMAGE_RUN_H
+#define MR_MEDIA_IMAGE_RUN_H
+
+#include "base/cancel.h"
+#include "media/image/image.h"
+#include "media/image/plan.h"
+#include "media/scan/scan.h"
+#include <vips/vips.h>
+
+struct mr_run {
+    const struct mr_image_ops *ops;
+    const struct mr_image_limits *limits;
+    const struct mr_cancel *cancel;
+    struct mr_fault *fault;
+    struct mr_view input;
+    void *input_owned; /* the memory of an input that had to be changed, or NULL */
+    struct mr_scan scan;
+    struct mr_plan plan;
+    VipsImage *image;   /* the end of the pipeline so far; owned */
+    atomic_int stopped; /* why the run is to stop, or MR_OK. libvips may read on a thread of its own */
+    bool in_memory;     /* image's pixels are computed and can be read in any order */
+    VipsRect trim;      /* what `trim` leaves; width 0: not known yet */
+};
+
+/* The next step's image takes the place of the last one's, which the pipeline itself keeps alive. */
+void mr_run_advance(struct mr_run *run, VipsImage *next);
+/* A call of libvips failed: why, as the fault. */
+int mr_run_fail(struct mr_run *run);
+/* Finish a call of libvips that gave `next`, or failed. */
+int mr_run_step(struct mr_run *run, int failed, VipsImage *next);
+/* Compute the pixels now, for steps that read them in another order than from top to bottom. */
+int mr_run_to_memory(struct mr_run *run);
+/* Is the run to stop? Once it is, it stays so. On any thread of the run. */
+bool mr_run_is_stopped(struct mr_run *run);
+/* Everything that is computed from run->image from here on looks at the cancel mark. */
+void mr_run_watch(struct mr_run *run);
+/* Go on as if the image had no colour profile. */
+int mr_run_drop_profile(struct mr_run *run);
+
+int mr_run_open(struct mr_run *run);      /* image_load.c */
+int mr_run_cut_first(struct mr_run *run); /* image_geometry.c */
+int mr_run_resize(struct mr_run *run);
+int mr_run_turn_upright(struct mr_run *run);
+int mr_run_crop(struct mr_run *run);
+int mr_run_extend(struct mr_run *run);
+int mr_run_flip(struct mr_run *run);
+int mr_run_rotate(struct mr_run *run);
+int mr_run_pad(struct mr_run *run);
+int mr_run_to_8_bits(struct mr_run *run); /* image_adjust.c */
+int mr_run_to_srgb(struct mr_run *run);
+int mr_run_flatten_white(struct mr_run *run);
+int mr_run_flatten(struct mr_run *run);
+int mr_run_tone(struct mr_run *run);
+int mr_run_mono(struct mr_run *run);
+int mr_run_blur(struct mr_run *run);
+int mr_run_sharpen(struct mr_run *run);
+int mr_run_drop_metadata(struct mr_run *run);                     /* image_metadata.c */
+int mr_run_encode(struct mr_run *run, void **bytes, size_t *len); /* image_encode.c */
+
+#endif

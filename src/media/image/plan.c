@@ -1,0 +1,247 @@
+#include "media/image/plan.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+#include "media/image/effort.h"
+#include "media/image/image_setup.h"
+
+#include <math.h>
+
+enum {
+    RESIZED_SIDE_MAX = 10000000, /* px: libvips' bound. A cut of it may well be small enough to be written */
+    ASKED_SIDE_MAX = 65535
+};
+
+struct size {
+    uint64_t width, height;
+};
+
+/* value * by / over, to nearest, at least 1. The sides are below 2^17, so nothing overflows. */
+static uint64_t scaled(uint64_t value, uint64_t by, uint64_t over)
+{
+    return MR_MAX((value * by + over / 2) / over, 1);
+}
+
+/* w or h, times dpr: 0 when not given. */
+static uint64_t asked(int32_t side, double dpr)
+{
+    return side == 0 ? 0 : (uint64_t)MR_MIN(MR_MAX(lround(side * dpr), 1), ASKED_SIDE_MAX);
+}
+
+/* The size with the proportions of `in` that lies inside `box`, or covers it. One side of the box may be 0: then it
+ * follows from the other. */
+static struct size fitted(struct size in, struct size box, bool cover)
+{
+    if (box.width == 0 && box.height == 0)
+        return in;
+    bool width_is_tighter = box.width * in.height <= box.height * in.width;
+    bool by_width = box.height == 0 || (box.width != 0 && width_is_tighter != cover);
+    return by_width ? (struct size){box.width, scaled(in.height, box.width, in.width)}
+                    : (struct size){scaled(in.width, box.height, in.height), box.height};
+}
+
+static bool is_larger(struct size a, struct size b)
+{
+    return a.width > b.width || a.height > b.height;
+}
+
+/* Sizes of the resized image, of its cut, and of the canvas that the cut is laid on. */
+static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, struct size in)
+{
+    struct size box = {asked(ops->width, ops->dpr), asked(ops->height, ops->dpr)};
+    bool both = box.width != 0 && box.height != 0;
+    bool cover = both && (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN);
+    struct size resized = fitted(in, box, cover);
+    if (both && ops->fit == MR_IMAGE_FIT_SCALE)
+        resized = box;
+    if (ops->fit == MR_IMAGE_FIT_MAX && is_larger(resized, in))
+        resized = in;
+    if (cover && ops->fit == MR_IMAGE_FIT_MIN && is_larger(resized, in)) {
+        box.width = MR_MIN(scaled(box.width, in.width, resized.width), in.width);
+        box.height = MR_MIN(scaled(box.height, in.height, resized.height), in.height);
+        resized = in;
+    }
+    struct size cut = cover ? box : resized;
+    bool extended = both && (ops->fit == MR_IMAGE_FIT_FILL || ops->fit == MR_IMAGE_FIT_CLAMP);
+    struct size canvas = extended ? box : cut;
+    plan->width = (uint32_t)resized.width;
+    plan->height = (uint32_t)resized.height;
+    plan->out_width = (uint32_t)cut.width;
+    plan->out_height = (uint32_t)cut.height;
+    plan->canvas_width = (uint32_t)canvas.width;
+    plan->canvas_height = (uint32_t)canvas.height;
+}
+
+static void plan_final_size(struct mr_plan *plan, const struct mr_image_ops *ops)
+{
+    double angle = ops->rotation * M_PI / 180;
+    double across = fabs(cos(angle)), along = fabs(sin(angle));
+    bool right_angle = fmod(ops->rotation, 90) == 0;
+    uint64_t spare = right_angle ? 0 : 2; /* for how libvips rounds */
+    uint64_t frame = 2 * (uint64_t)ops->pad;
+    plan->final_width = (uint64_t)lround(plan->canvas_width * across + plan->canvas_height * along) + spare + frame;
+    plan->final_height = (uint64_t)lround(plan->canvas_width * along + plan->canvas_height * across) + spare + frame;
+}
+
+static enum mr_image_format output_format(const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    if (ops->format != MR_IMAGE_UNKNOWN)
+        return ops->format;
+    /* Browsers show no TIFF; HEVC is read but not written, and there may be no encoder for AVIF. */
+    if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF && mr_image_can_write(info->format))
+        return info->format;
+    return info->alpha ? MR_IMAGE_PNG : MR_IMAGE_JPEG;
+}
+
+static uint32_t side_max(enum mr_image_format format)
+{
+    switch (format) {
+    case MR_IMAGE_JPEG:
+        return 65500; /* libjpeg's own bound, a little under the format's */
+    case MR_IMAGE_WEBP:
+        return 16383;
+    case MR_IMAGE_AVIF:
+        return 16384;
+    default:
+        return 65535;
+    }
+}
+
+/* What an encoder that nothing stops may be given, frame by frame. Areas that were added may be transparent. */
+static int check_effort(const struct mr_plan *plan, const struct mr_image_ops *ops, bool alpha, struct mr_fault *fault)
+{
+    bool is_larger = plan->final_width != plan->out_width || plan->final_height != plan->out_height;
+    uint64_t pixels = MR_MAX(plan->final_width * plan->final_height, (uint64_t)plan->out_width * plan->out_height);
+    const char *limit = NULL;
+    uint64_t most = mr_effort_pixels_max(plan->format, ops, alpha || is_larger, &limit);
+    return pixels <= most ? MR_OK : mr_fault_limit(fault, MR_EPIXELS, limit, most, pixels);
+}
+
+static int check_size(const struct mr_plan *plan, const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    /* Each side is below 2^33, and frames come last: nothing overflows before it is refused. */
+    uint64_t longest =
+        MR_MAX((uint64_t)MR_MAX(plan->width, plan->height), MR_MAX(plan->final_width, plan->final_height));
+    uint64_t pixels = MR_MAX((uint64_t)plan->width * plan->height, (uint64_t)plan->canvas_width * plan->canvas_height);
+    if (longest <= RESIZED_SIDE_MAX)
+        pixels = MR_MAX(pixels, plan->final_width * plan->final_height);
+    if (pixels > limits->pixels / plan->frames)
+        return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * plan->frames);
+    longest = MR_MAX(longest, plan->final_height * plan->frames); /* frames are one tall strip in libvips */
+    if (longest > RESIZED_SIDE_MAX)
+        return mr_fault_limit(fault, MR_EPIXELS, "image-side", RESIZED_SIDE_MAX, longest);
+    uint64_t side = MR_MAX(plan->final_width, plan->final_height);
+    if (side > side_max(plan->format))
+        return mr_fault_limit(fault, MR_EDIMENSION, "image-side", side_max(plan->format), side);
+    return MR_OK;
+}
+
+/* The place of the cut along one axis: at its start, its end, around a point, or in the middle. */
+static uint32_t cut_at(uint32_t whole, uint32_t part, bool at_start, bool at_end, double focus)
+{
+    uint32_t spare = whole - part;
+    if (at_start || at_end)
+        return at_end ? spare : 0;
+    double left = floor(whole * focus - part / 2.0);
+    return (uint32_t)MR_MIN(MR_MAX(left, 0), (double)spare);
+}
+
+static void place_crop(struct mr_plan *plan, const struct mr_image_ops *ops)
+{
+    uint32_t edges = ops->crop == MR_IMAGE_CROP_EDGES ? ops->edges : 0;
+    bool by_focus = ops->crop == MR_IMAGE_CROP_FOCALPOINT;
+    plan->crop_left = cut_at(plan->width, plan->out_width, edges & MR_IMAGE_EDGE_LEFT, edges & MR_IMAGE_EDGE_RIGHT,
+                             by_focus ? ops->focus_x : 0.5);
+    plan->crop_top = cut_at(plan->height, plan->out_height, edges & MR_IMAGE_EDGE_TOP, edges & MR_IMAGE_EDGE_BOTTOM,
+                            by_focus ? ops->focus_y : 0.5);
+}
+
+/* The last power of two that still leaves both sides at or above the target; the decoder then skips most of its work.
+ * What is left for the resizer is a factor below two, or below four where it is asked to be careful. */
+static uint32_t jpeg_shrink(const struct mr_image_info *info, const struct mr_plan *plan, int32_t care)
+{
+    uint32_t spare = care == MR_IMAGE_SHRINK_CAREFUL ? 2 : 1;
+    uint32_t shrink = 8;
+    while (shrink > 1 &&
+           (info->width / shrink < spare * plan->load_width || info->height / shrink < spare * plan->load_height))
+        shrink /= 2;
+    return shrink;
+}
+
+static double webp_scale(const struct mr_image_info *info, const struct mr_plan *plan, int32_t care)
+{
+    double spare = care == MR_IMAGE_SHRINK_CAREFUL ? 2 : 1;
+    double scale = MR_MAX((double)plan->load_width / info->width, (double)plan->load_height / info->height);
+    return MR_MIN(1.0, spare * scale);
+}
+
+/* An animation stays one when nothing says otherwise and the output can hold it. */
+static uint32_t frames_of(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    bool moves_in = info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP;
+    bool moves_out = plan->format == MR_IMAGE_GIF || plan->format == MR_IMAGE_WEBP;
+    return moves_in && moves_out && ops->frame == 0 ? MR_MAX(info->frames, 1) : 1;
+}
+
+/* What is left of the upright image when `rect` has cut it. */
+static int cut_rect(struct size *size, const struct mr_image_ops *ops, struct mr_fault *fault)
+{
+    uint64_t left = (uint64_t)ops->rect_left, top = (uint64_t)ops->rect_top;
+    if (left >= size->width || top >= size->height)
+        return mr_fault_set(fault, MR_EPARAM, "rect lies outside of the image.");
+    size->width = MR_MIN((uint64_t)ops->rect_width, size->width - left);
+    size->height = MR_MIN((uint64_t)ops->rect_height, size->height - top);
+    return MR_OK;
+}
+
+/* All sizes behind decoder and first cuts, checked. `upright` is what is left to be resized. */
+static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                     struct size upright, const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    bool swaps = plan->orientation >= 5 && !plan->cut_first;
+    plan_sizes(plan, ops, upright);
+    plan_final_size(plan, ops);
+    plan->load_width = swaps ? plan->height : plan->width;
+    plan->load_height = swaps ? plan->width : plan->height;
+    int err = check_size(plan, limits, fault);
+    if (err == MR_OK)
+        err = check_effort(plan, ops, info->alpha, fault);
+    if (err != MR_OK)
+        return err;
+    place_crop(plan, ops);
+    if (info->format == MR_IMAGE_JPEG && !plan->cut_first)
+        plan->shrink = jpeg_shrink(info, plan, ops->shrink);
+    if (info->format == MR_IMAGE_WEBP && !plan->cut_first && plan->frames == 1)
+        plan->scale = webp_scale(info, plan, ops->shrink);
+    return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, mr_plan_memory(plan, ops, info), fault);
+}
+
+int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                 const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    MR_ASSERT(info->width > 0 && info->height > 0);
+    *out = (struct mr_plan){.format = output_format(ops, info),
+                            .orientation = ops->orient != 0 ? (uint8_t)ops->orient : info->orientation,
+                            .cut_first = ops->rect_width != 0 || ops->trim,
+                            .shrink = 1,
+                            .scale = 1};
+    if (!mr_image_can_write(out->format))
+        return mr_fault_set(fault, MR_ENOTIMAGE, "No encoder for %s is installed here.",
+                            mr_image_media_type(out->format));
+    out->frames = frames_of(out, ops, info);
+    if (ops->frame > 0 && (uint32_t)ops->frame > info->frames)
+        return mr_fault_set(fault, MR_EPARAM, "frame must be at most %u: the image has no more.", info->frames);
+    bool swaps = out->orientation >= 5;
+    struct size upright = {swaps ? info->height : info->width, swaps ? info->width : info->height};
+    int err = ops->rect_width == 0 ? MR_OK : cut_rect(&upright, ops, fault);
+    if (err != MR_OK)
+        return err;
+    return plan_rest(out, ops, info, upright, limits, fault);
+}
+
+int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                      uint32_t width, uint32_t height, const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    MR_ASSERT(plan->cut_first && width > 0 && height > 0);
+    return plan_rest(plan, ops, info, (struct size){width, height}, limits, fault);
+}

@@ -1,0 +1,41 @@
+/* plan.h -- private to the image stage: the arithmetic of a run, before any library is called. What is asked for and
+ * what came in give the exact sizes of every step. Pure; any thread. */
+#ifndef MR_MEDIA_PLAN_H
+#define MR_MEDIA_PLAN_H
+
+#include "media/image/image.h"
+
+struct mr_plan {
+    enum mr_image_format format;          /* of the output, never UNKNOWN */
+    uint32_t frames;                      /* to be decoded and written: 1, or all of an animation */
+    uint8_t orientation;                  /* 1..8: how the decoded image is to be turned */
+    bool cut_first;                       /* rect, trim: turned upright and cut before it is resized */
+    uint32_t load_width, load_height;     /* px to resize to: before it is turned upright, unless cut_first */
+    uint32_t width, height;               /* the same, upright */
+    uint32_t out_width, out_height;       /* after cropping: at most the two above */
+    uint32_t crop_left, crop_top;         /* where the output lies in the resized image (not: entropy, attention) */
+    uint32_t canvas_width, canvas_height; /* after fill or clamp: at least the two above */
+    uint64_t final_width, final_height;   /* after rot and pad; of angles other than 90, 180, 270 an upper bound */
+    uint32_t shrink;                      /* JPEG: decode at 1/1, 1/2, 1/4 or 1/8 */
+    double scale;                         /* WebP: decode at this scale, at most 1 */
+};
+
+/* MR_OK; MR_EPIXELS when the output, or what it is cut from, would be larger than the limits; MR_EDIMENSION when a side
+ * is more than the output format holds; MR_EPARAM when there is no such frame, or rect lies outside; or the error of
+ * limits->reserve. */
+int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                 const struct mr_image_limits *limits, struct mr_fault *fault);
+/* The rest of `plan` once rect and trim have left width x height of the upright image: only the pixels tell what trim
+ * leaves. All limits hold for the new sizes. Errors as above. */
+int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                      uint32_t width, uint32_t height, const struct mr_image_limits *limits, struct mr_fault *fault);
+/* Bytes of memory that a run of the plan holds at its peak (see mr_image_memory). */
+uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info);
+
+/* Can the format hold transparency? */
+static inline bool mr_plan_has_alpha(enum mr_image_format format)
+{
+    return format != MR_IMAGE_JPEG;
+}
+
+#endif

@@ -1,0 +1,220 @@
+/* DESIGN: weights have 14 fractional bits, a line between the two passes 6: every product of two 16-bit numbers and the
+ * sum of all of them stays in 32 bits (Lanczos3's weights sum to less than 1.5 in absolute value). On x86 both passes
+ * work on pairs of weights with SSE2's multiply-and-add, which every x86-64 has; elsewhere plain loops do the same
+ * sums, to the bit. */
+#include "media/image/resample.h"
+
+#include "base/assert.h"
+#include "base/macros.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+enum { WEIGHT_BITS = 14, LINE_BITS = 6, DOWN_BITS = WEIGHT_BITS - LINE_BITS, UP_BITS = WEIGHT_BITS + LINE_BITS };
+static const double support = 3.0;
+
+static double lanczos3(double x)
+{
+    x = fabs(x);
+    if (x >= support)
+        return 0;
+    if (x < 1e-9)
+        return 1;
+    double p = M_PI * x;
+    return support * sin(p) * sin(p / support) / (p * p);
+}
+
+/* Round the weights to fixed point so that their sum is exactly one: the rounding error goes to the largest. */
+static void fix_weights(int16_t *out, const double *weights, uint32_t taps)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < taps; k++)
+        sum += weights[k];
+    int32_t left = MR_RESAMPLE_ONE;
+    uint32_t largest = 0;
+    for (uint32_t k = 0; k < taps; k++) {
+        out[k] = (int16_t)lround(weights[k] / sum * MR_RESAMPLE_ONE);
+        left -= out[k];
+        if (out[k] > out[largest])
+            largest = k;
+    }
+    out[largest] = (int16_t)(out[largest] + left);
+}
+
+int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out)
+{
+    MR_ASSERT(in > 0 && out > 0 && span > in - 1.0 && span < in + 1.0);
+    double ratio = span / out;
+    double stretch = MR_MAX(ratio, 1.0);
+    uint32_t window = MR_MIN((uint32_t)ceil(support * stretch) * 2, in); /* positions with a weight */
+    uint32_t taps = window + (window & 1);
+    double *weights = malloc(sizeof(*weights) * window);
+    *axis = (struct mr_resample_axis){.in = in, .out = out, .taps = taps};
+    axis->first = malloc(sizeof(*axis->first) * out);
+    axis->weights = calloc((size_t)out * taps, sizeof(*axis->weights));
+    if (weights == NULL || axis->first == NULL || axis->weights == NULL) {
+        free(weights);
+        mr_resample_axis_free(axis);
+        return MR_EMEMORY;
+    }
+    for (uint32_t i = 0; i < out; i++) {
+        double centre = ((double)i + 0.5) * ratio - 0.5;
+        double first = MR_MAX(floor(centre) + 1 - (double)(window >> 1), 0.0);
+        axis->first[i] = (uint32_t)MR_MIN(first, (double)(in - window));
+        for (uint32_t k = 0; k < window; k++)
+            weights[k] = lanczos3(((double)axis->first[i] + k - centre) / stretch);
+        fix_weights(axis->weights + (size_t)i * taps, weights, window);
+    }
+    free(weights);
+    return MR_OK;
+}
+
+void mr_resample_axis_free(struct mr_resample_axis *axis)
+{
+    free(axis->first);
+    free(axis->weights);
+    axis->first = NULL;
+    axis->weights = NULL;
+}
+
+void mr_resample_needs(const struct mr_resample_axis *axis, uint32_t from_out, uint32_t to_out, uint32_t *from,
+                       uint32_t *to)
+{
+    MR_ASSERT(from_out < to_out && to_out <= axis->out);
+    *from = axis->first[from_out];
+    *to = MR_MIN(axis->first[to_out - 1] + axis->taps, axis->in);
+}
+
+static void vertical_plain(int16_t *line, const int16_t *weights, uint32_t taps, const uint8_t *rows, size_t stride,
+                           size_t count)
+{
+    for (size_t x = 0; x < count; x++) {
+        int32_t sum = 1 << (DOWN_BITS - 1);
+        for (uint32_t k = 0; k < taps; k++)
+            sum += rows[k * stride + x] * weights[k];
+        sum >>= DOWN_BITS;
+        line[x] = (int16_t)MR_MAX(MR_MIN(sum, INT16_MAX), INT16_MIN);
+    }
+}
+
+#ifdef __SSE2__
+
+/* Two weights beside each other, as many times as fit. */
+static inline __m128i weight_pair(const int16_t *weights)
+{
+    int32_t pair;
+    memcpy(&pair, weights, sizeof(pair));
+    return _mm_set1_epi32(pair);
+}
+
+/* Sixteen values of the line: from two rows at a time, their bytes interleaved. */
+static inline void vertical_16(int16_t *line, const int16_t *weights, uint32_t taps, const uint8_t *rows, size_t stride)
+{
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i half = _mm_set1_epi32(1 << (DOWN_BITS - 1));
+    __m128i sum[4] = {half, half, half, half};
+    for (uint32_t k = 0; k < taps; k += 2, rows += 2 * stride) {
+        __m128i pair = weight_pair(weights + k);
+        __m128i even = _mm_loadu_si128((const __m128i *)(const void *)rows);
+        __m128i odd = _mm_loadu_si128((const __m128i *)(const void *)(rows + stride));
+        __m128i low = _mm_unpacklo_epi8(even, odd);
+        __m128i high = _mm_unpackhi_epi8(even, odd);
+        sum[0] = _mm_add_epi32(sum[0], _mm_madd_epi16(_mm_unpacklo_epi8(low, zero), pair));
+        sum[1] = _mm_add_epi32(sum[1], _mm_madd_epi16(_mm_unpackhi_epi8(low, zero), pair));
+        sum[2] = _mm_add_epi32(sum[2], _mm_madd_epi16(_mm_unpacklo_epi8(high, zero), pair));
+        sum[3] = _mm_add_epi32(sum[3], _mm_madd_epi16(_mm_unpackhi_epi8(high, zero), pair));
+    }
+    for (int i = 0; i < 4; i += 2) {
+        __m128i values = _mm_packs_epi32(_mm_srai_epi32(sum[i], DOWN_BITS), _mm_srai_epi32(sum[i + 1], DOWN_BITS));
+        _mm_storeu_si128((__m128i *)(void *)(line + (ptrdiff_t)4 * i), values);
+    }
+}
+
+void mr_resample_vertical(int16_t *line, const struct mr_resample_axis *axis, uint32_t y, const uint8_t *rows,
+                          size_t stride, size_t count)
+{
+    const int16_t *weights = axis->weights + (size_t)y * axis->taps;
+    /* The row that pads an odd number may not be there; its weight is 0. */
+    uint32_t taps = axis->first[y] + axis->taps > axis->in ? axis->in - axis->first[y] : axis->taps;
+    size_t x = 0;
+    if (taps % 2 == 0)
+        for (; x + 16 <= count; x += 16)
+            vertical_16(line + x, weights, taps, rows + x, stride);
+    vertical_plain(line + x, weights, taps, rows + x, stride, count - x);
+}
+
+/* Four neighbouring 16-bit values, of which the first `bands` count: one output position at once. */
+static inline __m128i load_4(const int16_t *at)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)at);
+}
+
+static inline void horizontal_4(uint8_t *out, const int16_t *at, const int16_t *weights, uint32_t taps, uint32_t bands)
+{
+    __m128i sum = _mm_set1_epi32(1 << (UP_BITS - 1));
+    for (uint32_t k = 0; k < taps; k += 2, at += 2 * (size_t)bands) {
+        __m128i both = _mm_unpacklo_epi16(load_4(at), load_4(at + bands));
+        sum = _mm_add_epi32(sum, _mm_madd_epi16(both, weight_pair(weights + k)));
+    }
+    __m128i values = _mm_packs_epi32(_mm_srai_epi32(sum, UP_BITS), sum);
+    int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(values, values));
+    memcpy(out, &bytes, bands);
+}
+
+/* `bands` is a constant where this is called, and the copy above one or two instructions. */
+static inline void horizontal_row(uint8_t *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
+                                  const int16_t *line, uint32_t line_from, uint32_t bands)
+{
+    for (uint32_t i = from; i < to; i++, out += bands)
+        horizontal_4(out, line + (size_t)(axis->first[i] - line_from) * bands, axis->weights + (size_t)i * axis->taps,
+                     axis->taps, bands);
+}
+
+void mr_resample_horizontal(uint8_t *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
+                            const int16_t *line, uint32_t line_from, uint32_t bands)
+{
+    MR_ASSERT(bands >= 1 && bands <= 4 && to <= axis->out);
+    if (bands == 1)
+        horizontal_row(out, axis, from, to, line, line_from, 1);
+    else if (bands == 2)
+        horizontal_row(out, axis, from, to, line, line_from, 2);
+    else if (bands == 3)
+        horizontal_row(out, axis, from, to, line, line_from, 3);
+    else
+        horizontal_row(out, axis, from, to, line, line_from, 4);
+}
+
+#else
+
+void mr_resample_vertical(int16_t *line, const struct mr_resample_axis *axis, uint32_t y, const uint8_t *rows,
+                          size_t stride, size_t count)
+{
+    uint32_t taps = axis->first[y] + axis->taps > axis->in ? axis->in - axis->first[y] : axis->taps;
+    vertical_plain(line, axis->weights + (size_t)y * axis->taps, taps, rows, stride, count);
+}
+
+static uint8_t horizontal_one(const int16_t *at, const int16_t *weights, uint32_t taps, uint32_t bands)
+{
+    int32_t sum = 1 << (UP_BITS - 1);
+    for (uint32_t k = 0; k < taps; k++)
+        sum += at[(size_t)k * bands] * weights[k];
+    sum >>= UP_BITS;
+    return (uint8_t)MR_MAX(MR_MIN(sum, UINT8_MAX), 0);
+}
+
+void mr_resample_horizontal(uint8_t *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
+                            const int16_t *line, uint32_t line_from, uint32_t bands)
+{
+    MR_ASSERT(bands >= 1 && bands <= 4 && to <= axis->out);
+    for (uint32_t i = from; i < to; i++, out += bands) {
+        const int16_t *at = line + (size_t)(axis->first[i] - line_from) * bands;
+        for (uint32_t band = 0; band < bands; band++)
+            out[band] = horizontal_one(at + band, axis->weights + (size_t)i * axis->taps, axis->taps, bands);
+    }
+}
+
+#endif

@@ -1,0 +1,357 @@
+/* DESIGN: a TIFF (TIFF 6.0, and BigTIFF with 64-bit offsets) is a chain of directories whose entries point anywhere in
+ * the file. The walk follows the chain once (a chain that bites its tail is found by Brent's method, without memory),
+ * checks that every entry's data lies inside the file, and for the first page, the one that is decoded, that it is of a
+ * kind that is read here and that all its strips or tiles are there. EXIF data is a TIFF of one directory. */
+#include "media/scan/scan.h"
+
+#include "base/macros.h"
+
+#include <string.h>
+
+enum {
+    TAG_WIDTH = 256,
+    TAG_HEIGHT = 257,
+    TAG_BITS = 258,
+    TAG_COMPRESSION = 259,
+    TAG_PHOTOMETRIC = 262,
+    TAG_STRIP_OFFSETS = 273,
+    TAG_ORIENTATION = 274,
+    TAG_SAMPLES = 277,
+    TAG_ROWS_PER_STRIP = 278,
+    TAG_STRIP_COUNTS = 279,
+    TAG_PLANAR = 284,
+    TAG_TILE_WIDTH = 322,
+    TAG_TILE_HEIGHT = 323,
+    TAG_TILE_OFFSETS = 324,
+    TAG_TILE_COUNTS = 325,
+    TAG_SAMPLE_FORMAT = 339,
+
+    PHOTOMETRIC_WHITE_IS_ZERO = 0,
+    PHOTOMETRIC_BLACK_IS_ZERO = 1,
+    PHOTOMETRIC_RGB = 2,
+    PHOTOMETRIC_PALETTE = 3,
+    PHOTOMETRIC_SEPARATED = 5,
+
+    TILE_PIXELS_MAX = 4096 * 4096, /* a decoder holds whole tiles */
+    TILE_SIDE_MIN = 16,
+};
+
+struct tiff {
+    struct mr_scan *out;
+    struct mr_view file;
+    struct mr_fault *fault;
+    bool big_endian;
+    bool wide; /* BigTIFF: 64-bit offsets and counts */
+};
+
+struct entry {
+    uint32_t tag, type;
+    uint64_t count;
+    size_t at; /* of the first value */
+};
+
+/* The first directory's fields that decide how it is decoded. */
+struct page {
+    uint64_t width, height, bits, compression, photometric, samples, rows_per_strip, planar, tile_width, tile_height;
+    uint64_t sample_format;
+    struct entry offsets, counts;
+    uint32_t seen; /* one bit for each of the tags above */
+};
+
+static int damaged(struct tiff *tiff, const char *what)
+{
+    return mr_fault_set(tiff->fault, MR_EDAMAGED, "TIFF: %s.", what);
+}
+
+static int unsupported(struct tiff *tiff, const char *what)
+{
+    return mr_fault_set(tiff->fault, MR_ENOTIMAGE, "TIFF: %s is not read here.", what);
+}
+
+/* An unsigned number of 1, 2, 4 or 8 bytes, in the file's byte order. The caller has checked that it is there. */
+static uint64_t number(const struct tiff *tiff, size_t at, size_t width)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < width; i++)
+        value = value << 8 | tiff->file.at[at + (tiff->big_endian ? i : width - 1 - i)];
+    return value;
+}
+
+/* Bytes of one value of a type (TIFF 6.0, section 2; 13 and 16..18 are later additions); 0: not known. */
+static size_t type_size(uint32_t type)
+{
+    static const uint8_t sizes[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
+    return type < sizeof(sizes) ? sizes[type] : 0;
+}
+
+/* Header: byte order, 42 or 43, and where the first directory is. False: this is no TIFF. */
+static bool open_tiff(struct tiff *tiff, uint64_t *first)
+{
+    if (!mr_view_has(tiff->file, 0, 8))
+        return false;
+    tiff->big_endian = tiff->file.at[0] == 'M';
+    tiff->wide = number(tiff, 2, 2) == 43;
+    if (tiff->wide && !mr_view_has(tiff->file, 0, 16))
+        return false;
+    *first = tiff->wide ? number(tiff, 8, 8) : number(tiff, 4, 4);
+    return true;
+}
+
+/* False: its data lies outside the file. An entry of an unknown type has no data (decoders pass over it). */
+static bool read_entry(const struct tiff *tiff, size_t at, struct entry *out)
+{
+    size_t field = tiff->wide ? 8 : 4;
+    out->tag = (uint32_t)number(tiff, at, 2);
+    out->type = (uint32_t)number(tiff, at + 2, 2);
+    out->count = number(tiff, at + 4, field);
+    out->at = at + 4 + field;
+    size_t size = type_size(out->type);
+    if (size == 0) {
+        out->count = 0;
+        return true;
+    }
+    if (out->count > tiff->file.len)
+        return false;
+    size_t bytes = (size_t)out->count * size;
+    if (bytes <= field)
+        return true;
+    uint64_t offset = number(tiff, out->at, field);
+    if (offset > tiff->file.len)
+        return false;
+    out->at = (size_t)offset;
+    return mr_view_has(tiff->file, out->at, bytes);
+}
+
+/* The value at `index` of an entry of unsigned integers; 0 when it has no such value. */
+static uint64_t entry_value(const struct tiff *tiff, const struct entry *entry, uint64_t index)
+{
+    bool is_unsigned = entry->type == 1 || entry->type == 3 || entry->type == 4 || entry->type == 13 ||
+                       entry->type == 16 || entry->type == 18;
+    if (!is_unsigned || index >= entry->count)
+        return 0;
+    size_t size = type_size(entry->type);
+    return number(tiff, entry->at + (size_t)index * size, size);
+}
+
+static bool all_values_are(const struct tiff *tiff, const struct entry *entry, uint64_t wanted)
+{
+    for (uint64_t i = 0; i < entry->count; i++)
+        if (!mr_scan_step(tiff->out, 1) || entry_value(tiff, entry, i) != wanted)
+            return false;
+    return true;
+}
+
+/* A field that stands there twice is refused: a decoder may believe the other one. */
+static bool note_field(struct tiff *tiff, const struct entry *entry, struct page *page)
+{
+    struct {
+        uint32_t tag;
+        uint64_t *field;
+    } const numbers[] = {
+        {TAG_WIDTH, &page->width},
+        {TAG_HEIGHT, &page->height},
+        {TAG_COMPRESSION, &page->compression},
+        {TAG_PHOTOMETRIC, &page->photometric},
+        {TAG_SAMPLES, &page->samples},
+        {TAG_ROWS_PER_STRIP, &page->rows_per_strip},
+        {TAG_PLANAR, &page->planar},
+        {TAG_TILE_WIDTH, &page->tile_width},
+        {TAG_TILE_HEIGHT, &page->tile_height},
+        {TAG_BITS, &page->bits},
+        {TAG_SAMPLE_FORMAT, &page->sample_format},
+    };
+    uint64_t value = entry_value(tiff, entry, 0);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(numbers); i++) {
+        if (entry->tag != numbers[i].tag)
+            continue;
+        if (page->seen & 1u << i)
+            return false;
+        page->seen |= 1u << i;
+        *numbers[i].field = value;
+    }
+    bool is_offsets = entry->tag == TAG_STRIP_OFFSETS || entry->tag == TAG_TILE_OFFSETS;
+    bool is_counts = entry->tag == TAG_STRIP_COUNTS || entry->tag == TAG_TILE_COUNTS;
+    if ((is_offsets && page->offsets.count != 0) || (is_counts && page->counts.count != 0))
+        return false;
+
+    if (entry->tag == TAG_BITS)
+        page->bits = all_values_are(tiff, entry, value) ? value : 0;
+    else if (entry->tag == TAG_SAMPLE_FORMAT)
+        page->sample_format = all_values_are(tiff, entry, value) ? value : 0;
+    else if (is_offsets)
+        page->offsets = *entry;
+    else if (is_counts)
+        page->counts = *entry;
+    else if (entry->tag == TAG_ORIENTATION && value >= 1 && value <= 8)
+        tiff->out->info.orientation = (uint8_t)value;
+    return true;
+}
+
+/* One directory: its entries, and where the next one is. `page` is NULL for all but the first. */
+static int read_directory(struct tiff *tiff, uint64_t offset, struct page *page, uint64_t *next)
+{
+    size_t head = tiff->wide ? 8 : 2;
+    size_t entry_len = tiff->wide ? 20 : 12;
+    size_t field = tiff->wide ? 8 : 4;
+    if (offset > tiff->file.len || !mr_view_has(tiff->file, (size_t)offset, head))
+        return damaged(tiff, "a directory lies outside the file");
+    uint64_t count = number(tiff, (size_t)offset, head);
+    if (count == 0)
+        return damaged(tiff, "a directory is empty");
+
+    size_t at = (size_t)offset + head;
+    if (count > tiff->file.len || !mr_view_has(tiff->file, at, (size_t)count * entry_len + field))
+        return damaged(tiff, "the file ends inside a directory");
+    if (!mr_scan_step(tiff->out, 1 + count)) /* directories may overlap */
+        return MR_EDAMAGED;
+    for (uint64_t i = 0; i < count; i++, at += entry_len) {
+        struct entry entry;
+        if (!read_entry(tiff, at, &entry))
+            return damaged(tiff, "an entry points outside the file");
+        if (page != NULL && !note_field(tiff, &entry, page))
+            return damaged(tiff, "a field of its first page is there twice");
+    }
+    *next = number(tiff, at, field);
+    return MR_OK;
+}
+
+/* The kinds that are read: 8- and 16-bit grey and RGB with or without alpha, fewer bits of grey, palettes, 8-bit CMYK.
+ */
+static bool is_readable_kind(const struct page *page)
+{
+    bool whole_bytes = page->bits == 8 || page->bits == 16;
+    bool shallow = page->bits == 1 || page->bits == 2 || page->bits == 4;
+    switch (page->photometric) {
+    case PHOTOMETRIC_WHITE_IS_ZERO:
+    case PHOTOMETRIC_BLACK_IS_ZERO:
+        return (whole_bytes && (page->samples == 1 || page->samples == 2)) || (shallow && page->samples == 1);
+    case PHOTOMETRIC_RGB:
+        return whole_bytes && (page->samples == 3 || page->samples == 4);
+    case PHOTOMETRIC_PALETTE:
+        return (page->bits == 8 || shallow) && page->samples == 1;
+    case PHOTOMETRIC_SEPARATED:
+        return page->bits == 8 && page->samples == 4;
+    default:
+        return false;
+    }
+}
+
+/* none, CCITT (three kinds), LZW, deflate (two numbers), PackBits */
+static bool is_readable_compression(uint64_t compression)
+{
+    return (compression >= 1 && compression <= 5) || compression == 8 || compression == 32946 || compression == 32773;
+}
+
+static int check_kind(struct tiff *tiff, const struct page *page)
+{
+    struct mr_image_info *info = &tiff->out->info;
+    if (page->width == 0 || page->height == 0 || page->width > UINT32_MAX || page->height > UINT32_MAX)
+        return damaged(tiff, "its first page has an impossible size");
+    info->width = (uint32_t)page->width;
+    info->height = (uint32_t)page->height;
+    if (!is_readable_compression(page->compression))
+        return unsupported(tiff, "this compression");
+    if (page->sample_format != 1 || !is_readable_kind(page))
+        return unsupported(tiff, "this combination of channels, bits and colour space");
+
+    bool palette = page->photometric == PHOTOMETRIC_PALETTE;
+    info->bands = (uint8_t)(palette ? 3 : page->samples);
+    info->bits = page->bits == 16 ? 16 : 8;
+    info->alpha = page->photometric != PHOTOMETRIC_SEPARATED && (info->bands == 2 || info->bands == 4);
+    return MR_OK;
+}
+
+static uint64_t divide_up(uint64_t value, uint64_t by)
+{
+    return value / by + (value % by != 0);
+}
+
+/* Every strip or tile that the size calls for is listed and lies inside the file. */
+static int check_segments(struct tiff *tiff, const struct page *page)
+{
+    bool tiled = page->tile_width != 0 || page->tile_height != 0;
+    if (tiled &&
+        (page->tile_width < TILE_SIDE_MIN || page->tile_height < TILE_SIDE_MIN || page->tile_width > TILE_PIXELS_MAX ||
+         page->tile_height > TILE_PIXELS_MAX || page->tile_width * page->tile_height > TILE_PIXELS_MAX))
+        return damaged(tiff, "its tiles have an impossible size");
+    if (!tiled && page->rows_per_strip == 0)
+        return damaged(tiff, "its strips are empty");
+
+    uint64_t planes = page->planar == 2 ? page->samples : 1;
+    uint64_t needed = tiled ? divide_up(page->width, page->tile_width) * divide_up(page->height, page->tile_height)
+                            : divide_up(page->height, page->rows_per_strip);
+    needed *= planes;
+    if (page->offsets.count < needed || page->counts.count < needed)
+        return damaged(tiff, "strips or tiles are missing from its list");
+    if (!mr_scan_step(tiff->out, needed))
+        return MR_EDAMAGED;
+    for (uint64_t i = 0; i < needed; i++) {
+        uint64_t offset = entry_value(tiff, &page->offsets, i);
+        uint64_t count = entry_value(tiff, &page->counts, i);
+        if (count == 0 || offset > tiff->file.len || count > tiff->file.len - offset)
+            return damaged(tiff, "a strip or tile lies outside the file");
+    }
+    return MR_OK;
+}
+
+int mr_scan_tiff(struct mr_scan *out, struct mr_view file, int32_t page_wanted, struct mr_fault *fault)
+{
+    struct tiff tiff = {.out = out, .file = file, .fault = fault};
+    struct page page = {.bits = 1,
+                        .compression = 1,
+                        .photometric = UINT64_MAX,
+                        .samples = 1,
+                        .planar = 1,
+                        .rows_per_strip = UINT32_MAX,
+                        .sample_format = 1};
+    uint32_t index = page_wanted > 0 ? (uint32_t)page_wanted - 1 : 0;
+    uint64_t offset = 0;
+    out->info.frames = 0;
+    out->info.scans = 1;
+    out->info.whole = true;
+    if (!open_tiff(&tiff, &offset))
+        return damaged(&tiff, "the file ends before the image does");
+
+    uint64_t mark = 0; /* Brent: compare with a place that moves on at every power of two */
+    for (uint32_t until_move = 1; offset != 0; out->info.frames++) {
+        if (offset == mark)
+            return damaged(&tiff, "its directories form a loop");
+        if (out->info.frames == until_move) {
+            mark = offset;
+            until_move *= 2;
+        }
+        int err = read_directory(&tiff, offset, out->info.frames == index ? &page : NULL, &offset);
+        if (err != MR_OK)
+            return err;
+    }
+    if (out->info.frames == 0)
+        return damaged(&tiff, "it has no directory");
+    if (index >= out->info.frames) {
+        out->info.width = out->info.height = 1; /* there is no such page, which the plan will say */
+        return MR_OK;
+    }
+    int err = check_kind(&tiff, &page);
+    return err != MR_OK ? err : check_segments(&tiff, &page);
+}
+
+uint8_t mr_scan_exif_orientation(struct mr_scan *scan, struct mr_view exif)
+{
+    if (exif.len >= 6 && memcmp(exif.at, "Exif\0", 6) == 0)
+        exif = mr_view_part(exif, 6, exif.len - 6);
+    struct tiff tiff = {.out = scan, .file = exif};
+    uint64_t offset = 0;
+    if (!open_tiff(&tiff, &offset) || tiff.wide || (exif.at[0] != 'I' && exif.at[0] != 'M') || offset > exif.len ||
+        !mr_view_has(exif, (size_t)offset, 2))
+        return 1;
+    size_t at = (size_t)offset + 2;
+    for (uint64_t left = number(&tiff, (size_t)offset, 2); left > 0 && mr_view_has(exif, at, 12); left--, at += 12) {
+        struct entry entry;
+        if (!mr_scan_step(scan, 1))
+            return 1;
+        if (!read_entry(&tiff, at, &entry) || entry.tag != TAG_ORIENTATION)
+            continue;
+        uint64_t value = entry_value(&tiff, &entry, 0);
+        return (uint8_t)(value >= 1 && value <= 8 ? value : 1);
+    }
+    return 1;
+}

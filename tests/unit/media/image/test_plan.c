@@ -1,0 +1,249 @@
+#include "media/image/plan.h"
+#include "media/images.h"
+
+static struct mr_plan plan_of(const char *query, struct mr_image_info info)
+{
+    struct mr_image_ops ops = ops_of(query);
+    struct mr_plan plan;
+    struct mr_fault fault = {0};
+    if (mr_plan_make(&plan, &ops, &info, &generous, &fault) != MR_OK)
+        fail_msg("%s: %s", query, fault.detail);
+    return plan;
+}
+
+static struct mr_image_info jpeg(uint32_t width, uint32_t height)
+{
+    return (struct mr_image_info){.format = MR_IMAGE_JPEG,
+                                  .width = width,
+                                  .height = height,
+                                  .frames = 1,
+                                  .scans = 1,
+                                  .bands = 3,
+                                  .bits = 8,
+                                  .orientation = 1};
+}
+
+static struct mr_image_info gif(uint32_t width, uint32_t height, uint32_t frames)
+{
+    struct mr_image_info info = jpeg(width, height);
+    info.format = MR_IMAGE_GIF;
+    info.frames = frames;
+    return info;
+}
+
+static void decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint32_t shrink;
+    } cases[] = {{"w=2000", 1}, {"w=1001", 1}, {"w=1000", 2}, {"w=501", 2}, {"w=500", 4},
+                 {"w=250", 8},  {"w=10", 8},   {"w=4000", 1}, {"", 1}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_plan plan = plan_of(cases[i].query, jpeg(2000, 1000));
+        if (plan.shrink != cases[i].shrink)
+            fail_msg("%s: %u", cases[i].query, plan.shrink);
+    }
+}
+
+static void sides_of_a_turned_image_are_exchanged_before_it_is_turned(void **state)
+{
+    (void)state;
+    struct mr_image_info info = jpeg(400, 200);
+    info.orientation = 6;
+    struct mr_plan plan = plan_of("w=100", info);
+    assert_int_equal(plan.out_width, 100);
+    assert_int_equal(plan.out_height, 200);
+    assert_int_equal(plan.load_width, 200);
+    assert_int_equal(plan.load_height, 100);
+}
+
+static void no_side_becomes_empty(void **state)
+{
+    (void)state;
+    struct mr_plan plan = plan_of("w=10", jpeg(10000, 1));
+    assert_int_equal(plan.out_width, 10);
+    assert_int_equal(plan.out_height, 1);
+}
+
+static int plan_error(const char *query, struct mr_image_info info, struct mr_fault *fault)
+{
+    struct mr_image_ops ops = ops_of(query);
+    struct mr_plan plan;
+    return mr_plan_make(&plan, &ops, &info, &generous, fault);
+}
+
+static void output_beyond_the_limits_is_refused(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    assert_int_equal(plan_error("w=20000&h=20000", jpeg(10, 10), &fault), MR_EPIXELS);
+    assert_int_equal(fault.limit, generous.pixels);
+    assert_int_equal(fault.value, 400000000);
+    assert_int_equal(plan_error("w=16384&fm=webp", jpeg(16384, 1), &fault), MR_EDIMENSION);
+    assert_int_equal(fault.limit, 16383);
+    assert_int_equal(plan_error("w=65535&fm=jpg", jpeg(65535, 1), &fault), MR_EDIMENSION);
+    assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
+}
+
+/* What an encoder computes without looking at the cancel mark: half a minute at most, for the worst content. */
+static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *limit;
+        uint32_t most; /* pixels */
+    } cases[] = {{"fm=avif", "avif-pixels", 16363636},
+                 {"fm=avif&effort=4", "avif-pixels", 8181818},
+                 {"fm=avif&effort=6", "avif-pixels", 3428571},
+                 {"fm=avif&effort=9", "avif-pixels", 1636363},
+                 {"fm=webp", "webp-pixels", 40000000},
+                 {"fm=webp&lossless=1", "webp-pixels", 40000000},
+                 {"fm=webp&effort=9", "webp-pixels", 36000000},
+                 {"fm=webp&effort=9&pad=1", "webp-pixels", 5714285},
+                 {"fm=gif", "gif-pixels", 20571428},
+                 {"fm=gif&effort=9", "gif-pixels", 8089887}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_fault fault;
+        uint32_t height = cases[i].most / 2500;
+        assert_int_equal(plan_error(cases[i].query, jpeg(2490, height - 2), &fault), MR_OK);
+        assert_int_equal(plan_error(cases[i].query, jpeg(2500, height + 1), &fault), MR_EPIXELS);
+        assert_string_equal(fault.limit_name, cases[i].limit);
+        assert_int_equal(fault.limit, cases[i].most);
+    }
+    struct mr_fault fault;
+    assert_int_equal(plan_error("fm=avif&w=1000&effort=9", jpeg(4000, 4000), &fault), MR_OK);
+    assert_int_equal(plan_error("fm=png&effort=9", jpeg(9000, 9000), &fault), MR_OK);
+}
+
+static void alpha_of_a_webp_costs_more_at_the_highest_effort(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    struct mr_image_info info = jpeg(3000, 3000);
+    assert_int_equal(plan_error("fm=webp&effort=9", info, &fault), MR_OK);
+    info.alpha = true;
+    assert_int_equal(plan_error("fm=webp&effort=8", info, &fault), MR_OK);
+    assert_int_equal(plan_error("fm=webp&effort=9", info, &fault), MR_EPIXELS);
+}
+
+static void focal_point_is_as_near_to_the_middle_as_it_can_be(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint32_t left;
+    } cases[] = {{"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0", 0},
+                 {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0.5", 50},
+                 {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0.4", 30},
+                 {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=1", 100}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++)
+        assert_int_equal(plan_of(cases[i].query, jpeg(400, 200)).crop_left, cases[i].left);
+}
+
+static void animation_stays_one_where_the_output_can_hold_it(void **state)
+{
+    (void)state;
+    struct mr_image_info info = gif(40, 20, 7);
+    assert_int_equal(plan_of("", info).frames, 7);
+    assert_int_equal(plan_of("fm=webp", info).frames, 7);
+    assert_int_equal(plan_of("fm=png", info).frames, 1);
+    assert_int_equal(plan_of("frame=2", info).frames, 1);
+}
+
+/* Whatever the limits say: sizes that libvips' arithmetic does not hold are refused. */
+static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
+{
+    (void)state;
+    const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
+    struct mr_image_ops ops = ops_of("w=65535&h=65535&fit=crop&fm=png");
+    struct mr_image_info info = jpeg(1, 65535);
+    struct mr_plan plan;
+    assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, NULL), MR_EPIXELS);
+}
+
+/* Only the pixels tell what trim leaves, and a narrow rest becomes a very high image of the width that was asked for.
+ */
+static void sizes_after_a_cut_are_checked_for_all_frames(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("w=2000&trim=auto");
+    struct mr_image_info info = gif(100, 100, 20);
+    struct mr_plan plan = plan_of("w=2000&trim=auto", info);
+    struct mr_fault fault;
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 100, 50, &generous, &fault), MR_OK);
+    assert_int_equal(plan.frames, 20);
+    assert_int_equal(plan.out_height, 1000);
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 10, 100, &generous, &fault), MR_EPIXELS);
+    assert_int_equal(fault.limit, generous.pixels);
+    assert_int_equal(fault.value, (uint64_t)20 * 2000 * 20000);
+}
+
+static int note_memory(void *context, uint64_t bytes, struct mr_fault *fault)
+{
+    uint64_t *most = context;
+    *most = MR_MAX(*most, bytes);
+    return bytes > 100000000 ? mr_fault_set(fault, MR_EBUDGET, NULL) : MR_OK;
+}
+
+static void memory_is_asked_for_whenever_the_sizes_change(void **state)
+{
+    (void)state;
+    uint64_t most = 0;
+    struct mr_image_limits limits = generous;
+    limits.reserve = note_memory;
+    limits.context = &most;
+    struct mr_image_ops ops = ops_of("w=1000&trim=auto&fm=png");
+    struct mr_image_info info = jpeg(1000, 100);
+    struct mr_plan plan;
+    assert_int_equal(mr_plan_make(&plan, &ops, &info, &limits, NULL), MR_OK);
+    assert_int_equal(most, mr_image_memory(&info, &ops));
+    uint64_t before = most;
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 50, 100, &limits, NULL), MR_OK);
+    assert_true(most > before + 3 * 1000 * 1900); /* 2,000 rows instead of 100 */
+    assert_int_equal(mr_plan_after_cut(&plan, &ops, &info, 1, 60, &limits, NULL), MR_EBUDGET);
+}
+
+static void memory_follows_what_is_decoded(void **state)
+{
+    (void)state;
+    struct mr_image_ops thumbnail = ops_of("w=300"), same = ops_of("");
+    struct mr_image_info info = jpeg(2000, 1336);
+    uint64_t shrunk = mr_image_memory(&info, &thumbnail);
+    assert_in_range(shrunk, 2 << 20, 8 << 20);                          /* measured: 2 MB */
+    assert_in_range(mr_image_memory(&info, &same), 14000000, 28000000); /* 13.8 MB */
+    info.whole = true;
+    assert_in_range(mr_image_memory(&info, &thumbnail), shrunk + 8000000, shrunk + 20000000); /* 10 MB */
+    info.format = MR_IMAGE_WEBP;
+    assert_in_range(mr_image_memory(&info, &same), 48900000, 80000000); /* 48.9 MB */
+}
+
+static void memory_of_what_is_not_measured_yet_is_small(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("w=300");
+    struct mr_image_info info = jpeg(10, 0);
+    assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
+    info = jpeg(0, 10);
+    assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target),
+        cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
+        cmocka_unit_test(no_side_becomes_empty),
+        cmocka_unit_test(output_beyond_the_limits_is_refused),
+        cmocka_unit_test(effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped),
+        cmocka_unit_test(alpha_of_a_webp_costs_more_at_the_highest_effort),
+        cmocka_unit_test(sizes_after_a_cut_are_checked_for_all_frames),
+        cmocka_unit_test(memory_is_asked_for_whenever_the_sizes_change),
+        cmocka_unit_test(focal_point_is_as_near_to_the_middle_as_it_can_be),
+        cmocka_unit_test(animation_stays_one_where_the_output_can_hold_it),
+        cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
+        cmocka_unit_test(memory_follows_what_is_decoded),
+        cmocka_unit_test(memory_of_what_is_not_measured_yet_is_small),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
