@@ -1,8 +1,8 @@
 /* millrace-bench: the tools that measure. Each subcommand is a file. */
 #include "base/macros.h"
-#include "bench/lab.h"
-#include "bench/load.h"
-#include "bench/serve_threads.h"
+#include "bench/lab/lab.h"
+#include "bench/load/load.h"
+#include "bench/threads/serve_threads.h"
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Writes the report of a lab that never ran (lab_fixture.h) into a directory, for tests that read it as a browser or
  * another program does. Usage: report_fixture DIRECTORY */
+#include "bench/lab/lab_report.h"
 #include "bench/lab_fixture.h"
-#include "bench/lab_report.h"
 
 int main(int argc, char **argv)
 {

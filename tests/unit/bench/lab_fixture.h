@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/macros.h"
-#include "bench/lab_result.h"
+#include "bench/lab/lab_result.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,54 @@
+#include "bench/lab/lab_config.h"
+#include "bench/lab/lab_result.h"
+
+#define FIELD(name) .offset = offsetof(struct mr_lab_config, name)
+
+static const struct mr_option options[] = {
+    {{"out", MR_PARAM_TEXT, .text = "directory for report.html, report.json and the histograms"},
+     "DIR",
+     "millrace-lab",
+     FIELD(out),
+     false},
+    {{"models", MR_PARAM_TEXT,
+      .text = "only these; repeatable (none threads libuv workers cluster-none cluster-workers)"},
+     "NAME",
+     NULL,
+     FIELD(models),
+     true},
+    {{"peer", MR_PARAM_TEXT, .text = "another server, which runs already, in the same table; repeatable"},
+     "NAME=URL",
+     NULL,
+     FIELD(peers),
+     true},
+    {{"rounds", MR_PARAM_INT, .min = 1, .max = MR_LAB_ROUNDS_MAX, .text = "how often each model's turn comes"},
+     "N",
+     "5",
+     FIELD(rounds),
+     false},
+    {{"heavy", MR_PARAM_TIME, .text = "how long the heavy load lasts in a round"}, "TIME", "7s", FIELD(heavy), false},
+    {{"quick", MR_PARAM_BOOL, .text = "one short round each: a look, no verdict"}, NULL, NULL, FIELD(quick), false},
+    {{"photo", MR_PARAM_TEXT, .text = "a JPEG file to resize (default: one of 2 megapixels, made here)"},
+     "FILE",
+     NULL,
+     FIELD(photo),
+     false},
+    {{"server", MR_PARAM_TEXT, .text = "the millrace to measure (default: the one beside this program)"},
+     "FILE",
+     NULL,
+     FIELD(server),
+     false},
+    {{0}, NULL, NULL, 0, false},
+};
+
+const struct mr_options_program mr_lab_config_program = {
+    .name = "millrace-bench lab",
+    .env_prefix = "MILLRACE_LAB",
+    .usage =
+        "usage: millrace-bench lab [options]\n"
+        "\n"
+        "Put the same mixed load on each concurrency model in turn: 1,000 light requests a second, and beside them\n"
+        "16 connections that resize, compress and encrypt as fast as they are served. About five minutes; --quick\n"
+        "takes half of one.\n"
+        "\n",
+    .options = options,
+};

@@ -1,0 +1,254 @@
+#include "bench/lab/lab_round.h"
+#include "base/clock.h"
+#include "base/macros.h"
+#include "bench/lab/lab_exchange.h"
+#include "bench/lab/lab_lag.h"
+#include "bench/load/load_report.h"
+#include "bench/load/load_run.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT_NS      (100 * MR_NS_PER_MS)
+#define GRACE_NS     (10 * MR_NS_PER_S)
+#define LATENESS_MAX (10 * MR_NS_PER_MS)
+#define RECIPIENT    "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj" /* anybody's */
+
+/* What a stream asks for, and how the right answer begins. */
+struct request {
+    const char *method, *path, *file;
+    struct mr_slice begins;
+};
+
+static const struct request requests[] = {
+    [MR_LAB_LIGHT] = {"GET", "/version", NULL, MR_SLICE("{")},
+    [MR_LAB_FRESH] = {"GET", "/version", NULL, MR_SLICE("{")},
+    [MR_LAB_IMAGE] = {"POST", "/pipe/image?w=300", "photo", MR_SLICE("\xff\xd8\xff")},
+    [MR_LAB_GZIP] = {"POST", "/pipe/gzip", "data", MR_SLICE("\x1f\x8b\x08")},
+    [MR_LAB_ENCRYPT] = {"POST", "/pipe/encrypt?recipient=" RECIPIENT, "data", MR_SLICE("age-encryption.org/v1\n")},
+};
+
+/* One round at work. Arrays have an element a stream; those that are not asked for are left out of `configs`. */
+struct round {
+    struct mr_lab_round *out;
+    const struct mr_lab_plan *plan;
+    struct mr_lab_server server; /* pid 0: it is not ours */
+    bool *skips;
+    char urls[MR_LAB_STREAM_COUNT][512];
+    struct mr_target targets[MR_LAB_STREAM_COUNT];
+    struct mr_wire wires[MR_LAB_STREAM_COUNT];
+    unsigned count;
+    enum mr_lab_stream which[MR_LAB_STREAM_COUNT]; /* of each config */
+    struct mr_load_stream_config configs[MR_LAB_STREAM_COUNT];
+    double cpu_before;
+    bool has_cpu_before, has_cpu_after;
+};
+
+/* ---- before ---- */
+
+static void file_of(const struct round *round, enum mr_lab_stream stream, char *out, size_t size)
+{
+    if (strcmp(requests[stream].file, "photo") == 0)
+        snprintf(out, size, "%s", round->plan->photo);
+    else
+        snprintf(out, size, "%s/data.bin", round->plan->directory);
+}
+
+static int prepare(struct round *round, enum mr_lab_stream stream, const char *base, struct mr_fault *fault)
+{
+    const struct request *request = &requests[stream];
+    char file[4096], *url = round->urls[stream];
+    snprintf(url, sizeof(round->urls[stream]), "%.*s%s", (int)strcspn(base, "?"), base, request->path);
+    if (request->file != NULL)
+        file_of(round, stream, file, sizeof(file));
+    struct mr_target *target = &round->targets[stream];
+    if (mr_target_parse(target, url, fault) != MR_OK || mr_target_resolve(target, fault) != MR_OK)
+        return (int)fault->error;
+    return mr_wire_build(&round->wires[stream], target, request->method, NULL, 0, request->file != NULL ? file : NULL,
+                         fault);
+}
+
+/* Ask once: is it served, and is it the right thing? */
+static int check(struct round *round, enum mr_lab_stream stream, bool is_ours, struct mr_fault *fault)
+{
+    const struct request *request = &requests[stream];
+    const struct mr_wire *wire = &round->wires[stream];
+    const struct mr_target *target = &round->targets[stream];
+    struct mr_lab_answer answer;
+    char path[512];
+    snprintf(path, sizeof(path), "%.*s", MR_SLICE_ARG(target->path));
+    struct mr_slice body = {.at = wire->body, .len = wire->body_len};
+    int err = mr_lab_exchange(target, request->method, path, body, &answer, fault);
+    if (err != MR_OK)
+        return err;
+    struct mr_slice begin = {.at = answer.body.at, .len = MR_MIN(answer.body.len, request->begins.len)};
+    if (answer.status != 200)
+        err = mr_fault_set(fault, MR_EIO, "%s %s was answered with %d", request->method, path, answer.status);
+    else if ((is_ours || request->file != NULL) && !mr_slice_equal(begin, request->begins))
+        err = mr_fault_set(fault, MR_EIO, "%s %s was answered with something else", request->method, path);
+    free(answer.bytes);
+    return err;
+}
+
+static void add_config(struct round *round, enum mr_lab_stream stream)
+{
+    const struct mr_lab_result *load = round->plan->load;
+    bool is_heavy = mr_lab_stream_is_heavy(stream);
+    round->which[round->count] = stream;
+    round->configs[round->count++] = (struct mr_load_stream_config){
+        .target = &round->targets[stream],
+        .wire = &round->wires[stream],
+        .rate = stream == MR_LAB_LIGHT   ? load->light_rate
+                : stream == MR_LAB_FRESH ? load->fresh_rate
+                                         : 0,
+        .arrivals = stream == MR_LAB_FRESH ? MR_LOAD_POISSON : MR_LOAD_CONSTANT,
+        .seed = 1,
+        .connections = load->connections[stream],
+        .connect = stream == MR_LAB_FRESH ? MR_LOAD_CONNECT_ON_DEMAND : MR_LOAD_CONNECT_BEFORE,
+        .expected_status = 200,
+        .start = is_heavy ? load->heavy_from_ns : 0,
+        .warmup = is_heavy ? 0 : round->plan->warmup_ns,
+        .duration = is_heavy ? load->heavy_until_ns - load->heavy_from_ns : load->round_ns,
+        .grace = GRACE_NS,
+        .slot = SLOT_NS,
+    };
+}
+
+static int prepare_all(struct round *round, const char *base, bool is_ours, struct mr_fault *fault)
+{
+    for (unsigned i = 0; i < MR_LAB_STREAM_COUNT; i++) {
+        enum mr_lab_stream stream = (enum mr_lab_stream)i;
+        if (round->skips[stream])
+            continue;
+        int err = prepare(round, stream, base, fault);
+        if (err == MR_OK)
+            err = check(round, stream, is_ours, fault);
+        if (err != MR_OK && !is_ours && mr_lab_stream_is_heavy(stream))
+            round->skips[stream] = true;
+        else if (err != MR_OK)
+            return err;
+        else
+            add_config(round, stream);
+    }
+    return MR_OK;
+}
+
+/* ---- meanwhile ---- */
+
+static bool on_tick(void *context, const struct mr_load_progress *progress)
+{
+    struct round *round = context;
+    const struct mr_lab_result *load = round->plan->load;
+    if (*round->plan->cancelled)
+        return false;
+    if (round->server.pid == 0)
+        return true;
+    mr_lab_server_sample(&round->server, &round->out->usage);
+    if (!round->has_cpu_before && progress->elapsed >= load->heavy_from_ns) {
+        round->has_cpu_before = true;
+        round->cpu_before = mr_lab_server_cpu(&round->server);
+    }
+    if (!round->has_cpu_after && progress->elapsed >= load->heavy_until_ns) {
+        round->has_cpu_after = true;
+        round->out->usage.cpu_seconds = mr_lab_server_cpu(&round->server) - round->cpu_before;
+    }
+    return true;
+}
+
+/* ---- afterwards ---- */
+
+/* The first stream for which the generator was the bottleneck names the round's flaw. */
+static void judge_generator(struct round *round)
+{
+    for (unsigned i = 0; i < round->count && round->out->invalid[0] == '\0'; i++) {
+        const struct mr_load_report report = {.name = mr_lab_stream_name(round->which[i]),
+                                              .method = requests[round->which[i]].method,
+                                              .url = round->urls[round->which[i]],
+                                              .config = &round->configs[i],
+                                              .result = &round->out->streams[round->which[i]],
+                                              .lateness_max = LATENESS_MAX};
+        const char *why = mr_load_report_invalid(&report);
+        if (why != NULL)
+            snprintf(round->out->invalid, sizeof(round->out->invalid), "%s: %s", report.name, why);
+    }
+}
+
+/* Every answer was checked: one that was wrong, or did not come, is no throughput. */
+static int judge_answers(struct round *round, struct mr_fault *fault)
+{
+    for (unsigned i = 0; i < round->count; i++) {
+        const struct mr_load_result *result = &round->out->streams[round->which[i]];
+        if (result->answered == 0)
+            return mr_fault_set(fault, MR_EIO, "%s: no request was answered", mr_lab_stream_name(round->which[i]));
+        for (unsigned kind = 0; kind < MR_LOAD_ERROR_COUNT; kind++)
+            if (result->errors[kind] > 0)
+                return mr_fault_set(fault, MR_EIO, "%s: %llu requests failed", mr_lab_stream_name(round->which[i]),
+                                    (unsigned long long)result->errors[kind]);
+    }
+    return MR_OK;
+}
+
+static void read_lag(struct round *round)
+{
+    struct mr_lab_answer answer;
+    struct mr_fault ignored;
+    if (mr_lab_exchange(&round->targets[MR_LAB_LIGHT], "GET", "/metrics", (struct mr_slice){0}, &answer, &ignored) !=
+        MR_OK)
+        return;
+    if (answer.status == 200)
+        mr_lab_lag_read(&round->out->lag, answer.body.at);
+    free(answer.bytes);
+}
+
+/* ---- all of it ---- */
+
+static int load(struct round *round, struct mr_fault *fault)
+{
+    struct mr_load_result *results = calloc(MR_LAB_STREAM_COUNT, sizeof(*results));
+    const struct mr_load_watch watch = {.tick = on_tick, .context = round};
+    if (results == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, "no memory");
+    int err = mr_load_run(round->configs, round->count, &watch, results, fault);
+    for (unsigned i = 0; i < round->count; i++)
+        round->out->streams[round->which[i]] = results[i]; /* the caller's now */
+    free(results);
+    if (err == MR_ECANCELLED)
+        mr_fault_set(fault, err, "cancelled");
+    return err;
+}
+
+static int measure(struct round *round, const char *base, struct mr_fault *fault)
+{
+    bool is_ours = round->server.pid != 0;
+    int err = prepare_all(round, base, is_ours, fault);
+    if (err == MR_OK)
+        err = load(round, fault);
+    if (err != MR_OK)
+        return err;
+    judge_generator(round);
+    if (is_ours)
+        read_lag(round);
+    return judge_answers(round, fault);
+}
+
+void mr_lab_round_run(struct mr_lab_round *out, const struct mr_lab_plan *plan, const struct mr_lab_subject *subject,
+                      bool *skips)
+{
+    struct round *round = calloc(1, sizeof(*round));
+    struct mr_fault fault = {0}, at_end = {0};
+    char log[4096];
+    if (round == NULL)
+        return;
+    *round = (struct round){.out = out, .plan = plan, .skips = skips};
+    snprintf(log, sizeof(log), "%s/server.log", plan->directory);
+    int err = subject->url != NULL ? MR_OK : mr_lab_server_start(&round->server, subject->words, log, &fault);
+    if (err == MR_OK)
+        err = measure(round, subject->url != NULL ? subject->url : round->server.url, &fault);
+    int ended = mr_lab_server_stop(&round->server, &out->usage, &at_end);
+    out->is_measured = err == MR_OK;
+    if (err != MR_OK || ended != MR_OK)
+        snprintf(out->failure, sizeof(out->failure), "%s", err != MR_OK ? fault.detail : at_end.detail);
+    for (unsigned i = 0; i < MR_LAB_STREAM_COUNT; i++)
+        mr_wire_free(&round->wires[i]);
+    free(round);
+}
