@@ -1,6 +1,6 @@
 /* DESIGN: a run is a row of steps over one libvips pipeline. libvips is lazy: the steps describe, the encoder (or a
  * step that needs random access to pixels) pulls, strip by strip. Sizes were decided before (plan.c), and what the
- * bytes are was decided by our own scan (image_scan.c). The frames of an animation are decoded first, as one tall
+ * bytes are was decided by our own scan (scan/identify.c). The frames of an animation are decoded first, as one tall
  * strip, and each goes through the steps by itself. */
 #include "media/image/image.h"
 #include "media/image/image_run.h"
@@ -197,6 +197,9 @@ int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, co
     int err = mr_image_ops_check(ops, fault);
     if (err == MR_OK)
         err = mr_scan_image(&run.scan, run.input, ops->frame, limits, fault);
+    if (err == MR_OK && !mr_image_can_read(run.scan.info.format))
+        err = mr_fault_set(fault, MR_ENOTIMAGE, "No decoder for %s is installed here.",
+                           mr_image_media_type(run.scan.info.format));
     if (err == MR_OK)
         err = mr_plan_make(&run.plan, ops, &run.scan.info, limits, fault);
     if (err != MR_OK)

@@ -14,7 +14,7 @@
 #define MR_MEDIA_SCAN_H
 
 #include "base/error.h"
-#include "media/image/image.h"
+#include "media/scan/identify.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,6 +1,5 @@
 /* DESIGN: which format, then that format's scanner, then the limits: everything that is decided about an input before a
  * library that decodes it is called. */
-#include "media/image/image_setup.h"
 #include "media/scan/scan.h"
 
 #include "base/assert.h"
@@ -123,9 +122,6 @@ static int scan_within(struct mr_scan *out, uint64_t steps_max, struct mr_view f
     out->info.frames = 1;
     out->info.orientation = 1;
     struct mr_fault scan_fault = {0};
-    if (!mr_image_can_read(out->info.format))
-        return mr_fault_set(fault, MR_ENOTIMAGE, "No decoder for %s is installed here.",
-                            mr_image_media_type(out->info.format));
     int err = scan_container(out, file, page, &scan_fault);
     int over = err == MR_ENOTIMAGE ? MR_OK : check_limits(&out->info, limits, fault);
     if (over != MR_OK)

@@ -1,0 +1,59 @@
+/* identify.h -- which image format some bytes are, and what their container says of the image: everything that is
+ * decided about an input before a library that decodes it is called. Pure functions; any thread. */
+#ifndef MR_MEDIA_SCAN_IDENTIFY_H
+#define MR_MEDIA_SCAN_IDENTIFY_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum mr_image_format {
+    MR_IMAGE_UNKNOWN,
+    MR_IMAGE_JPEG,
+    MR_IMAGE_PNG,
+    MR_IMAGE_WEBP,
+    MR_IMAGE_GIF,
+    MR_IMAGE_TIFF,
+    MR_IMAGE_HEIF,
+    MR_IMAGE_AVIF,
+    MR_IMAGE_FORMAT_COUNT,
+};
+const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */
+
+struct mr_image_limits {
+    uint64_t pixels; /* width x height x frames, of the input and of the output */
+    uint32_t frames;
+    /* Or NULL: called on the run's thread whenever its sizes were planned, also when a step changed them, with the
+     * bytes that the run needs in all, before it uses them. An error that it returns, with the fault filled, ends the
+     * run. */
+    int (*reserve)(void *context, uint64_t bytes, struct mr_fault *fault);
+    void *context; /* of reserve */
+};
+
+/* What the container says, read without decoding a pixel. */
+struct mr_image_info {
+    enum mr_image_format format;
+    uint32_t width, height, frames; /* as stored, before orientation */
+    uint32_t scans;                 /* passes over all pixels that decoding takes: progressive JPEG has several */
+    uint8_t bands, bits;            /* channels with alpha; bits of one when decoded: 8 or 16 */
+    uint8_t orientation;            /* EXIF: 1 upright, 2..8 mirrored or turned */
+    bool alpha;
+    bool whole; /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
+};
+
+/* Recognise and measure `bytes`, the whole image: every structure of the container is visited, so that a file which was
+ * cut is MR_EDAMAGED here. On failure *out holds what was read until then (a prefix of 64 bytes suffices for the
+ * format, a few KiB mostly for the dimensions). Costs microseconds, about 50 us a MiB for JPEG, and for the worst that
+ * can be built 20 ms a MiB: on a worker. MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_ETIME (more scans than
+ * an image of its size may have) or MR_OK. */
+int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
+                      struct mr_fault *fault);
+/* The same with a fixed amount of work at most, whatever the bytes are: for a loop. *decided: that sufficed. Otherwise
+ * *out holds what was read until then, and MR_OK means that nothing speaks against the image so far. */
+int mr_image_glance(struct mr_image_info *out, bool *decided, const void *bytes, size_t len,
+                    const struct mr_image_limits *limits, struct mr_fault *fault);
+/* Format by the first bytes alone (12 or more wanted). */
+enum mr_image_format mr_image_sniff(const void *bytes, size_t len);
+
+#endif
