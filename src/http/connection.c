@@ -111,6 +111,24 @@ static bool body_is_wanted(const struct mr_request *request)
     return request->body_taken && mr_stream_is_open(&request->body);
 }
 
+/* The handler has neither taken the body nor responded: until it does, the body is not looked at. */
+static bool body_waits(const struct mr_request *request)
+{
+    return request->body.state == MR_STREAM_IDLE && request->response_half == MR_RESPONSE_NONE;
+}
+
+/* Do the next bytes of the input belong to a body that is fed to its receiver, or dropped, now? */
+static bool is_reading_body(const struct mr_request *request)
+{
+    return request->request_half == MR_REQUEST_BODY && request->body.state != MR_STREAM_PAUSED && !body_waits(request);
+}
+
+/* Bytes that were received and not consumed. */
+static size_t unconsumed(const struct mr_connection *self)
+{
+    return self->entered ? self->input.len : self->pending_len;
+}
+
 bool mr_connection_can_drain(const struct mr_connection *self)
 {
     const struct mr_request *request = self->request;
@@ -195,7 +213,8 @@ static int check_body_bounds(struct mr_connection *self, struct mr_fault *fault)
     const struct mr_request *request = self->request;
     if (limits->body_max != 0 && request->body_bytes > limits->body_max)
         return mr_fault_limit(fault, MR_EBODY, "max-body", limits->body_max, request->body_bytes);
-    /* While the handler holds the body back, the client is not to blame for its rate. */
+    /* While the handler holds the body back, the client is not to blame for its rate: body_began_at is when the handler
+     * took it (or responded). */
     uint64_t elapsed = mr_loop_now(self->loop) - request->body_began_at - request->body_paused_ns;
     if (request->request_half == MR_REQUEST_DONE || !is_too_slow(limits, request->body_bytes, elapsed))
         return MR_OK;
@@ -235,8 +254,7 @@ static void feed_portion(struct mr_connection *self)
 static void feed_body(struct mr_connection *self)
 {
     const struct mr_request *request = self->request;
-    while (self->input.len > 0 && !self->aborted && request->request_half == MR_REQUEST_BODY &&
-           request->body.state != MR_STREAM_PAUSED)
+    while (self->input.len > 0 && !self->aborted && is_reading_body(request))
         feed_portion(self);
 }
 
@@ -399,7 +417,8 @@ static void end_request(struct mr_connection *self)
 static void check_body_eof(struct mr_connection *self)
 {
     struct mr_fault gone = {0};
-    if (!self->eof || self->input.len > 0 || self->request->request_half != MR_REQUEST_BODY)
+    if (!self->eof || self->input.len > 0 || self->request->request_half != MR_REQUEST_BODY ||
+        body_waits(self->request))
         return;
     mr_fault_set(&gone, MR_EGONE, "The client closed its side in the middle of the body.");
     fail_request(self, &gone);
@@ -468,7 +487,7 @@ void mr_connection_abort(struct mr_connection *self)
 void mr_connection_send_continue(struct mr_connection *self)
 {
     static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (self->input.len == 0) /* else the body is on its way already (RFC 9110, section 10.1.1) */
+    if (unconsumed(self) == 0) /* else the body is on its way already (RFC 9110, section 10.1.1) */
         mr_buf_append_ref(&self->out, text, sizeof(text) - 1, NULL, NULL);
 }
 
@@ -482,12 +501,12 @@ void *mr_connection_space(struct mr_connection *self, size_t *len)
         *len = self->linger_left;
         return NULL;
     }
-    if (request == NULL || request->request_half != MR_REQUEST_BODY) {
+    if (request == NULL || !is_reading_body(request)) {
         if (request != NULL || self->pending_len > 0)
             *len = self->http->limits.head_max - self->pending_len;
         return NULL;
     }
-    if (!request->head.has_length || !body_is_wanted(request))
+    if (!request->head.has_length || !body_is_wanted(request) || self->pending_len > 0)
         return NULL;
     /* Never past this body's end: what follows is not the receiver's. */
     uint64_t left = request->head.content_length - request->body_bytes;
@@ -664,7 +683,7 @@ bool mr_connection_wants_read(const struct mr_connection *self)
         return false;
     if (self->closing)
         return self->linger && self->linger_left > 0;
-    if (request != NULL && request->request_half == MR_REQUEST_BODY)
+    if (request != NULL && request->request_half == MR_REQUEST_BODY && !body_waits(request))
         return request->body.state != MR_STREAM_PAUSED;
     return self->pending_len < self->http->limits.head_max;
 }
@@ -704,7 +723,7 @@ enum mr_wait mr_connection_wait(const struct mr_connection *self)
 {
     const struct mr_request *request = self->request;
     bool sending = self->out.len > 0;
-    if (request != NULL && request->request_half == MR_REQUEST_BODY && request->body.state != MR_STREAM_PAUSED)
+    if (request != NULL && is_reading_body(request))
         return sending && mr_buf_is_high(&self->out) ? MR_WAIT_WRITE : MR_WAIT_BODY;
     if (sending)
         return MR_WAIT_WRITE;

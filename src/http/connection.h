@@ -7,8 +7,10 @@
  *
  * Requests of a connection are answered one at a time, in order. While one is being answered, reading goes on into at
  * most one head's room, so that a reset is noticed and a pipelined request is at hand; beyond that, bytes wait in the
- * kernel. After a framing error, and after any answer that closes when the client did not ask for it and so may have
- * sent more: the answer, Connection: close, half-close, a little draining, close (RFC 9112, section 9.6).
+ * kernel. The same holds for a body while its handler has neither taken it nor responded. That wait is the handler's:
+ * no timeout runs, and --min-rate does not count it; the body's clocks begin when it is taken. After a framing error,
+ * and after any answer that closes when the client did not ask for it and so may have sent more: the answer,
+ * Connection: close, half-close, a little draining, close (RFC 9112, section 9.6).
  *
  * All calls on the loop's thread (the blocking thread, in the lab, is its own loop). */
 #ifndef MR_HTTP_CONNECTION_H

@@ -229,10 +229,14 @@ void mr_request_take_body(struct mr_request *request, const struct mr_stream_rec
 {
     MR_ASSERT(!request->body_taken);
     MR_ASSERT(request->connection != NULL);
+    MR_ASSERT(request->response_half == MR_RESPONSE_NONE); /* else bytes may have been dropped already */
     request->body_taken = true;
+    request->body_began_at = mr_loop_now(request->loop);
     mr_stream_attach_sender(&request->body, &body_sender, request);
     if (receiver != NULL)
         mr_stream_attach_receiver(&request->body, receiver, context);
+    MR_ASSERT(request->body.state != MR_STREAM_IDLE); /* there is a receiver */
+    mr_connection_moved(request->connection);
     if (request->request_half == MR_REQUEST_DONE)
         mr_stream_end(&request->body);
     else if (request->head.expect_continue)

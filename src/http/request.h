@@ -10,7 +10,8 @@
  *
  * What a handler does, in the order it may do it:
  *
- *      start()                look at head, params and query; answer, refuse, or take the body and go on when it came
+ *      start()                look at head, params and query; answer, refuse, or take the body and go on when it came;
+ *                             or do so in a later turn: until then the body waits, see mr_request_take_body
  *      mr_request_hold        before a job that refers to the request is submitted: its work is now SUBMITTED
  *      mr_request_release     in the job's done(): the request may now be freed if the client has left
  *      mr_respond...          exactly once
@@ -50,7 +51,7 @@ struct mr_request {
     struct mr_http *http;                     /* borrowed: what the server serves with */
     struct mr_arena arena;
     uint64_t began_at;      /* monotonic ns: first byte of the head */
-    uint64_t body_began_at; /* head complete */
+    uint64_t body_began_at; /* body taken, or response begun: the client may send it from then on */
     uint64_t body_done_at;  /* body complete */
     uint64_t body_bytes;    /* received so far */
     enum mr_request_half request_half;
@@ -78,9 +79,14 @@ struct mr_request {
 /* Raw value of a path parameter's name, percent-decoded; .at NULL when malformed or absent. */
 struct mr_slice mr_request_param(struct mr_request *request, const char *name);
 
-/* Read the body into `receiver` (stream.h; NULL: it is attached to request->body already). Only from start(). The
- * receiver gets end() at once when there is no body. A client that expects 100-continue is told to go on. The
- * receiver's abort() comes when the client fails in mid-body. */
+/* Read the body into `receiver` (stream.h; NULL: it is attached to request->body already). Once, before any response,
+ * from start() or in a later turn; not of a request that is gone. The receiver gets end() at once when there is no
+ * body; its abort() comes when the client fails in mid-body.
+ *
+ * Until the handler takes the body or responds, the body waits: none of it is lost, no more of it is read than came
+ * with the head or fits a head's room (--max-head), and a client that expects 100-continue is not told to send it. The
+ * client is not to blame for that time, so no timeout ends it: the handler sees to it that it decides. After a
+ * response, what was not taken is dropped. */
 void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context);
 
 /* A job now refers to the request / has come back. */

@@ -159,6 +159,8 @@ static void put_head(struct mr_request *request, const char *content_type, const
     for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
         put_field(out, extra[i], "");
     put(out, "\r\n");
+    if (!request->body_taken)
+        request->body_began_at = mr_loop_now(request->loop);
     mr_response_move(request, MR_RESPONSE_HEAD);
 }
 

@@ -73,9 +73,9 @@ static const struct mr_stream_sender sender = {.resume = resume_answer, .cancel 
 static void start(struct mr_request *request)
 {
     struct fixture *f = request->http->service;
+    mr_request_take_body(request, &receiver, request);
     f->answer = mr_respond_stream(request, 200, "text/plain", NULL, UINT64_MAX, &sender, request);
     mr_stream_push(f->answer, "so far", 6);
-    mr_request_take_body(request, &receiver, request);
 }
 
 static const struct mr_route routes[] = {{MR_METHOD_POST, "/both", start, NULL}, {0}};
