@@ -105,8 +105,7 @@ static bool is_token_list(struct mr_slice text)
 void mr_policy_respond_options(struct mr_request *request, unsigned allowed)
 {
     const struct mr_head *head = &request->head;
-    const char *extra[5] = {NULL};
-    int count = 0;
+    struct mr_fields fields;
     char methods[80];
     struct mr_fault fault = {0};
     if (mr_slice_is(head->path, "*"))
@@ -117,14 +116,14 @@ void mr_policy_respond_options(struct mr_request *request, unsigned allowed)
         return;
     }
     mr_router_allow(allowed, methods, sizeof(methods));
-    extra[count++] = mr_arena_printf(&request->arena, "Allow: %s", methods).at;
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "Allow", methods);
     struct mr_slice wanted = mr_head_find(head, "access-control-request-headers");
     if (mr_policy_cors_origin(request).at != NULL && mr_head_find(head, "access-control-request-method").at != NULL) {
-        extra[count++] = mr_arena_printf(&request->arena, "Access-Control-Allow-Methods: %s", methods).at;
+        mr_fields_set_text(&fields, "Access-Control-Allow-Methods", methods);
         if (is_token_list(wanted))
-            extra[count++] =
-                mr_arena_printf(&request->arena, "Access-Control-Allow-Headers: %.*s", MR_SLICE_ARG(wanted)).at;
-        extra[count++] = "Access-Control-Max-Age: 600";
+            mr_fields_set(&fields, "Access-Control-Allow-Headers", wanted);
+        mr_fields_set_text(&fields, "Access-Control-Max-Age", "600");
     }
-    mr_respond(request, 204, NULL, extra, NULL, 0, NULL, NULL);
+    mr_respond(request, 204, NULL, &fields, NULL, 0, NULL, NULL);
 }

@@ -30,6 +30,7 @@ struct mr_request *mr_request_create(struct mr_connection *connection, struct mr
     request->http = connection->http;
     request->bytes = (struct mr_slice){mr_arena_copy(&request->arena, bytes), bytes.len};
     request->response_length = UINT64_MAX;
+    mr_fields_init(&request->trailers, &request->arena);
     request->body_began_at = mr_loop_now(request->loop);
     request->began_at = connection->head_began_at != 0 ? connection->head_began_at : request->body_began_at;
     make_id(request->id);

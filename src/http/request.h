@@ -25,6 +25,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/stream.h"
+#include "http/fields.h"
 #include "http/head.h"
 #include "http/query.h"
 #include "http/router.h"
@@ -70,8 +71,8 @@ struct mr_request {
     uint64_t body_paused_at, body_paused_ns; /* the handler held the body back: since when, and how long before */
     uint64_t response_bytes;                 /* of the body, given to the connection so far */
     uint64_t response_length;                /* announced; UINT64_MAX: not known */
-    struct mr_slice trailers;                /* lines with CR LF, in the arena */
-    struct mr_stream response;               /* handler -> connection */
+    struct mr_fields trailers;
+    struct mr_stream response; /* handler -> connection */
     bool body_taken, response_chunked, response_close;
     const char *outcome; /* what went wrong, for the access log: static text; NULL: nothing */
 };
@@ -99,9 +100,10 @@ bool mr_request_is_gone(const struct mr_request *request);
  * chunked, Connection, X-Request-Id, X-Content-Type-Options: nosniff, Cache-Control: no-store (answers to other than
  * GET and HEAD), CORS fields where they are due. A HEAD request gets the head only. ---- */
 
-/* A whole answer. extra: further header lines, each "Name: value" (no CR LF), NULL-terminated array, or NULL. The body
- * is copied when release is NULL, else used in place and released once it was sent or dropped. */
-void mr_respond(struct mr_request *request, int status, const char *content_type, const char *const *extra,
+/* A whole answer. fields: further ones (fields.h), or NULL; none of those that are named above but Cache-Control, which
+ * then is the handler's, and Vary. The body is copied when release is NULL, else used in place and released once it was
+ * sent or dropped. */
+void mr_respond(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                 const void *body, size_t len, void (*release)(void *context), void *context);
 /* The fault as problem+json, with its status, Retry-After, Allow (405: from the match). */
 void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault);
@@ -109,10 +111,10 @@ void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault
  * body's size in bytes, or UINT64_MAX: chunked (HTTP/1.0: ended by closing). abort() on the stream cuts the connection:
  * never a clean end. */
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
-                                    const char *const *extra, uint64_t length, const struct mr_stream_sender *sender,
+                                    struct mr_fields *fields, uint64_t length, const struct mr_stream_sender *sender,
                                     void *context);
 /* A trailer field of a streamed answer, before end(); ignored unless the client sent TE: trailers and the answer is
  * chunked. */
-void mr_respond_trailer(struct mr_request *request, const char *line);
+void mr_respond_trailer(struct mr_request *request, const char *name, struct mr_slice value);
 
 #endif

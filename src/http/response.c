@@ -71,9 +71,7 @@ static void put(struct mr_buf *out, const char *text)
 
 static void put_field(struct mr_buf *out, const char *name, const char *value)
 {
-    put(out, name);
-    put(out, value);
-    put(out, "\r\n");
+    mr_field_write(out, name, mr_slice_of(value));
 }
 
 static void put_number(struct mr_buf *out, const char *name, uint64_t value)
@@ -88,14 +86,14 @@ static void put_number(struct mr_buf *out, const char *name, uint64_t value)
     put_field(out, name, at);
 }
 
-static void put_cors(const struct mr_request *request, struct mr_buf *out)
+static void put_cors(const struct mr_request *request, struct mr_buf *out, struct mr_fields *fields)
 {
     struct mr_slice origin = mr_policy_cors_origin(request);
     if (origin.at == NULL)
         return;
-    put(out, "Access-Control-Allow-Origin: ");
-    put_slice(out, origin);
-    put(out, "\r\nVary: Origin\r\nAccess-Control-Expose-Headers: Server-Timing, X-Request-Id, Retry-After\r\n");
+    mr_field_write(out, "Access-Control-Allow-Origin", origin);
+    put_field(out, "Access-Control-Expose-Headers", "Server-Timing, X-Request-Id, Retry-After");
+    mr_fields_vary(fields, "Origin");
 }
 
 /* Must the connection be closed after this answer? Decided when its head is made, since the client is told there. */
@@ -117,9 +115,9 @@ static void put_connection(struct mr_request *request, struct mr_buf *out)
 {
     request->response_close = must_close(request);
     if (request->response_close)
-        put(out, "Connection: close\r\n");
+        put_field(out, "Connection", "close");
     else if (request->head.minor == 0)
-        put(out, "Connection: keep-alive\r\n");
+        put_field(out, "Connection", "keep-alive");
 }
 
 static bool may_have_body(const struct mr_request *request)
@@ -131,7 +129,7 @@ static void put_framing(struct mr_request *request, struct mr_buf *out)
 {
     if (request->response_length != UINT64_MAX) {
         if (request->status != 204)
-            put_number(out, "Content-Length: ", request->response_length);
+            put_number(out, "Content-Length", request->response_length);
         return;
     }
     if (request->head.minor == 0) {
@@ -139,25 +137,48 @@ static void put_framing(struct mr_request *request, struct mr_buf *out)
         return;
     }
     request->response_chunked = true;
-    put(out, "Transfer-Encoding: chunked\r\n");
+    put_field(out, "Transfer-Encoding", "chunked");
 }
 
-static void put_head(struct mr_request *request, const char *content_type, const char *const *extra)
+/* No handler says what is decided here. */
+static void check_fields(const struct mr_fields *fields)
+{
+    static const char *const ours[] = {
+        "Date",         "Content-Type", "Content-Length",         "Transfer-Encoding",
+        "X-Request-Id", "Connection",   "X-Content-Type-Options",
+    };
+    for (size_t i = 0; fields->first != NULL && i < MR_ARRAY_SIZE(ours); i++)
+        MR_ASSERT(mr_fields_find(fields, ours[i]).at == NULL);
+}
+
+static void put_fields(struct mr_request *request, struct mr_fields *fields)
+{
+    struct mr_buf *out = &request->connection->out;
+    struct mr_fields none;
+    if (fields == NULL) {
+        mr_fields_init(&none, &request->arena);
+        fields = &none;
+    }
+    check_fields(fields);
+    bool is_read = request->head.method == MR_METHOD_GET || request->head.method == MR_METHOD_HEAD;
+    if (!is_read && mr_fields_find(fields, "Cache-Control").at == NULL)
+        put_field(out, "Cache-Control", "no-store");
+    put_cors(request, out, fields);
+    mr_fields_write(fields, out);
+}
+
+static void put_head(struct mr_request *request, const char *content_type, struct mr_fields *fields)
 {
     struct mr_buf *out = &request->connection->out;
     put_slice(out, status_line(request->status));
-    put_field(out, "Date: ", http_date());
+    put_field(out, "Date", http_date());
     if (content_type != NULL)
-        put_field(out, "Content-Type: ", content_type);
+        put_field(out, "Content-Type", content_type);
     put_framing(request, out);
     put_connection(request, out);
-    put(out, "X-Content-Type-Options: nosniff\r\nX-Request-Id: ");
-    put_field(out, "", request->id);
-    if (request->head.method != MR_METHOD_GET && request->head.method != MR_METHOD_HEAD)
-        put(out, "Cache-Control: no-store\r\n");
-    put_cors(request, out);
-    for (size_t i = 0; extra != NULL && extra[i] != NULL; i++)
-        put_field(out, extra[i], "");
+    put_field(out, "X-Content-Type-Options", "nosniff");
+    put_field(out, "X-Request-Id", request->id);
+    put_fields(request, fields);
     put(out, "\r\n");
     if (!request->body_taken)
         request->body_began_at = mr_loop_now(request->loop);
@@ -188,7 +209,7 @@ static void put_body(struct mr_request *request, const void *body, size_t len, v
     }
 }
 
-void mr_respond(struct mr_request *request, int status, const char *content_type, const char *const *extra,
+void mr_respond(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                 const void *body, size_t len, void (*release)(void *context), void *context)
 {
     if (!can_answer(request)) {
@@ -198,7 +219,7 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
     }
     request->status = status;
     request->response_length = len;
-    put_head(request, content_type, extra);
+    put_head(request, content_type, fields);
     put_body(request, body, len, release, context);
     mr_response_move(request, MR_RESPONSE_DONE);
     mr_connection_moved(request->connection);
@@ -206,24 +227,19 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
 
 void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault)
 {
-    const char *extra[3] = {NULL};
-    int count = 0;
-    char retry[40], allow[80] = "Allow: ";
+    struct mr_fields fields;
     if (!can_answer(request))
         return;
     int status = mr_error_status(fault->error);
-    if (status == 503) {
-        snprintf(retry, sizeof(retry), "Retry-After: %u", MR_MAX(fault->retry_after_s, 1));
-        extra[count++] = retry;
-    }
-    if (fault->error == MR_EMETHOD) {
-        mr_router_allow(request->allowed, allow + strlen(allow), sizeof(allow) - strlen(allow));
-        extra[count++] = allow;
-    }
+    mr_fields_init(&fields, &request->arena);
+    if (status == 503)
+        mr_fields_retry_after(&fields, fault->retry_after_s);
+    if (fault->error == MR_EMETHOD)
+        mr_fields_allow(&fields, request->allowed);
     if (request->outcome == NULL)
         request->outcome = mr_error_type(fault->error);
     struct mr_slice body = mr_problem_json(fault, &request->arena);
-    mr_respond(request, status, "application/problem+json", extra, body.at, body.len, NULL, NULL);
+    mr_respond(request, status, "application/problem+json", &fields, body.at, body.len, NULL, NULL);
 }
 
 /* ---- streamed answers, as their receiver ---- */
@@ -255,8 +271,7 @@ static void take_end(void *context)
     struct mr_buf *out = &request->connection->out;
     if (request->response_chunked && may_have_body(request)) {
         put(out, "0\r\n");
-        if (request->trailers.len > 0)
-            put_slice(out, request->trailers);
+        mr_fields_write(&request->trailers, out);
         put(out, "\r\n");
     }
     MR_ASSERT(request->response_length == UINT64_MAX || !may_have_body(request) ||
@@ -275,22 +290,21 @@ static void take_abort(void *context, const struct mr_fault *why)
 static const struct mr_stream_receiver response_receiver = {.push = take_bytes, .end = take_end, .abort = take_abort};
 
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
-                                    const char *const *extra, uint64_t length, const struct mr_stream_sender *sender,
+                                    struct mr_fields *fields, uint64_t length, const struct mr_stream_sender *sender,
                                     void *context)
 {
     MR_ASSERT(can_answer(request));
     request->status = status;
     request->response_length = length;
-    put_head(request, content_type, extra);
+    put_head(request, content_type, fields);
     mr_stream_attach_receiver(&request->response, &response_receiver, request);
     mr_stream_attach_sender(&request->response, sender, context);
     mr_connection_moved(request->connection);
     return &request->response;
 }
 
-void mr_respond_trailer(struct mr_request *request, const char *line)
+void mr_respond_trailer(struct mr_request *request, const char *name, struct mr_slice value)
 {
-    if (!request->response_chunked || !request->head.te_trailers)
-        return;
-    request->trailers = mr_arena_printf(&request->arena, "%.*s%s\r\n", MR_SLICE_ARG(request->trailers), line);
+    if (request->response_chunked && request->head.te_trailers)
+        mr_fields_set(&request->trailers, name, value);
 }

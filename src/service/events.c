@@ -14,7 +14,6 @@ struct mr_listening {
     bool is_paused;
 };
 
-static const char *const fields[] = {"Cache-Control: no-store", "X-Accel-Buffering: no", NULL}; /* the latter: nginx */
 static const char media_type[] = "text/event-stream";
 static const char retry[] = "retry: 2000\n\n";
 
@@ -113,6 +112,16 @@ static int admit(struct mr_events *events, struct mr_fault *fault)
     return mr_fault_set(fault, MR_EMEMORY, NULL);
 }
 
+/* listening: NULL for a HEAD, whose response has no body. */
+static struct mr_stream *respond(struct mr_request *request, struct mr_listening *listening)
+{
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "Cache-Control", "no-store");
+    mr_fields_set_text(&fields, "X-Accel-Buffering", "no"); /* for nginx */
+    return mr_respond_stream(request, 200, media_type, &fields, UINT64_MAX, &sender, listening);
+}
+
 static void join(struct mr_events *events, struct mr_request *request)
 {
     struct mr_listening *listening = mr_arena_zalloc(&request->arena, sizeof(*listening));
@@ -125,7 +134,7 @@ static void join(struct mr_events *events, struct mr_request *request)
     mr_counter_add(&events->numbers->listeners, 1);
     request->handler_data = listening;
     mr_request_hold(request); /* as if a job ran for it: who closes his side has left */
-    listening->response = mr_respond_stream(request, 200, media_type, fields, UINT64_MAX, &sender, listening);
+    listening->response = respond(request, listening);
     push(listening, retry, sizeof(retry) - 1);
 }
 
@@ -142,17 +151,12 @@ static void leave(struct mr_listening *listening)
     mr_request_release(listening->request);
 }
 
-static void respond_head(struct mr_request *request)
-{
-    mr_stream_end(mr_respond_stream(request, 200, media_type, fields, UINT64_MAX, &sender, NULL));
-}
-
 void mr_events_start(struct mr_request *request)
 {
     struct mr_events *events = &mr_service_loop_of(request)->events;
     struct mr_fault fault;
     if (request->head.method == MR_METHOD_HEAD)
-        respond_head(request);
+        mr_stream_end(respond(request, NULL));
     else if (admit(events, &fault) != MR_OK)
         mr_respond_problem(request, &fault);
     else

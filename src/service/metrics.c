@@ -405,7 +405,7 @@ void mr_metrics_start(struct mr_request *request)
         [MR_METRICS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
         [MR_METRICS_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8",
     };
-    static const char *const extra[] = {"Vary: Accept", NULL};
+    struct mr_fields fields;
     enum mr_metrics_format format = mr_metrics_format_of(mr_head_find(&request->head, "accept"));
     size_t len;
     char *text = mr_metrics_render(mr_service_of(request), format, &len);
@@ -415,5 +415,7 @@ void mr_metrics_start(struct mr_request *request)
         mr_respond_problem(request, &fault);
         return;
     }
-    mr_respond(request, 200, types[format], extra, text, len, free, text);
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_vary(&fields, "Accept");
+    mr_respond(request, 200, types[format], &fields, text, len, free, text);
 }

@@ -70,15 +70,23 @@ static void describe_work(const struct pipe *pipe, char *out, size_t size)
                  milliseconds(job->started_at, job->finished_at));
 }
 
-static const char *server_timing(const struct pipe *pipe)
+static struct mr_slice server_timing(const struct pipe *pipe)
 {
     const struct mr_request *request = pipe->request;
     char work[TIMING_SIZE];
     describe_work(pipe, work, sizeof(work));
-    return mr_arena_printf(&pipe->request->arena, "Server-Timing: recv;dur=%.3f, %s, total;dur=%.3f",
+    return mr_arena_printf(&pipe->request->arena, "recv;dur=%.3f, %s, total;dur=%.3f",
                            milliseconds(request->began_at, request->body_done_at), work,
-                           milliseconds(request->began_at, mr_loop_now(request->loop)))
-        .at;
+                           milliseconds(request->began_at, mr_loop_now(request->loop)));
+}
+
+/* For a response whose work is all done. */
+static struct mr_fields timing_fields(const struct pipe *pipe)
+{
+    struct mr_fields fields;
+    mr_fields_init(&fields, &pipe->request->arena);
+    mr_fields_set(&fields, "Server-Timing", server_timing(pipe));
+    return fields;
 }
 
 /* ---- an image, from where it lies ---- */
@@ -105,9 +113,9 @@ static void on_whole(void *context, const struct mr_image_result *result, uint64
     struct sent *sent = malloc(sizeof(*sent));
     MR_ASSERT(sent != NULL);
     *sent = (struct sent){.result = *result, .budget = pipe->service->memory, .charged = charged};
-    const char *extra[] = {server_timing(pipe), NULL};
+    struct mr_fields fields = timing_fields(pipe);
     take_leave(pipe);
-    mr_respond(request, 200, mr_image_media_type(result->format), extra, result->bytes, result->len, release_sent,
+    mr_respond(request, 200, mr_image_media_type(result->format), &fields, result->bytes, result->len, release_sent,
                sent);
 }
 
@@ -134,14 +142,15 @@ static const struct mr_stream_sender response_sender = {.resume = on_response_re
 static void begin_answer(struct pipe *pipe, uint64_t length)
 {
     struct mr_request *request = pipe->request;
-    const char *extra[] = {NULL, NULL};
-    if (length != MR_PIPELINE_UNKNOWN) /* then all the work is done */
-        extra[0] = server_timing(pipe);
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    if (length != MR_PIPELINE_UNKNOWN)
+        fields = timing_fields(pipe);
     else if (request->head.te_trailers)
-        extra[0] = "Trailer: Server-Timing";
+        mr_fields_set_text(&fields, "Trailer", "Server-Timing");
     pipe->state = STREAMING;
-    pipe->response =
-        mr_respond_stream(request, 200, mr_pipeline_media_type(pipe->pipeline), extra, length, &response_sender, pipe);
+    pipe->response = mr_respond_stream(request, 200, mr_pipeline_media_type(pipe->pipeline), &fields, length,
+                                       &response_sender, pipe);
 }
 
 static void hold_back(struct pipe *pipe, const void *bytes, size_t len)
@@ -174,12 +183,12 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 static void answer_held(struct pipe *pipe)
 {
     struct mr_request *request = pipe->request;
-    const char *extra[] = {server_timing(pipe), NULL};
+    struct mr_fields fields = timing_fields(pipe);
     const char *type = mr_pipeline_media_type(pipe->pipeline);
     char *held = pipe->held;
     pipe->held = NULL;
     take_leave(pipe);
-    mr_respond(request, 200, type, extra, held, pipe->held_len, held != NULL ? free : NULL, held);
+    mr_respond(request, 200, type, &fields, held, pipe->held_len, held != NULL ? free : NULL, held);
 }
 
 static void on_end(void *context)
@@ -190,7 +199,7 @@ static void on_end(void *context)
         return;
     }
     struct mr_stream *response = pipe->response;
-    mr_respond_trailer(pipe->request, server_timing(pipe));
+    mr_respond_trailer(pipe->request, "Server-Timing", server_timing(pipe));
     take_leave(pipe);
     mr_stream_end(response);
 }

@@ -1,5 +1,6 @@
 /* The connection machine, driven by arrays instead of sockets. */
 #include "base/log.h"
+#include "dies.h"
 #include "http/connection.h"
 #include "http/request.h"
 #include <setjmp.h>
@@ -139,14 +140,31 @@ static void start_stream(struct mr_request *request)
     f->stream = mr_respond_stream(request, 200, "text/plain", NULL, UINT64_MAX, &sender, request);
 }
 
+/* A field whose value the client chose, as the name of a file would be. */
+static void start_fields(struct mr_request *request)
+{
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set(&fields, "X-Value", request->query.pairs[0].value);
+    mr_fields_vary(&fields, "Accept");
+    mr_fields_set_text(&fields, "Cache-Control", "private");
+    mr_respond(request, 200, "text/plain", &fields, "fields", 6, NULL, NULL);
+}
+
+static void start_forger(struct mr_request *request)
+{
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "content-length", "0");
+    mr_respond(request, 200, "text/plain", &fields, "forged", 6, NULL, NULL);
+}
+
 static const struct mr_route routes[] = {
-    {MR_METHOD_GET, "/hello", start_hello, NULL},
-    {MR_METHOD_GET, "/job", start_job, gone_job},
-    {MR_METHOD_POST, "/take", start_take, gone_job},
-    {MR_METHOD_POST, "/later", start_later, gone_job},
-    {MR_METHOD_GET, "/later", start_later, gone_job},
-    {MR_METHOD_GET, "/stream", start_stream, gone_job},
-    {0},
+    {MR_METHOD_GET, "/fields", start_fields, NULL},     {MR_METHOD_POST, "/fields", start_fields, NULL},
+    {MR_METHOD_GET, "/forger", start_forger, NULL},     {MR_METHOD_GET, "/hello", start_hello, NULL},
+    {MR_METHOD_GET, "/job", start_job, gone_job},       {MR_METHOD_POST, "/take", start_take, gone_job},
+    {MR_METHOD_POST, "/later", start_later, gone_job},  {MR_METHOD_GET, "/later", start_later, gone_job},
+    {MR_METHOD_GET, "/stream", start_stream, gone_job}, {0},
 };
 
 /* ---- the transport ---- */
@@ -678,6 +696,40 @@ static void body_of_a_get_waits_and_is_dropped_with_the_answer(void **state)
     assert_int_equal(times(f->said, "hello"), 1);
 }
 
+/* ---- fields of a response ---- */
+
+static void value_of_a_field_does_not_split_the_response(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /fields?v=a%0d%0aEvil:%20x%0d%0a%0d%0aHTTP/1.1 HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(times(f->said, "\r\nX-Value: a  Evil: x    HTTP/1.1\r\n"), 1);
+    assert_int_equal(times(f->said, "\r\n\r\n"), 1);
+}
+
+static void vary_and_cache_control_occur_once(void **state)
+{
+    struct fixture *f = *state;
+    static char origin[] = "https://example.org";
+    static char *const origins[] = {origin};
+    f->http.allow_origins = origins;
+    f->http.allow_origin_count = 1;
+    feed(f, "POST /fields?v=1 HTTP/1.1\r\n" HOST "Origin: https://example.org\r\n\r\n");
+    assert_int_equal(times(f->said, "Vary: Accept, Origin\r\n"), 1);
+    assert_int_equal(times(f->said, "Vary:"), 1);
+    assert_int_equal(times(f->said, "Access-Control-Allow-Origin: https://example.org\r\n"), 1);
+    assert_int_equal(times(f->said, "Cache-Control: private\r\n"), 1);
+    assert_int_equal(times(f->said, "Cache-Control:"), 1);
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Origin: https://example.org\r\n\r\n");
+    assert_int_equal(times(f->said, "Vary: Origin\r\n"), 1);
+    assert_int_equal(times(f->said, "Cache-Control: no-store\r\n"), 1);
+}
+
+static void handler_that_frames_the_response_itself_is_a_programming_error(void **state)
+{
+    struct fixture *f = *state;
+    assert_dies(feed(f, "GET /forger HTTP/1.1\r\n" HOST "\r\n"));
+}
+
 static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
 {
     struct fixture *f = *state;
@@ -871,6 +923,9 @@ int main(void)
         TEST(end_of_file_while_the_body_waits_shows_when_it_is_taken),
         TEST(whole_body_that_waits_outlives_the_end_of_file),
         TEST(body_of_a_get_waits_and_is_dropped_with_the_answer),
+        TEST(value_of_a_field_does_not_split_the_response),
+        TEST(vary_and_cache_control_occur_once),
+        TEST(handler_that_frames_the_response_itself_is_a_programming_error),
         TEST(slow_reader_pauses_the_answer_and_resumes_it),
         TEST(aborted_answer_never_ends_cleanly),
         TEST(reset_cancels_a_streamed_answer),
