@@ -2,46 +2,10 @@
 #include "base/log.h"
 #include "http/internal.h"
 #include "http/problem.h"
+#include "http/status.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-/* Whole lines, since every answer begins with one. */
-static struct mr_slice status_line(int status)
-{
-#define LINE(code, reason) \
-    case code:             \
-        return MR_SLICE("HTTP/1.1 " #code " " reason "\r\n")
-    switch (status) {
-        LINE(200, "OK");
-        LINE(201, "Created");
-        LINE(204, "No Content");
-        LINE(206, "Partial Content");
-        LINE(304, "Not Modified");
-        LINE(400, "Bad Request");
-        LINE(403, "Forbidden");
-        LINE(404, "Not Found");
-        LINE(405, "Method Not Allowed");
-        LINE(408, "Request Timeout");
-        LINE(409, "Conflict");
-        LINE(411, "Length Required");
-        LINE(412, "Precondition Failed");
-        LINE(413, "Content Too Large");
-        LINE(414, "URI Too Long");
-        LINE(415, "Unsupported Media Type");
-        LINE(416, "Range Not Satisfiable");
-        LINE(417, "Expectation Failed");
-        LINE(422, "Unprocessable Content");
-        LINE(423, "Locked");
-        LINE(431, "Request Header Fields Too Large");
-        LINE(500, "Internal Server Error");
-        LINE(501, "Not Implemented");
-        LINE(503, "Service Unavailable");
-        LINE(505, "HTTP Version Not Supported");
-    }
-#undef LINE
-    MR_UNREACHABLE();
-}
 
 /* The Date field's value, made once a second. */
 static const char *http_date(void)
@@ -122,14 +86,18 @@ static void put_connection(struct mr_request *request, struct mr_buf *out)
 
 static bool may_have_body(const struct mr_request *request)
 {
-    return request->head.method != MR_METHOD_HEAD && request->status != 204 && request->status != 304;
+    return request->head.method != MR_METHOD_HEAD && mr_status_has_body(request->status);
 }
 
 static void put_framing(struct mr_request *request, struct mr_buf *out)
 {
+    if (!mr_status_has_body(request->status)) {
+        if (request->status == 205)
+            put_number(out, "Content-Length", 0); /* its end would not be known without (RFC 9110, section 15.3.6) */
+        return;
+    }
     if (request->response_length != UINT64_MAX) {
-        if (request->status != 204)
-            put_number(out, "Content-Length", request->response_length);
+        put_number(out, "Content-Length", request->response_length);
         return;
     }
     if (request->head.minor == 0) {
@@ -170,7 +138,8 @@ static void put_fields(struct mr_request *request, struct mr_fields *fields)
 static void put_head(struct mr_request *request, const char *content_type, struct mr_fields *fields)
 {
     struct mr_buf *out = &request->connection->out;
-    put_slice(out, status_line(request->status));
+    MR_ASSERT(request->status >= 200 && mr_status_index(request->status) != MR_STATUS_NONE);
+    put_slice(out, mr_status_line(mr_status_index(request->status)));
     put_field(out, "Date", http_date());
     if (content_type != NULL)
         put_field(out, "Content-Type", content_type);

@@ -159,12 +159,34 @@ static void start_forger(struct mr_request *request)
     mr_respond(request, 200, "text/plain", &fields, "forged", 6, NULL, NULL);
 }
 
+static void start_status(struct mr_request *request)
+{
+    int status = atoi(request->query.pairs[0].value.at);
+    mr_respond(request, status, "text/plain", NULL, "status", 6, NULL, NULL);
+}
+
+static void start_stream_of_status(struct mr_request *request)
+{
+    struct fixture *f = fixture_of(request);
+    f->stream =
+        mr_respond_stream(request, atoi(request->query.pairs[0].value.at), NULL, NULL, UINT64_MAX, &sender, request);
+    mr_stream_push(f->stream, "status", 6);
+    mr_stream_end(f->stream);
+}
+
 static const struct mr_route routes[] = {
-    {MR_METHOD_GET, "/fields", start_fields, NULL},     {MR_METHOD_POST, "/fields", start_fields, NULL},
-    {MR_METHOD_GET, "/forger", start_forger, NULL},     {MR_METHOD_GET, "/hello", start_hello, NULL},
-    {MR_METHOD_GET, "/job", start_job, gone_job},       {MR_METHOD_POST, "/take", start_take, gone_job},
-    {MR_METHOD_POST, "/later", start_later, gone_job},  {MR_METHOD_GET, "/later", start_later, gone_job},
-    {MR_METHOD_GET, "/stream", start_stream, gone_job}, {0},
+    {MR_METHOD_GET, "/status", start_status, NULL},
+    {MR_METHOD_GET, "/stream-of-status", start_stream_of_status, NULL},
+    {MR_METHOD_GET, "/fields", start_fields, NULL},
+    {MR_METHOD_POST, "/fields", start_fields, NULL},
+    {MR_METHOD_GET, "/forger", start_forger, NULL},
+    {MR_METHOD_GET, "/hello", start_hello, NULL},
+    {MR_METHOD_GET, "/job", start_job, gone_job},
+    {MR_METHOD_POST, "/take", start_take, gone_job},
+    {MR_METHOD_POST, "/later", start_later, gone_job},
+    {MR_METHOD_GET, "/later", start_later, gone_job},
+    {MR_METHOD_GET, "/stream", start_stream, gone_job},
+    {0},
 };
 
 /* ---- the transport ---- */
@@ -730,6 +752,45 @@ static void handler_that_frames_the_response_itself_is_a_programming_error(void 
     assert_dies(feed(f, "GET /forger HTTP/1.1\r\n" HOST "\r\n"));
 }
 
+static void status_of_any_handler_is_written(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /status?v=302 HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(strncmp(f->said, "HTTP/1.1 302 Found\r\n", 20), 0);
+    assert_int_equal(times(f->said, "\r\n\r\nstatus"), 1);
+    feed(f, "GET /status?v=507 HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(times(f->said, "HTTP/1.1 507 Insufficient Storage\r\n"), 1);
+    assert_dies(feed(f, "GET /status?v=299 HTTP/1.1\r\n" HOST "\r\n"));
+    assert_dies(feed(f, "GET /status?v=100 HTTP/1.1\r\n" HOST "\r\n"));
+}
+
+/* What follows on the connection would be read as their body, or their body as what follows. */
+static void check_no_body(struct fixture *f, const char *path, int status, unsigned lengths)
+{
+    char request[80];
+    memset(f->said, 0, f->said_len);
+    f->said_len = 0;
+    snprintf(request, sizeof(request), "GET /%s?v=%d HTTP/1.1\r\n" HOST "\r\n", path, status);
+    feed(f, request);
+    assert_string_equal(f->said + f->said_len - 4, "\r\n\r\n");
+    assert_int_equal(times(f->said, "\r\n\r\n"), 1);
+    assert_int_equal(times(f->said, "Content-Length: 0\r\n"), lengths);
+    assert_int_equal(times(f->said, "Content-Length:"), lengths);
+    assert_null(strstr(f->said, "Transfer-Encoding:"));
+    assert_null(strstr(f->said, "Connection:"));
+}
+
+static void some_statuses_have_no_body(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {"status", "stream-of-status"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(paths); i++) {
+        check_no_body(f, paths[i], 204, 0);
+        check_no_body(f, paths[i], 205, 1);
+        check_no_body(f, paths[i], 304, 0);
+    }
+}
+
 static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
 {
     struct fixture *f = *state;
@@ -926,6 +987,8 @@ int main(void)
         TEST(value_of_a_field_does_not_split_the_response),
         TEST(vary_and_cache_control_occur_once),
         TEST(handler_that_frames_the_response_itself_is_a_programming_error),
+        TEST(status_of_any_handler_is_written),
+        TEST(some_statuses_have_no_body),
         TEST(slow_reader_pauses_the_answer_and_resumes_it),
         TEST(aborted_answer_never_ends_cleanly),
         TEST(reset_cancels_a_streamed_answer),
