@@ -8,6 +8,7 @@
 #include "base/exemplar.h"
 #include "base/histogram.h"
 #include "http/router.h"
+#include "http/status.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,14 +24,13 @@ struct mr_http_limits {
     uint64_t min_rate;                    /* bytes/s, averaged over a body; 0: none */
 };
 
-#define MR_STATUS_END 600 /* statuses are below */
 #define MR_ROUTES_MAX 12
 
 /* Counters of one loop: written by it alone, readable by any thread (counter.h). */
 struct mr_http_route_counter {
-    _Atomic uint64_t by_status[MR_STATUS_END]; /* index: status */
-    struct mr_histogram duration;              /* ns from the first byte of the head to the end of the answer */
-    struct mr_exemplar slowest;                /* of the last minute */
+    _Atomic uint64_t by_status[MR_STATUS_COUNT]; /* index: enum mr_status_index */
+    struct mr_histogram duration;                /* ns from the first byte of the head to the end of the answer */
+    struct mr_exemplar slowest;                  /* of the last minute */
 };
 struct mr_http_counters {
     struct mr_http_route_counter routes[MR_ROUTES_MAX + 1]; /* one per route, then one for what matched none */

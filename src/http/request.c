@@ -122,8 +122,7 @@ static void count(const struct mr_request *request, uint64_t duration)
 {
     struct mr_http_counters *counters = mr_http_counters_of(request->http, mr_loop_index(request->loop));
     struct mr_http_route_counter *counter = &counters->routes[route_index(request)];
-    MR_ASSERT(request->status >= 0 && request->status < MR_STATUS_END);
-    mr_counter_add(&counter->by_status[request->status], 1);
+    mr_counter_add(&counter->by_status[mr_status_index(request->status)], 1);
     mr_histogram_record(&counter->duration, duration);
     offer_slowest(&counter->slowest, request, duration);
 }

@@ -109,9 +109,9 @@ static void add_http(struct mr_figures *out, const struct mr_http_counters *coun
 static void add_route(struct mr_figures_route *out, const struct mr_http_route_counter *counter)
 {
     uint64_t count = 0;
-    for (int status = 0; status < MR_STATUS_END; status++) {
-        uint64_t requests = mr_counter_read(&counter->by_status[status]);
-        out->by_status[status] += requests;
+    for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++) {
+        uint64_t requests = mr_counter_read(&counter->by_status[at]);
+        out->by_status[at] += requests;
         count += requests;
     }
     out->count += count;

@@ -47,8 +47,8 @@ void mr_figures_read(struct mr_figures *out, const struct mr_service *service);
 /* The requests of one pattern of the route table: routes that differ in their method only stand next to each other
  * there, and are one here. Behind the last pattern comes one for the requests that matched none. */
 struct mr_figures_route {
-    const char *pattern; /* static text; "none" */
-    uint64_t by_status[MR_STATUS_END], count;
+    const char *pattern;                        /* static text; "none" */
+    uint64_t by_status[MR_STATUS_COUNT], count; /* index: enum mr_status_index */
     struct mr_histogram_view duration;
     struct mr_exemplar_value slowest; /* .value 0: none is known */
 };

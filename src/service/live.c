@@ -7,8 +7,8 @@
 
 static void add_route(struct mr_live *out, const struct mr_figures_route *route)
 {
-    for (int status = 0; status < MR_STATUS_END; status++)
-        out->requests[status / 100] += route->by_status[status];
+    for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++)
+        out->requests[mr_status_code(at) / 100] += route->by_status[at];
     if (strcmp(route->pattern, MR_EVENTS_PATTERN) == 0)
         return; /* they last as long as somebody listens */
     mr_histogram_add(&out->request_durations, &route->duration);

@@ -200,10 +200,10 @@ static void write_jobs(struct page *out, const struct mr_figures *figures)
 
 static void write_statuses(struct page *out, const struct mr_figures_route *route)
 {
-    for (int status = 0; status < MR_STATUS_END; status++) {
-        if (route->by_status[status] > 0)
-            fprintf(out->file, "millrace_requests_total{route=\"%s\",code=\"%d\"} %llu\n", route->pattern, status,
-                    (unsigned long long)route->by_status[status]);
+    for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++) {
+        if (route->by_status[at] > 0)
+            fprintf(out->file, "millrace_requests_total{route=\"%s\",code=\"%d\"} %llu\n", route->pattern,
+                    mr_status_code(at), (unsigned long long)route->by_status[at]);
     }
 }
 

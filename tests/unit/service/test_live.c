@@ -29,9 +29,9 @@ static void count_requests(struct mr_service *service)
 {
     struct mr_http_route_counter *first = &service->http.counters[0]->routes[0];
     struct mr_http_route_counter *last = &service->http.counters[1]->routes[service->http.route_count];
-    mr_counter_add(&first->by_status[200], 3);
-    mr_counter_add(&first->by_status[0], 1);
-    mr_counter_add(&last->by_status[404], 2);
+    mr_counter_add(&first->by_status[MR_STATUS_200], 3);
+    mr_counter_add(&first->by_status[MR_STATUS_NONE], 1);
+    mr_counter_add(&last->by_status[MR_STATUS_404], 2);
     mr_histogram_record(&first->duration, 20 * MR_NS_PER_MS);
     mr_histogram_record(&mr_loop_stats(service->loops[1].loop)->busy, 500 * MR_NS_PER_MS);
 }

@@ -73,6 +73,27 @@ static void each_metric_of_the_contract_is_there(void **state)
     free_service(served);
 }
 
+static void each_status_has_its_code_and_they_ascend(void **state)
+{
+    (void)state;
+    struct served *served = BUILD("--loops=1");
+    struct mr_http_counters *counters = served->service->http.counters[0];
+    _Atomic uint64_t *by_status = counters->routes[served->service->http.route_count].by_status;
+    for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++)
+        mr_counter_add(&by_status[at], (uint64_t)at + 1);
+    char *text = render(served);
+    char line[80];
+    const char *from = text;
+    for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++) {
+        snprintf(line, sizeof(line), "millrace_requests_total{route=\"none\",code=\"%d\"} %d\n", mr_status_code(at),
+                 (int)at + 1);
+        from = strstr(from, line);
+        assert_non_null(from);
+    }
+    free(text);
+    free_service(served);
+}
+
 static void numbers_of_the_loops_are_added(void **state)
 {
     (void)state;
@@ -82,8 +103,8 @@ static void numbers_of_the_loops_are_added(void **state)
         mr_histogram_record(&service->loops[i].numbers->pipes.run_time[MR_STAGE_IMAGE], 20 * MR_NS_PER_MS);
         mr_histogram_record(&mr_loop_stats(service->loops[i].loop)->lag, 200 * MR_NS_PER_US * (i + 1));
         mr_counter_add(&service->http.counters[i]->connections, 2);
-        mr_counter_add(&service->http.counters[i]->routes[0].by_status[200], 5);
-        mr_counter_add(&service->http.counters[i]->routes[service->http.route_count].by_status[404], 1);
+        mr_counter_add(&service->http.counters[i]->routes[0].by_status[MR_STATUS_200], 5);
+        mr_counter_add(&service->http.counters[i]->routes[service->http.route_count].by_status[MR_STATUS_404], 1);
         mr_counter_add(&service->loops[i].numbers->pipes.refused, 4);
     }
     char *text = render(served);
@@ -151,7 +172,7 @@ static void openmetrics_names_the_request_behind_a_number(void **state)
     struct mr_http_route_counter *counter = &served->service->http.counters[1]->routes[0];
     struct mr_exemplar_value slowest = {
         .request_id = "0123456789abcdef", .trace_id = "t1", .value = 20 * MR_NS_PER_MS, .wall = 2500 * MR_NS_PER_MS};
-    mr_counter_add(&counter->by_status[200], 1);
+    mr_counter_add(&counter->by_status[MR_STATUS_200], 1);
     mr_histogram_record(&counter->duration, slowest.value);
     mr_exemplar_offer(&counter->slowest, &slowest);
     block(served, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
@@ -203,7 +224,7 @@ static void promtool_finds_nothing_to_say(void **state)
         skip();
     struct served *served = BUILD("--loops=2");
     mr_histogram_record(&served->service->loops[1].numbers->pipes.run_time[MR_STAGE_IMAGE], 3 * MR_NS_PER_S);
-    mr_counter_add(&served->service->http.counters[1]->routes[1].by_status[200], 1);
+    mr_counter_add(&served->service->http.counters[1]->routes[1].by_status[MR_STATUS_200], 1);
     char *text = render(served);
     FILE *promtool = popen("promtool check metrics >&2", "w");
     assert_non_null(promtool);
@@ -228,7 +249,7 @@ static void rendering_for_four_loops_takes_less_than_a_millisecond(void **state)
     struct served *served = BUILD("--loops=4");
     for (unsigned i = 0; i < 4; i++) /* each route was asked on each loop */
         for (unsigned route = 0; route <= served->service->http.route_count; route++)
-            mr_counter_add(&served->service->http.counters[i]->routes[route].by_status[200], 1);
+            mr_counter_add(&served->service->http.counters[i]->routes[route].by_status[MR_STATUS_200], 1);
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 20; i++) {
         uint64_t began = processor_ns();
@@ -246,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_metric_of_the_contract_is_there),
+        cmocka_unit_test(each_status_has_its_code_and_they_ascend),
         cmocka_unit_test(numbers_of_the_loops_are_added),
         cmocka_unit_test(only_what_occurred_is_listed_of_routes),
         cmocka_unit_test(promtool_finds_nothing_to_say),

@@ -56,7 +56,7 @@ static void count_something(void)
     mr_counter_add(&loop->http.connections, 7);
     mr_counter_add(&loop->http.requests_in_flight, 5);
     mr_counter_add(&loop->http.connections_accepted, 3);
-    mr_counter_add(&loop->http.routes[2].by_status[200], 4);
+    mr_counter_add(&loop->http.routes[2].by_status[MR_STATUS_200], 4);
     mr_counter_add(&loop->offload.submitted[MR_LANE_BULK], 2);
     mr_counter_add(&mr_segment_runner(segment, 2)->taken[MR_LANE_BULK], 1);
     mr_histogram_record(&loop->loop.lag, 1000);
@@ -72,7 +72,7 @@ static void counters_outlive_their_process_and_its_successor_counts_on(void **st
         assert_int_equal(run_process(count_something), 0);
         struct mr_loop_numbers *loop = mr_segment_loop(segment, 1);
         assert_int_equal(mr_counter_read(&loop->http.connections_accepted), 3 * life);
-        assert_int_equal(mr_counter_read(&loop->http.routes[2].by_status[200]), 4 * life);
+        assert_int_equal(mr_counter_read(&loop->http.routes[2].by_status[MR_STATUS_200]), 4 * life);
         mr_histogram_read(&loop->loop.lag, &lag);
         assert_int_equal(lag.count, life);
     }
