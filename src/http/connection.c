@@ -207,12 +207,23 @@ static ssize_t parse(struct mr_connection *self, struct mr_slice bytes)
     return llhttp_get_error_pos(&self->parser) - bytes.at;
 }
 
+/* Of the server, or of the route where that is less; 0: none. */
+static uint64_t body_max(const struct mr_request *request)
+{
+    uint64_t of_server = request->http->limits.body_max;
+    uint64_t of_route = request->match.route != NULL ? request->match.route->body_max : 0;
+    if (of_server == 0 || of_route == 0)
+        return MR_MAX(of_server, of_route);
+    return MR_MIN(of_server, of_route);
+}
+
 static int check_body_bounds(struct mr_connection *self, struct mr_fault *fault)
 {
     const struct mr_http_limits *limits = &self->http->limits;
     const struct mr_request *request = self->request;
-    if (limits->body_max != 0 && request->body_bytes > limits->body_max)
-        return mr_fault_limit(fault, MR_EBODY, "max-body", limits->body_max, request->body_bytes);
+    uint64_t max = body_max(request);
+    if (max != 0 && request->body_bytes > max)
+        return mr_fault_limit(fault, MR_EBODY, "max-body", max, request->body_bytes);
     /* While the handler holds the body back, the client is not to blame for its rate: body_began_at is when the handler
      * took it (or responded). */
     uint64_t elapsed = mr_loop_now(self->loop) - request->body_began_at - request->body_paused_ns;
@@ -278,15 +289,17 @@ static int route_request(struct mr_connection *self, unsigned *allowed, struct m
 {
     struct mr_request *request = self->request;
     const struct mr_head *head = &request->head;
-    uint64_t body_max = self->http->limits.body_max;
-    int err = mr_policy_check(request, fault);
+    struct mr_route_match match; /* not the request's before it may come here: it is counted by its route */
+    int matched = mr_router_match(self->http->routes, head->method, head->path, &match, allowed);
+    int err = mr_policy_check(request, match.route, fault);
     if (err != MR_OK)
         return err;
-    err = mr_router_match(self->http->routes, head->method, head->path, &request->match, allowed);
-    if (err != MR_OK)
-        return head->method == MR_METHOD_OPTIONS ? MR_OK : mr_fault_set(fault, err, "%s", "");
-    if (head->has_length && body_max != 0 && head->content_length > body_max)
-        return mr_fault_limit(fault, MR_EBODY, "max-body", body_max, head->content_length);
+    request->match = match;
+    if (matched != MR_OK)
+        return head->method == MR_METHOD_OPTIONS ? MR_OK : mr_fault_set(fault, matched, "%s", "");
+    uint64_t max = body_max(request);
+    if (head->has_length && max != 0 && head->content_length > max)
+        return mr_fault_limit(fault, MR_EBODY, "max-body", max, head->content_length);
     return mr_query_parse(&request->query, head->query, &request->arena, fault);
 }
 

@@ -43,7 +43,7 @@ struct mr_http_counters {
 
 struct mr_http {
     struct mr_http_limits limits;
-    const struct mr_route *routes; /* borrowed; ends with a row whose pattern is NULL */
+    struct mr_route routes[MR_ROUTES_MAX + 1]; /* in the order of their registration; behind them an empty row */
     unsigned route_count;
     char *const *allow_hosts; /* borrowed: further host names (or host:port) to answer for */
     size_t allow_host_count;
@@ -57,9 +57,11 @@ struct mr_http {
     _Atomic uint32_t refused_count;    /* beside them: those over it that are being told so */
 };
 
-/* Zero *http and count the routes, at most MR_ROUTES_MAX; the caller fills in limits and lists afterwards. */
-void mr_http_init(struct mr_http *http, const struct mr_route *routes, struct mr_http_counters *const *counters,
-                  unsigned loop_count);
+/* Zero *http; the caller registers routes and fills in limits and lists afterwards. */
+void mr_http_init(struct mr_http *http, struct mr_http_counters *const *counters, unsigned loop_count);
+/* Add the routes of one resource (copied), up to the row whose pattern is NULL: in all at most MR_ROUTES_MAX. Rows of
+ * one pattern stand next to each other. */
+void mr_http_register(struct mr_http *http, const struct mr_route *rows);
 
 static inline struct mr_http_counters *mr_http_counters_of(struct mr_http *http, unsigned loop_index)
 {

@@ -60,8 +60,8 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why);
 /* policy.c */
 
 /* May this request be served here at all? Host and Origin (DNS rebinding, cross-site requests), expectations, content
- * codings. MR_OK or the fault. */
-int mr_policy_check(const struct mr_request *request, struct mr_fault *fault);
+ * codings. route: where it goes, or NULL. MR_OK or the fault. */
+int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
 /* The Origin to name in CORS fields: of an allowed foreign page; or .at NULL. */
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
 /* Answer an OPTIONS request: Allow, and the CORS fields of a preflight. allowed: bits of methods. */

@@ -47,20 +47,22 @@ static bool is_allowed_origin(const struct mr_http *http, struct mr_slice origin
     return false;
 }
 
-static int check_origin(const struct mr_request *request, struct mr_fault *fault)
+static int check_origin(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
 {
+    if (route != NULL && route->site == MR_SITE_ANY)
+        return MR_OK;
     struct mr_slice origin = mr_head_find(&request->head, "origin");
     if (origin.at == NULL || is_same_origin(origin, request->head.host) || is_allowed_origin(request->http, origin))
         return MR_OK;
     return mr_fault_set(fault, MR_EORIGIN, "Name the origin with --allow-origin if it is meant.");
 }
 
-int mr_policy_check(const struct mr_request *request, struct mr_fault *fault)
+int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
 {
     const struct mr_head *head = &request->head;
     int err = check_host(request, fault);
     if (err == MR_OK)
-        err = check_origin(request, fault);
+        err = check_origin(request, route, fault);
     if (err != MR_OK)
         return err;
     if (head->expect_other)

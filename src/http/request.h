@@ -97,9 +97,9 @@ void mr_request_release(struct mr_request *request);
 bool mr_request_is_gone(const struct mr_request *request);
 
 /* ---- The answer. Exactly one of mr_respond, mr_respond_problem, mr_respond_stream. Adds Date, Content-Length or
- * chunked, Connection, X-Request-Id, X-Content-Type-Options: nosniff, Cache-Control: no-store (answers to other than
- * GET and HEAD), CORS fields where they are due. A HEAD request gets the head only, and so does a status without a body
- * (204, 205, 304). status: a final one of status.h; another asserts. ---- */
+ * chunked, Connection, X-Request-Id, X-Content-Type-Options: nosniff, the route's Cache-Control (no-store without a
+ * route and in refusals, but for GET and HEAD), CORS fields where they are due. A HEAD request gets the head only, and
+ * so does a status without a body (204, 205, 304). status: a final one of status.h; another asserts. ---- */
 
 /* A whole answer. fields: further ones (fields.h), or NULL; none of those that are named above but Cache-Control, which
  * then is the handler's, and Vary. The body is copied when release is NULL, else used in place and released once it was

@@ -119,6 +119,15 @@ static void check_fields(const struct mr_fields *fields)
         MR_ASSERT(mr_fields_find(fields, ours[i]).at == NULL);
 }
 
+/* What the route says of its responses is not said of refusals. */
+static const char *cache_control_of(const struct mr_request *request)
+{
+    enum mr_method method = request->head.method;
+    if (request->match.route != NULL && request->status < 400)
+        return request->match.route->cache_control;
+    return method == MR_METHOD_GET || method == MR_METHOD_HEAD ? NULL : "no-store";
+}
+
 static void put_fields(struct mr_request *request, struct mr_fields *fields)
 {
     struct mr_buf *out = &request->connection->out;
@@ -128,9 +137,9 @@ static void put_fields(struct mr_request *request, struct mr_fields *fields)
         fields = &none;
     }
     check_fields(fields);
-    bool is_read = request->head.method == MR_METHOD_GET || request->head.method == MR_METHOD_HEAD;
-    if (!is_read && mr_fields_find(fields, "Cache-Control").at == NULL)
-        put_field(out, "Cache-Control", "no-store");
+    const char *cache_control = cache_control_of(request);
+    if (cache_control != NULL && mr_fields_find(fields, "Cache-Control").at == NULL)
+        put_field(out, "Cache-Control", cache_control);
     put_cors(request, out, fields);
     mr_fields_write(fields, out);
 }

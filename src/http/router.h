@@ -9,14 +9,21 @@
 #define MR_HTTP_ROUTER_H
 
 #include "http/head.h"
+#include <stdint.h>
 
 #define MR_ROUTE_PARAMS_MAX 8
 
 struct mr_request;
 
+/* Whose pages may use a route: that of this server and those of --allow-origin, or those of any site. */
+enum mr_site { MR_SITE_SAME, MR_SITE_ANY };
+
 struct mr_route {
     enum mr_method method;
-    const char *pattern; /* static text; also the `route` label of metrics and logs */
+    const char *pattern;       /* static text; also the `route` label of metrics and logs */
+    uint64_t body_max;         /* bytes, where that is less than --max-body; 0: --max-body */
+    const char *cache_control; /* of its responses below 400, unless the handler sets it; NULL: none */
+    enum mr_site site;
     /* The head has arrived and passed all general checks; the body has not been read. The handler answers at once, or
      * takes the body (mr_request_take_body) and answers later. */
     void (*start)(struct mr_request *request);

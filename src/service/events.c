@@ -117,7 +117,6 @@ static struct mr_stream *respond(struct mr_request *request, struct mr_listening
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
-    mr_fields_set_text(&fields, "Cache-Control", "no-store");
     mr_fields_set_text(&fields, "X-Accel-Buffering", "no"); /* for nginx */
     return mr_respond_stream(request, 200, media_type, &fields, UINT64_MAX, &sender, listening);
 }
@@ -151,7 +150,7 @@ static void leave(struct mr_listening *listening)
     mr_request_release(listening->request);
 }
 
-void mr_events_start(struct mr_request *request)
+static void start_events(struct mr_request *request)
 {
     struct mr_events *events = &mr_service_loop_of(request)->events;
     struct mr_fault fault;
@@ -163,11 +162,22 @@ void mr_events_start(struct mr_request *request)
         join(events, request);
 }
 
-void mr_events_gone(struct mr_request *request)
+static void on_gone(struct mr_request *request)
 {
     if (request->handler_data != NULL) /* else it was told to leave */
         leave(request->handler_data);
 }
+
+const struct mr_route mr_events_routes[] = {
+    {
+        .method = MR_METHOD_GET,
+        .pattern = MR_EVENTS_PATTERN,
+        .cache_control = "no-store",
+        .start = start_events,
+        .gone = on_gone,
+    },
+    {.pattern = NULL},
+};
 
 /* ---- the life of them all ---- */
 

@@ -50,8 +50,6 @@ void mr_events_drain(struct mr_events *events);
 /* After the loop ended, when no request is left. */
 void mr_events_close(struct mr_events *events);
 
-/* The route. */
-void mr_events_start(struct mr_request *request);
-void mr_events_gone(struct mr_request *request);
+extern const struct mr_route mr_events_routes[]; /* for mr_http_register() */
 
 #endif

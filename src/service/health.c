@@ -16,7 +16,8 @@ static void respond_text(struct mr_request *request, const char *type, const cha
     mr_respond(request, 200, type, NULL, text, strlen(text), NULL, NULL);
 }
 
-void mr_healthz_start(struct mr_request *request)
+/* 200 as long as the loop turns. */
+static void start_healthz(struct mr_request *request)
 {
     static const char text[] = "ok\n";
     mr_respond(request, 200, "text/plain; charset=utf-8", NULL, text, sizeof(text) - 1, NULL, NULL);
@@ -39,7 +40,8 @@ int mr_health_check(struct mr_service *service, struct mr_loop *loop, struct mr_
     return err;
 }
 
-void mr_readyz_start(struct mr_request *request)
+/* 200, or 503 with the reason: on the way out, the queue is full, the memory budget is used up. */
+static void start_readyz(struct mr_request *request)
 {
     struct mr_fault fault;
     if (mr_health_check(mr_service_of(request), request->loop, &fault) != 0)
@@ -48,17 +50,20 @@ void mr_readyz_start(struct mr_request *request)
         respond_text(request, "text/plain; charset=utf-8", "ready\n");
 }
 
-void mr_version_start(struct mr_request *request)
+/* Versions of the server and its libraries, image formats, how it computes: JSON. */
+static void start_version(struct mr_request *request)
 {
     respond_text(request, "application/json", mr_service_of(request)->version_json);
 }
 
-void mr_stages_start(struct mr_request *request)
+/* The stages of /pipe with their parameters: JSON. */
+static void start_stages(struct mr_request *request)
 {
     respond_text(request, "application/json", mr_service_of(request)->stages_json);
 }
 
-void mr_root_start(struct mr_request *request)
+/* Where to find what: text. */
+static void start_root(struct mr_request *request)
 {
     respond_text(request, "text/plain; charset=utf-8",
                  "Millrace " MILLRACE_VERSION ", a media service\n"
@@ -72,6 +77,15 @@ void mr_root_start(struct mr_request *request)
                  "GET  /metrics           numbers (Prometheus)\n"
                  "GET  /events            the same live, once a second (server-sent events)\n");
 }
+
+const struct mr_route mr_health_routes[] = {
+    {.method = MR_METHOD_GET, .pattern = "/pipe", .start = start_stages},
+    {.method = MR_METHOD_GET, .pattern = "/healthz", .start = start_healthz},
+    {.method = MR_METHOD_GET, .pattern = "/readyz", .start = start_readyz},
+    {.method = MR_METHOD_GET, .pattern = "/version", .start = start_version},
+    {.method = MR_METHOD_GET, .pattern = "/", .start = start_root},
+    {.pattern = NULL},
+};
 
 /* ---- JSON, written once at start ---- */
 

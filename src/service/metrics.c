@@ -399,7 +399,7 @@ enum mr_metrics_format mr_metrics_format_of(struct mr_slice accept)
     return MR_METRICS_TEXT;
 }
 
-void mr_metrics_start(struct mr_request *request)
+static void start_metrics(struct mr_request *request)
 {
     static const char *const types[] = {
         [MR_METRICS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
@@ -419,3 +419,8 @@ void mr_metrics_start(struct mr_request *request)
     mr_fields_vary(&fields, "Accept");
     mr_respond(request, 200, types[format], &fields, text, len, free, text);
 }
+
+const struct mr_route mr_metrics_routes[] = {
+    {.method = MR_METHOD_GET, .pattern = "/metrics", .start = start_metrics},
+    {.pattern = NULL},
+};

@@ -9,7 +9,7 @@
 #include "http/request.h"
 #include "service/service.h"
 
-void mr_metrics_start(struct mr_request *request);
+extern const struct mr_route mr_metrics_routes[]; /* for mr_http_register() */
 
 enum mr_metrics_format { MR_METRICS_TEXT, MR_METRICS_OPENMETRICS };
 

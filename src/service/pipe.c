@@ -326,7 +326,7 @@ static int open_pipeline(struct pipe *pipe, struct mr_fault *fault)
     return mr_pipeline_image_job(pipe->pipeline) == NULL ? open_spill(pipe, fault) : MR_OK;
 }
 
-void mr_pipe_start(struct mr_request *request)
+static void start_pipe(struct mr_request *request)
 {
     struct pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
     struct mr_fault fault;
@@ -349,7 +349,7 @@ void mr_pipe_start(struct mr_request *request)
     mr_request_take_body(request, NULL, NULL);
 }
 
-void mr_pipe_gone(struct mr_request *request)
+static void on_gone(struct mr_request *request)
 {
     struct pipe *pipe = request->handler_data;
     struct mr_fault gone;
@@ -359,3 +359,14 @@ void mr_pipe_gone(struct mr_request *request)
     mr_stream_cancel(pipe->out, &gone);
     take_leave(pipe);
 }
+
+const struct mr_route mr_pipe_routes[] = {
+    {
+        .method = MR_METHOD_POST,
+        .pattern = "/pipe/{stages*}",
+        .cache_control = "no-store",
+        .start = start_pipe,
+        .gone = on_gone,
+    },
+    {.pattern = NULL},
+};

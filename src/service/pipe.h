@@ -8,7 +8,6 @@
 
 #include "http/request.h"
 
-void mr_pipe_start(struct mr_request *request);
-void mr_pipe_gone(struct mr_request *request);
+extern const struct mr_route mr_pipe_routes[]; /* for mr_http_register() */
 
 #endif

@@ -19,16 +19,12 @@
 #define DESCRIPTORS_OF_LOOP 8
 #define DESCRIPTORS_BESIDE  512
 
-static const struct mr_route routes[] = {
-    {MR_METHOD_POST, "/pipe/{stages*}", mr_pipe_start, mr_pipe_gone},
-    {MR_METHOD_GET, "/pipe", mr_stages_start, NULL},
-    {MR_METHOD_GET, "/healthz", mr_healthz_start, NULL},
-    {MR_METHOD_GET, "/readyz", mr_readyz_start, NULL},
-    {MR_METHOD_GET, "/version", mr_version_start, NULL},
-    {MR_METHOD_GET, "/metrics", mr_metrics_start, NULL},
-    {MR_METHOD_GET, MR_EVENTS_PATTERN, mr_events_start, mr_events_gone},
-    {MR_METHOD_GET, "/", mr_root_start, NULL},
-    {.pattern = NULL},
+/* What is registered first is matched first. */
+static const struct mr_route *const resources[] = {
+    mr_pipe_routes,
+    mr_health_routes,
+    mr_metrics_routes,
+    mr_events_routes,
 };
 
 /* ---- building ---- */
@@ -106,7 +102,9 @@ static void create_http(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
     struct mr_http *http = &service->http;
-    mr_http_init(http, routes, service->http_counters, (unsigned)config->loops);
+    mr_http_init(http, service->http_counters, (unsigned)config->loops);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(resources); i++)
+        mr_http_register(http, resources[i]);
     http->limits = (struct mr_http_limits){
         .body_max = config->max_body,
         .head_max = (uint32_t)config->max_head,

@@ -175,18 +175,24 @@ static void start_stream_of_status(struct mr_request *request)
 }
 
 static const struct mr_route routes[] = {
-    {MR_METHOD_GET, "/status", start_status, NULL},
-    {MR_METHOD_GET, "/stream-of-status", start_stream_of_status, NULL},
-    {MR_METHOD_GET, "/fields", start_fields, NULL},
-    {MR_METHOD_POST, "/fields", start_fields, NULL},
-    {MR_METHOD_GET, "/forger", start_forger, NULL},
-    {MR_METHOD_GET, "/hello", start_hello, NULL},
-    {MR_METHOD_GET, "/job", start_job, gone_job},
-    {MR_METHOD_POST, "/take", start_take, gone_job},
-    {MR_METHOD_POST, "/later", start_later, gone_job},
-    {MR_METHOD_GET, "/later", start_later, gone_job},
-    {MR_METHOD_GET, "/stream", start_stream, gone_job},
-    {0},
+    {.method = MR_METHOD_GET, .pattern = "/status", .start = start_status},
+    {.method = MR_METHOD_GET, .pattern = "/stream-of-status", .start = start_stream_of_status},
+    {.method = MR_METHOD_GET, .pattern = "/fields", .start = start_fields},
+    {.method = MR_METHOD_POST, .pattern = "/fields", .start = start_fields},
+    {.method = MR_METHOD_GET, .pattern = "/forger", .start = start_forger},
+    {.method = MR_METHOD_GET, .pattern = "/hello", .start = start_hello},
+    {.method = MR_METHOD_GET, .pattern = "/job", .start = start_job, .gone = gone_job},
+    {.method = MR_METHOD_POST, .pattern = "/take", .start = start_take, .gone = gone_job, .cache_control = "no-store"},
+    {.method = MR_METHOD_POST, .pattern = "/later", .start = start_later, .gone = gone_job},
+    {.method = MR_METHOD_GET, .pattern = "/later", .start = start_later, .gone = gone_job},
+    {.method = MR_METHOD_GET, .pattern = "/stream", .start = start_stream, .gone = gone_job},
+    {.method = MR_METHOD_POST,
+     .pattern = "/small",
+     .body_max = 5,
+     .cache_control = "private",
+     .site = MR_SITE_ANY,
+     .start = start_take},
+    {.pattern = NULL},
 };
 
 /* ---- the transport ---- */
@@ -201,7 +207,8 @@ static int set_up(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
     assert_int_equal(mr_loop_create(&f->loop, 0), 0);
     f->counters = calloc(1, sizeof(*f->counters));
-    mr_http_init(&f->http, routes, &f->counters, 1);
+    mr_http_init(&f->http, &f->counters, 1);
+    mr_http_register(&f->http, routes);
     f->http.limits = (struct mr_http_limits){.body_max = 100000, .head_max = 16384, .connections_max = 10};
     f->http.service = f;
     f->answer_at_end = true;
@@ -791,6 +798,52 @@ static void some_statuses_have_no_body(void **state)
     }
 }
 
+/* ---- what a route's row says ---- */
+
+static void body_of_a_route_may_be_smaller_than_the_servers(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /small HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\n12345");
+    assert_int_equal(times(f->said, "taken"), 1);
+    feed(f, "POST /small HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 6\r\n\r\n");
+    assert_int_equal(times(f->said, "HTTP/1.1 413 "), 1);
+    assert_int_equal(times(f->said, "\"name\":\"max-body\",\"value\":5"), 1);
+}
+
+static void chunked_body_of_a_route_is_bounded_too(void **state)
+{
+    struct fixture *f = *state;
+    f->http.limits.body_max = 0;
+    feed(f, "POST /small HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n");
+    assert_int_equal(f->aborted, 1);
+    assert_int_equal(times(f->said, "HTTP/1.1 413 "), 1);
+}
+
+static void caches_are_told_what_the_route_says_but_in_refusals(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /small HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n");
+    assert_int_equal(times(f->said, "Cache-Control: private\r\n"), 1);
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /nothing HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(times(f->said, "Cache-Control:"), 1);
+    feed(f, "POST /small HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n123456");
+    assert_int_equal(times(f->said, "Cache-Control: no-store\r\n"), 1);
+    assert_int_equal(times(f->said, "Cache-Control:"), 2);
+}
+
+static void pages_of_any_site_may_use_a_route_that_says_so(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /small HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\n\r\n");
+    assert_int_equal(times(f->said, "200 OK"), 1);
+    feed(f, "POST /small HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\n\r\n");
+    assert_int_equal(times(f->said, "403 Forbidden"), 1);
+    feed(f, "POST /take HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(times(f->said, "403 Forbidden"), 2);
+    /* What is refused so is counted with no route. */
+    assert_int_equal(f->counters->routes[f->http.route_count].by_status[MR_STATUS_403], 2);
+}
+
 static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
 {
     struct fixture *f = *state;
@@ -989,6 +1042,10 @@ int main(void)
         TEST(handler_that_frames_the_response_itself_is_a_programming_error),
         TEST(status_of_any_handler_is_written),
         TEST(some_statuses_have_no_body),
+        TEST(body_of_a_route_may_be_smaller_than_the_servers),
+        TEST(chunked_body_of_a_route_is_bounded_too),
+        TEST(caches_are_told_what_the_route_says_but_in_refusals),
+        TEST(pages_of_any_site_may_use_a_route_that_says_so),
         TEST(slow_reader_pauses_the_answer_and_resumes_it),
         TEST(aborted_answer_never_ends_cleanly),
         TEST(reset_cancels_a_streamed_answer),

@@ -65,7 +65,7 @@ static void start_take(struct mr_request *request)
     mr_request_take_body(request, &receiver, request);
 }
 
-static const struct mr_route routes[] = {{MR_METHOD_POST, "/take", start_take, NULL}, {0}};
+static const struct mr_route routes[] = {{.method = MR_METHOD_POST, .pattern = "/take", .start = start_take}, {0}};
 
 /* ---- both sides ---- */
 
@@ -82,7 +82,8 @@ static int set_up(void **state)
     mr_log_set_level(MR_LOG_ERROR);
     assert_int_equal(mr_loop_create(&it.loop, 0), MR_OK);
     it.counters_of[0] = &it.counters;
-    mr_http_init(&it.http, routes, it.counters_of, 1);
+    mr_http_init(&it.http, it.counters_of, 1);
+    mr_http_register(&it.http, routes);
     it.http.limits = (struct mr_http_limits){.head_max = 16384, .connections_max = CLIENTS};
     assert_int_equal(mr_server_create(&it.server, &it.http, it.loop), MR_OK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -78,7 +78,7 @@ static void start(struct mr_request *request)
     mr_stream_push(f->answer, "so far", 6);
 }
 
-static const struct mr_route routes[] = {{MR_METHOD_POST, "/both", start, NULL}, {0}};
+static const struct mr_route routes[] = {{.method = MR_METHOD_POST, .pattern = "/both", .start = start}, {0}};
 
 static void end_listening(void *context, struct mr_loop *loop)
 {
@@ -91,7 +91,8 @@ static int set_up(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
     assert_int_equal(mr_loop_create(&f->loop, 0), 0);
     f->counters = calloc(1, sizeof(*f->counters));
-    mr_http_init(&f->http, routes, &f->counters, 1);
+    mr_http_init(&f->http, &f->counters, 1);
+    mr_http_register(&f->http, routes);
     f->http.limits = (struct mr_http_limits){.body_max = 100000, .head_max = 16384, .connections_max = 10};
     f->http.service = f;
     assert_int_equal(mr_blocking_word_open(&f->word), 0);
