@@ -14,10 +14,14 @@
 enum {
     REQUESTS_PER_CALL = 32, /* pipelined requests answered per call, so that a flood does not hold the loop */
     DRAIN_MAX = 64 * 1024,  /* bytes of an unwanted body that are read to keep the connection */
-    LINGER_MAX = 64 * 1024, /* bytes read and dropped after a last answer */
-    REFUSED_MAX = 256,      /* connections over the limit that are told so; more are just closed */
+    LINGER_SPARE =
+        64 * 1024,     /* bytes dropped beyond those that were announced: the end of the input shows behind them */
+    REFUSED_MAX = 256, /* connections over the limit that are told so; more are just closed */
 };
-#define LINGER_NS MR_NS_PER_S
+/* A client that sends all before it reads would lose the last response to a reset if the connection was closed while it
+ * sends. What it sends is dropped for so long, as long as it does not fall silent for so long. */
+#define LINGER_NS      (30 * MR_NS_PER_S)
+#define LINGER_IDLE_NS (5 * MR_NS_PER_S)
 /* An average is judged only after this long (or --body-timeout, if that is less). */
 #define RATE_GRACE_NS (5 * MR_NS_PER_S)
 
@@ -95,12 +99,30 @@ static void add_pending(struct mr_connection *self, const void *bytes, size_t le
     self->pending_len += len;
 }
 
-/* No further request is read from this connection, and what still arrives is dropped. */
+static bool has_said_all(const struct mr_connection *self)
+{
+    return self->closing && self->request == NULL && self->out.len == 0;
+}
+
+/* Bytes that the client may still send: of a body whose length it announced the rest, else what a body may have. */
+static uint64_t announced(const struct mr_connection *self)
+{
+    const struct mr_request *request = self->request;
+    uint64_t max = self->http->limits.body_max;
+    if (request != NULL && request->request_half == MR_REQUEST_DONE)
+        return 0;
+    if (request != NULL && request->head.has_length)
+        return request->head.content_length - MR_MIN(request->body_bytes, request->head.content_length);
+    return max == 0 ? UINT64_MAX - LINGER_SPARE : max;
+}
+
+/* No further request is read from this connection, and what still arrives is dropped. Before the request is done with
+ * its body, so that what is left of that can be told. */
 static void stop_reading(struct mr_connection *self)
 {
     self->closing = true;
     self->linger = true;
-    self->linger_left = LINGER_MAX;
+    self->linger_left = announced(self) + LINGER_SPARE;
     self->input = (struct mr_slice){NULL, 0};
 }
 
@@ -143,10 +165,10 @@ bool mr_connection_can_drain(const struct mr_connection *self)
 static void fail_request(struct mr_connection *self, const struct mr_fault *fault)
 {
     struct mr_request *request = self->request;
+    stop_reading(self);
     mr_request_move(request, MR_REQUEST_DONE);
     request->response_close = true;
     request->outcome = mr_error_type(fault->error);
-    stop_reading(self);
     if (mr_stream_is_open(&request->body))
         mr_stream_abort(&request->body, fault);
     if (request->response_half == MR_RESPONSE_NONE)
@@ -273,9 +295,9 @@ static void feed_body(struct mr_connection *self)
 static void give_up_body(struct mr_connection *self)
 {
     struct mr_request *request = self->request;
+    stop_reading(self);
     mr_request_move(request, MR_REQUEST_DONE);
     request->response_close = true;
-    stop_reading(self);
 }
 
 static void refuse(struct mr_connection *self, const struct mr_fault *fault)
@@ -413,7 +435,6 @@ static bool is_over(struct mr_connection *self)
 static void end_request(struct mr_connection *self)
 {
     struct mr_request *request = self->request;
-    self->request = NULL;
     self->served++;
     self->progress++;
     if (atomic_load_explicit(&self->http->draining, memory_order_relaxed) && self->input.len == 0)
@@ -423,6 +444,7 @@ static void end_request(struct mr_connection *self)
         if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not answered */
             stop_reading(self);
     }
+    self->request = NULL;
     mr_request_detach(request);
 }
 
@@ -511,7 +533,7 @@ void *mr_connection_space(struct mr_connection *self, size_t *len)
     struct mr_request *request = self->request;
     *len = SIZE_MAX;
     if (self->closing) {
-        *len = self->linger_left;
+        *len = (size_t)MR_MIN(self->linger_left, (uint64_t)SIZE_MAX);
         return NULL;
     }
     if (request == NULL || !is_reading_body(request)) {
@@ -530,14 +552,26 @@ void *mr_connection_space(struct mr_connection *self, size_t *len)
     return space;
 }
 
+static void drop_input(struct mr_connection *self, size_t len)
+{
+    uint64_t now = mr_loop_now(self->loop);
+    self->linger_left -= MR_MIN((uint64_t)len, self->linger_left);
+    self->progress++;
+    if (!has_said_all(self))
+        return;
+    if (self->linger_until == 0)
+        self->linger_until = now + LINGER_NS;
+    else if (now >= self->linger_until)
+        self->finished = true;
+}
+
 void mr_connection_input(struct mr_connection *self, const void *bytes, size_t len)
 {
     mr_counter_add(&counters(self)->request_bytes, len);
-    if (self->closing) {
-        self->linger_left -= MR_MIN(len, self->linger_left);
-        return;
-    }
-    run(self, bytes, len);
+    if (self->closing)
+        drop_input(self, len);
+    else
+        run(self, bytes, len);
 }
 
 void mr_connection_eof(struct mr_connection *self)
@@ -701,11 +735,6 @@ bool mr_connection_wants_read(const struct mr_connection *self)
     return self->pending_len < self->http->limits.head_max;
 }
 
-static bool has_said_all(const struct mr_connection *self)
-{
-    return self->closing && self->request == NULL && self->out.len == 0;
-}
-
 bool mr_connection_wants_shutdown(const struct mr_connection *self)
 {
     return has_said_all(self) && self->linger && !self->finished;
@@ -758,7 +787,7 @@ uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait
     case MR_WAIT_WRITE:
         return limits->body_timeout_ns;
     case MR_WAIT_LINGER:
-        return LINGER_NS;
+        return LINGER_IDLE_NS;
     case MR_WAIT_NOTHING:
     case MR_WAIT_COUNT:
         break;

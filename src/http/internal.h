@@ -30,7 +30,8 @@ struct mr_connection {
     uint64_t send_began_at;       /* since when `out` is not empty; 0: it is */
     uint64_t send_ns, send_bytes; /* of the current answer: time and bytes of sending, for min_rate */
     uint64_t progress;
-    size_t linger_left; /* bytes still read and dropped after the last answer */
+    uint64_t linger_left;  /* bytes still read and dropped after the last response */
+    uint64_t linger_until; /* and how long, once it was sent; 0: it was not */
     unsigned served;
     bool entered; /* inside a call of the transport: it looks at the wants itself afterwards */
     bool more;    /* complete requests may be waiting in `pending`: go on in a later turn */

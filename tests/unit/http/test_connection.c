@@ -1,7 +1,7 @@
 /* The connection machine, driven by arrays instead of sockets. */
 #include "base/log.h"
 #include "dies.h"
-#include "http/connection.h"
+#include "http/internal.h"
 #include "http/request.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -383,6 +383,47 @@ static void large_unwanted_body_closes_the_connection_after_the_answer(void **st
     assert_true(mr_connection_wants_read(f->connection));
     assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
     mr_connection_timeout(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void feed_bytes(struct fixture *f, size_t len)
+{
+    static const char zeros[10000];
+    for (; len > 0; len -= MR_MIN(len, sizeof(zeros)))
+        mr_connection_input(f->connection, zeros, MR_MIN(len, sizeof(zeros)));
+}
+
+/* A client that sends all before it reads has the response only when nothing of it is met by a reset. */
+static void all_that_was_announced_is_dropped_after_a_refusal(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 5000000\r\n\r\n1234");
+    assert_non_null(strstr(f->said, "404"));
+    feed_bytes(f, 4999996);
+    assert_true(mr_connection_wants_read(f->connection)); /* for the end of the input, which shows that it has read */
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
+    mr_connection_eof(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void more_than_was_announced_is_not_read_after_a_refusal(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 500000\r\n\r\n1234");
+    feed_bytes(f, 499996 + 100000);
+    assert_false(mr_connection_wants_read(f->connection));
+}
+
+static void each_byte_that_is_dropped_keeps_the_silence_from_ending_it(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1");
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
+    uint64_t before = mr_connection_progress(f->connection);
+    feed_bytes(f, 1);
+    assert_true(mr_connection_progress(f->connection) > before);
+    f->connection->linger_until = 1; /* but its time is bounded */
+    feed_bytes(f, 1);
     assert_true(mr_connection_is_finished(f->connection));
 }
 
@@ -1014,6 +1055,9 @@ int main(void)
         TEST(continue_is_sent_when_the_body_is_taken),
         TEST(small_unwanted_body_is_drained_and_the_connection_kept),
         TEST(large_unwanted_body_closes_the_connection_after_the_answer),
+        TEST(all_that_was_announced_is_dropped_after_a_refusal),
+        TEST(more_than_was_announced_is_not_read_after_a_refusal),
+        TEST(each_byte_that_is_dropped_keeps_the_silence_from_ending_it),
         TEST(malformed_head_is_answered_and_the_connection_closed),
         TEST(head_that_outgrows_its_room_is_refused),
         TEST(answer_of_a_job_is_sent_when_it_comes),
