@@ -209,6 +209,7 @@ int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, co
     err = run_steps(&run, out);
     if (run.image != NULL)
         g_object_unref(run.image); /* the decoder ends here, and tells its warnings */
+    MR_RUN_TAKE_OVER(&run);
     free(run.input_owned);
     if (err == MR_OK && atomic_load_explicit(&run.stopped, memory_order_relaxed) != MR_OK)
         err = mr_run_fail(&run); /* a codec that passed over a read that failed */

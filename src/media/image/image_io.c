@@ -21,23 +21,31 @@ struct target {
 
 static void *source_parent_class, *target_parent_class;
 
-static gint64 source_read(VipsSource *base, void *buffer, size_t len)
+static gint64 copy_input(VipsSource *base, void *buffer, size_t len)
 {
     struct source *source = (struct source *)base;
     struct mr_view input = source->run->input;
-    if (mr_run_is_stopped(source->run)) {
-        errno = ECANCELED;
-        return -1;
-    }
     size_t count = MR_MIN(len, input.len - source->at);
     memcpy(buffer, input.at + source->at, count);
     source->at += count;
     return (gint64)count;
 }
 
-static gint64 source_seek(VipsSource *base, gint64 offset, int whence)
+static gint64 source_read(VipsSource *base, void *buffer, size_t len)
 {
-    struct source *source = (struct source *)base;
+    struct mr_run *run = ((struct source *)base)->run;
+    MR_RUN_TAKE_OVER(run);
+    gint64 count = -1;
+    if (mr_run_is_stopped(run))
+        errno = ECANCELED;
+    else
+        count = copy_input(base, buffer, len);
+    MR_RUN_HAND_ON(run);
+    return count;
+}
+
+static gint64 move_to(struct source *source, gint64 offset, int whence)
+{
     gint64 len = (gint64)source->run->input.len;
     gint64 from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (gint64)source->at : len;
     if (offset < -from || offset > len - from) {
@@ -46,6 +54,15 @@ static gint64 source_seek(VipsSource *base, gint64 offset, int whence)
     }
     source->at = (size_t)(from + offset);
     return from + offset;
+}
+
+static gint64 source_seek(VipsSource *base, gint64 offset, int whence)
+{
+    struct source *source = (struct source *)base;
+    MR_RUN_TAKE_OVER(source->run);
+    gint64 at = move_to(source, offset, whence);
+    MR_RUN_HAND_ON(source->run);
+    return at;
 }
 
 static void init_source_class(void *class, void *data)
@@ -60,12 +77,15 @@ static void init_source_class(void *class, void *data)
 
 static gint64 target_write(VipsTarget *base, const void *bytes, size_t len)
 {
-    struct target *target = (struct target *)base;
-    if (mr_run_is_stopped(target->run)) {
+    struct mr_run *run = ((struct target *)base)->run;
+    MR_RUN_TAKE_OVER(run);
+    gint64 count = -1;
+    if (mr_run_is_stopped(run))
         errno = ECANCELED;
-        return -1;
-    }
-    return VIPS_TARGET_CLASS(target_parent_class)->write(base, bytes, len);
+    else
+        count = VIPS_TARGET_CLASS(target_parent_class)->write(base, bytes, len);
+    MR_RUN_HAND_ON(run);
+    return count;
 }
 
 static void init_target_class(void *class, void *data)
@@ -102,6 +122,7 @@ VipsSource *mr_image_source_create(struct mr_run *run)
 {
     struct source *source = g_object_new(source_type(), NULL);
     source->run = run;
+    MR_RUN_HAND_ON(run);
     if (vips_object_build(VIPS_OBJECT(source)) != 0)
         VIPS_UNREF(source);
     return (VipsSource *)source;
@@ -111,6 +132,7 @@ VipsTarget *mr_image_target_create(struct mr_run *run)
 {
     struct target *target = g_object_new(target_type(), "memory", TRUE, NULL);
     target->run = run;
+    MR_RUN_HAND_ON(run);
     if (vips_object_build(VIPS_OBJECT(target)) != 0)
         VIPS_UNREF(target);
     return (VipsTarget *)target;

@@ -9,6 +9,18 @@
 #include "media/scan/scan.h"
 #include <vips/vips.h>
 
+/* libvips reads and writes for a run on threads of its own, one at a time, and is through with them when it returns.
+ * Its locks order all that, which ThreadSanitizer cannot see: each of those calls takes the run over from the one
+ * before and hands it on, and so does the job when libvips has returned. */
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#define MR_RUN_TAKE_OVER(run) __tsan_acquire(run)
+#define MR_RUN_HAND_ON(run)   __tsan_release(run)
+#else
+#define MR_RUN_TAKE_OVER(run) (void)(run)
+#define MR_RUN_HAND_ON(run)   (void)(run)
+#endif
+
 struct mr_run {
     const struct mr_image_ops *ops;
     const struct mr_image_limits *limits;
