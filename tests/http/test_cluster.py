@@ -103,7 +103,7 @@ class Traffic:
                 assert response.status == 200
                 self.answered += 1
             except (OSError, Closed, AssertionError) as failure:
-                self.failures.append((began, failure))
+                self.failures.append((began, repr(failure)))  # the failure itself would keep its socket open
                 if self.wire:
                     return
 
@@ -113,12 +113,26 @@ class Traffic:
         assert not self.thread.is_alive()
 
 
-def test_a_killed_process_takes_only_its_own_connections_with_it(start):
-    server = start("--processes=2", "--workers=1")
+@pytest.fixture
+def traffic():
+    """Begins a Traffic that ends with the test, whatever becomes of it."""
+    begun = []
+
+    def begin(*arguments):
+        begun.append(Traffic(*arguments))
+        return begun[-1]
+
+    yield begin
+    for each in begun:
+        each.stop()
+
+
+def test_a_killed_process_takes_only_its_own_connections_with_it(start, traffic):
+    server = start("--processes=2", "--workers=1", "--max-requests-per-connection=0")
     held = kept(server, 12)
     victim = server.children()[0]
-    kept_up = [Traffic(server, wire) for wire in next(wires for pid, wires in held.items() if pid != victim)[:3]]
-    fresh = [Traffic(server) for _ in range(3)]
+    kept_up = [traffic(server, wire) for wire in next(wires for pid, wires in held.items() if pid != victim)[:3]]
+    fresh = [traffic(server) for _ in range(3)]
     every = kept_up + fresh
     wait_for(lambda: all(each.answered > 20 for each in every), "traffic to run")
     os.kill(victim, signal.SIGKILL)
@@ -198,11 +212,11 @@ def counters(metrics):
     }
 
 
-def test_no_total_goes_backwards_when_a_process_dies(start):
+def test_no_total_goes_backwards_when_a_process_dies(start, traffic):
     server = start("--processes=2", "--workers=1")
     for _ in range(10):
         server.post("/pipe/image?w=50", photo())
-    traffic = Traffic(server)
+    running = traffic(server)
     last, scrapes, deaths = counters(server.metrics()), 0, 0
     while scrapes < 300 or deaths < 2:  # pytest's timeout bounds it
         with contextlib.suppress(OSError, Closed):  # the very process that was asked died
@@ -214,7 +228,7 @@ def test_no_total_goes_backwards_when_a_process_dies(start):
         if scrapes in (100, 200):
             os.kill(server.children()[0], signal.SIGKILL)
             deaths += 1
-    traffic.stop()
+    running.stop()
     wait_for_processes(server, 2)
 
 
