@@ -7,8 +7,9 @@
 #include <stdio.h>
 
 /* What anything prints to `stderr` and `stdout` from here on is dropped (with glibc; elsewhere no effect). What writes
- * to the descriptors themselves is not: the log, mr_console(), failed assertions, the C library's and the sanitizers'
- * last words. Call once, at the start, while there is one thread. */
+ * to the descriptors themselves is not: the log, mr_console(), MR_ASSERT, the reports of the sanitizers. The text of a
+ * failed assert() in a library is dropped too, as glibc prints it to `stderr`; the process still ends by SIGABRT. Call
+ * once, at the start, while there is one thread. */
 void mr_console_mute_libraries(void);
 
 /* Standard error for this program's own words; any thread. Use it wherever libraries may have been muted. */
