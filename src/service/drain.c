@@ -1,8 +1,12 @@
+/* DESIGN. Signals are blocked and read from a descriptor, not handled: one that comes after the loop has ended stays
+ * pending, where a handler that is gone would leave it to end the process. So a process that has drained exits with 0,
+ * also when it is told to end once more at that moment. */
 #include "service/drain.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "service/systemd.h"
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 /* What was cut stops at its next checkpoint; who takes longer than this is left behind. */
@@ -115,20 +119,12 @@ void mr_drain_begin(struct mr_service *service)
 
 /* ---- signals ---- */
 
-static void on_end_signal(uv_signal_t *handle, int number)
+static void on_end_signal(struct mr_service *service)
 {
-    struct mr_service *service = handle->data;
-    (void)number;
-    /* One of several is told by the supervisor, after others may have told all of them: on_usr1. */
+    /* One of several is told by the supervisor, after others may have told all of them: SIGUSR1. */
     if (service->phase != MR_PHASE_SERVING && service->child == NULL)
         exit_now(service);
     mr_drain_begin(service);
-}
-
-static void on_end_now(uv_signal_t *handle, int number)
-{
-    (void)number;
-    exit_now(handle->data);
 }
 
 /* On libuv's pool: both open files. */
@@ -147,46 +143,62 @@ static void on_reloaded(uv_work_t *work, int status)
     service->is_reloading = false;
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void on_hangup(struct mr_service *service)
 {
-    struct mr_service *service = handle->data;
-    (void)number;
     if (service->is_reloading)
         return;
     service->is_reloading = true;
-    int err = uv_queue_work(handle->loop, &service->reload, work_reload, on_reloaded);
+    int err = uv_queue_work(service->signal_poll.loop, &service->reload, work_reload, on_reloaded);
     MR_ASSERT(err == 0);
 }
 
-static int watch(struct mr_service *service, uv_signal_t *handle, uv_signal_cb on_signal, int number)
+static void on_signals(uv_poll_t *poll, int status, int events)
 {
-    uv_signal_init(mr_loop_uv(service->loops[0].loop), handle);
-    handle->data = service;
-    uv_unref((uv_handle_t *)handle);
-    return uv_signal_start(handle, on_signal, number) == 0 ? MR_OK : MR_EIO;
+    struct mr_service *service = poll->data;
+    struct signalfd_siginfo info;
+    (void)status, (void)events;
+    while (read(service->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP)
+            on_hangup(service);
+        else if (info.ssi_signo == SIGUSR1)
+            exit_now(service);
+        else
+            on_end_signal(service);
+    }
 }
 
 int mr_drain_open(struct mr_service *service)
 {
+    struct uv_loop_s *uv = mr_loop_uv(service->loops[0].loop);
+    sigset_t watched;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a temporary file over the limit: EFBIG */
-    uv_timer_init(mr_loop_uv(service->loops[0].loop), &service->alarm);
-    service->alarm.data = service;
-    int err = watch(service, &service->on_term, on_end_signal, SIGTERM);
-    int err_int = watch(service, &service->on_int, on_end_signal, SIGINT);
-    int err_hup = watch(service, &service->on_hup, on_hangup, SIGHUP);
-    int err_usr1 = MR_OK;
+    sigemptyset(&watched);
+    sigaddset(&watched, SIGTERM);
+    sigaddset(&watched, SIGINT);
+    sigaddset(&watched, SIGHUP);
     if (service->child != NULL)
-        err_usr1 = watch(service, &service->on_usr1, on_end_now, SIGUSR1);
-    return err != 0 ? err : err_int != 0 ? err_int : err_hup != 0 ? err_hup : err_usr1;
+        sigaddset(&watched, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &watched, NULL);
+    uv_timer_init(uv, &service->alarm);
+    service->alarm.data = service;
+    service->signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (service->signals < 0)
+        return MR_EIO;
+    uv_poll_init(uv, &service->signal_poll, service->signals);
+    service->signal_poll.data = service;
+    uv_unref((uv_handle_t *)&service->signal_poll);
+    return uv_poll_start(&service->signal_poll, UV_READABLE, on_signals) == 0 ? MR_OK : MR_EIO;
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    close(((struct mr_service *)handle->data)->signals);
 }
 
 void mr_drain_close(struct mr_service *service)
 {
     uv_close((uv_handle_t *)&service->alarm, NULL);
-    uv_close((uv_handle_t *)&service->on_term, NULL);
-    uv_close((uv_handle_t *)&service->on_int, NULL);
-    uv_close((uv_handle_t *)&service->on_hup, NULL);
-    if (service->child != NULL)
-        uv_close((uv_handle_t *)&service->on_usr1, NULL);
+    if (service->signals >= 0)
+        uv_close((uv_handle_t *)&service->signal_poll, on_poll_closed);
 }

@@ -13,7 +13,8 @@
 
 #include "service/service.h"
 
-/* Watch for signals. Before the loops run. MR_OK or MR_EIO. */
+/* Watch for signals, which are blocked from here on for good. Before the loops run and before any thread that does not
+ * block signals itself. MR_OK or MR_EIO. */
 int mr_drain_open(struct mr_service *service);
 /* Begin to leave, as on SIGTERM. No effect the second time. */
 void mr_drain_begin(struct mr_service *service);

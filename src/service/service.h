@@ -71,7 +71,8 @@ struct mr_service {
     /* drain.c; loop 0 only. */
     enum mr_phase phase;
     unsigned loops_quiet;
-    uv_signal_t on_term, on_int, on_hup, on_usr1;
+    int signals; /* a signalfd */
+    uv_poll_t signal_poll;
     uv_timer_t alarm;
     uv_work_t reload;
     bool is_reloading;

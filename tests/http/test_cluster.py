@@ -258,6 +258,24 @@ def begin_uploads(server, count):
     return wires
 
 
+def told_until_it_ends(pid):
+    """SIGTERM without a pause, until the process is reaped."""
+    deadline = time.monotonic() + HANG
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(pid, signal.SIGTERM)
+
+
+def ends_of(server, pids):
+    lines = [line for line in list(server.log) if "process ended" in line or "process killed" in line]
+    return [
+        next(word for word in line.split() if word.startswith(("status=", "signal=")))
+        for pid in pids
+        for line in lines
+        if f"pid={pid} " in line
+    ]
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("told", ["the supervisor", "everybody"])
 def test_sigterm_drains_all(start, told):
@@ -274,6 +292,18 @@ def test_sigterm_drains_all(start, told):
         response = wire.receive()
         assert response.status == 200 and response.closes
     assert server.wait() == 0
+
+
+@pytest.mark.threads
+def test_a_process_told_to_end_at_its_very_end_has_drained(start):
+    """A process without requests ends at once, and then the supervisor tells it too: also while it exits."""
+    server = start("--processes=2", "--workers=1")
+    pids = server.children()
+    for pid in pids:
+        told_until_it_ends(pid)
+    # The supervisor starts others in their place; what counts is how those ended.
+    wait_for(lambda: len(ends_of(server, pids)) == 2, "both ends in the log")
+    assert ends_of(server, pids) == ["status=0", "status=0"]
 
 
 def test_one_process_that_had_to_cut_makes_the_status_1(start):

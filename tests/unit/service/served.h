@@ -61,6 +61,10 @@ static inline struct served *build_service(const char *const *options)
         argv[argc] = (char *)options[argc - 1];
     struct served *served = calloc(1, sizeof(*served));
     struct mr_fault fault;
+    sigset_t ends; /* for run(), which is on another thread */
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
     assert_int_equal(mr_config_read(&served->config, argc, argv, environment, stderr), MR_OPTIONS_RUN);
     assert_int_equal(mr_service_create(&served->service, &served->config, NULL, &fault), MR_OK);
     return served;
