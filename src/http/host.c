@@ -1,6 +1,7 @@
 /* The host names of head.h. */
 #include "http/chars.h"
 #include "http/head.h"
+#include "net/localhost.h"
 #include <arpa/inet.h>
 
 /* Is `text` an address in its standard notation? The short and octal forms of IPv4 are names here: nobody sends them,
@@ -58,14 +59,5 @@ bool mr_host_split(struct mr_slice authority, struct mr_slice *host, struct mr_s
 
 bool mr_host_is_local_name(struct mr_slice host)
 {
-    static const struct mr_slice suffix = {".localhost", 10};
-    if (host.len == 0)
-        return false;
-    if (is_address(AF_INET, host) || is_address(AF_INET6, host))
-        return true;
-    if (host.at[host.len - 1] == '.') /* the root, written out */
-        host.len--;
-    if (mr_slice_is_nocase(host, suffix.at + 1))
-        return true;
-    return host.len > suffix.len && strncasecmp(host.at + host.len - suffix.len, suffix.at, suffix.len) == 0;
+    return is_address(AF_INET, host) || is_address(AF_INET6, host) || mr_localhost_is(host);
 }

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/macros.h"
-#include "http/listener.h"
+#include "net/listener.h"
 #include "service/segment.h"
 #include "workers/offload.h"
 #include <stddef.h>

@@ -3,7 +3,7 @@
 #ifndef MR_SERVICE_LISTENERS_H
 #define MR_SERVICE_LISTENERS_H
 
-#include "http/listener.h"
+#include "net/listener.h"
 #include "service/config.h"
 
 #define MR_LISTENERS_MAX 64

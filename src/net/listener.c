@@ -1,10 +1,10 @@
 /* DESIGN. For several loops the kernel spreads connections over sockets that share the port (SO_REUSEPORT). Sharing
  * must not hide a port that is taken: the first socket is bound without it, which fails beside any other listener, and
  * only then told to share with ours; so the port is never free in between. */
-#include "http/listener.h"
+#include "net/listener.h"
 #include "base/assert.h"
 #include "base/macros.h"
-#include "http/head.h"
+#include "net/localhost.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -122,7 +122,7 @@ int mr_listener_check(const char *address, bool *loopback, struct mr_fault *faul
     struct parts parts;
     int err = parse(&parts, address, fault);
     if (err == 0)
-        *loopback = parts.is_literal ? is_loopback(&parts.at) : mr_host_is_local_name(mr_slice_of(parts.host));
+        *loopback = parts.is_literal ? is_loopback(&parts.at) : mr_localhost_is(mr_slice_of(parts.host));
     return err;
 }
 

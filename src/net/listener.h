@@ -3,8 +3,8 @@
  *   HOST:PORT   127.0.0.1:8080, [::1]:8080, localhost:8080, 0.0.0.0:80, *:80 (every address)
  *   unix:PATH   a stale socket file without a listener behind it is replaced; removed again at close
  */
-#ifndef MR_HTTP_LISTENER_H
-#define MR_HTTP_LISTENER_H
+#ifndef MR_NET_LISTENER_H
+#define MR_NET_LISTENER_H
 
 #include "base/error.h"
 #include "base/slice.h"

@@ -1,4 +1,4 @@
-#include "http/listener.h"
+#include "net/listener.h"
 
 #include "base/macros.h"
 #include <netinet/in.h>
