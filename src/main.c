@@ -3,11 +3,11 @@
 #include "base/console.h"
 #include "base/log.h"
 #include "command/command.h"
-#include "service/cluster.h"
 #include "service/config.h"
 #include "service/process.h"
 #include "service/service.h"
-#include "service/systemd.h"
+#include "supervisor/cluster.h"
+#include "supervisor/systemd.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "base/machine.h"
 #include "base/macros.h"
 #include "net/listener.h"
-#include "service/segment.h"
+#include "stats/segment.h"
 #include "workers/offload.h"
 #include <stddef.h>
 #include <stdlib.h>

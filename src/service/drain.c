@@ -4,7 +4,7 @@
 #include "service/drain.h"
 #include "base/assert.h"
 #include "base/log.h"
-#include "service/systemd.h"
+#include "supervisor/systemd.h"
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>

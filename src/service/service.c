@@ -4,11 +4,11 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "media/codec/codec.h"
+#include "routes/health.h"
+#include "routes/pipe.h"
 #include "service/drain.h"
-#include "service/health.h"
-#include "service/metrics.h"
-#include "service/pipe.h"
-#include "service/systemd.h"
+#include "stats/metrics.h"
+#include "supervisor/systemd.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -18,11 +18,11 @@
 #include "media/age/age_keys.h"
 #include "media/image/image.h"
 #include "pipe/pipeline.h"
-#include "service/cluster.h"
+#include "routes/events.h"
 #include "service/config.h"
-#include "service/events.h"
-#include "service/listeners.h"
-#include "service/segment.h"
+#include "stats/segment.h"
+#include "supervisor/cluster.h"
+#include "supervisor/listeners.h"
 #include "workers/offload.h"
 #include <stdatomic.h>
 #include <uv.h>

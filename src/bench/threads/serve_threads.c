@@ -12,10 +12,10 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "bench/threads/blocking.h"
-#include "service/listeners.h"
 #include "service/process.h"
 #include "service/service.h"
-#include "service/systemd.h"
+#include "supervisor/listeners.h"
+#include "supervisor/systemd.h"
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>

@@ -1,4 +1,4 @@
-#include "service/events.h"
+#include "routes/events.h"
 
 #include "base/counter.h"
 #include "http/connection.h"

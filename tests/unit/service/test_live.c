@@ -1,4 +1,4 @@
-#include "service/live.h"
+#include "stats/live.h"
 
 #include "base/counter.h"
 #include "service/served.h"

@@ -1,4 +1,4 @@
-#include "service/metrics.h"
+#include "stats/metrics.h"
 
 #include "base/clock.h"
 #include "base/counter.h"

@@ -1,4 +1,4 @@
-#include "service/pipe.h"
+#include "routes/pipe.h"
 
 #include "service/served.h"
 #include <zlib.h>

@@ -1,7 +1,7 @@
-#include "service/live.h"
+#include "stats/live.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "service/events.h"
+#include "routes/events.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -18,12 +18,12 @@
  * close theirs. The second signal is passed on as SIGUSR1, which ends a process at once; a process by itself takes no
  * second SIGTERM, since terminals and systemd signal every process and the supervisor then once more. If the
  * supervisor dies, the kernel sends its processes SIGTERM: they drain. */
-#ifndef MR_SERVICE_CLUSTER_H
-#define MR_SERVICE_CLUSTER_H
+#ifndef MR_SUPERVISOR_CLUSTER_H
+#define MR_SUPERVISOR_CLUSTER_H
 
 #include "service/config.h"
-#include "service/listeners.h"
-#include "service/segment.h"
+#include "stats/segment.h"
+#include "supervisor/listeners.h"
 
 #define MR_CLUSTER_STEADY_NS (10 * MR_NS_PER_S)
 

@@ -3,8 +3,8 @@
  *
  * Each loop writes its own numbers and nobody else's; here they are read (relaxed, not at one instant) and added up.
  * Any thread; it takes some ten microseconds a loop. */
-#ifndef MR_SERVICE_FIGURES_H
-#define MR_SERVICE_FIGURES_H
+#ifndef MR_STATS_FIGURES_H
+#define MR_STATS_FIGURES_H
 
 #include "base/exemplar.h"
 #include "base/histogram.h"

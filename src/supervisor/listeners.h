@@ -1,7 +1,7 @@
 /* listeners.h -- the addresses of the configuration, opened. For start-up, before any loop runs: by the service itself,
  * or by the supervisor (cluster.h) for its processes. */
-#ifndef MR_SERVICE_LISTENERS_H
-#define MR_SERVICE_LISTENERS_H
+#ifndef MR_SUPERVISOR_LISTENERS_H
+#define MR_SUPERVISOR_LISTENERS_H
 
 #include "net/listener.h"
 #include "service/config.h"

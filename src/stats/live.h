@@ -1,9 +1,9 @@
 /* live.h -- the figures of the last second as one JSON object: what GET /events sends. docs/metrics.md has its
  * members. */
-#ifndef MR_SERVICE_LIVE_H
-#define MR_SERVICE_LIVE_H
+#ifndef MR_STATS_LIVE_H
+#define MR_STATS_LIVE_H
 
-#include "service/figures.h"
+#include "stats/figures.h"
 
 #define MR_STATUS_CLASSES 6 /* 0: the client left before the answer; 1xx to 5xx */
 

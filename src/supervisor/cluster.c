@@ -2,10 +2,10 @@
  * unblocked in each process again; nothing of libuv, libvips or the log's thread exists in the supervisor, so that
  * fork() copies nothing that has to be mended. */
 #define _GNU_SOURCE 1 /* pipe2 */
-#include "service/cluster.h"
+#include "supervisor/cluster.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "service/systemd.h"
+#include "supervisor/systemd.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "service/segment.h"
+#include "stats/segment.h"
 
 #include "base/counter.h"
 #include "base/error.h"

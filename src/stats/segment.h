@@ -11,14 +11,14 @@
  * part points anywhere (but to static text), so that a reader needs no trust in the writer.
  *
  * Single-writer counters (counter.h) read by any thread of any process. */
-#ifndef MR_SERVICE_SEGMENT_H
-#define MR_SERVICE_SEGMENT_H
+#ifndef MR_STATS_SEGMENT_H
+#define MR_STATS_SEGMENT_H
 
 #include "base/budget.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include "pipe/pipeline.h"
-#include "service/events.h"
+#include "routes/events.h"
 #include "workers/offload.h"
 #include <sys/types.h>
 

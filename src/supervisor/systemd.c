@@ -1,4 +1,4 @@
-#include "service/systemd.h"
+#include "supervisor/systemd.h"
 #include "base/error.h"
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
  * HELD_MAX bytes, is sent with its length; of a longer one those bytes begin a stream. From then on a fault cuts it.
  *
  * The pipeline has the jobs and the memory; the pipe lives in the request's arena, and a job holds the request. */
-#include "service/pipe.h"
+#include "routes/pipe.h"
 #include "base/assert.h"
 #include "base/counter.h"
 #include "pipe/pipeline.h"

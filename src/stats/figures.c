@@ -1,4 +1,4 @@
-#include "service/figures.h"
+#include "stats/figures.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/macros.h"

@@ -9,8 +9,8 @@
  * nobody watches has no wake-ups. A listener that does not read is not waited for: once as much as an answer may hold
  * is on its way to it, it misses figures (its ids have gaps) until it reads on; --body-timeout cuts it like any reader.
  * Draining ends the streams in good order. The loop's thread only. */
-#ifndef MR_SERVICE_EVENTS_H
-#define MR_SERVICE_EVENTS_H
+#ifndef MR_ROUTES_EVENTS_H
+#define MR_ROUTES_EVENTS_H
 
 #include "base/clock.h"
 #include "http/request.h"

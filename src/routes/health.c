@@ -1,4 +1,4 @@
-#include "service/health.h"
+#include "routes/health.h"
 #include "base/json.h"
 #include <libdeflate.h>
 #include <llhttp.h>

@@ -1,4 +1,4 @@
-#include "service/segment.h"
+#include "stats/segment.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/counter.h"

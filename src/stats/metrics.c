@@ -1,5 +1,5 @@
-#include "service/metrics.h"
-#include "service/figures.h"
+#include "stats/metrics.h"
+#include "stats/figures.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -3,8 +3,8 @@
  * Stages, parameters and the chance of being served are looked at before the body is read. What the client is told when
  * something is wrong is in the table of errors (base/error.h); once bytes of an answer were sent, a failure cuts it.
  * Secrets come in header fields: Age-Passphrase, and Age-Identity where --allow-request-identity says so. */
-#ifndef MR_SERVICE_PIPE_H
-#define MR_SERVICE_PIPE_H
+#ifndef MR_ROUTES_PIPE_H
+#define MR_ROUTES_PIPE_H
 
 #include "http/request.h"
 

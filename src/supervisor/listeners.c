@@ -1,6 +1,6 @@
-#include "service/listeners.h"
+#include "supervisor/listeners.h"
 #include "base/assert.h"
-#include "service/systemd.h"
+#include "supervisor/systemd.h"
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* health.h -- what the server says of itself: GET /healthz, /readyz, /version, /pipe and /. */
-#ifndef MR_SERVICE_HEALTH_H
-#define MR_SERVICE_HEALTH_H
+#ifndef MR_ROUTES_HEALTH_H
+#define MR_ROUTES_HEALTH_H
 
 #include "http/request.h"
 #include "service/service.h"

@@ -1,8 +1,8 @@
-#include "service/events.h"
+#include "routes/events.h"
 #include "base/assert.h"
 #include "base/counter.h"
-#include "service/live.h"
 #include "service/service.h"
+#include "stats/live.h"
 #include <stdio.h>
 #include <stdlib.h>
 

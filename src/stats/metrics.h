@@ -3,8 +3,8 @@
  *
  * Made anew for each scrape on the loop, in well under a millisecond: of each process no file but two small ones of
  * /proc is read, and only routes and statuses that have occurred are listed. */
-#ifndef MR_SERVICE_METRICS_H
-#define MR_SERVICE_METRICS_H
+#ifndef MR_STATS_METRICS_H
+#define MR_STATS_METRICS_H
 
 #include "http/request.h"
 #include "service/service.h"

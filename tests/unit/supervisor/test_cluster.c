@@ -1,4 +1,4 @@
-#include "service/cluster.h"
+#include "supervisor/cluster.h"
 
 #include "base/clock.h"
 #include <setjmp.h>

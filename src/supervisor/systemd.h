@@ -1,7 +1,7 @@
 /* systemd.h -- the two plain protocols of a service manager, without its library: readiness (sd_notify(3)) and socket
  * activation (sd_listen_fds(3)). The main thread only: both look into the environment. */
-#ifndef MR_SERVICE_SYSTEMD_H
-#define MR_SERVICE_SYSTEMD_H
+#ifndef MR_SUPERVISOR_SYSTEMD_H
+#define MR_SUPERVISOR_SYSTEMD_H
 
 #define MR_SYSTEMD_FIRST_FD 3
 
