@@ -1,7 +1,7 @@
 #include "http/request.h"
 #include "base/assert.h"
 #include "base/log.h"
-#include "http/internal.h"
+#include "http/http1/internal.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>

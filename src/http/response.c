@@ -1,6 +1,6 @@
 #include "base/assert.h"
 #include "base/log.h"
-#include "http/internal.h"
+#include "http/http1/internal.h"
 #include "http/problem.h"
 #include "http/status.h"
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "base/assert.h"
 #include "base/slice.h"
 #include "http/chars.h"
-#include "http/chunked.h"
+#include "http/http1/chunked.h"
 #include <llhttp.h>
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  *  - what is accepted, llhttp in strict mode accepts too, and reads as the same request. */
 #include "base/assert.h"
 #include "http/chars.h"
-#include "http/head.h"
+#include "http/http1/head_scan.h"
 #include <llhttp.h>
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/macros.h"
-#include "http/connection.h"
+#include "http/http1/connection.h"
 #include <errno.h>
 #include <limits.h>
 #include <linux/sockios.h>

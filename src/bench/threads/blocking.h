@@ -1,6 +1,6 @@
 /* blocking.h -- one connection on a thread of its own, as servers without an event loop have it: the thread waits in
- * poll(2), receives, sends, and computes the connection's jobs itself. The third transport of http/connection.h, beside
- * server.c and the tests' arrays.
+ * poll(2), receives, sends, and computes the connection's jobs itself. The third transport of http/http1/connection.h,
+ * beside server.c and the tests' arrays.
  *
  * It waits with poll and not in recv or send, as it waits for three matters: its socket, in both directions (who sends
  * a long body and reads the answer only afterwards would wait for a server that waits for him), its loop (files are

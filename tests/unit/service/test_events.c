@@ -1,7 +1,7 @@
 #include "routes/events.h"
 
 #include "base/counter.h"
-#include "http/connection.h"
+#include "http/http1/connection.h"
 #include "service/served.h"
 
 /* A client without a socket: it takes what is said only when told to. */

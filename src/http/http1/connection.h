@@ -13,8 +13,8 @@
  * Connection: close, half-close, a little draining, close (RFC 9112, section 9.6).
  *
  * All calls on the loop's thread (the blocking thread, in the lab, is its own loop). */
-#ifndef MR_HTTP_CONNECTION_H
-#define MR_HTTP_CONNECTION_H
+#ifndef MR_HTTP1_CONNECTION_H
+#define MR_HTTP1_CONNECTION_H
 
 #include "http/http.h"
 #include "loop/loop.h"

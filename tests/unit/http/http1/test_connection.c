@@ -1,7 +1,7 @@
 /* The connection machine, driven by arrays instead of sockets. */
 #include "base/log.h"
 #include "dies.h"
-#include "http/internal.h"
+#include "http/http1/internal.h"
 #include "http/request.h"
 #include <setjmp.h>
 #include <stdarg.h>

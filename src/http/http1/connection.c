@@ -7,7 +7,8 @@
  * the answer waits to be sent than MR_OUT_HIGH, about what the kernel would take: so a flood of pipelined requests from
  * a client that does not read its answers is held, and one whose answers are small is written in batches. */
 #include "base/assert.h"
-#include "http/internal.h"
+#include "http/http1/head_scan.h"
+#include "http/http1/internal.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #include "base/macros.h"
-#include "http/head.h"
+#include "http/http1/head_scan.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "base/macros.h"
 #include "base/slice.h"
-#include "http/chunked.h"
+#include "http/http1/chunked.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Sockets on a loop that the test turns itself, and clients that leave all at once. */
-#include "http/server.h"
+#include "http/http1/server.h"
 
 #include "base/counter.h"
 #include "base/log.h"

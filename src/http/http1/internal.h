@@ -1,11 +1,11 @@
 /* internal.h -- what connection.c, request.c, response.c and policy.c share. Nobody outside src/http includes it. */
-#ifndef MR_HTTP_INTERNAL_H
-#define MR_HTTP_INTERNAL_H
+#ifndef MR_HTTP1_INTERNAL_H
+#define MR_HTTP1_INTERNAL_H
 
 #include "base/clock.h"
 #include "base/counter.h"
-#include "http/chunked.h"
-#include "http/connection.h"
+#include "http/http1/chunked.h"
+#include "http/http1/connection.h"
 #include "http/request.h"
 #include <llhttp.h>
 

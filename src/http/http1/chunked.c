@@ -4,7 +4,7 @@
  *
  *   chunk    = SIZE *( ";" EXT_NAME [ "=" EXT_VALUE / EXT_QUOTED ] ) CRLF [ DATA CRLF ]
  *   trailers = *( FIELD_NAME ":" FIELD_VALUE CRLF ) CRLF */
-#include "http/chunked.h"
+#include "http/http1/chunked.h"
 #include "http/chars.h"
 
 enum state {

@@ -4,8 +4,8 @@
  * loop is bounded (MR_SHARE_MAX, less when many are busy), so that uploads never hold the loop. So is how many
  * connections end in a turn, with all that their end brings along. One server per loop; all share one struct mr_http.
  * The loop's thread only, but for what says otherwise. */
-#ifndef MR_HTTP_SERVER_H
-#define MR_HTTP_SERVER_H
+#ifndef MR_HTTP1_SERVER_H
+#define MR_HTTP1_SERVER_H
 
 #include "base/clock.h"
 #include "http/http.h"

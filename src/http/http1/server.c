@@ -12,10 +12,10 @@
  * MR_DEPARTURES_PER_TURN have departed in a turn of the loop: that its client has left is not heard before, or its
  * handle is not closed before. `hurry` (an idle handle) is active while some wait. A drain sends all sockets through
  * the same queue. */
-#include "http/server.h"
+#include "http/http1/server.h"
 #include "base/assert.h"
 #include "base/log.h"
-#include "http/connection.h"
+#include "http/http1/connection.h"
 #include "loop/timer.h"
 #include <errno.h>
 #include <linux/sockios.h>

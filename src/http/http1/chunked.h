@@ -7,8 +7,8 @@
  * the guard accepts llhttp reads in the same way, or refuses.
  *
  * Pure; one body is guarded by one thread at a time. */
-#ifndef MR_HTTP_CHUNKED_H
-#define MR_HTTP_CHUNKED_H
+#ifndef MR_HTTP1_CHUNKED_H
+#define MR_HTTP1_CHUNKED_H
 
 #include "base/error.h"
 #include <stdbool.h>
