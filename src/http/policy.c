@@ -1,7 +1,8 @@
 /* Who may use this server, beyond what a bound address says. A service on loopback is reachable from every web page in
  * the user's browser: by DNS rebinding (the page's own host name, resolved to 127.0.0.1) and by plain cross-site
  * requests. The browser tells on both: Host names the page's host, Origin the page. */
-#include "http/http1/internal.h"
+#include "http/policy.h"
+#include "http/http.h"
 #include <stdio.h>
 
 static bool is_allowed_host(const struct mr_http *http, struct mr_slice authority, struct mr_slice host)

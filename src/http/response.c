@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "http/http1/internal.h"
+#include "http/policy.h"
 #include "http/problem.h"
 #include "http/status.h"
 #include <stdio.h>
@@ -72,7 +73,7 @@ static bool must_close(const struct mr_request *request)
     if (max != 0 && connection->served + 1 >= max)
         return true;
     bool reading = request->body_taken && mr_stream_is_open(&request->body);
-    return !reading && !mr_connection_can_drain(connection);
+    return !reading && !mr_body_can_drain(connection);
 }
 
 static void put_connection(struct mr_request *request, struct mr_buf *out)

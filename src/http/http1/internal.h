@@ -1,4 +1,11 @@
-/* internal.h -- what connection.c, request.c, response.c and policy.c share. Nobody outside src/http includes it. */
+/* internal.h -- what the files of http1/ share; nobody else includes it.
+ *
+ *   connection.c   the driver, and what the transport calls
+ *   admission.c    the number of connections
+ *   exchange.c     one request and its response: begun, ended, refused, failed
+ *   body.c         the body of a request
+ *   pacing.c       timeouts and rates
+ *   input.c        what arrives */
 #ifndef MR_HTTP1_INTERNAL_H
 #define MR_HTTP1_INTERNAL_H
 
@@ -6,7 +13,7 @@
 #include "base/counter.h"
 #include "http/http1/chunked.h"
 #include "http/http1/connection.h"
-#include "http/request.h"
+#include "http/protocol.h"
 #include <llhttp.h>
 
 #define MR_OUT_LOW  (16 * MR_KIB) /* bytes waiting to be sent: resume the producer below, pause it above */
@@ -42,42 +49,74 @@ struct mr_connection {
     bool finished;
 };
 
-/* request.c */
+/* ---- input.c ---- */
 
-/* A request for the head in `bytes` (copied). Never NULL. Counted as in flight until it is freed. */
-struct mr_request *mr_request_create(struct mr_connection *connection, struct mr_slice bytes);
-/* Give the request its identity, once its head has been scanned: trace context. */
-void mr_request_identify(struct mr_request *request);
-/* The loop's callback that runs works for this request from here on: see mr_loop_note(). */
-void mr_request_note(const struct mr_request *request);
-/* Move a half: forward only. */
-void mr_request_move(struct mr_request *request, enum mr_request_half next);
-void mr_response_move(struct mr_request *request, enum mr_response_half next);
-/* The connection is done with the request: it is logged, and freed now or when its last hold is released. */
-void mr_request_detach(struct mr_request *request);
-/* The client left, or the connection was cut: tell the handler and detach. why: for the log and the streams. */
-void mr_request_abandon(struct mr_request *request, const struct mr_fault *why);
+/* The cursor begins: over what waits in `pending`, if any, and then over `bytes`. */
+void mr_input_open(struct mr_connection *connection, const void *bytes, size_t len);
+/* It ends: what was not consumed is kept for a later call. */
+void mr_input_keep(struct mr_connection *connection);
+/* Bytes that were received and not consumed. */
+size_t mr_input_unconsumed(const struct mr_connection *connection);
+/* No further request is read from this connection, and what still arrives is dropped. Before the request is done with
+ * its body, so that what is left of that can be told. */
+void mr_input_stop(struct mr_connection *connection);
+/* Bytes arrived that are dropped. */
+void mr_input_drop(struct mr_connection *connection, size_t len);
 
-/* policy.c */
+/* ---- body.c ---- */
 
-/* May this request be served here at all? Host and Origin (DNS rebinding, cross-site requests), expectations, content
- * codings. route: where it goes, or NULL. MR_OK or the fault. */
-int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
-/* The Origin to name in CORS fields: of an allowed foreign page; or .at NULL. */
-struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
-/* Answer an OPTIONS request: Allow, and the CORS fields of a preflight. allowed: bits of methods. */
-void mr_policy_respond_options(struct mr_request *request, unsigned allowed);
+/* Does llhttp, which frames the body, read the head as our scan does? A disagreement would be a hole. */
+bool mr_body_begin(struct mr_connection *connection, struct mr_slice head);
+/* Feed the input to the body, as far as it may go now. MR_OK, or *fault is filled. */
+int mr_body_feed(struct mr_connection *connection, struct mr_fault *fault);
+bool mr_body_is_wanted(const struct mr_request *request);
+/* The handler has neither taken the body nor responded: until it does, the body is not looked at. */
+bool mr_body_waits(const struct mr_request *request);
+/* Do the next bytes of the input belong to a body that is fed to its receiver, or dropped, now? */
+bool mr_body_is_read(const struct mr_request *request);
+/* Will the request's body be read to its end at small cost, so that the connection can be kept? */
+bool mr_body_can_drain(const struct mr_connection *connection);
 
-/* connection.c */
+/* ---- exchange.c ---- */
+
+/* Begin the next request if its head is complete. False: nothing to do with what is there. */
+bool mr_exchange_begin(struct mr_connection *connection);
+void mr_exchange_feed(struct mr_connection *connection);
+bool mr_exchange_is_over(struct mr_connection *connection);
+void mr_exchange_end(struct mr_connection *connection);
+/* The request cannot be read to its end: answer it with `fault` if it has no answer yet, then close. */
+void mr_exchange_fail(struct mr_connection *connection, const struct mr_fault *fault);
+/* Answer what is not (yet) a request, or cannot become one, with `fault`; then close. */
+void mr_exchange_refuse(struct mr_connection *connection, const struct mr_fault *fault);
+
+/* ---- pacing.c ---- */
+
+bool mr_pacing_is_too_slow(const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns);
+/* Count the time that bytes waited for the peer. Does it take them too slowly? */
+bool mr_pacing_wrote(struct mr_connection *connection, size_t len);
+
+/* ---- connection.c ---- */
+
+/* Answer `fault` without reading a request, or any more of it, and close. */
+void mr_connection_refuse(struct mr_connection *connection, const struct mr_fault *fault);
 
 /* Something of the request moved (an answer was begun or ended, a body was resumed): carry on, when the transport's
  * call returns, or in a later turn of the loop. */
 void mr_connection_moved(struct mr_connection *connection);
 /* Cut: the peer must not take what it got for a whole answer. */
 void mr_connection_abort(struct mr_connection *connection);
-/* Will the request's body be read to its end at small cost, so that the connection can be kept? */
-bool mr_connection_can_drain(const struct mr_connection *connection);
 /* Tell a client that waits for it to send its body. */
 void mr_connection_send_continue(struct mr_connection *connection);
+
+static inline struct mr_http_counters *mr_connection_counters(struct mr_connection *connection)
+{
+    return mr_http_counters_of(connection->http, mr_loop_index(connection->loop));
+}
+
+/* All is answered and sent, and no further request is read. */
+static inline bool mr_connection_has_said_all(const struct mr_connection *connection)
+{
+    return connection->closing && connection->request == NULL && connection->out.len == 0;
+}
 
 #endif

@@ -1,0 +1,64 @@
+/* How long is waited, and for what; at which rate bytes have to come and go. */
+#include "http/http1/internal.h"
+
+/* An average is judged only after this long (or --body-timeout, if that is less). */
+#define RATE_GRACE_NS  (5 * MR_NS_PER_S)
+#define LINGER_IDLE_NS (5 * MR_NS_PER_S) /* of what is dropped: nothing came for so long */
+
+bool mr_pacing_is_too_slow(const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns)
+{
+    uint64_t grace = RATE_GRACE_NS;
+    if (limits->body_timeout_ns != 0)
+        grace = MR_MIN(grace, limits->body_timeout_ns);
+    return limits->min_rate != 0 && ns > grace && bytes < limits->min_rate * (ns / MR_NS_PER_MS) / 1000;
+}
+
+bool mr_pacing_wrote(struct mr_connection *self, size_t len)
+{
+    uint64_t now = mr_loop_now(self->loop);
+    self->send_bytes += len;
+    self->send_ns += now - self->send_began_at;
+    self->send_began_at = self->out.len > 0 ? now : 0;
+    return mr_pacing_is_too_slow(&self->http->limits, self->send_bytes, self->send_ns);
+}
+
+bool mr_connection_is_read_too_slowly(const struct mr_connection *self, size_t queued, size_t unacknowledged)
+{
+    uint64_t given = self->send_bytes + queued, taken = given > unacknowledged ? given - unacknowledged : 0;
+    uint64_t waiting_ns = self->send_began_at != 0 ? mr_loop_now(self->loop) - self->send_began_at : 0;
+    return mr_pacing_is_too_slow(&self->http->limits, taken, self->send_ns + waiting_ns);
+}
+
+enum mr_wait mr_connection_wait(const struct mr_connection *self)
+{
+    const struct mr_request *request = self->request;
+    bool sending = self->out.len > 0;
+    if (request != NULL && mr_body_is_read(request))
+        return sending && mr_buf_is_high(&self->out) ? MR_WAIT_WRITE : MR_WAIT_BODY;
+    if (sending)
+        return MR_WAIT_WRITE;
+    if (request != NULL)
+        return MR_WAIT_NOTHING;
+    if (self->closing)
+        return MR_WAIT_LINGER;
+    return self->pending_len > 0 ? MR_WAIT_HEAD : MR_WAIT_REQUEST;
+}
+
+uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait)
+{
+    switch (wait) {
+    case MR_WAIT_REQUEST:
+        return limits->idle_timeout_ns;
+    case MR_WAIT_HEAD:
+        return limits->head_timeout_ns;
+    case MR_WAIT_BODY:
+    case MR_WAIT_WRITE:
+        return limits->body_timeout_ns;
+    case MR_WAIT_LINGER:
+        return LINGER_IDLE_NS;
+    case MR_WAIT_NOTHING:
+    case MR_WAIT_COUNT:
+        break;
+    }
+    return 0;
+}

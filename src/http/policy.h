@@ -1,0 +1,15 @@
+/* policy.h -- may a request be served here, and may the page that sent it see the response? */
+#ifndef MR_HTTP_POLICY_H
+#define MR_HTTP_POLICY_H
+
+#include "http/request.h"
+
+/* May this request be served here at all? Host and Origin (DNS rebinding, cross-site requests), expectations, content
+ * codings. route: where it goes, or NULL. MR_OK or the fault. */
+int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
+/* The Origin to name in CORS fields: of an allowed foreign page; or .at NULL. */
+struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
+/* Answer an OPTIONS request: Allow, and the CORS fields of a preflight. allowed: bits of methods. */
+void mr_policy_respond_options(struct mr_request *request, unsigned allowed);
+
+#endif
