@@ -3,8 +3,8 @@
 #ifndef MR_COMMAND_PROGRESS_H
 #define MR_COMMAND_PROGRESS_H
 
-#include "command/sink.h"
-#include "command/source.h"
+#include "io/sink.h"
+#include "io/source.h"
 #include "loop/timer.h"
 
 struct mr_progress {

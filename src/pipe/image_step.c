@@ -10,7 +10,7 @@
 #include "base/assert.h"
 #include "base/counter.h"
 #include "base/macros.h"
-#include "pipe/collect.h"
+#include "io/collect.h"
 #include "pipe/lane.h"
 #include <stdlib.h>
 

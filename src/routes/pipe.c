@@ -11,8 +11,8 @@
 #include "routes/pipe.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "io/spill.h"
 #include "pipe/pipeline.h"
-#include "pipe/spill.h"
 #include "service/service.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-#include "pipe/spill.h"
+#include "io/spill.h"
 
-#include "rig.h"
+#include "pipe/rig.h"
 #include <signal.h>
 #include <sys/resource.h>
 

@@ -1,4 +1,4 @@
-#include "command/sink.h"
+#include "io/sink.h"
 #include <errno.h>
 #include <poll.h>
 #include <string.h>

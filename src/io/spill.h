@@ -8,8 +8,8 @@
  *
  * It is needed while the client still sends. Later, and when the file holds config.max bytes, `in` is paused instead.
  * Written and read on libuv's pool. Everything here is called on the loop. */
-#ifndef MR_PIPE_SPILL_H
-#define MR_PIPE_SPILL_H
+#ifndef MR_IO_SPILL_H
+#define MR_IO_SPILL_H
 
 #include "base/budget.h"
 #include "base/stream.h"

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE 1 /* O_TMPFILE, mkostemp */
-#include "pipe/temporary.h"
+#include "io/temporary.h"
 #include "base/macros.h"
 #include <errno.h>
 #include <fcntl.h>

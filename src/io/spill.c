@@ -2,11 +2,11 @@
  * piece that is being filled. One thing at a time is done by the pool, which then has its piece and the descriptor.
  *
  *      passing ----(out took nothing for a while)----> storing ----(all that was stored is passed on)----> passing */
-#include "pipe/spill.h"
+#include "io/spill.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "io/temporary.h"
 #include "loop/timer.h"
-#include "pipe/temporary.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
  * waits: to the receiver's place for the next bytes, which nobody else uses meanwhile, or ahead of it by two blocks
  * where it has none; pushes 64 KiB at a time. A receiver may give up its memory while its place is read to only if the
  * process ends. Files, pipes and terminals, blocking or not. The loop's thread only. */
-#ifndef MR_COMMAND_SOURCE_H
-#define MR_COMMAND_SOURCE_H
+#ifndef MR_IO_SOURCE_H
+#define MR_IO_SOURCE_H
 
 #include "base/stream.h"
 #include "loop/loop.h"

@@ -5,10 +5,10 @@
  *
  * The pool's thread has `writing`, `fd` and `write_errno` while `is_writing`; the loop has all else. A collector that
  * is destroyed meanwhile is freed when the write comes back. */
-#include "pipe/collect.h"
+#include "io/collect.h"
 #include "base/assert.h"
 #include "base/macros.h"
-#include "pipe/temporary.h"
+#include "io/temporary.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>

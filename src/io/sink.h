@@ -1,8 +1,8 @@
 /* sink.h -- a descriptor as the receiver of a stream (base/stream.h). What is pushed is written before push returns:
  * the loop waits for whoever reads, as nobody else waits for the loop of a command, while the workers go on with the
  * pieces that they have. Blocking descriptors or not. The loop's thread only. */
-#ifndef MR_COMMAND_SINK_H
-#define MR_COMMAND_SINK_H
+#ifndef MR_IO_SINK_H
+#define MR_IO_SINK_H
 
 #include "base/stream.h"
 

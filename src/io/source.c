@@ -1,7 +1,7 @@
 /* DESIGN. Two blocks take turns: one is filled on the pool while the other is pushed. Where the receiver has a place
  * for the next bytes a block lies there, and nothing is copied; then there is no other one meanwhile. The pool has the
  * block number `filled`, `got`, `last_read` and `read_errno` while is_reading; the loop has all else. */
-#include "command/source.h"
+#include "io/source.h"
 #include "base/assert.h"
 #include "base/macros.h"
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "pipe/collect.h"
+#include "io/collect.h"
 
 #include "base/macros.h"
 #include <dirent.h>

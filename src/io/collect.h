@@ -13,8 +13,8 @@
  *   create, destroy, length      yes            -
  *   map, discard                 yes           yes        may block on the file: on a worker
  */
-#ifndef MR_PIPE_COLLECT_H
-#define MR_PIPE_COLLECT_H
+#ifndef MR_IO_COLLECT_H
+#define MR_IO_COLLECT_H
 
 #include "base/budget.h"
 #include "base/error.h"

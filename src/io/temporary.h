@@ -1,7 +1,7 @@
 /* temporary.h -- unlinked temporary files ($TMPDIR, or /tmp): gone with their descriptor. Blocking calls: on a worker
  * or libuv's pool. */
-#ifndef MR_PIPE_TEMPORARY_H
-#define MR_PIPE_TEMPORARY_H
+#ifndef MR_IO_TEMPORARY_H
+#define MR_IO_TEMPORARY_H
 
 #include "base/error.h"
 #include <stddef.h>
