@@ -5,13 +5,13 @@
 #include <string.h>
 
 struct row {
-    const char *name, *type, *text;
-    int status;
+    const char *name, *text;
+    enum mr_error_kind kind;
 };
 
-static const struct row rows[] = {[0] = {.name = "MR_OK", .type = "ok", .text = "All went well.", .status = 200},
-#define MR_ERROR_ROW(code, value, http_status, problem_type, sentence) \
-    [-(value)] = {.name = #code, .type = (problem_type), .text = (sentence), .status = (http_status)},
+static const struct row rows[] = {[0] = {.name = "MR_OK", .text = "All went well.", .kind = MR_ERROR_OF_NONE},
+#define MR_ERROR_ROW(code, value, whose, sentence) \
+    [-(value)] = {.name = #code, .text = (sentence), .kind = MR_ERROR_OF_##whose},
                                   MR_ERRORS(MR_ERROR_ROW)
 #undef MR_ERROR_ROW
 };
@@ -30,19 +30,14 @@ const char *mr_error_name(enum mr_error error)
     return row_of(error)->name;
 }
 
-const char *mr_error_type(enum mr_error error)
-{
-    return row_of(error)->type;
-}
-
 const char *mr_error_text(enum mr_error error)
 {
     return row_of(error)->text;
 }
 
-int mr_error_status(enum mr_error error)
+enum mr_error_kind mr_error_kind(enum mr_error error)
 {
-    return row_of(error)->status;
+    return row_of(error)->kind;
 }
 
 int mr_fault_set(struct mr_fault *fault, enum mr_error error, const char *detail_format, ...)

@@ -1,9 +1,9 @@
 /* error.h -- every way an operation can fail, in one table, and the fault that carries one to its reader.
  *
- * Functions return 0 or one of these negative codes. The table gives the code's name, the HTTP status it is answered
- * with, the problem type (urn:millrace:problem:NAME, RFC 9457) and a sentence for a person. A fault adds what is known
- * at the place where it happened: which limit was hit, its value, the value that hit it, and one detail sentence.
- * All functions may be called from any thread. */
+ * Functions return 0 or one of these negative codes. The table gives the code's name, whose fault it is and a sentence
+ * for a person. How HTTP says it stands in http/problem.h: a command or a store has no use for that. A fault adds what
+ * is known at the place where it happened: which limit was hit, its value, the value that hit it, and one detail
+ * sentence. All functions may be called from any thread. */
 #ifndef MR_BASE_ERROR_H
 #define MR_BASE_ERROR_H
 
@@ -11,60 +11,67 @@
 #include <stdint.h>
 
 // clang-format off
-/*    code                value  HTTP  problem type               what a person is told */
+/*    code                value  fault  what a person is told */
 #define MR_ERRORS(X)                                                                                                   \
-    X(MR_EBUSY,           -1,    503, "queue-full",               "The job queue is full.")                            \
-    X(MR_EBACKLOG,        -2,    503, "backlog",                  "The wait for a worker would pass the deadline.")    \
-    X(MR_EEXPIRED,        -3,    503, "expired",                  "The job waited past its deadline and was not run.") \
-    X(MR_EBUDGET,         -4,    503, "memory-budget",            "The memory budget is used up.")                     \
-    X(MR_ESHUTDOWN,       -5,    503, "shutting-down",            "The server is shutting down.")                      \
-    X(MR_ECONNECTIONS,    -6,    503, "too-many-connections",     "Too many connections.")                             \
-    X(MR_ECANCELLED,      -7,    503, "cancelled",                "The job was cancelled.")                            \
-    X(MR_ETIME,           -8,    422, "too-expensive",            "The job ran longer than a job may.")                \
-    X(MR_ENOTIMAGE,       -9,    415, "unsupported-format",       "That image format is not supported here.")          \
-    X(MR_EDAMAGED,        -10,   422, "damaged-image",            "The image is damaged or truncated.")                \
-    X(MR_EPIXELS,         -11,   413, "too-many-pixels",          "The image has too many pixels.")                    \
-    X(MR_EFRAMES,         -12,   413, "too-many-frames",          "The image has too many frames.")                    \
-    X(MR_EDIMENSION,      -13,   400, "dimension",                "A dimension is outside what the format can hold.")  \
-    X(MR_EPARAM,          -14,   400, "bad-parameter",            "A parameter is unknown, malformed or out of range.")\
-    X(MR_EREQUEST,        -15,   400, "malformed-request",        "The request is malformed.")                         \
-    X(MR_EHOST,           -16,   403, "host-not-allowed",         "This server does not answer for that host name.")   \
-    X(MR_EORIGIN,         -17,   403, "origin-not-allowed",       "Pages of that origin may not use this server.")     \
-    X(MR_ENOTFOUND,       -18,   404, "not-found",                "There is nothing at this address.")                 \
-    X(MR_EMETHOD,         -19,   405, "method-not-allowed",       "This address does not answer that method.")         \
-    X(MR_ETIMEOUT,        -20,   408, "request-timeout",          "The request did not arrive in time.")               \
-    X(MR_ELENGTH,         -21,   411, "length-required",          "The request needs a Content-Length.")               \
-    X(MR_EBODY,           -22,   413, "body-too-large",           "The body is larger than this server accepts.")      \
-    X(MR_ETARGET,         -23,   414, "target-too-long",          "The request target is too long.")                   \
-    X(MR_ECODING,         -24,   415, "unsupported-coding",       "A request Content-Encoding is not supported.")      \
-    X(MR_EEXPECT,         -25,   417, "expectation-failed",       "The expectation cannot be met.")                    \
-    X(MR_EHEAD,           -26,   431, "head-too-large",           "The request head is too large.")                    \
-    X(MR_EMEMORY,         -27,   503, "out-of-memory",            "The server is out of memory.")                      \
-    X(MR_EIO,             -28,   500, "io",                       "Reading or writing failed.")                        \
-    X(MR_EINTERNAL,       -29,   500, "internal",                 "Something went wrong inside the server.")           \
-    X(MR_ETRANSFER,       -30,   501, "unsupported-transfer",     "That transfer coding is not implemented.")          \
-    X(MR_EHTTPMETHOD,     -31,   501, "unknown-method",           "That method is not implemented.")                   \
-    X(MR_EVERSION,        -32,   505, "http-version",             "Only HTTP/1.0 and HTTP/1.1 are spoken here.")       \
-    X(MR_EGONE,           -33,   400, "client-gone",              "The client went away.")                             \
-    X(MR_EFORMAT,         -34,   415, "wrong-format",             "The body is not in the format that this stage reads.")\
-    X(MR_ECORRUPT,        -35,   422, "corrupt-input",            "The body is damaged or truncated.")                 \
-    X(MR_EEXPANSION,      -36,   413, "expansion",                "The body expands to more than is allowed.")         \
-    X(MR_ENOKEY,          -37,   422, "no-matching-key",          "None of the keys at hand opens this file.")         \
-    X(MR_EKEYWORK,        -38,   422, "work-factor",              "The passphrase of this file takes too much work.")    \
-    X(MR_ELISTENERS,      -39,   503, "too-many-listeners",       "Too many listen to the live figures.")
+    X(MR_EBUSY,           -1,   LOAD,  "The job queue is full.")                                                       \
+    X(MR_EBACKLOG,        -2,   LOAD,  "The wait for a worker would pass the deadline.")                               \
+    X(MR_EEXPIRED,        -3,   LOAD,  "The job waited past its deadline and was not run.")                            \
+    X(MR_EBUDGET,         -4,   LOAD,  "The memory budget is used up.")                                                \
+    X(MR_ESHUTDOWN,       -5,   LOAD,  "The server is shutting down.")                                                 \
+    X(MR_ECONNECTIONS,    -6,   LOAD,  "Too many connections.")                                                        \
+    X(MR_ECANCELLED,      -7,   LOAD,  "The job was cancelled.")                                                       \
+    X(MR_ETIME,           -8,   INPUT, "The job ran longer than a job may.")                                           \
+    X(MR_ENOTIMAGE,       -9,   INPUT, "That image format is not supported here.")                                     \
+    X(MR_EDAMAGED,        -10,  INPUT, "The image is damaged or truncated.")                                           \
+    X(MR_EPIXELS,         -11,  INPUT, "The image has too many pixels.")                                               \
+    X(MR_EFRAMES,         -12,  INPUT, "The image has too many frames.")                                               \
+    X(MR_EDIMENSION,      -13,  INPUT, "A dimension is outside what the format can hold.")                             \
+    X(MR_EPARAM,          -14,  INPUT, "A parameter is unknown, malformed or out of range.")                           \
+    X(MR_EREQUEST,        -15,  INPUT, "The request is malformed.")                                                    \
+    X(MR_EHOST,           -16,  INPUT, "This server does not answer for that host name.")                              \
+    X(MR_EORIGIN,         -17,  INPUT, "Pages of that origin may not use this server.")                                \
+    X(MR_ENOTFOUND,       -18,  INPUT, "There is nothing at this address.")                                            \
+    X(MR_EMETHOD,         -19,  INPUT, "This address does not answer that method.")                                    \
+    X(MR_ETIMEOUT,        -20,  INPUT, "The request did not arrive in time.")                                          \
+    X(MR_ELENGTH,         -21,  INPUT, "The request needs a Content-Length.")                                          \
+    X(MR_EBODY,           -22,  INPUT, "The body is larger than this server accepts.")                                 \
+    X(MR_ETARGET,         -23,  INPUT, "The request target is too long.")                                              \
+    X(MR_ECODING,         -24,  INPUT, "A request Content-Encoding is not supported.")                                 \
+    X(MR_EEXPECT,         -25,  INPUT, "The expectation cannot be met.")                                               \
+    X(MR_EHEAD,           -26,  INPUT, "The request head is too large.")                                               \
+    X(MR_EMEMORY,         -27,  LOAD,  "The server is out of memory.")                                                 \
+    X(MR_EIO,             -28,  OWN,   "Reading or writing failed.")                                                   \
+    X(MR_EINTERNAL,       -29,  OWN,   "Something went wrong inside the server.")                                      \
+    X(MR_ETRANSFER,       -30,  INPUT, "That transfer coding is not implemented.")                                     \
+    X(MR_EHTTPMETHOD,     -31,  INPUT, "That method is not implemented.")                                              \
+    X(MR_EVERSION,        -32,  INPUT, "Only HTTP/1.0 and HTTP/1.1 are spoken here.")                                  \
+    X(MR_EGONE,           -33,  INPUT, "The client went away.")                                                        \
+    X(MR_EFORMAT,         -34,  INPUT, "The body is not in the format that this stage reads.")                         \
+    X(MR_ECORRUPT,        -35,  INPUT, "The body is damaged or truncated.")                                            \
+    X(MR_EEXPANSION,      -36,  INPUT, "The body expands to more than is allowed.")                                    \
+    X(MR_ENOKEY,          -37,  INPUT, "None of the keys at hand opens this file.")                                    \
+    X(MR_EKEYWORK,        -38,  INPUT, "The passphrase of this file takes too much work.")                             \
+    X(MR_ELISTENERS,      -39,  LOAD,  "Too many listen to the live figures.")
 // clang-format on
 
 enum mr_error {
     MR_OK = 0,
-#define MR_ERROR_ENUM(code, value, status, type, text) code = (value),
+#define MR_ERROR_ENUM(code, value, kind, text) code = (value),
     MR_ERRORS(MR_ERROR_ENUM)
 #undef MR_ERROR_ENUM
 };
 
+/* Whose fault an error is. */
+enum mr_error_kind {
+    MR_ERROR_OF_NONE,  /* MR_OK */
+    MR_ERROR_OF_INPUT, /* the same input fails again */
+    MR_ERROR_OF_LOAD,  /* the same input may succeed later */
+    MR_ERROR_OF_OWN,   /* this program or its machine fails */
+};
+
 const char *mr_error_name(enum mr_error error); /* "MR_EBUSY"; "MR_OK" for 0 */
-const char *mr_error_type(enum mr_error error); /* "queue-full": the NAME of urn:millrace:problem:NAME */
 const char *mr_error_text(enum mr_error error); /* the sentence */
-int mr_error_status(enum mr_error error);       /* the HTTP status; 200 for MR_OK */
+enum mr_error_kind mr_error_kind(enum mr_error error);
 
 /* One failure with what is known about it. A plain value: copy it freely. */
 struct mr_fault {

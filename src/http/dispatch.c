@@ -27,7 +27,7 @@ void mr_dispatch(struct mr_request *request)
     unsigned allowed = 0;
     if (route_request(request, &allowed, &fault) != MR_OK) {
         request->allowed = allowed;
-        request->outcome = mr_error_type(fault.error);
+        request->outcome = mr_problem_type(fault.error);
         mr_respond_problem(request, &fault);
         return;
     }

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "http/http1/internal.h"
+#include "http/problem.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,7 +180,7 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
     if (request->work == MR_WORK_SUBMITTED)
         set_work(request, MR_WORK_ABANDONED);
     if (request->outcome == NULL)
-        request->outcome = mr_error_type(why->error);
+        request->outcome = mr_problem_type(why->error);
     bool answered = request->response_half == MR_RESPONSE_DONE;
     /* The answer first: who is told of the body's end may pass it on to the answer, which has no connection now. */
     if (mr_stream_is_open(&request->response))

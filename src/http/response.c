@@ -209,14 +209,14 @@ void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault
     struct mr_fields fields;
     if (!can_answer(request))
         return;
-    int status = mr_error_status(fault->error);
+    int status = mr_problem_status(fault->error);
     mr_fields_init(&fields, &request->arena);
     if (status == 503)
         mr_fields_retry_after(&fields, fault->retry_after_s);
     if (fault->error == MR_EMETHOD)
         mr_fields_allow(&fields, request->allowed);
     if (request->outcome == NULL)
-        request->outcome = mr_error_type(fault->error);
+        request->outcome = mr_problem_type(fault->error);
     struct mr_slice body = mr_problem_json(fault, &request->arena);
     mr_respond(request, status, "application/problem+json", &fields, body.at, body.len, NULL, NULL);
 }
@@ -262,7 +262,7 @@ static void take_end(void *context)
 static void take_abort(void *context, const struct mr_fault *why)
 {
     struct mr_request *request = context;
-    request->outcome = mr_error_type(why->error);
+    request->outcome = mr_problem_type(why->error);
     mr_connection_abort(request->connection);
 }
 

@@ -70,7 +70,7 @@ static void stop(struct mr_image_step *step)
 
 static void fail(struct mr_image_step *step, struct mr_fault *fault)
 {
-    bool is_overload = mr_error_status(fault->error) == 503;
+    bool is_overload = mr_error_kind(fault->error) == MR_ERROR_OF_LOAD;
     if (is_overload && step->state == COLLECTING)
         count(step->config.refused);
     if (is_overload)
@@ -324,7 +324,7 @@ int mr_image_step_create(struct mr_image_step **out, const struct mr_image_step_
     step->job.run_time = config->run_time;
     int err = admit(step, fault);
     if (err != 0) {
-        if (mr_error_status((enum mr_error)err) == 503) {
+        if (mr_error_kind((enum mr_error)err) == MR_ERROR_OF_LOAD) {
             count(config->refused);
             mr_offload_admit(config->offload, config->loop, step->job.lane, &fault->retry_after_s);
         }

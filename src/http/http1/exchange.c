@@ -2,6 +2,7 @@
 #include "http/dispatch.h"
 #include "http/http1/head_scan.h"
 #include "http/http1/internal.h"
+#include "http/problem.h"
 
 void mr_exchange_fail(struct mr_connection *self, const struct mr_fault *fault)
 {
@@ -9,7 +10,7 @@ void mr_exchange_fail(struct mr_connection *self, const struct mr_fault *fault)
     mr_input_stop(self);
     mr_request_move(request, MR_REQUEST_DONE);
     request->response_close = true;
-    request->outcome = mr_error_type(fault->error);
+    request->outcome = mr_problem_type(fault->error);
     if (mr_stream_is_open(&request->body))
         mr_stream_abort(&request->body, fault);
     if (request->response_half == MR_RESPONSE_NONE)

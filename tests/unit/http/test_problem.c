@@ -59,9 +59,42 @@ static void limit_and_value_are_there_when_a_bound_was_hit(void **state)
                 "\"limit\":{\"name\":\"queue-depth\",\"value\":0},\"value\":0}");
 }
 
+static const enum mr_error errors[] = {
+#define CODE(code, value, kind, text) code,
+    MR_ERRORS(CODE)
+#undef CODE
+};
+
+static void each_error_has_a_status_of_its_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_problem_status(MR_OK), 200);
+    assert_int_equal(mr_problem_status(MR_ENOTIMAGE), 415);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(errors); i++) {
+        int status = mr_problem_status(errors[i]);
+        bool is_load = mr_error_kind(errors[i]) == MR_ERROR_OF_LOAD;
+        assert_true(status >= 400 && status < 600);
+        assert_int_equal(status == 503, is_load);
+        assert_int_equal(status == 500, mr_error_kind(errors[i]) == MR_ERROR_OF_OWN);
+    }
+}
+
+static void problem_types_are_distinct_and_fit_a_urn(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(errors); i++) {
+        const char *type = mr_problem_type(errors[i]);
+        assert_int_equal(strspn(type, "abcdefghijklmnopqrstuvwxyz-"), strlen(type));
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(type, mr_problem_type(errors[j]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_error_has_a_status_of_its_kind),
+        cmocka_unit_test(problem_types_are_distinct_and_fit_a_urn),
         cmocka_unit_test_teardown(fault_becomes_a_problem_document, free_arena),
         cmocka_unit_test_teardown(detail_is_there_when_the_fault_has_one, free_arena),
         cmocka_unit_test_teardown(limit_and_value_are_there_when_a_bound_was_hit, free_arena),
