@@ -1,6 +1,7 @@
 #define _GNU_SOURCE 1 /* sched_getaffinity */
 #include "base/machine.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "base/slice.h"
 #include <limits.h>
 #include <sched.h>
@@ -26,24 +27,20 @@ static bool read_line(const char *directory, const char *name, char *line, int s
     return got;
 }
 
-/* *text becomes what stands behind the number. NO_LIMIT when there is none ("max", "-1"). */
-static uint64_t parse_number(const char **text)
+/* Cut the number from *text. NO_LIMIT when there is none ("max", "-1") or a larger one than any limit. */
+static uint64_t cut_number(struct mr_slice *text)
 {
-    while (**text == ' ')
-        (*text)++;
-    if (**text < '0' || **text > '9')
-        return NO_LIMIT;
-    char *end;
-    uint64_t number = strtoull(*text, &end, 10); /* too large gives UINT64_MAX, which is right */
-    *text = end;
-    return number;
+    uint64_t number;
+    return mr_number_next(text, NO_LIMIT, &number) ? number : NO_LIMIT;
 }
 
 static uint64_t read_number(const char *directory, const char *name)
 {
     char line[64];
-    const char *text = line;
-    return read_line(directory, name, line, sizeof(line)) ? parse_number(&text) : NO_LIMIT;
+    if (!read_line(directory, name, line, sizeof(line)))
+        return NO_LIMIT;
+    struct mr_slice text = mr_slice_of(line);
+    return cut_number(&text);
 }
 
 static uint64_t thousandths(uint64_t quota, uint64_t period)
@@ -80,10 +77,10 @@ static uint64_t cpu_v1(const char *directory)
 static uint64_t cpu_v2(const char *directory)
 {
     char line[64];
-    const char *text = line;
     if (!read_line(directory, "cpu.max", line, sizeof(line)))
         return NO_LIMIT;
-    uint64_t quota = parse_number(&text), period = parse_number(&text);
+    struct mr_slice text = mr_slice_of(line);
+    uint64_t quota = cut_number(&text), period = cut_number(&text);
     return thousandths(quota, period);
 }
 

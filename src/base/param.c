@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -21,24 +22,12 @@ static const struct unit time_units[] = {
     {"h", 3600 * MR_NS_PER_S}, {NULL, 0},
 };
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* The digits at the front as a number, cut from *text. False without a digit, or when INT64_MAX is passed. */
 static bool cut_digits(struct mr_slice *text, int64_t *out)
 {
-    int64_t value = 0;
-    if (text->len == 0 || !is_digit(text->at[0]))
+    uint64_t value;
+    if (!mr_number_cut(text, INT64_MAX, &value))
         return false;
-    while (text->len > 0 && is_digit(text->at[0])) {
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, text->at[0] - '0', &value))
-            return false;
-        text->at++;
-        text->len--;
-    }
-    *out = value;
+    *out = (int64_t)value;
     return true;
 }
 
@@ -93,7 +82,7 @@ static bool parse_number(struct mr_slice text, double *out)
             in_fraction = true;
             continue;
         }
-        if (!is_digit(text.at[0]))
+        if (!mr_number_is_digit(text.at[0]))
             return false;
         count++;
         if (digits >= 10000000000000000) {
@@ -292,7 +281,7 @@ struct mr_slice mr_param_shown_name(struct mr_slice name)
     bool is_plain = name.len <= 32;
     for (size_t i = 0; i < name.len && is_plain; i++) {
         char c = name.at[i];
-        is_plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        is_plain = (c >= 'a' && c <= 'z') || mr_number_is_digit(c) || c == '-' || c == '_' || c == '.';
     }
     return is_plain ? name : MR_SLICE("*");
 }

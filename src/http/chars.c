@@ -1,4 +1,5 @@
 #include "http/chars.h"
+#include "base/number.h"
 
 #define IS_DIGIT(c)   ((c) >= '0' && (c) <= '9')
 #define IS_ALPHA(c)   (((c) | 0x20) >= 'a' && ((c) | 0x20) <= 'z')
@@ -39,7 +40,7 @@ bool mr_chars_are(struct mr_slice text, enum mr_char_class class)
 bool mr_percent_is_valid(struct mr_slice text)
 {
     for (mr_slice_cut(&text, '%'); text.at != NULL; mr_slice_cut(&text, '%'))
-        if (text.len < 2 || mr_char_hex(text.at[0]) < 0 || mr_char_hex(text.at[1]) < 0)
+        if (text.len < 2 || mr_number_hex_value(text.at[0]) < 0 || mr_number_hex_value(text.at[1]) < 0)
             return false;
     return true;
 }

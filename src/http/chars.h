@@ -1,4 +1,4 @@
-/* chars.h -- the alphabets of HTTP and URIs, and hex digits: what the readers of this floor share.
+/* chars.h -- the alphabets of HTTP and URIs: what the readers of this floor share.
  * Pure functions; any thread. */
 #ifndef MR_HTTP_CHARS_H
 #define MR_HTTP_CHARS_H
@@ -23,16 +23,6 @@ static inline bool mr_char_is(char c, enum mr_char_class class)
 
 /* All of it, and not empty? */
 bool mr_chars_are(struct mr_slice text, enum mr_char_class class);
-
-/* Value of a hex digit, or -1. */
-static inline int mr_char_hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))
-        return (c | 0x20) - 'a' + 10;
-    return -1;
-}
 
 /* Is every '%' followed by two hex digits (RFC 3986, section 2.1)? */
 bool mr_percent_is_valid(struct mr_slice text);

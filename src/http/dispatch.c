@@ -1,6 +1,7 @@
 #include "http/dispatch.h"
 #include "http/http.h"
 #include "http/policy.h"
+#include "http/problem.h"
 #include "http/protocol.h"
 
 /* May it be served, and by which route? */

@@ -1,6 +1,7 @@
 #include "http/fields.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "http/chars.h"
 #include "http/router.h"
@@ -109,10 +110,9 @@ void mr_fields_etag(struct mr_fields *fields, struct mr_slice opaque, bool is_we
 
 static char *put_percent(char *out, char octet)
 {
-    static const char digits[] = "0123456789ABCDEF";
     *out++ = '%';
-    *out++ = digits[(uint8_t)octet >> 4];
-    *out++ = digits[(uint8_t)octet & 15];
+    *out++ = mr_number_hex_upper((uint8_t)octet >> 4);
+    *out++ = mr_number_hex_upper((uint8_t)octet);
     return out;
 }
 

@@ -1,4 +1,5 @@
 /* The host names of head.h. */
+#include "base/number.h"
 #include "http/chars.h"
 #include "http/head.h"
 #include "net/localhost.h"
@@ -28,13 +29,8 @@ static bool is_registered_name(struct mr_slice text)
 
 static bool is_port(struct mr_slice text)
 {
-    unsigned long port = 0;
-    for (size_t i = 0; i < text.len && port <= UINT16_MAX; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-        port = port * 10 + (unsigned long)(text.at[i] - '0');
-    }
-    return port <= UINT16_MAX;
+    uint64_t port;
+    return text.len == 0 || mr_number_parse(text, UINT16_MAX, &port);
 }
 
 bool mr_host_split(struct mr_slice authority, struct mr_slice *host, struct mr_slice *port)

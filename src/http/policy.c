@@ -2,6 +2,7 @@
  * the user's browser: by DNS rebinding (the page's own host name, resolved to 127.0.0.1) and by plain cross-site
  * requests. The browser tells on both: Host names the page's host, Origin the page. */
 #include "http/policy.h"
+#include "base/number.h"
 #include "http/http.h"
 #include <stdio.h>
 
@@ -98,7 +99,7 @@ static bool is_token_list(struct mr_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || mr_number_is_digit(c);
         if (!token && strchr("-_, ", c) == NULL)
             return false;
     }

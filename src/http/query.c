@@ -1,4 +1,5 @@
 #include "http/query.h"
+#include "base/number.h"
 #include "base/param.h"
 #include "base/utf8.h"
 #include "http/chars.h"
@@ -22,8 +23,8 @@ static const char *decode(struct mr_slice *out, char *to, struct mr_slice text, 
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
         if (c == '%') {
-            int high = i + 2 < text.len ? mr_char_hex(text.at[i + 1]) : -1;
-            int low = i + 2 < text.len ? mr_char_hex(text.at[i + 2]) : -1;
+            int high = i + 2 < text.len ? mr_number_hex_value(text.at[i + 1]) : -1;
+            int low = i + 2 < text.len ? mr_number_hex_value(text.at[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return "a '%' is not followed by two hex digits";
             c = (char)(high << 4 | low);

@@ -1,9 +1,9 @@
 #include "http/request.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "http/http1/internal.h"
 #include "http/problem.h"
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,13 +12,11 @@
  * repeat and those of two rarely meet. One sequence a thread: no sharing between loops. */
 static void make_id(char out[MR_REQUEST_ID_LEN + 1])
 {
-    static const char digits[] = "0123456789abcdef";
     static _Thread_local uint64_t last;
     if (last == 0 && getrandom(&last, sizeof(last), 0) != (ssize_t)sizeof(last))
         last = mr_clock_now();
     last += 0x9e3779b97f4a7c15u;
-    for (int i = 0; i < MR_REQUEST_ID_LEN; i++)
-        out[i] = digits[(last >> (60 - 4 * i)) & 15];
+    mr_number_write_hex(out, last, MR_REQUEST_ID_LEN);
     out[MR_REQUEST_ID_LEN] = '\0';
 }
 
@@ -50,7 +48,7 @@ static bool is_traceparent(struct mr_slice text)
         return false;
     bool trace_id = false, parent_id = false;
     for (size_t i = 0; i < text.len; i++) {
-        bool hex = isdigit((unsigned char)text.at[i]) || (text.at[i] >= 'a' && text.at[i] <= 'f');
+        bool hex = mr_number_hex_value(text.at[i]) >= 0 && (text.at[i] < 'A' || text.at[i] > 'F');
         if (shape[i] == 'x' ? !hex : text.at[i] != shape[i])
             return false;
         trace_id |= i >= TRACE_ID_AT && i < TRACE_ID_AT + TRACE_ID_LEN && text.at[i] != '0';

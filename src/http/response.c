@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "http/http1/internal.h"
 #include "http/policy.h"
 #include "http/problem.h"
@@ -41,14 +42,9 @@ static void put_field(struct mr_buf *out, const char *name, const char *value)
 
 static void put_number(struct mr_buf *out, const char *name, uint64_t value)
 {
-    char digits[24]; /* filled from its end: printf would be the dearest part of a small answer */
-    char *at = digits + sizeof(digits) - 1;
-    *at = '\0';
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    put_field(out, name, at);
+    char digits[MR_NUMBER_SIZE]; /* printf would be the dearest part of a small response */
+    mr_number_write(digits, value);
+    put_field(out, name, digits);
 }
 
 static void put_cors(const struct mr_request *request, struct mr_buf *out, struct mr_fields *fields)

@@ -4,6 +4,7 @@
 #include "net/listener.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "net/localhost.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,16 +53,11 @@ struct parts {
 
 static bool parse_port(const char *text, uint16_t *out)
 {
-    unsigned long port = 0;
-    if (*text == '\0' || strlen(text) > 5)
+    uint64_t port;
+    if (!mr_number_parse(mr_slice_of(text), UINT16_MAX, &port))
         return false;
-    for (; *text != '\0'; text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        port = port * 10 + (unsigned long)(*text - '0');
-    }
     *out = (uint16_t)port;
-    return port <= UINT16_MAX;
+    return true;
 }
 
 static bool parse_literal(struct parts *parts, bool in_brackets)

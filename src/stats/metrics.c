@@ -1,4 +1,5 @@
 #include "stats/metrics.h"
+#include "base/number.h"
 #include "stats/figures.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,14 +261,16 @@ struct process_sums {
 /* The first two numbers of /proc/PID/statm: pages of address space, pages resident. One small read. */
 static void add_memory(struct process_sums *sums, pid_t pid)
 {
-    char path[40], text[128], *at;
+    char path[40], text[128];
     snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return;
-    if (fgets(text, sizeof(text), file) != NULL) {
-        sums->size += strtoull(text, &at, 10);
-        sums->resident += strtoull(at, NULL, 10);
+    uint64_t size, resident;
+    struct mr_slice rest = mr_slice_of(fgets(text, sizeof(text), file));
+    if (mr_number_next(&rest, UINT64_MAX, &size) && mr_number_next(&rest, UINT64_MAX, &resident)) {
+        sums->size += size;
+        sums->resident += resident;
     }
     fclose(file);
 }

@@ -1,5 +1,6 @@
 #include "supervisor/systemd.h"
 #include "base/error.h"
+#include "base/number.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,11 +36,12 @@ int mr_systemd_notify(const char *state)
 unsigned mr_systemd_listen_fds(void)
 {
     const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    unsigned long fds = 0;
-    if (pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid())
-        fds = strtoul(count, NULL, 10);
+    uint64_t of_pid, fds = 0;
+    bool is_ours = mr_number_parse(mr_slice_of(pid), INT32_MAX, &of_pid) && of_pid == (uint64_t)getpid();
+    if (!is_ours || !mr_number_parse(mr_slice_of(count), FDS_MAX, &fds))
+        fds = 0;
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
-    return fds > FDS_MAX ? 0 : (unsigned)fds;
+    return (unsigned)fds;
 }

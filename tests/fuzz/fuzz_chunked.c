@@ -5,6 +5,7 @@
  *  - what the guard accepts llhttp reads with the same data and the same end, or refuses: that only where it is
  * stricter, in extensions and in trailer fields to which it gives a meaning. */
 #include "base/assert.h"
+#include "base/number.h"
 #include "base/slice.h"
 #include "http/chars.h"
 #include "http/http1/chunked.h"
@@ -67,10 +68,10 @@ static enum verdict read_size(struct cursor *cursor, uint64_t *out)
 {
     size_t digits = 0;
     *out = 0;
-    for (; cursor->at < cursor->end && mr_char_hex(*cursor->at) >= 0; cursor->at++) {
+    for (; cursor->at < cursor->end && mr_number_hex_value(*cursor->at) >= 0; cursor->at++) {
         if (++digits > 16 || *out >= (uint64_t)1 << 59)
             return BAD;
-        *out = *out * 16 + (uint64_t)mr_char_hex(*cursor->at);
+        *out = *out * 16 + (uint64_t)mr_number_hex_value(*cursor->at);
     }
     return cursor->at == cursor->end ? MORE : digits > 0 ? DONE : BAD;
 }

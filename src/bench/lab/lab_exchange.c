@@ -1,6 +1,7 @@
 #include "bench/lab/lab_exchange.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -87,7 +88,11 @@ static int take_apart(struct mr_lab_answer *answer, size_t len, struct mr_fault 
     const char *end = strstr(answer->bytes, "\r\n\r\n");
     if (end == NULL || len < STATUS_AT + 3 || strncmp(answer->bytes, "HTTP/1.", 7) != 0)
         return mr_fault_set(fault, MR_EIO, "the answer is not HTTP/1");
-    answer->status = (int)strtol(answer->bytes + STATUS_AT, NULL, 10);
+    struct mr_slice rest = mr_slice_of(answer->bytes + STATUS_AT);
+    uint64_t status = 0;
+    if (!mr_number_cut(&rest, 999, &status))
+        return mr_fault_set(fault, MR_EIO, "the response has no status");
+    answer->status = (int)status;
     size_t head = (size_t)(end - answer->bytes) + 4;
     answer->body = (struct mr_slice){.at = answer->bytes + head, .len = len - head};
     return MR_OK;

@@ -2,6 +2,7 @@
 #include "bench/lab/lab_server.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -112,19 +113,19 @@ static unsigned find_family(const struct mr_lab_server *server, pid_t *pids)
     pids[count++] = server->pid;
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", server->pid, server->pid);
     read_text(path, text, sizeof(text));
-    for (char *at = text, *end; count < FAMILY; at = end) {
-        long pid = strtol(at, &end, 10);
-        if (end == at)
-            break;
+    struct mr_slice rest = mr_slice_of(text);
+    uint64_t pid;
+    while (count < FAMILY && mr_number_next(&rest, INT32_MAX, &pid))
         pids[count++] = (pid_t)pid;
-    }
     return count;
 }
 
 static uint64_t find_number(const char *status, const char *name)
 {
     const char *line = strstr(status, name);
-    return line != NULL ? strtoull(line + strlen(name), NULL, 10) : 0;
+    uint64_t number = 0;
+    struct mr_slice rest = mr_slice_of(line != NULL ? line + strlen(name) : NULL);
+    return mr_number_next(&rest, UINT64_MAX, &number) ? number : 0;
 }
 
 void mr_lab_server_sample(const struct mr_lab_server *server, struct mr_lab_usage *usage)
@@ -145,16 +146,17 @@ void mr_lab_server_sample(const struct mr_lab_server *server, struct mr_lab_usag
 
 /* utime + stime of proc(5)'s stat: fields 14 and 15; a space goes before each, and the name before them may hold any.
  */
-static unsigned long find_ticks(const char *stat)
+static uint64_t find_ticks(const char *stat)
 {
     const char *at = strrchr(stat, ')'); /* the end of field 2 */
     for (int field = 2; at != NULL && field < 14; field++)
         at = strchr(at + 1, ' ');
     if (at == NULL)
         return 0;
-    char *behind_user;
-    unsigned long user = strtoul(at, &behind_user, 10);
-    return user + strtoul(behind_user, NULL, 10);
+    struct mr_slice rest = mr_slice_of(at);
+    uint64_t user = 0, system = 0;
+    bool is_there = mr_number_next(&rest, UINT32_MAX, &user) && mr_number_next(&rest, UINT32_MAX, &system);
+    return is_there ? user + system : 0;
 }
 
 double mr_lab_server_cpu(const struct mr_lab_server *server)

@@ -1,5 +1,6 @@
 #include "bench/load/target.h"
 #include "base/assert.h"
+#include "base/number.h"
 #include <netdb.h>
 
 static bool copy(char *out, size_t size, struct mr_slice text)
@@ -41,15 +42,8 @@ static int parse_unix(struct mr_target *out, struct mr_slice text, struct mr_fau
 
 static bool is_port(struct mr_slice text)
 {
-    unsigned port = 0;
-    if (text.len == 0 || text.len > 5)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-        port = port * 10 + (unsigned)(text.at[i] - '0');
-    }
-    return port >= 1 && port <= 65535;
+    uint64_t port;
+    return mr_number_parse(text, UINT16_MAX, &port) && port >= 1;
 }
 
 static int parse_authority(struct mr_target *out, struct mr_slice text, struct mr_fault *fault)

@@ -5,6 +5,7 @@
  *   chunk    = SIZE *( ";" EXT_NAME [ "=" EXT_VALUE / EXT_QUOTED ] ) CRLF [ DATA CRLF ]
  *   trailers = *( FIELD_NAME ":" FIELD_VALUE CRLF ) CRLF */
 #include "http/http1/chunked.h"
+#include "base/number.h"
 #include "http/chars.h"
 
 enum state {
@@ -40,7 +41,7 @@ static enum state after_extension(char c)
 
 static enum state in_size(struct mr_chunked *guard, char c)
 {
-    int digit = mr_char_hex(c);
+    int digit = mr_number_hex_value(c);
     if (digit < 0)
         return guard->digits > 0 ? after_extension(c) : REFUSED;
     if (guard->digits == MR_CHUNK_DIGITS_MAX || guard->left > (uint64_t)INT64_MAX >> 4)

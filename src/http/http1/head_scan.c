@@ -5,6 +5,7 @@
  * several of them are judged at the end, in `conclude`. Sections are of RFC 9112 unless said otherwise. */
 #include "http/http1/head_scan.h"
 #include "base/assert.h"
+#include "base/number.h"
 #include "http/chars.h"
 
 #define METHOD_MAX  32 /* octets: twice the longest registered one */
@@ -151,7 +152,7 @@ static bool is_a_version(struct mr_slice text)
         if (name.at[i] < 'A' || name.at[i] > 'Z')
             return false;
     for (size_t i = 0; i < number.len; i++)
-        if (number.at[i] != '.' && (number.at[i] < '0' || number.at[i] > '9'))
+        if (number.at[i] != '.' && !mr_number_is_digit(number.at[i]))
             return false;
     return name.len > 0 && number.len > 0 && number.at[0] != '.';
 }
@@ -209,17 +210,13 @@ static int note_content_length(struct scan *scan, struct mr_slice value)
 {
     if (scan->head->has_length)
         return refuse(scan, "More than one Content-Length field.");
-    uint64_t length = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned digit = (unsigned)(uint8_t)value.at[i] - '0';
-        if (digit > 9)
-            return refuse(scan, "The Content-Length is not a number.");
-        if (length > ((uint64_t)INT64_MAX - digit) / 10)
-            return refuse(scan, "The Content-Length is larger than any length.");
-        length = length * 10 + digit;
-    }
     if (value.len == 0)
         return refuse(scan, "The Content-Length is empty.");
+    if (!mr_number_is_digits(value))
+        return refuse(scan, "The Content-Length is not a number.");
+    uint64_t length;
+    if (!mr_number_parse(value, INT64_MAX, &length))
+        return refuse(scan, "The Content-Length is larger than any length.");
     scan->head->has_length = true;
     scan->head->content_length = length;
     return MR_OK;

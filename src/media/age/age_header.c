@@ -4,6 +4,7 @@
 #include "media/age/age_header.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "media/age/base64.h"
 #include <sodium.h>
 #include <stdio.h>
@@ -110,17 +111,10 @@ static bool decode_exactly(uint8_t *out, size_t len, struct mr_slice text)
 /* Digits, the first not 0. */
 static bool read_work_factor(uint32_t *out, struct mr_slice text)
 {
-    uint32_t value = 0;
-    if (text.len == 0 || text.at[0] == '0')
+    uint64_t value;
+    if (!mr_number_is_digits(text) || text.at[0] == '0')
         return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9')
-            return false;
-        if (__builtin_mul_overflow(value, 10, &value) ||
-            __builtin_add_overflow(value, (uint32_t)(text.at[i] - '0'), &value))
-            value = UINT32_MAX; /* and it stays there: ten times that overflows again */
-    }
-    *out = value;
+    *out = mr_number_parse(text, UINT32_MAX, &value) ? (uint32_t)value : UINT32_MAX;
     return true;
 }
 

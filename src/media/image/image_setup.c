@@ -7,6 +7,7 @@
  * list, and each vips_resize compiles a program and frees it: two jobs at once can corrupt the heap. Without it no
  * memory is both writable and executable either. Newer versions use Highway, which generates nothing. */
 #include "media/image/image_setup.h"
+#include "base/number.h"
 #include "media/image/decoder_memory.h"
 #include "media/image/image.h"
 
@@ -45,8 +46,12 @@ static void on_vips_log(const char *domain, GLogLevelFlags level, const char *me
 {
     (void)domain, (void)level, (void)data;
     static const char start[] = "read gave ";
-    if (message != NULL && strncmp(message, start, sizeof(start) - 1) == 0)
-        jpeg_warnings += strtoul(message + sizeof(start) - 1, NULL, 10);
+    if (message == NULL || strncmp(message, start, sizeof(start) - 1) != 0)
+        return;
+    struct mr_slice rest = mr_slice_of(message + sizeof(start) - 1);
+    uint64_t count;
+    if (mr_number_next(&rest, UINT32_MAX, &count))
+        jpeg_warnings += count;
 }
 
 uint64_t mr_image_take_jpeg_warnings(void)

@@ -1,6 +1,7 @@
 #include "media/image/image_words.h"
 
 #include "base/macros.h"
+#include "base/number.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,14 +93,6 @@ static const struct {
     {"pink", 0xFFC0CB},   {"brown", 0xA52A2A},
 };
 
-static int digit_of(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* 3, 4, 6 or 8 hexadecimal digits: short ones stand for two of their kind, alpha comes first. */
 static bool read_hex(struct mr_slice text, uint32_t *argb)
 {
@@ -108,7 +101,7 @@ static bool read_hex(struct mr_slice text, uint32_t *argb)
     bool is_short = text.len < 6;
     *argb = text.len == 3 || text.len == 6 ? 0xFF : 0;
     for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(text.at[i]);
+        int digit = mr_number_hex_value(text.at[i]);
         if (digit < 0)
             return false;
         *argb = is_short ? *argb << 8 | (uint32_t)digit * 17 : *argb << 4 | (uint32_t)digit;

@@ -1,4 +1,5 @@
 #include "base/macros.h"
+#include "base/number.h"
 #include "http/chars.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,7 +50,7 @@ static void hex_digits_have_values(void **state)
         const char *found = c == 0 ? NULL : strchr(digits, c);
         if (c != 0 && found == NULL && strchr(upper, c) != NULL)
             found = digits + (strchr(upper, c) - upper);
-        assert_int_equal(mr_char_hex((char)c), found == NULL ? -1 : found - digits);
+        assert_int_equal(mr_number_hex_value((char)c), found == NULL ? -1 : found - digits);
     }
 }
 
