@@ -26,7 +26,7 @@ static void reload(struct mr_service *service)
     (void)service;
     if (mr_config_read(&config, argument_count, arguments, environ, mr_console()) != MR_OPTIONS_RUN)
         return;
-    mr_log_set_level((enum mr_log_level)config.log_level);
+    mr_log_set_level((enum mr_log_level)config.log.level);
     mr_config_free(&config);
 }
 
@@ -51,8 +51,9 @@ static int serve(const struct mr_config *config, const struct mr_child *child)
 }
 
 /* One process. child: what its supervisor told it, or NULL. */
-static int run_process(const struct mr_config *config, const struct mr_child *child)
+static int run_process(void *context, const struct mr_child *child)
 {
+    struct mr_config *config = context;
     if (mr_process_begin(config) != 0)
         return 1;
     int status = serve(config, child);
@@ -60,28 +61,37 @@ static int run_process(const struct mr_config *config, const struct mr_child *ch
     return status;
 }
 
-static int run_cluster(const struct mr_config *config)
+static int run_cluster(struct mr_config *config)
 {
-    if (mr_log_open((enum mr_log_level)config->log_level, (enum mr_log_format)config->log_format, config->log_file) !=
+    unsigned loops = (unsigned)config->loop.loops, workers = (unsigned)config->offload.workers;
+    struct mr_cluster_config cluster = {
+        .processes = (unsigned)config->cluster.processes,
+        .loops = loops,
+        .runners = mr_offload_runners((enum mr_offload_kind)config->offload.kind, workers, loops),
+        .listen = &config->listen,
+        .drain_delay_ns = config->drain.delay,
+        .drain_timeout_ns = config->drain.timeout,
+    };
+    if (mr_log_open((enum mr_log_level)config->log.level, (enum mr_log_format)config->log.format, config->log.file) !=
         0) {
-        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log_file, strerror(errno));
+        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log.file, strerror(errno));
         return 1;
     }
-    int status = mr_cluster_run(config, run_process);
+    int status = mr_cluster_run(&cluster, run_process, config);
     mr_log_stop();
     return status;
 }
 
-static int run(const struct mr_config *config)
+static int run(struct mr_config *config)
 {
     /* A core file would hold what clients sent. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
-    return config->processes > 1 ? run_cluster(config) : run_process(config, NULL);
+    return config->cluster.processes > 1 ? run_cluster(config) : run_process(config, NULL);
 }
 
 static void write_help(FILE *out)
 {
-    mr_options_help(&mr_config_program, out);
+    mr_options_help(mr_config_program(), out);
 }
 
 int main(int argc, char **argv)

@@ -2,7 +2,7 @@
 #include "base/assert.h"
 #include "base/console.h"
 #include "base/macros.h"
-#include "service/config.h"
+#include "workers/offload_options.h"
 #include <stdarg.h>
 
 enum own { IDENTITY, PASSPHRASE_FILE, WORKERS, MAX_EXPANSION, MAX_RATIO, MAX_PIXELS, QUIET, FORCE, HELP, OWN_COUNT };

@@ -17,7 +17,6 @@
 #include "media/age/age_keys.h"
 #include "media/codec/codec.h"
 #include "pipe/pipeline.h"
-#include "service/config.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>

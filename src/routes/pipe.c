@@ -247,15 +247,15 @@ static int read_env(struct mr_stage_env *env, const struct pipe *pipe, struct mr
     *env = (struct mr_stage_env){
         .budget = pipe->service->memory,
         .identities = pipe->service->identities,
-        .expansion_bytes = config->max_expansion,
-        .expansion_ratio = (uint64_t)config->max_expansion_ratio,
+        .expansion_bytes = config->pipe.max_expansion,
+        .expansion_ratio = (uint64_t)config->pipe.max_expansion_ratio,
     };
     int err = read_secret(&env->identity, head, "Age-Identity", fault);
     if (err == MR_OK)
         err = read_secret(&env->passphrase, head, "Age-Passphrase", fault);
     if (err != MR_OK)
         return err;
-    if (env->identity.at != NULL && !config->allow_request_identity)
+    if (env->identity.at != NULL && !config->app.allow_request_identity)
         return mr_fault_set(fault, MR_EPARAM, "Age-Identity is not taken here: see --allow-request-identity.");
     return MR_OK;
 }
@@ -268,8 +268,8 @@ static int create(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fa
         .offload = service->offload,
         .budget = service->memory,
         .image_limits = &service->image_limits,
-        .patience_ns = service->config->body_timeout,
-        .body_memory = service->config->body_memory,
+        .patience_ns = service->config->http.body_timeout,
+        .body_memory = service->config->pipe.body_memory,
         .numbers = &mr_service_loop_of(pipe->request)->numbers->pipes,
         .hold = hold,
         .release = release,
@@ -304,7 +304,7 @@ static int open_spill(struct pipe *pipe, struct mr_fault *fault)
         .loop = pipe->request->loop,
         .budget = pipe->service->memory,
         .in = pipe->out,
-        .max = pipe->service->config->max_spill,
+        .max = pipe->service->config->pipe.max_spill,
         .is_needed = is_sending,
         .context = pipe,
     };

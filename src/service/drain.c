@@ -4,6 +4,7 @@
 #include "service/drain.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "service/service.h"
 #include "supervisor/systemd.h"
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -14,6 +15,14 @@
 /* Turns of a loop that still accept: the length of a listener's queue, so that a flood does not keep the drain from its
  * beginning. */
 #define DRAIN_TURNS_MAX 4096
+
+// clang-format off
+const struct mr_option mr_drain_options[] = {
+    MR_OPTION_ROW(mr_drain_settings, "drain-delay",   TIME, 0, 86400, "TIME", "0", delay,     "go on accepting after SIGTERM"),
+    MR_OPTION_ROW(mr_drain_settings, "drain-timeout", TIME, 0, 86400, "TIME", "30s", timeout, "then what is in flight is cut"),
+    MR_OPTION_END,
+};
+// clang-format on
 
 _Noreturn static void exit_now(struct mr_service *service)
 {
@@ -102,7 +111,7 @@ static void on_delay_over(uv_timer_t *alarm)
         service->loops[i].drain.deliver = drain_loop;
         mr_loop_post(service->loops[i].loop, &service->loops[i].drain);
     }
-    uv_timer_start(alarm, on_drain_timeout, service->config->drain_timeout / MR_NS_PER_MS, 0);
+    uv_timer_start(alarm, on_drain_timeout, service->config->drain.timeout / MR_NS_PER_MS, 0);
 }
 
 void mr_drain_begin(struct mr_service *service)
@@ -114,7 +123,7 @@ void mr_drain_begin(struct mr_service *service)
     atomic_store_explicit(&service->http.draining, true, memory_order_relaxed);
     mr_systemd_notify("STOPPING=1");
     mr_log(MR_LOG_INFO, "leaving");
-    uv_timer_start(&service->alarm, on_delay_over, service->config->drain_delay / MR_NS_PER_MS, 0);
+    uv_timer_start(&service->alarm, on_delay_over, service->config->drain.delay / MR_NS_PER_MS, 0);
 }
 
 /* ---- signals ---- */

@@ -11,7 +11,15 @@
 #ifndef MR_SERVICE_DRAIN_H
 #define MR_SERVICE_DRAIN_H
 
-#include "service/service.h"
+#include "base/option_tables.h"
+
+struct mr_drain_settings {
+    uint64_t delay, timeout; /* ns */
+};
+
+extern const struct mr_option mr_drain_options[]; /* --drain-delay, --drain-timeout */
+
+struct mr_service;
 
 /* Watch for signals, which are blocked from here on for good. Before the loops run and before any thread that does not
  * block signals itself. MR_OK or MR_EIO. */

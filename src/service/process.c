@@ -18,7 +18,7 @@ static void bound_heaps(const struct mr_config *config)
 {
 #ifdef __GLIBC__
     if (getenv("MALLOC_ARENA_MAX") == NULL)
-        mallopt(M_ARENA_MAX, (int)MR_MAX(config->workers / 2, 1));
+        mallopt(M_ARENA_MAX, (int)MR_MAX(config->offload.workers / 2, 1));
 #else
     (void)config;
 #endif
@@ -37,9 +37,9 @@ int mr_process_begin(const struct mr_config *config)
 {
     bound_heaps(config);
     keep_freed_memory();
-    if (mr_log_start((enum mr_log_level)config->log_level, (enum mr_log_format)config->log_format, config->log_file) !=
+    if (mr_log_start((enum mr_log_level)config->log.level, (enum mr_log_format)config->log.format, config->log.file) !=
         0) {
-        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log_file, strerror(errno));
+        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log.file, strerror(errno));
         return 1;
     }
     if (mr_image_setup() == 0) {

@@ -38,8 +38,9 @@ static unsigned index_of(const struct mr_service *service)
 static int create_segment(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
-    unsigned loops = (unsigned)config->loops;
-    unsigned runners = mr_offload_runners((enum mr_offload_kind)config->offload, (unsigned)config->workers, loops);
+    unsigned loops = (unsigned)config->loop.loops;
+    unsigned runners =
+        mr_offload_runners((enum mr_offload_kind)config->offload.kind, (unsigned)config->offload.workers, loops);
     if (service->child != NULL) {
         service->segment = service->child->segment;
         return MR_OK;
@@ -53,7 +54,7 @@ static int create_segment(struct mr_service *service)
 /* Those of its loops, in the segment. */
 static struct mr_loop_numbers *numbers_of(struct mr_service *service, unsigned loop)
 {
-    return mr_segment_loop(service->segment, index_of(service) * (unsigned)service->config->loops + loop);
+    return mr_segment_loop(service->segment, index_of(service) * (unsigned)service->config->loop.loops + loop);
 }
 
 static void count_in_segment(struct mr_service *service)
@@ -61,7 +62,7 @@ static void count_in_segment(struct mr_service *service)
     struct mr_process_numbers *numbers = mr_segment_process(service->segment, index_of(service));
     service->memory = &numbers->memory;
     mr_log_count_in(&numbers->log_dropped);
-    for (unsigned i = 0; i < service->config->loops; i++) {
+    for (unsigned i = 0; i < service->config->loop.loops; i++) {
         service->http_counters[i] = &numbers_of(service, i)->http;
         service->offload_stats[i] = &numbers_of(service, i)->offload;
     }
@@ -91,7 +92,7 @@ static void check_quota(const struct mr_service *service)
     const struct mr_config *config = service->config;
     struct mr_machine machine;
     mr_machine_read(&machine);
-    int64_t threads = config->processes * (config->loops + config->workers);
+    int64_t threads = config->cluster.processes * (config->loop.loops + config->offload.workers);
     if (machine.milliquota != 0 && machine.milliquota < 1000 * threads && index_of(service) == 0)
         mr_log(MR_LOG_WARN,
                "the CPU quota of %.2f cores is less than the %lld loops and workers: it can stop the loops",
@@ -102,23 +103,11 @@ static void create_http(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
     struct mr_http *http = &service->http;
-    mr_http_init(http, service->http_counters, (unsigned)config->loops);
+    mr_http_init(http, service->http_counters, (unsigned)config->loop.loops);
     for (size_t i = 0; i < MR_ARRAY_SIZE(resources); i++)
         mr_http_register(http, resources[i]);
-    http->limits = (struct mr_http_limits){
-        .body_max = config->max_body,
-        .head_max = (uint32_t)config->max_head,
-        .connections_max = make_room(config->max_connections, config->loops),
-        .requests_per_connection_max = (uint32_t)config->max_requests_per_connection,
-        .head_timeout_ns = config->head_timeout,
-        .body_timeout_ns = config->body_timeout,
-        .idle_timeout_ns = config->idle_timeout,
-        .min_rate = config->min_rate,
-    };
-    http->allow_hosts = config->allow_host.values;
-    http->allow_host_count = config->allow_host.count;
-    http->allow_origins = config->allow_origin.values;
-    http->allow_origin_count = config->allow_origin.count;
+    mr_http_set(http, &config->http);
+    http->limits.connections_max = make_room(config->http.max_connections, config->loop.loops);
     http->service = service;
 }
 
@@ -130,7 +119,7 @@ static int create_loop(struct mr_service *service)
     int err = mr_loop_create(&on->loop, service->loop_count);
     if (err != 0)
         return err;
-    mr_loop_set_warn(on->loop, service->config->lag_warn);
+    mr_loop_set_warn(on->loop, service->config->loop.lag_warn);
     err = mr_server_create(&on->server, &service->http, on->loop);
     if (err != 0) {
         mr_loop_destroy(&on->loop);
@@ -145,10 +134,10 @@ static int create_loop(struct mr_service *service)
 static int create_loops(struct mr_service *service)
 {
     int err = MR_OK;
-    service->loops = calloc((size_t)service->config->loops, sizeof(*service->loops));
+    service->loops = calloc((size_t)service->config->loop.loops, sizeof(*service->loops));
     if (service->loops == NULL)
         return MR_EMEMORY;
-    while (err == 0 && service->loop_count < service->config->loops)
+    while (err == 0 && service->loop_count < service->config->loop.loops)
         err = create_loop(service);
     return err;
 }
@@ -165,12 +154,12 @@ static int create_offload(struct mr_service *service)
     unsigned own = mr_segment_runners(service->segment) / mr_segment_processes(service->segment);
     struct mr_offload_runner_stats *runners = mr_segment_runner(service->segment, index_of(service) * own);
     return mr_offload_create(&service->offload, &(struct mr_offload_config){
-                                                    .kind = (enum mr_offload_kind)config->offload,
-                                                    .workers = (unsigned)config->workers,
-                                                    .priority = (enum mr_worker_priority)config->worker_priority,
-                                                    .queue_depth = (uint32_t)config->queue_depth,
-                                                    .deadline_ns = config->job_deadline,
-                                                    .run_ns_max = config->job_time,
+                                                    .kind = (enum mr_offload_kind)config->offload.kind,
+                                                    .workers = (unsigned)config->offload.workers,
+                                                    .priority = (enum mr_worker_priority)config->offload.priority,
+                                                    .queue_depth = (uint32_t)config->offload.queue_depth,
+                                                    .deadline_ns = config->offload.job_deadline,
+                                                    .run_ns_max = config->offload.job_time,
                                                     .worker_end = mr_service_thread_end,
                                                     .loops = service->loop_list,
                                                     .loop_count = service->loop_count,
@@ -183,9 +172,9 @@ static int build(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
     count_in_segment(service);
-    service->image_limits =
-        (struct mr_image_limits){.pixels = (uint64_t)config->max_pixels, .frames = (uint32_t)config->max_frames};
-    mr_budget_init(service->memory, config->memory_budget);
+    service->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
+                                                     .frames = (uint32_t)config->image.max_frames};
+    mr_budget_init(service->memory, config->app.memory_budget);
     check_quota(service);
     create_http(service);
     int err = create_loops(service);
@@ -200,7 +189,7 @@ static int build(struct mr_service *service)
 
 static int load_identities(struct mr_service *service, struct mr_fault *fault)
 {
-    const struct mr_option_list *files = &service->config->identity;
+    const struct mr_option_list *files = &service->config->app.identity;
     int err = files->count > 0 ? mr_age_keys_create(&service->identities) : MR_OK;
     if (err != MR_OK)
         return mr_fault_set(fault, err, "the identities cannot be kept: %s", mr_error_text(err));
@@ -292,7 +281,8 @@ int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fau
     if (service->child != NULL)
         take_listeners(service);
     else
-        err = mr_listeners_open(listeners, service->config, passed, fault);
+        err = mr_listeners_open(listeners, &service->config->listen, (unsigned)service->config->loop.loops, passed,
+                                fault);
     for (unsigned i = 0; i < listeners->count && err == 0; i++) {
         err = give_to_servers(service, &listeners->at[i]);
         if (err != 0)

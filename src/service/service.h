@@ -57,7 +57,7 @@ struct mr_service {
     struct mr_image_limits image_limits;
     struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
     struct mr_offload *offload;
-    struct mr_service_loop *loops;           /* owned: one per config->loops */
+    struct mr_service_loop *loops;           /* owned: one per --loops */
     unsigned loop_count;                     /* of those, how many were made */
     struct mr_loop *loop_list[MR_LOOPS_MAX]; /* the same, as the offload wants them */
     struct mr_http_counters *http_counters[MR_LOOPS_MAX];

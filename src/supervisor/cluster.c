@@ -35,8 +35,9 @@ struct process {
 };
 
 struct cluster {
-    const struct mr_config *config; /* borrowed */
+    const struct mr_cluster_config *config; /* borrowed */
     mr_child_main *serve;
+    void *context; /* serve's */
     struct mr_segment *segment;
     struct mr_listeners listeners;
     int signals, ready[2]; /* a signalfd, a pipe */
@@ -48,6 +49,13 @@ struct cluster {
     uint64_t close_at, kill_at; /* the listeners; whoever is left */
     int status;                 /* the exit status, if all goes on well */
 };
+
+// clang-format off
+const struct mr_option mr_cluster_options[] = {
+    MR_OPTION_ROW(mr_cluster_settings, "processes", INT, 1, MR_PROCESSES_MAX, "N", "1", processes, "processes that serve; 2 or more: under a supervisor"),
+    MR_OPTION_END,
+};
+// clang-format on
 
 uint64_t mr_cluster_backoff_ns(unsigned early_deaths)
 {
@@ -72,14 +80,14 @@ _Noreturn static void be_process(struct cluster *cluster, unsigned index)
     mr_segment_enter(cluster->segment, index);
     struct mr_child child = {
         .index = index, .segment = cluster->segment, .listeners = &cluster->listeners, .ready_fd = cluster->ready[1]};
-    exit(cluster->serve(cluster->config, &child));
+    exit(cluster->serve(cluster->context, &child));
 }
 
 /* New connections to those that serve. */
 static void steer(const struct cluster *cluster)
 {
     bool accepts[MR_LISTENER_FDS_MAX];
-    unsigned loops = (unsigned)cluster->config->loops;
+    unsigned loops = cluster->config->loops;
     for (unsigned i = 0; i < cluster->count * loops; i++)
         accepts[i] = cluster->processes[i / loops].is_ready;
     for (unsigned i = 0; i < cluster->listeners.count; i++) {
@@ -171,8 +179,8 @@ static void leave(struct cluster *cluster)
 {
     uint64_t now = mr_clock_now();
     cluster->phase = LEAVING;
-    cluster->close_at = now + cluster->config->drain_delay;
-    cluster->kill_at = cluster->close_at + cluster->config->drain_timeout + DRAIN_GRACE_NS;
+    cluster->close_at = now + cluster->config->drain_delay_ns;
+    cluster->kill_at = cluster->close_at + cluster->config->drain_timeout_ns + DRAIN_GRACE_NS;
     forget_restarts(cluster);
     mr_systemd_notify("STOPPING=1");
     mr_log(MR_LOG_INFO, "leaving, %u processes", mr_segment_running(cluster->segment));
@@ -332,11 +340,12 @@ static int watch_signals(struct cluster *cluster)
 
 static int open_all(struct cluster *cluster, struct mr_fault *fault)
 {
-    const struct mr_config *config = cluster->config;
-    unsigned loops = (unsigned)config->loops;
-    unsigned runners = mr_offload_runners((enum mr_offload_kind)config->offload, (unsigned)config->workers, loops);
-    int err = mr_listeners_open(&cluster->listeners, config, mr_systemd_listen_fds(), fault);
-    if (err == MR_OK && (err = mr_segment_create(&cluster->segment, cluster->count, loops, runners)) != MR_OK)
+    const struct mr_cluster_config *config = cluster->config;
+    unsigned loops = cluster->count * config->loops;
+    int err = mr_listeners_open(&cluster->listeners, config->listen, loops, mr_systemd_listen_fds(), fault);
+    if (err != MR_OK)
+        return err;
+    if ((err = mr_segment_create(&cluster->segment, cluster->count, config->loops, config->runners)) != MR_OK)
         mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
     if (err == MR_OK && (pipe2(cluster->ready, O_NONBLOCK | O_CLOEXEC) != 0 || watch_signals(cluster) != MR_OK))
         err = mr_fault_set(fault, MR_EIO, "cannot start: %s", strerror(errno));
@@ -356,14 +365,15 @@ static void close_all(struct cluster *cluster)
     free(cluster);
 }
 
-int mr_cluster_run(const struct mr_config *config, mr_child_main *serve)
+int mr_cluster_run(const struct mr_cluster_config *config, mr_child_main *serve, void *context)
 {
     struct cluster *cluster = calloc(1, sizeof(*cluster));
     if (cluster == NULL)
         return 1;
     cluster->config = config;
     cluster->serve = serve;
-    cluster->count = (unsigned)config->processes;
+    cluster->context = context;
+    cluster->count = config->processes;
     cluster->pid = getpid();
     cluster->signals = cluster->ready[0] = cluster->ready[1] = -1;
     cluster->close_at = cluster->kill_at = NEVER;

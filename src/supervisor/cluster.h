@@ -21,11 +21,26 @@
 #ifndef MR_SUPERVISOR_CLUSTER_H
 #define MR_SUPERVISOR_CLUSTER_H
 
-#include "service/config.h"
+#include "base/clock.h"
+#include "base/option_tables.h"
 #include "stats/segment.h"
 #include "supervisor/listeners.h"
 
 #define MR_CLUSTER_STEADY_NS (10 * MR_NS_PER_S)
+
+struct mr_cluster_settings {
+    int64_t processes; /* 2 or more: under a supervisor */
+};
+
+extern const struct mr_option mr_cluster_options[]; /* --processes */
+
+/* What the supervisor has to know of what its processes are. All borrowed. */
+struct mr_cluster_config {
+    unsigned processes;
+    unsigned loops, runners; /* of each process: listening sockets, and places in the segment (mr_offload_runners()) */
+    const struct mr_listen_settings *listen;
+    uint64_t drain_delay_ns, drain_timeout_ns; /* after SIGTERM: it closes its listeners, and waits for the processes */
+};
 
 /* What a process is told by its supervisor. All borrowed. */
 struct mr_child {
@@ -35,12 +50,12 @@ struct mr_child {
     int ready_fd;                         /* write one octet, the index, when it serves */
 };
 
-typedef int mr_child_main(const struct mr_config *config, const struct mr_child *child);
+typedef int mr_child_main(void *context, const struct mr_child *child);
 
-/* Start config->processes processes, which call serve() and end with what it returns, and supervise them until told to
+/* Start the processes, which call serve(context, ...) and end with what it returns, and supervise them until told to
  * end. In a process without other threads, the log opened (mr_log_open). Exit status: 0 all drained; 1 one did not, or
  * they could not start; 2 an option is wrong. */
-int mr_cluster_run(const struct mr_config *config, mr_child_main *serve);
+int mr_cluster_run(const struct mr_cluster_config *config, mr_child_main *serve, void *context);
 
 /* The pause before the next start of a process that has died so many times in a row soon after its start. */
 uint64_t mr_cluster_backoff_ns(unsigned early_deaths);

@@ -4,35 +4,71 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static int add(struct mr_listeners *listeners, const struct mr_config *config, const char *address, int fd,
-               struct mr_fault *fault)
+// clang-format off
+const struct mr_option mr_listen_options[] = {
+    MR_OPTION_LIST(mr_listen_settings, "listen", "HOST:PORT|unix:PATH", addresses, "address to listen on, repeatable (" MR_DEFAULT_LISTEN ")"),
+    MR_OPTION_ROW(mr_listen_settings, "open", BOOL, 0, 0, NULL, NULL, open,        "allow addresses that other machines can reach"),
+    MR_OPTION_END,
+};
+// clang-format on
+
+static int refuse_reachable(const char *address, struct mr_fault *fault)
 {
-    MR_ASSERT(listeners->count < MR_LISTENERS_MAX);
-    struct mr_listener *listener = &listeners->at[listeners->count];
-    unsigned loops = (unsigned)(config->processes * config->loops);
-    int err = address != NULL ? mr_listener_open(listener, address, loops, fault)
-                              : mr_listener_adopt(listener, fd, loops, fault);
-    if (err != 0)
-        return err;
-    listeners->count++;
-    if (!listener->is_loopback && !config->open)
-        return mr_fault_set(fault, MR_EPARAM, "%s can be reached from other machines: add --open to allow that",
-                            listener->url);
+    return mr_fault_set(fault, MR_EPARAM, "%s can be reached from other machines: add --open to allow that", address);
+}
+
+int mr_listeners_check(const struct mr_listen_settings *settings, struct mr_fault *fault)
+{
+    for (size_t i = 0; i < settings->addresses.count; i++) {
+        bool is_loopback;
+        int err = mr_listener_check(settings->addresses.values[i], &is_loopback, fault);
+        if (err == MR_OK && !is_loopback && !settings->open)
+            err = refuse_reachable(settings->addresses.values[i], fault);
+        if (err != MR_OK)
+            return err;
+    }
     return MR_OK;
 }
 
-int mr_listeners_open(struct mr_listeners *out, const struct mr_config *config, unsigned passed, struct mr_fault *fault)
+/* How it is opened: address, or fd where that is NULL. */
+struct wanted {
+    const char *address;
+    int fd;
+    unsigned loops;
+    bool open;
+};
+
+static int add(struct mr_listeners *listeners, const struct wanted *wanted, struct mr_fault *fault)
 {
-    const struct mr_option_list *addresses = &config->listen;
+    MR_ASSERT(listeners->count < MR_LISTENERS_MAX);
+    struct mr_listener *listener = &listeners->at[listeners->count];
+    int err = wanted->address != NULL ? mr_listener_open(listener, wanted->address, wanted->loops, fault)
+                                      : mr_listener_adopt(listener, wanted->fd, wanted->loops, fault);
+    if (err != 0)
+        return err;
+    listeners->count++;
+    return listener->is_loopback || wanted->open ? MR_OK : refuse_reachable(listener->url, fault);
+}
+
+int mr_listeners_open(struct mr_listeners *out, const struct mr_listen_settings *settings, unsigned loops,
+                      unsigned passed, struct mr_fault *fault)
+{
+    const struct mr_option_list *addresses = &settings->addresses;
+    struct wanted wanted = {.loops = loops, .open = settings->open};
     int err = MR_OK;
     out->count = 0;
-    for (size_t i = 0; i < addresses->count && err == 0; i++)
-        err = add(out, config, addresses->values[i], -1, fault);
+    for (size_t i = 0; i < addresses->count && err == 0; i++) {
+        wanted.address = addresses->values[i];
+        err = add(out, &wanted, fault);
+    }
     if (addresses->count > 0)
         return err;
-    for (unsigned i = 0; i < passed && err == 0; i++)
-        err = add(out, config, NULL, MR_SYSTEMD_FIRST_FD + (int)i, fault);
-    return passed > 0 ? err : add(out, config, MR_DEFAULT_LISTEN, -1, fault);
+    for (unsigned i = 0; i < passed && err == 0; i++) {
+        wanted.fd = MR_SYSTEMD_FIRST_FD + (int)i;
+        err = add(out, &wanted, fault);
+    }
+    wanted.address = MR_DEFAULT_LISTEN;
+    return passed > 0 ? err : add(out, &wanted, fault);
 }
 
 void mr_listeners_close(struct mr_listeners *listeners)

@@ -156,7 +156,7 @@ static void enter_phase(struct acceptor *self, enum mr_phase phase, uint64_t len
 
 static void begin_to_leave(struct acceptor *self)
 {
-    enter_phase(self, MR_PHASE_LEAVING, self->service->config->drain_delay);
+    enter_phase(self, MR_PHASE_LEAVING, self->service->config->drain.delay);
     atomic_store_explicit(&self->service->http.draining, true, memory_order_relaxed);
     mr_systemd_notify("STOPPING=1");
     mr_log(MR_LOG_INFO, "leaving");
@@ -168,7 +168,7 @@ static void end_phase(struct acceptor *self)
     case MR_PHASE_LEAVING:
         stop_accepting(self);
         mr_blocking_tell(&self->word, MR_BLOCKING_DRAIN);
-        enter_phase(self, MR_PHASE_DRAINING, self->service->config->drain_timeout);
+        enter_phase(self, MR_PHASE_DRAINING, self->service->config->drain.timeout);
         break;
     case MR_PHASE_DRAINING:
         mr_log(MR_LOG_WARN, "drain-timeout passed: cutting what is in flight");
@@ -191,7 +191,7 @@ static void reload(struct acceptor *self)
     mr_log_reopen();
     if (mr_config_read(&config, self->argc, self->argv, self->environment, stderr) != MR_OPTIONS_RUN)
         return;
-    mr_log_set_level((enum mr_log_level)config.log_level);
+    mr_log_set_level((enum mr_log_level)config.log.level);
     mr_config_free(&config);
 }
 
@@ -278,9 +278,7 @@ static int run(struct acceptor *self)
 
 static int listen_once(struct acceptor *self, const struct mr_config *config, unsigned passed, struct mr_fault *fault)
 {
-    struct mr_config once = *config; /* the loops do not accept */
-    once.loops = 1;
-    return mr_listeners_open(&self->listeners, &once, passed, fault);
+    return mr_listeners_open(&self->listeners, &config->listen, 1, passed, fault); /* the loops do not accept */
 }
 
 static int serve(struct acceptor *self, const struct mr_config *config, const sigset_t *signals)
@@ -316,12 +314,12 @@ static int run_process(struct mr_config *config, struct acceptor *self)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* before there are other threads: the acceptor reads them */
     signal(SIGXFSZ, SIG_IGN);                   /* a temporary file over the limit: EFBIG */
     setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0}); /* it would hold what clients sent */
-    config->processes = 1;
-    config->lag_warn = 0; /* nobody but its connection waits for a loop */
-    config->offload = MR_OFFLOAD_NONE;
-    config->max_connections = MR_MIN(config->max_connections, MR_LOOPS_MAX - SEATS_TO_REFUSE);
-    config->loops = config->max_connections + SEATS_TO_REFUSE;
-    self->seat_count = (unsigned)config->loops;
+    config->cluster.processes = 1;
+    config->loop.lag_warn = 0; /* nobody but its connection waits for a loop */
+    config->offload.kind = MR_OFFLOAD_NONE;
+    config->http.max_connections = MR_MIN(config->http.max_connections, MR_LOOPS_MAX - SEATS_TO_REFUSE);
+    config->loop.loops = config->http.max_connections + SEATS_TO_REFUSE;
+    self->seat_count = (unsigned)config->loop.loops;
     if (mr_process_begin(config) != 0)
         return 1;
     int status = serve(self, config, &signals);
@@ -344,7 +342,7 @@ static int start(struct mr_config *config, int argc, char *const *argv, char *co
 
 static void write_help(FILE *out)
 {
-    struct mr_options_program program = mr_config_program;
+    struct mr_options_program program = *mr_config_program();
     program.name = "millrace-bench serve-threads";
     program.usage = "millrace-bench serve-threads: the service of `millrace` with a thread for each connection and\n"
                     "blocking I/O, to be measured against it. At most 240 connections. Without effect are --offload,\n"

@@ -42,38 +42,38 @@ static void defaults_are_those_of_the_design(void **state)
     struct mr_config config;
     assert_int_equal(read_words(&config, (const char *const[]){NULL}, no_environment), MR_OPTIONS_RUN);
     assert_string_equal(complaints, "");
-    assert_int_equal(config.listen.count, 0);
+    assert_int_equal(config.listen.addresses.count, 0);
     assert_string_equal(MR_DEFAULT_LISTEN, "127.0.0.1:8080");
-    assert_false(config.open);
+    assert_false(config.listen.open);
     struct mr_machine machine;
     mr_machine_read(&machine);
-    assert_int_equal(config.workers, machine.cores);
-    assert_int_equal(config.loops, 1);
-    assert_int_equal(config.offload, MR_OFFLOAD_WORKERS);
-    assert_int_equal(config.worker_priority, MR_PRIORITY_NICE);
-    assert_int_equal(config.queue_depth, 1024);
-    assert_int_equal(config.job_deadline, 15 * MR_NS_PER_S);
-    assert_int_equal(config.job_time, 30 * MR_NS_PER_S);
-    assert_int_equal(config.lag_warn, 10 * MR_NS_PER_MS);
-    assert_int_equal(config.max_body, MR_GIB);
-    assert_int_equal(config.body_memory, 16 * MR_MIB);
-    assert_int_equal(config.memory_budget, machine.memory / 2);
-    assert_int_equal(config.max_pixels, 100000000);
-    assert_int_equal(config.max_frames, 100);
-    assert_int_equal(config.max_head, 16 * MR_KIB);
-    assert_int_equal(config.max_connections, 16384);
-    assert_int_equal(config.max_requests_per_connection, 10000);
-    assert_int_equal(config.head_timeout, 60 * MR_NS_PER_S);
-    assert_int_equal(config.body_timeout, 60 * MR_NS_PER_S);
-    assert_int_equal(config.idle_timeout, 75 * MR_NS_PER_S);
-    assert_int_equal(config.min_rate, MR_KIB);
-    assert_int_equal(config.drain_delay, 0);
-    assert_int_equal(config.drain_timeout, 30 * MR_NS_PER_S);
-    assert_int_equal(config.allow_host.count, 0);
-    assert_int_equal(config.allow_origin.count, 0);
-    assert_int_equal(config.log_level, MR_LOG_INFO);
-    assert_int_equal(config.log_format, MR_LOG_LOGFMT);
-    assert_null(config.log_file);
+    assert_int_equal(config.offload.workers, machine.cores);
+    assert_int_equal(config.loop.loops, 1);
+    assert_int_equal(config.offload.kind, MR_OFFLOAD_WORKERS);
+    assert_int_equal(config.offload.priority, MR_PRIORITY_NICE);
+    assert_int_equal(config.offload.queue_depth, 1024);
+    assert_int_equal(config.offload.job_deadline, 15 * MR_NS_PER_S);
+    assert_int_equal(config.offload.job_time, 30 * MR_NS_PER_S);
+    assert_int_equal(config.loop.lag_warn, 10 * MR_NS_PER_MS);
+    assert_int_equal(config.http.max_body, MR_GIB);
+    assert_int_equal(config.pipe.body_memory, 16 * MR_MIB);
+    assert_int_equal(config.app.memory_budget, machine.memory / 2);
+    assert_int_equal(config.image.max_pixels, 100000000);
+    assert_int_equal(config.image.max_frames, 100);
+    assert_int_equal(config.http.max_head, 16 * MR_KIB);
+    assert_int_equal(config.http.max_connections, 16384);
+    assert_int_equal(config.http.max_requests_per_connection, 10000);
+    assert_int_equal(config.http.head_timeout, 60 * MR_NS_PER_S);
+    assert_int_equal(config.http.body_timeout, 60 * MR_NS_PER_S);
+    assert_int_equal(config.http.idle_timeout, 75 * MR_NS_PER_S);
+    assert_int_equal(config.http.min_rate, MR_KIB);
+    assert_int_equal(config.drain.delay, 0);
+    assert_int_equal(config.drain.timeout, 30 * MR_NS_PER_S);
+    assert_int_equal(config.http.allow_host.count, 0);
+    assert_int_equal(config.http.allow_origin.count, 0);
+    assert_int_equal(config.log.level, MR_LOG_INFO);
+    assert_int_equal(config.log.format, MR_LOG_LOGFMT);
+    assert_null(config.log.file);
     mr_config_free(&config);
 }
 
@@ -85,17 +85,17 @@ static void each_option_reaches_its_own_field(void **state)
                           "--job-deadline=250ms", "--max-body", "0", "--min-rate=64KiB", "--max-head=8KiB",
                           "--log-level=debug", "--log-format=json", "--log-file=/tmp/x"),
                      MR_OPTIONS_RUN);
-    assert_int_equal(config.offload, MR_OFFLOAD_LIBUV);
-    assert_int_equal(config.worker_priority, MR_PRIORITY_IDLE);
-    assert_int_equal(config.workers, 3);
-    assert_int_equal(config.loops, 2);
-    assert_int_equal(config.job_deadline, 250 * MR_NS_PER_MS);
-    assert_int_equal(config.max_body, 0);
-    assert_int_equal(config.min_rate, 64 * MR_KIB);
-    assert_int_equal(config.max_head, 8 * MR_KIB);
-    assert_int_equal(config.log_level, MR_LOG_DEBUG);
-    assert_int_equal(config.log_format, MR_LOG_JSON);
-    assert_string_equal(config.log_file, "/tmp/x");
+    assert_int_equal(config.offload.kind, MR_OFFLOAD_LIBUV);
+    assert_int_equal(config.offload.priority, MR_PRIORITY_IDLE);
+    assert_int_equal(config.offload.workers, 3);
+    assert_int_equal(config.loop.loops, 2);
+    assert_int_equal(config.offload.job_deadline, 250 * MR_NS_PER_MS);
+    assert_int_equal(config.http.max_body, 0);
+    assert_int_equal(config.http.min_rate, 64 * MR_KIB);
+    assert_int_equal(config.http.max_head, 8 * MR_KIB);
+    assert_int_equal(config.log.level, MR_LOG_DEBUG);
+    assert_int_equal(config.log.format, MR_LOG_JSON);
+    assert_string_equal(config.log.file, "/tmp/x");
     mr_config_free(&config);
 }
 
@@ -106,11 +106,11 @@ static void lists_collect(void **state)
     assert_int_equal(READ(&config, "--listen=127.0.0.1:0", "--listen", "unix:/tmp/s", "--allow-host=a.example",
                           "--allow-origin=https://a.example", "--allow-origin=https://b.example"),
                      MR_OPTIONS_RUN);
-    assert_int_equal(config.listen.count, 2);
-    assert_string_equal(config.listen.values[1], "unix:/tmp/s");
-    assert_int_equal(config.allow_host.count, 1);
-    assert_int_equal(config.allow_origin.count, 2);
-    assert_string_equal(config.allow_origin.values[1], "https://b.example");
+    assert_int_equal(config.listen.addresses.count, 2);
+    assert_string_equal(config.listen.addresses.values[1], "unix:/tmp/s");
+    assert_int_equal(config.http.allow_host.count, 1);
+    assert_int_equal(config.http.allow_origin.count, 2);
+    assert_string_equal(config.http.allow_origin.values[1], "https://b.example");
     mr_config_free(&config);
 }
 
@@ -120,8 +120,8 @@ static void environment_is_read(void **state)
     struct mr_config config;
     char *const environment[] = {"MILLRACE_MAX_PIXELS=5", "MILLRACE_OPEN=1", NULL};
     assert_int_equal(read_words(&config, (const char *const[]){NULL}, environment), MR_OPTIONS_RUN);
-    assert_int_equal(config.max_pixels, 5);
-    assert_true(config.open);
+    assert_int_equal(config.image.max_pixels, 5);
+    assert_true(config.listen.open);
     mr_config_free(&config);
 }
 
@@ -197,7 +197,7 @@ static void check_config_reads_all_and_runs_nothing(void **state)
     (void)state;
     struct mr_config config;
     assert_int_equal(READ(&config, "--check-config", "--loops=2"), MR_OPTIONS_CHECK);
-    assert_int_equal(config.loops, 2);
+    assert_int_equal(config.loop.loops, 2);
     mr_config_free(&config);
     assert_int_equal(READ(&config, "--check-config", "--listen=0.0.0.0:80"), MR_OPTIONS_WRONG);
 }
@@ -208,14 +208,14 @@ static void help_fits_a_screen_and_names_each_option(void **state)
     char *text = NULL;
     size_t len;
     FILE *file = open_memstream(&text, &len);
-    mr_options_help(&mr_config_program, file);
+    mr_options_help(mr_config_program(), file);
     fclose(file);
     size_t lines = 0, width = 0;
     for (const char *at = text; *at != '\0'; at = strchr(at, '\n') + 1, lines++)
         width = MR_MAX(width, (size_t)(strchr(at, '\n') - at));
     if (lines > 44 || width > 110)
         fail_msg("%zu lines of up to %zu\n%s", lines, width, text);
-    for (const struct mr_option *option = mr_config_program.options; option->spec.name != NULL; option++) {
+    for (const struct mr_option *option = mr_config_program()->options; option->spec.name != NULL; option++) {
         if (strstr(text, option->spec.name) == NULL)
             fail_msg("--%s is missing", option->spec.name);
     }

@@ -1,0 +1,14 @@
+#include "app/app_options.h"
+
+// clang-format off
+const struct mr_option mr_app_memory_options[] = {
+    MR_OPTION_ROW(mr_app_settings, "memory-budget", SIZE, 1048576, 0, "SIZE", NULL, memory_budget, "bodies and jobs together (half of the machine)"),
+    MR_OPTION_END,
+};
+
+const struct mr_option mr_app_identity_options[] = {
+    MR_OPTION_LIST(mr_app_settings, "identity", "FILE", identity,                      "keys to decrypt with, repeatable"),
+    MR_OPTION_ROW(mr_app_settings, "allow-request-identity", BOOL, 0, 0, NULL, NULL, allow_request_identity, "take keys from requests too"),
+    MR_OPTION_END,
+};
+// clang-format on

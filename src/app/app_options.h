@@ -1,0 +1,17 @@
+/* app_options.h -- what a program can be told of what its handlers share: --memory-budget, --identity,
+ * --allow-request-identity. */
+#ifndef MR_APP_APP_OPTIONS_H
+#define MR_APP_APP_OPTIONS_H
+
+#include "base/option_tables.h"
+
+struct mr_app_settings {
+    uint64_t memory_budget;         /* bytes, of each process; 0: not given */
+    struct mr_option_list identity; /* files */
+    bool allow_request_identity;
+};
+
+extern const struct mr_option mr_app_memory_options[];   /* --memory-budget */
+extern const struct mr_option mr_app_identity_options[]; /* the others */
+
+#endif
