@@ -67,7 +67,7 @@ static void on_tick(struct mr_timer *timer)
 {
     struct mr_events *events = mr_container_of(timer, struct mr_events, tick);
     size_t len;
-    mr_live_read(events->now, events->service);
+    mr_live_read(events->now, events->source, MR_EVENTS_PATTERN);
     char *json = mr_live_json(events->now, events->before, &len);
     if (json != NULL)
         push_to_all(events, json, len);
@@ -84,7 +84,7 @@ static int begin_ticks(struct mr_events *events)
     events->before = malloc(sizeof(*events->before));
     if (events->now == NULL || events->before == NULL)
         return MR_EMEMORY;
-    mr_live_read(events->before, events->service);
+    mr_live_read(events->before, events->source, MR_EVENTS_PATTERN);
     mr_timer_set(&events->ticks, &events->tick);
     return MR_OK;
 }
@@ -181,11 +181,11 @@ const struct mr_route mr_events_routes[] = {
 
 /* ---- the life of them all ---- */
 
-void mr_events_open(struct mr_events *events, const struct mr_service *service, struct mr_loop *loop,
+void mr_events_open(struct mr_events *events, const struct mr_figures_source *source, struct mr_loop *loop,
                     struct mr_events_numbers *numbers)
 {
     events->numbers = numbers;
-    events->service = service;
+    events->source = source;
     mr_timer_list_open(&events->ticks, loop, MR_EVENTS_INTERVAL_NS, on_tick);
 }
 

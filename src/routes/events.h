@@ -15,26 +15,20 @@
 #include "base/clock.h"
 #include "http/request.h"
 #include "loop/timer.h"
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #define MR_EVENTS_PATTERN       "/events"
 #define MR_EVENTS_LISTENERS_MAX 16 /* of one loop; more are refused with 503 */
 #define MR_EVENTS_INTERVAL_NS   MR_NS_PER_S
 
-struct mr_service;
+struct mr_events_numbers;
+struct mr_figures_source;
 struct mr_listening;
 struct mr_live;
 
-/* What a loop counts; readable by any thread. */
-struct mr_events_numbers {
-    _Atomic uint64_t listeners; /* now */
-    _Atomic uint64_t dropped;   /* figures that a listener did not take */
-};
-
 struct mr_events {                     /* of one loop; all private */
     struct mr_events_numbers *numbers; /* borrowed, as the next */
-    const struct mr_service *service;
+    const struct mr_figures_source *source;
     struct mr_listening *first; /* each in its request's arena */
     struct mr_timer_list ticks;
     struct mr_timer tick;
@@ -42,8 +36,8 @@ struct mr_events {                     /* of one loop; all private */
     bool is_closed;
 };
 
-/* numbers: not zeroed here. */
-void mr_events_open(struct mr_events *events, const struct mr_service *service, struct mr_loop *loop,
+/* numbers: not zeroed here. source: borrowed. */
+void mr_events_open(struct mr_events *events, const struct mr_figures_source *source, struct mr_loop *loop,
                     struct mr_events_numbers *numbers);
 /* Draining: end all streams; whoever comes later is refused. */
 void mr_events_drain(struct mr_events *events);

@@ -5,9 +5,9 @@
 #include "base/machine.h"
 #include "media/codec/codec.h"
 #include "routes/health.h"
+#include "routes/metrics.h"
 #include "routes/pipe.h"
 #include "service/drain.h"
-#include "stats/metrics.h"
 #include "supervisor/systemd.h"
 #include <errno.h>
 #include <stdio.h>
@@ -125,7 +125,7 @@ static int create_loop(struct mr_service *service)
         mr_loop_destroy(&on->loop);
         return err;
     }
-    mr_events_open(&on->events, service, on->loop, &on->numbers->events);
+    mr_events_open(&on->events, &service->source, on->loop, &on->numbers->events);
     mr_loop_count_in(on->loop, &on->numbers->loop);
     service->loop_list[service->loop_count++] = on->loop;
     return MR_OK;
@@ -168,6 +168,17 @@ static int create_offload(struct mr_service *service)
                                                 });
 }
 
+static void fill_source(struct mr_service *service)
+{
+    service->source = (struct mr_figures_source){
+        .segment = service->segment,
+        .http = &service->http,
+        .offload = mr_offload_name(mr_offload_kind(service->offload)),
+        .workers = mr_offload_workers(service->offload),
+        .queue_capacity = mr_offload_capacity(service->offload),
+    };
+}
+
 static int build(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
@@ -180,6 +191,8 @@ static int build(struct mr_service *service)
     int err = create_loops(service);
     if (err == 0)
         err = create_offload(service);
+    if (err == 0)
+        fill_source(service);
     if (err == 0)
         err = mr_health_version_json(&service->version_json, service);
     if (err == 0)

@@ -20,6 +20,7 @@
 #include "pipe/pipeline.h"
 #include "routes/events.h"
 #include "service/config.h"
+#include "stats/figures.h"
 #include "stats/segment.h"
 #include "supervisor/cluster.h"
 #include "supervisor/listeners.h"
@@ -57,6 +58,7 @@ struct mr_service {
     struct mr_image_limits image_limits;
     struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
     struct mr_offload *offload;
+    struct mr_figures_source source;
     struct mr_service_loop *loops;           /* owned: one per --loops */
     unsigned loop_count;                     /* of those, how many were made */
     struct mr_loop *loop_list[MR_LOOPS_MAX]; /* the same, as the offload wants them */

@@ -121,15 +121,15 @@ static void add_route(struct mr_figures_route *out, const struct mr_http_route_c
     keep_larger(&out->slowest, &counter->slowest);
 }
 
-unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_service *service, unsigned route)
+unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_figures_source *source, unsigned route)
 {
-    const struct mr_http *http = &service->http;
+    const struct mr_http *http = source->http;
     const char *pattern = route < http->route_count ? http->routes[route].pattern : NULL;
     memset(out, 0, sizeof(*out));
     out->pattern = pattern != NULL ? pattern : "none";
     do {
-        for (unsigned i = 0; i < mr_segment_loops(service->segment); i++)
-            add_route(out, &mr_segment_loop(service->segment, i)->http.routes[route]);
+        for (unsigned i = 0; i < mr_segment_loops(source->segment); i++)
+            add_route(out, &mr_segment_loop(source->segment, i)->http.routes[route]);
         route++;
     } while (route < http->route_count && strcmp(http->routes[route].pattern, out->pattern) == 0);
     return route <= http->route_count ? route : 0;
@@ -144,17 +144,17 @@ static void add_process(struct mr_figures *out, const struct mr_process_numbers 
     out->log_dropped += mr_counter_read(&process->log_dropped);
 }
 
-void mr_figures_read(struct mr_figures *out, const struct mr_service *service)
+void mr_figures_read(struct mr_figures *out, const struct mr_figures_source *source)
 {
-    const struct mr_segment *segment = service->segment;
+    const struct mr_segment *segment = source->segment;
     memset(out, 0, sizeof(*out));
     out->at = mr_clock_now();
     out->processes = MR_MAX(mr_segment_running(segment), 1u); /* we, at least */
-    out->loops = out->processes * service->loop_count;
+    out->loops = out->processes * (mr_segment_loops(segment) / mr_segment_processes(segment));
     out->longest_label = "none";
-    out->is_draining = atomic_load_explicit(&service->http.draining, memory_order_relaxed);
-    out->queue_capacity = (uint64_t)out->processes * mr_offload_capacity(service->offload);
-    out->workers = (uint64_t)out->processes * mr_offload_workers(service->offload);
+    out->is_draining = atomic_load_explicit(&source->http->draining, memory_order_relaxed);
+    out->queue_capacity = (uint64_t)out->processes * source->queue_capacity;
+    out->workers = (uint64_t)out->processes * source->workers;
     for (unsigned i = 0; i < mr_segment_processes(segment); i++)
         add_process(out, mr_segment_process(segment, i));
     for (unsigned i = 0; i < mr_segment_loops(segment); i++) {

@@ -9,7 +9,16 @@
 #include "base/exemplar.h"
 #include "base/histogram.h"
 #include "pipe/stages.h"
-#include "service/service.h"
+#include "stats/segment.h"
+
+/* What they are read from. All borrowed. */
+struct mr_figures_source {
+    const struct mr_segment *segment;
+    const struct mr_http *http; /* its routes, and whether it drains */
+    const char *offload;        /* static text: where jobs run (mr_offload_name()) */
+    unsigned workers;           /* of each process: threads that run jobs */
+    uint32_t queue_capacity;    /* of each process: jobs that one lane holds */
+};
 
 /* Iterations that were busy for too long, of one label. */
 struct mr_figures_blocked {
@@ -42,7 +51,7 @@ struct mr_figures {
 };
 
 /* Everything but what is told by route. */
-void mr_figures_read(struct mr_figures *out, const struct mr_service *service);
+void mr_figures_read(struct mr_figures *out, const struct mr_figures_source *source);
 
 /* The requests of one pattern of the route table: routes that differ in their method only stand next to each other
  * there, and are one here. Behind the last pattern comes one for the requests that matched none. */
@@ -55,6 +64,6 @@ struct mr_figures_route {
 
 /* Read the pattern that begins at row `route` of the table, from 0 on. Returns where the next begins; 0: it was the
  * last. */
-unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_service *service, unsigned route);
+unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_figures_source *source, unsigned route);
 
 #endif

@@ -1,29 +1,27 @@
 #include "stats/live.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "routes/events.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-static void add_route(struct mr_live *out, const struct mr_figures_route *route)
+static void add_route(struct mr_live *out, const struct mr_figures_route *route, const char *endless)
 {
     for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++)
         out->requests[mr_status_code(at) / 100] += route->by_status[at];
-    if (strcmp(route->pattern, MR_EVENTS_PATTERN) == 0)
-        return; /* they last as long as somebody listens */
-    mr_histogram_add(&out->request_durations, &route->duration);
+    if (strcmp(route->pattern, endless) != 0)
+        mr_histogram_add(&out->request_durations, &route->duration);
 }
 
-void mr_live_read(struct mr_live *out, const struct mr_service *service)
+void mr_live_read(struct mr_live *out, const struct mr_figures_source *source, const char *endless)
 {
     struct mr_figures_route route;
     unsigned next = 0;
     memset(out, 0, sizeof(*out));
     out->wall = mr_clock_wall();
-    mr_figures_read(&out->figures, service);
+    mr_figures_read(&out->figures, source);
     do {
-        next = mr_figures_read_route(&route, service, next);
-        add_route(out, &route);
+        next = mr_figures_read_route(&route, source, next);
+        add_route(out, &route, endless);
     } while (next != 0);
 }
 

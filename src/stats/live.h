@@ -12,12 +12,11 @@ struct mr_live {
     struct mr_figures figures;
     uint64_t wall;                              /* ns since 1970 */
     uint64_t requests[MR_STATUS_CLASSES];       /* of all routes */
-    struct mr_histogram_view request_durations; /* of all routes but /events, whose requests last as long as somebody
-                                                   listens */
+    struct mr_histogram_view request_durations; /* of all routes but the endless one */
 };
 
-/* Any thread. */
-void mr_live_read(struct mr_live *out, const struct mr_service *service);
+/* endless: the pattern of the route whose requests last as long as their client listens. Any thread. */
+void mr_live_read(struct mr_live *out, const struct mr_figures_source *source, const char *endless);
 /* The object, on one line without its end, owned by the caller (free), or NULL when memory is short. Pure. */
 char *mr_live_json(const struct mr_live *now, const struct mr_live *before, size_t *len);
 

@@ -18,11 +18,16 @@
 #include "http/http.h"
 #include "loop/loop.h"
 #include "pipe/pipeline.h"
-#include "routes/events.h"
 #include "workers/offload.h"
 #include <sys/types.h>
 
 #define MR_PROCESSES_MAX 64
+
+/* What GET /events counts (routes/events.h). */
+struct mr_events_numbers {
+    _Atomic uint64_t listeners; /* now */
+    _Atomic uint64_t dropped;   /* figures that a listener did not take */
+};
 
 /* What one loop counts. */
 struct mr_loop_numbers {

@@ -1,4 +1,4 @@
-#include "stats/metrics.h"
+#include "stats/prometheus.h"
 #include "base/number.h"
 #include "stats/figures.h"
 #include <stdio.h>
@@ -218,20 +218,20 @@ static void write_duration(struct page *out, const struct mr_figures_route *rout
 }
 
 /* A family's samples stand together: all statuses, then all durations. */
-static void write_routes(struct page *out, const struct mr_service *service)
+static void write_routes(struct page *out, const struct mr_figures_source *source)
 {
     struct mr_figures_route route;
     unsigned next = 0;
     head(out, "millrace_requests_total", "counter",
          "Requests by route and status; code 0: the client left before the answer.");
     do {
-        next = mr_figures_read_route(&route, service, next);
+        next = mr_figures_read_route(&route, source, next);
         write_statuses(out, &route);
     } while (next != 0);
     head(out, "millrace_request_seconds", "histogram",
          "Time from the first byte of a request to the end of its answer.");
     do {
-        next = mr_figures_read_route(&route, service, next);
+        next = mr_figures_read_route(&route, source, next);
         write_duration(out, &route);
     } while (next != 0);
 }
@@ -285,19 +285,19 @@ static void add_descriptors(struct process_sums *sums, pid_t pid)
         sums->descriptors += (uint64_t)status.st_size;
 }
 
-static void write_descriptors(struct page *out, const struct mr_service *service, uint64_t open)
+static void write_descriptors(struct page *out, const struct mr_figures_source *source, uint64_t open)
 {
     struct rlimit limit;
     if (open > 0)
         number(out, "process_open_fds", "gauge", open, "Open descriptors.");
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        number(out, "process_max_fds", "gauge", limit.rlim_cur * mr_segment_running(service->segment),
+        number(out, "process_max_fds", "gauge", limit.rlim_cur * mr_segment_running(source->segment),
                "Descriptors that may be open.");
 }
 
-static void write_process(struct page *out, const struct mr_service *service)
+static void write_process(struct page *out, const struct mr_figures_source *source)
 {
-    const struct mr_segment *segment = service->segment;
+    const struct mr_segment *segment = source->segment;
     struct process_sums sums = {.size = 0};
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
     for (unsigned i = 0; i < mr_segment_processes(segment); i++) {
@@ -313,13 +313,13 @@ static void write_process(struct page *out, const struct mr_service *service)
             "Processor time, user and system.");
     seconds(out, "process_start_time_seconds", "gauge", seconds_of(mr_segment_started_wall(segment)),
             "When the server started, since 1970.");
-    write_descriptors(out, service, sums.descriptors);
+    write_descriptors(out, source, sums.descriptors);
     number(out, "millrace_processes", "gauge", mr_segment_running(segment), "Processes that serve.");
     number(out, "millrace_process_restarts_total", "counter", mr_segment_restarts(segment),
            "Processes started in place of one that ended.");
 }
 
-static void write_service(struct page *out, const struct mr_figures *figures, const struct mr_service *service)
+static void write_rest(struct page *out, const struct mr_figures *figures, const struct mr_figures_source *source)
 {
     number(out, "millrace_events_listeners", "gauge", figures->listeners, "Clients that listen to /events.");
     number(out, "millrace_events_dropped_total", "counter", figures->listener_drops,
@@ -330,100 +330,38 @@ static void write_service(struct page *out, const struct mr_figures *figures, co
     number(out, "millrace_log_dropped_total", "counter", figures->log_dropped, "Log lines lost to the bound.");
     head(out, "millrace_build_info", "gauge", "What runs here.");
     fprintf(out->file, "millrace_build_info{version=\"%s\",libvips=\"%s\",libuv=\"%s\",offload=\"%s\"} 1\n",
-            MILLRACE_VERSION, mr_image_library_version(), uv_version_string(),
-            mr_offload_name(mr_offload_kind(service->offload)));
+            MILLRACE_VERSION, mr_image_library_version(), uv_version_string(), source->offload);
 }
 
 /* ---- all of it ---- */
 
-static void write_page(struct page *out, const struct mr_figures *figures, const struct mr_service *service)
+static void write_page(struct page *out, const struct mr_figures *figures, const struct mr_figures_source *source)
 {
     write_loops(out, figures);
     write_queue(out, figures);
     write_jobs(out, figures);
     write_http(out, figures);
-    write_routes(out, service);
-    write_process(out, service);
-    write_service(out, figures, service);
+    write_routes(out, source);
+    write_process(out, source);
+    write_rest(out, figures, source);
     if (out->is_open_metrics)
         fputs("# EOF\n", out->file);
 }
 
-char *mr_metrics_render(const struct mr_service *service, enum mr_metrics_format format, size_t *len)
+char *mr_prometheus_render(const struct mr_figures_source *source, enum mr_prometheus_format format, size_t *len)
 {
     char *text = NULL;
-    struct page page = {.is_open_metrics = format == MR_METRICS_OPENMETRICS};
+    struct page page = {.is_open_metrics = format == MR_PROMETHEUS_OPENMETRICS};
     struct mr_figures *figures = malloc(sizeof(*figures));
     if (figures == NULL)
         return NULL;
-    mr_figures_read(figures, service);
+    mr_figures_read(figures, source);
     page.file = open_memstream(&text, len);
     if (page.file != NULL)
-        write_page(&page, figures, service);
+        write_page(&page, figures, source);
     free(figures);
     if (page.file != NULL && fclose(page.file) == 0)
         return text;
     free(text);
     return NULL;
 }
-
-/* ---- which format ---- */
-
-/* "0", "0.0", "0.00": of a quality value, not acceptable (RFC 9110, section 12.4.2). */
-static bool is_zero(struct mr_slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] != '0' && text.at[i] != '.')
-            return false;
-    }
-    return text.len > 0;
-}
-
-/* Is this parameter of a media range one that rules it out? */
-static bool rules_out(struct mr_slice parameter)
-{
-    struct mr_slice value = parameter, name = mr_slice_trim(mr_slice_cut(&value, '='));
-    value = mr_slice_trim(value);
-    if (mr_slice_is_nocase(name, "version"))
-        return !mr_slice_is(value, "1.0.0") && !mr_slice_is(value, "\"1.0.0\"");
-    return mr_slice_is_nocase(name, "q") && is_zero(value);
-}
-
-enum mr_metrics_format mr_metrics_format_of(struct mr_slice accept)
-{
-    while (accept.at != NULL) {
-        struct mr_slice rest = mr_slice_cut(&accept, ',');
-        bool is_wanted = mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&rest, ';')), "application/openmetrics-text");
-        while (is_wanted && rest.at != NULL)
-            is_wanted = !rules_out(mr_slice_cut(&rest, ';'));
-        if (is_wanted)
-            return MR_METRICS_OPENMETRICS;
-    }
-    return MR_METRICS_TEXT;
-}
-
-static void start_metrics(struct mr_request *request)
-{
-    static const char *const types[] = {
-        [MR_METRICS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
-        [MR_METRICS_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    };
-    struct mr_fields fields;
-    enum mr_metrics_format format = mr_metrics_format_of(mr_head_find(&request->head, "accept"));
-    size_t len;
-    char *text = mr_metrics_render(mr_service_of(request), format, &len);
-    struct mr_fault fault;
-    if (text == NULL) {
-        mr_fault_set(&fault, MR_EMEMORY, NULL);
-        mr_respond_problem(request, &fault);
-        return;
-    }
-    mr_fields_init(&fields, &request->arena);
-    mr_fields_vary(&fields, "Accept");
-    mr_respond(request, 200, types[format], &fields, text, len, free, text);
-}
-
-const struct mr_route mr_metrics_routes[] = {
-    {.method = MR_METHOD_GET, .pattern = "/metrics", .start = start_metrics},
-    {.pattern = NULL},
-};

@@ -1,9 +1,7 @@
-#include "stats/metrics.h"
+#include "stats/prometheus.h"
 
-#include "base/clock.h"
-#include "base/counter.h"
 #include "base/macros.h"
-#include "service/served.h"
+#include "stats/counted.h"
 
 #include <time.h>
 
@@ -20,18 +18,18 @@ static double value_of(const char *text, const char *name)
     return -1;
 }
 
-static char *render_as(const struct served *served, enum mr_metrics_format format)
+static char *render_as(const struct counted *counted, enum mr_prometheus_format format)
 {
     size_t len;
-    char *text = mr_metrics_render(served->service, format, &len);
+    char *text = mr_prometheus_render(&counted->source, format, &len);
     assert_non_null(text);
     assert_int_equal(strlen(text), len);
     return text;
 }
 
-static char *render(const struct served *served)
+static char *render(const struct counted *counted)
 {
-    return render_as(served, MR_METRICS_TEXT);
+    return render_as(counted, MR_PROMETHEUS_TEXT);
 }
 
 static void each_metric_of_the_contract_is_there(void **state)
@@ -62,26 +60,25 @@ static void each_metric_of_the_contract_is_there(void **state)
         "millrace_log_dropped_total",
     };
     (void)state;
-    struct served *served = BUILD("--loops=1");
-    char *text = render(served);
+    struct counted *counted = make_counted(1);
+    char *text = render(counted);
     for (size_t i = 0; i < MR_ARRAY_SIZE(names); i++) {
         if (value_of(text, names[i]) < 0)
             fail_msg("%s is missing in\n%s", names[i], text);
     }
     assert_true(value_of(text, "process_resident_memory_bytes") > 1e6);
     free(text);
-    free_service(served);
+    free_counted(counted);
 }
 
 static void each_status_has_its_code_and_they_ascend(void **state)
 {
     (void)state;
-    struct served *served = BUILD("--loops=1");
-    struct mr_http_counters *counters = served->service->http.counters[0];
-    _Atomic uint64_t *by_status = counters->routes[served->service->http.route_count].by_status;
+    struct counted *counted = make_counted(1);
+    _Atomic uint64_t *by_status = unmatched_of(counted, 0)->by_status;
     for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++)
         mr_counter_add(&by_status[at], (uint64_t)at + 1);
-    char *text = render(served);
+    char *text = render(counted);
     char line[80];
     const char *from = text;
     for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++) {
@@ -91,23 +88,22 @@ static void each_status_has_its_code_and_they_ascend(void **state)
         assert_non_null(from);
     }
     free(text);
-    free_service(served);
+    free_counted(counted);
 }
 
 static void numbers_of_the_loops_are_added(void **state)
 {
     (void)state;
-    struct served *served = BUILD("--loops=3", "--workers=2", "--memory-budget=64MiB");
-    struct mr_service *service = served->service;
+    struct counted *counted = make_counted(3);
     for (unsigned i = 0; i < 3; i++) {
-        mr_histogram_record(&service->loops[i].numbers->pipes.run_time[MR_STAGE_IMAGE], 20 * MR_NS_PER_MS);
-        mr_histogram_record(&mr_loop_stats(service->loops[i].loop)->lag, 200 * MR_NS_PER_US * (i + 1));
-        mr_counter_add(&service->http.counters[i]->connections, 2);
-        mr_counter_add(&service->http.counters[i]->routes[0].by_status[MR_STATUS_200], 5);
-        mr_counter_add(&service->http.counters[i]->routes[service->http.route_count].by_status[MR_STATUS_404], 1);
-        mr_counter_add(&service->loops[i].numbers->pipes.refused, 4);
+        mr_histogram_record(&loop_of(counted, i)->pipes.run_time[MR_STAGE_IMAGE], 20 * MR_NS_PER_MS);
+        mr_histogram_record(&loop_of(counted, i)->loop.lag, 200 * MR_NS_PER_US * (i + 1));
+        mr_counter_add(&counted->counters[i]->connections, 2);
+        mr_counter_add(&counted->counters[i]->routes[0].by_status[MR_STATUS_200], 5);
+        mr_counter_add(&unmatched_of(counted, i)->by_status[MR_STATUS_404], 1);
+        mr_counter_add(&loop_of(counted, i)->pipes.refused, 4);
     }
-    char *text = render(served);
+    char *text = render(counted);
     assert_true(value_of(text, "millrace_job_run_seconds_count{stage=\"image\"}") == 3);
     assert_true(value_of(text, "millrace_job_run_seconds_sum{stage=\"image\"}") > 0.0599);
     assert_true(value_of(text, "millrace_job_run_seconds_bucket{stage=\"image\",le=\"0.01\"}") == 0);
@@ -124,23 +120,24 @@ static void numbers_of_the_loops_are_added(void **state)
     assert_true(value_of(text, "millrace_workers") == 2);
     assert_true(value_of(text, "millrace_memory_budget_bytes") == 64 * MR_MIB);
     free(text);
-    free_service(served);
+    free_counted(counted);
 }
 
 static void only_what_occurred_is_listed_of_routes(void **state)
 {
     (void)state;
-    struct served *served = BUILD("--loops=1");
-    char *text = render(served);
+    struct counted *counted = make_counted(1);
+    char *text = render(counted);
     assert_null(strstr(text, "millrace_requests_total{"));
     assert_non_null(strstr(text, "# TYPE millrace_requests_total counter\n"));
     free(text);
-    free_service(served);
+    free_counted(counted);
 }
 
-static void block(struct served *served, unsigned loop, unsigned place, const char *label, uint64_t ns, const char *id)
+static void block(const struct counted *counted, unsigned loop, unsigned place, const char *label, uint64_t ns,
+                  const char *id)
 {
-    struct mr_loop_blocked *blocked = &mr_loop_stats(served->service->loops[loop].loop)->blocked[place];
+    struct mr_loop_blocked *blocked = &loop_of(counted, loop)->loop.blocked[place];
     struct mr_exemplar_value worst = {.value = ns, .wall = 1500 * MR_NS_PER_MS};
     strcpy(worst.request_id, id);
     atomic_store(&blocked->label, label);
@@ -152,32 +149,32 @@ static void block(struct served *served, unsigned loop, unsigned place, const ch
 static void what_blocked_the_loops_is_added_by_label(void **state)
 {
     (void)state;
-    struct served *served = BUILD("--loops=2");
-    block(served, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
-    block(served, 0, 1, "accept", 30 * MR_NS_PER_MS, "b");
-    block(served, 1, 0, "job", 500 * MR_NS_PER_MS, "c");
-    char *text = render(served);
+    struct counted *counted = make_counted(2);
+    block(counted, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
+    block(counted, 0, 1, "accept", 30 * MR_NS_PER_MS, "b");
+    block(counted, 1, 0, "job", 500 * MR_NS_PER_MS, "c");
+    char *text = render(counted);
     assert_true(value_of(text, "millrace_loop_blocked_total{label=\"job\"}") == 2);
     assert_true(value_of(text, "millrace_loop_blocked_total{label=\"accept\"}") == 1);
     assert_true(value_of(text, "millrace_loop_blocked_seconds_total{label=\"job\"}") == 0.52);
     assert_null(strstr(text, "request_id")); /* the classic format has no place for it */
     free(text);
-    free_service(served);
+    free_counted(counted);
 }
 
 static void openmetrics_names_the_request_behind_a_number(void **state)
 {
     (void)state;
-    struct served *served = BUILD("--loops=2");
-    struct mr_http_route_counter *counter = &served->service->http.counters[1]->routes[0];
+    struct counted *counted = make_counted(2);
+    struct mr_http_route_counter *counter = &counted->counters[1]->routes[0];
     struct mr_exemplar_value slowest = {
         .request_id = "0123456789abcdef", .trace_id = "t1", .value = 20 * MR_NS_PER_MS, .wall = 2500 * MR_NS_PER_MS};
     mr_counter_add(&counter->by_status[MR_STATUS_200], 1);
     mr_histogram_record(&counter->duration, slowest.value);
     mr_exemplar_offer(&counter->slowest, &slowest);
-    block(served, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
-    block(served, 1, 0, "job", 500 * MR_NS_PER_MS, "c");
-    char *text = render_as(served, MR_METRICS_OPENMETRICS);
+    block(counted, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
+    block(counted, 1, 0, "job", 500 * MR_NS_PER_MS, "c");
+    char *text = render_as(counted, MR_PROMETHEUS_OPENMETRICS);
     assert_non_null(strstr(text, "# TYPE millrace_loop_blocked counter\n"));
     assert_non_null(strstr(text, "millrace_loop_blocked_total{label=\"job\"} 2 "
                                  "# {request_id=\"c\"} 0.500000000 1.500\n"));
@@ -187,34 +184,7 @@ static void openmetrics_names_the_request_behind_a_number(void **state)
     assert_non_null(strstr(text, "millrace_request_seconds_bucket{route=\"/pipe/{stages*}\",le=\"1.0\"} 1\n"));
     assert_string_equal(text + strlen(text) - strlen("# EOF\n"), "# EOF\n");
     free(text);
-    free_service(served);
-}
-
-static void openmetrics_is_given_to_those_who_ask_for_it(void **state)
-{
-    static const struct {
-        const char *accept;
-        enum mr_metrics_format format;
-    } cases[] = {
-        {NULL, MR_METRICS_TEXT},
-        {"", MR_METRICS_TEXT},
-        {"*/*", MR_METRICS_TEXT},
-        {"text/plain;version=0.0.4", MR_METRICS_TEXT},
-        {"application/openmetrics-text; version=1.0.0", MR_METRICS_OPENMETRICS},
-        {"application/openmetrics-text", MR_METRICS_OPENMETRICS},
-        {"text/plain;q=0.5, Application/OpenMetrics-Text ;q=0.2 ; Version=\"1.0.0\"", MR_METRICS_OPENMETRICS},
-        {"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,*/*;q=0.1",
-         MR_METRICS_OPENMETRICS},
-        {"application/openmetrics-text;version=0.0.1", MR_METRICS_TEXT},
-        {"application/openmetrics-text;version=1.0.0;q=0.0", MR_METRICS_TEXT},
-        {"application/openmetrics-textual", MR_METRICS_TEXT},
-        {"application/openmetrics-text;q", MR_METRICS_OPENMETRICS},
-    };
-    (void)state;
-    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
-        if (mr_metrics_format_of(mr_slice_of(cases[i].accept)) != cases[i].format)
-            fail_msg("Accept: %s", cases[i].accept);
-    }
+    free_counted(counted);
 }
 
 static void promtool_finds_nothing_to_say(void **state)
@@ -222,16 +192,16 @@ static void promtool_finds_nothing_to_say(void **state)
     (void)state;
     if (system("command -v promtool >/dev/null 2>&1") != 0)
         skip();
-    struct served *served = BUILD("--loops=2");
-    mr_histogram_record(&served->service->loops[1].numbers->pipes.run_time[MR_STAGE_IMAGE], 3 * MR_NS_PER_S);
-    mr_counter_add(&served->service->http.counters[1]->routes[1].by_status[MR_STATUS_200], 1);
-    char *text = render(served);
+    struct counted *counted = make_counted(2);
+    mr_histogram_record(&loop_of(counted, 1)->pipes.run_time[MR_STAGE_IMAGE], 3 * MR_NS_PER_S);
+    mr_counter_add(&counted->counters[1]->routes[1].by_status[MR_STATUS_200], 1);
+    char *text = render(counted);
     FILE *promtool = popen("promtool check metrics >&2", "w");
     assert_non_null(promtool);
     fputs(text, promtool);
     assert_int_equal(pclose(promtool), 0);
     free(text);
-    free_service(served);
+    free_counted(counted);
 }
 
 static uint64_t processor_ns(void)
@@ -246,21 +216,21 @@ static uint64_t processor_ns(void)
 static void rendering_for_four_loops_takes_less_than_a_millisecond(void **state)
 {
     (void)state;
-    struct served *served = BUILD("--loops=4");
+    struct counted *counted = make_counted(4);
     for (unsigned i = 0; i < 4; i++) /* each route was asked on each loop */
-        for (unsigned route = 0; route <= served->service->http.route_count; route++)
-            mr_counter_add(&served->service->http.counters[i]->routes[route].by_status[MR_STATUS_200], 1);
+        for (unsigned route = 0; route <= counted->http.route_count; route++)
+            mr_counter_add(&counted->counters[i]->routes[route].by_status[MR_STATUS_200], 1);
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 20; i++) {
         uint64_t began = processor_ns();
-        free(render(served));
+        free(render(counted));
         best = MR_MIN(best, processor_ns() - began);
     }
     print_message("rendered in %.3f ms\n", (double)best / 1e6);
 #ifndef MR_SANITIZED
     assert_true(best < MR_NS_PER_MS);
 #endif
-    free_service(served);
+    free_counted(counted);
 }
 
 int main(void)
@@ -273,8 +243,7 @@ int main(void)
         cmocka_unit_test(promtool_finds_nothing_to_say),
         cmocka_unit_test(what_blocked_the_loops_is_added_by_label),
         cmocka_unit_test(openmetrics_names_the_request_behind_a_number),
-        cmocka_unit_test(openmetrics_is_given_to_those_who_ask_for_it),
         cmocka_unit_test(rendering_for_four_loops_takes_less_than_a_millisecond),
     };
-    return cmocka_run_group_tests(tests, set_up_images, tear_down_images);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,66 @@
+#include "routes/metrics.h"
+#include "service/service.h"
+#include <stdlib.h>
+
+/* ---- which format ---- */
+
+/* "0", "0.0", "0.00": of a quality value, not acceptable (RFC 9110, section 12.4.2). */
+static bool is_zero(struct mr_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] != '0' && text.at[i] != '.')
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* Is this parameter of a media range one that rules it out? */
+static bool rules_out(struct mr_slice parameter)
+{
+    struct mr_slice value = parameter, name = mr_slice_trim(mr_slice_cut(&value, '='));
+    value = mr_slice_trim(value);
+    if (mr_slice_is_nocase(name, "version"))
+        return !mr_slice_is(value, "1.0.0") && !mr_slice_is(value, "\"1.0.0\"");
+    return mr_slice_is_nocase(name, "q") && is_zero(value);
+}
+
+enum mr_prometheus_format mr_metrics_format_of(struct mr_slice accept)
+{
+    while (accept.at != NULL) {
+        struct mr_slice rest = mr_slice_cut(&accept, ',');
+        bool is_wanted = mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&rest, ';')), "application/openmetrics-text");
+        while (is_wanted && rest.at != NULL)
+            is_wanted = !rules_out(mr_slice_cut(&rest, ';'));
+        if (is_wanted)
+            return MR_PROMETHEUS_OPENMETRICS;
+    }
+    return MR_PROMETHEUS_TEXT;
+}
+
+/* ---- the route ---- */
+
+static void start_metrics(struct mr_request *request)
+{
+    static const char *const types[] = {
+        [MR_PROMETHEUS_TEXT] = "text/plain; version=0.0.4; charset=utf-8",
+        [MR_PROMETHEUS_OPENMETRICS] = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+    };
+    struct mr_fields fields;
+    enum mr_prometheus_format format = mr_metrics_format_of(mr_head_find(&request->head, "accept"));
+    size_t len;
+    char *text = mr_prometheus_render(&mr_service_of(request)->source, format, &len);
+    struct mr_fault fault;
+    if (text == NULL) {
+        mr_fault_set(&fault, MR_EMEMORY, NULL);
+        mr_respond_problem(request, &fault);
+        return;
+    }
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_vary(&fields, "Accept");
+    mr_respond(request, 200, types[format], &fields, text, len, free, text);
+}
+
+const struct mr_route mr_metrics_routes[] = {
+    {.method = MR_METHOD_GET, .pattern = "/metrics", .start = start_metrics},
+    {.pattern = NULL},
+};
