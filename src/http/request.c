@@ -1,9 +1,11 @@
 #include "http/request.h"
 #include "base/assert.h"
+#include "base/counter.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "http/http1/internal.h"
+#include "http/http.h"
 #include "http/problem.h"
+#include "http/protocol.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -20,18 +22,19 @@ static void make_id(char out[MR_REQUEST_ID_LEN + 1])
     out[MR_REQUEST_ID_LEN] = '\0';
 }
 
-struct mr_request *mr_request_create(struct mr_connection *connection, struct mr_slice bytes)
+struct mr_request *mr_request_create(struct mr_protocol *protocol, struct mr_http *http, struct mr_loop *loop,
+                                     struct mr_slice bytes, uint64_t began_at)
 {
     struct mr_request *request = calloc(1, sizeof(*request));
     MR_ASSERT(request != NULL);
-    request->connection = connection;
-    request->loop = connection->loop;
-    request->http = connection->http;
+    request->protocol = protocol;
+    request->loop = loop;
+    request->http = http;
     request->bytes = (struct mr_slice){mr_arena_copy(&request->arena, bytes), bytes.len};
     request->response_length = UINT64_MAX;
     mr_fields_init(&request->trailers, &request->arena);
     request->body_began_at = mr_loop_now(request->loop);
-    request->began_at = connection->head_began_at != 0 ? connection->head_began_at : request->body_began_at;
+    request->began_at = began_at != 0 ? began_at : request->body_began_at;
     make_id(request->id);
     mr_loop_request_begin(request->loop);
     mr_counter_add(&mr_http_counters_of(request->http, mr_loop_index(request->loop))->requests_in_flight, 1);
@@ -150,7 +153,7 @@ static void log_access(struct mr_request *request, uint64_t duration)
 static void free_request(struct mr_request *request)
 {
     MR_ASSERT(request->holds == 0);
-    MR_ASSERT(request->connection == NULL);
+    MR_ASSERT(request->protocol == NULL);
     mr_counter_subtract(&mr_http_counters_of(request->http, mr_loop_index(request->loop))->requests_in_flight, 1);
     mr_loop_request_end(request->loop);
     mr_arena_reset(&request->arena);
@@ -163,7 +166,7 @@ void mr_request_detach(struct mr_request *request)
     uint64_t duration = mr_clock_now() - request->began_at; /* the cached time would show 0 */
     count(request, duration);
     log_access(request, duration);
-    request->connection = NULL;
+    request->protocol = NULL;
     if (request->holds == 0)
         free_request(request);
     else if (request->work != MR_WORK_ABANDONED)
@@ -173,14 +176,14 @@ void mr_request_detach(struct mr_request *request)
 void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
 {
     MR_ON_LOOP(request->loop);
-    request->connection = NULL; /* nothing that a handler does from here on reaches the connection */
-    request->holds++;           /* it stays while its handlers are told */
+    request->protocol = NULL; /* nothing that a handler does from here on reaches the protocol */
+    request->holds++;         /* it stays while its handlers are told */
     if (request->work == MR_WORK_SUBMITTED)
         set_work(request, MR_WORK_ABANDONED);
     if (request->outcome == NULL)
         request->outcome = mr_problem_type(why->error);
     bool answered = request->response_half == MR_RESPONSE_DONE;
-    /* The answer first: who is told of the body's end may pass it on to the answer, which has no connection now. */
+    /* The answer first: who is told of the body's end may pass it on to the answer, which goes nowhere now. */
     if (mr_stream_is_open(&request->response))
         mr_stream_cancel(&request->response, why);
     if (mr_stream_is_open(&request->body))
@@ -219,16 +222,16 @@ static void resume_body(void *context)
     if (request->body_paused_at != 0)
         request->body_paused_ns += mr_loop_now(request->loop) - request->body_paused_at;
     request->body_paused_at = 0;
-    if (request->connection != NULL)
-        mr_connection_moved(request->connection);
+    if (request->protocol != NULL)
+        request->protocol->calls->moved(request);
 }
 
 static void cancel_body(void *context, const struct mr_fault *why)
 {
     (void)why; /* the handler answers; the connection drains or closes when it does */
     struct mr_request *request = context;
-    if (request->connection != NULL)
-        mr_connection_moved(request->connection);
+    if (request->protocol != NULL)
+        request->protocol->calls->moved(request);
 }
 
 static const struct mr_stream_sender body_sender = {.resume = resume_body, .cancel = cancel_body};
@@ -236,7 +239,7 @@ static const struct mr_stream_sender body_sender = {.resume = resume_body, .canc
 void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context)
 {
     MR_ASSERT(!request->body_taken);
-    MR_ASSERT(request->connection != NULL);
+    MR_ASSERT(request->protocol != NULL);
     MR_ASSERT(request->response_half == MR_RESPONSE_NONE); /* else bytes may have been dropped already */
     request->body_taken = true;
     request->body_began_at = mr_loop_now(request->loop);
@@ -244,11 +247,11 @@ void mr_request_take_body(struct mr_request *request, const struct mr_stream_rec
     if (receiver != NULL)
         mr_stream_attach_receiver(&request->body, receiver, context);
     MR_ASSERT(request->body.state != MR_STREAM_IDLE); /* there is a receiver */
-    mr_connection_moved(request->connection);
+    request->protocol->calls->moved(request);
     if (request->request_half == MR_REQUEST_DONE)
         mr_stream_end(&request->body);
     else if (request->head.expect_continue)
-        mr_connection_send_continue(request->connection);
+        request->protocol->calls->want_body(request);
 }
 
 void mr_request_hold(struct mr_request *request)
@@ -263,7 +266,7 @@ void mr_request_release(struct mr_request *request)
     MR_ASSERT(request->holds > 0);
     if (--request->holds > 0)
         return;
-    if (request->connection == NULL)
+    if (request->protocol == NULL)
         free_request(request);
     else
         set_work(request, MR_WORK_ADMITTING);
@@ -271,5 +274,5 @@ void mr_request_release(struct mr_request *request)
 
 bool mr_request_is_gone(const struct mr_request *request)
 {
-    return request->connection == NULL;
+    return request->protocol == NULL;
 }

@@ -31,8 +31,8 @@
 #include "http/router.h"
 #include "loop/loop.h"
 
-struct mr_connection;
 struct mr_http;
+struct mr_protocol;
 
 enum mr_request_half { MR_REQUEST_HEAD, MR_REQUEST_BODY, MR_REQUEST_DONE };
 enum mr_response_half { MR_RESPONSE_NONE, MR_RESPONSE_HEAD, MR_RESPONSE_BODY, MR_RESPONSE_DONE };
@@ -63,8 +63,8 @@ struct mr_request {
     void *handler_data;    /* the handler's own; allocate it from the arena */
 
     /* Private to http/. */
-    struct mr_connection *connection; /* borrowed; NULL once the connection is done with the request */
-    struct mr_slice bytes;            /* the head, in the arena */
+    struct mr_protocol *protocol; /* borrowed; NULL once the protocol is done with the request */
+    struct mr_slice bytes;        /* the head, in the arena */
     unsigned holds;
     unsigned allowed; /* methods of the path, when this one is not among them */
     int status;
@@ -73,7 +73,7 @@ struct mr_request {
     uint64_t response_length;                /* announced; UINT64_MAX: not known */
     struct mr_fields trailers;
     struct mr_stream response; /* handler -> connection */
-    bool body_taken, response_chunked, response_close;
+    bool body_taken;
     const char *outcome; /* what went wrong, for the access log: static text; NULL: nothing */
 };
 

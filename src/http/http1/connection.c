@@ -1,7 +1,7 @@
 /* DESIGN. All input goes through one cursor, connection->input: the transport's bytes, or `pending` when something was
  * left from before. advance() is the only driver: it reads a head, feeds a body, ends a request, begins the next, until
  * nothing moves; what is left of the input is kept in `pending`. Handlers and jobs never drive: they leave output and
- * state behind and call mr_connection_moved().
+ * state behind, and the protocol's calls (response.c) note that something moved.
  *
  * A request is over for the connection when its body was read (or given up), its answer is complete, and no more of
  * the answer waits to be sent than MR_OUT_HIGH, about what the kernel would take: so a flood of pipelined requests from
@@ -19,6 +19,7 @@ int mr_connection_create(struct mr_connection **out, struct mr_http *http, struc
     *out = connection;
     if (connection == NULL)
         return MR_EMEMORY;
+    connection->protocol.calls = &mr_http1_calls;
     connection->http = http;
     connection->loop = loop;
     connection->changed = changed;
@@ -77,26 +78,6 @@ static void run(struct mr_connection *self, const void *bytes, size_t len)
     mr_input_keep(self);
     self->input = (struct mr_slice){NULL, 0};
     self->entered = false;
-}
-
-/* Not now: who moved it stands in the middle of the request, which the driver may end. */
-void mr_connection_moved(struct mr_connection *self)
-{
-    if (!self->entered)
-        self->changed(self->transport);
-}
-
-void mr_connection_abort(struct mr_connection *self)
-{
-    self->aborted = true;
-    mr_connection_moved(self);
-}
-
-void mr_connection_send_continue(struct mr_connection *self)
-{
-    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (mr_input_unconsumed(self) == 0) /* else the body is on its way already (RFC 9110, section 10.1.1) */
-        mr_buf_append_ref(&self->out, text, sizeof(text) - 1, NULL, NULL);
 }
 
 /* ---- what the transport calls ---- */

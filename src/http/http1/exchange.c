@@ -9,7 +9,7 @@ void mr_exchange_fail(struct mr_connection *self, const struct mr_fault *fault)
     struct mr_request *request = self->request;
     mr_input_stop(self);
     mr_request_move(request, MR_REQUEST_DONE);
-    request->response_close = true;
+    self->close_after = true;
     request->outcome = mr_problem_type(fault->error);
     if (mr_stream_is_open(&request->body))
         mr_stream_abort(&request->body, fault);
@@ -19,19 +19,27 @@ void mr_exchange_fail(struct mr_connection *self, const struct mr_fault *fault)
         mr_connection_abort(self);
 }
 
+static struct mr_request *create_request(struct mr_connection *self, struct mr_slice head)
+{
+    self->request = mr_request_create(&self->protocol, self->http, self->loop, head, self->head_began_at);
+    self->head_began_at = 0;
+    self->send_ns = self->send_bytes = 0;
+    self->close_after = self->sends_chunks = false;
+    return self->request;
+}
+
 /* An answer is complete and the rest of the body is neither wanted nor small. */
 static void give_up_body(struct mr_connection *self)
 {
-    struct mr_request *request = self->request;
     mr_input_stop(self);
-    mr_request_move(request, MR_REQUEST_DONE);
-    request->response_close = true;
+    mr_request_move(self->request, MR_REQUEST_DONE);
+    self->close_after = true;
 }
 
 void mr_exchange_refuse(struct mr_connection *self, const struct mr_fault *fault)
 {
     if (self->request == NULL)
-        self->request = mr_request_create(self, (struct mr_slice){"", 0});
+        create_request(self, (struct mr_slice){"", 0});
     mr_exchange_fail(self, fault);
 }
 
@@ -39,13 +47,10 @@ static void begin_request(struct mr_connection *self, size_t head_len)
 {
     struct mr_fault fault = {0};
     struct mr_slice bytes = {self->input.at, head_len};
-    struct mr_request *request = mr_request_create(self, bytes);
-    self->request = request;
+    struct mr_request *request = create_request(self, bytes);
     mr_request_note(request);
-    self->head_began_at = 0;
     self->searched = 0;
     self->progress++;
-    self->send_ns = self->send_bytes = 0;
     self->input = (struct mr_slice){bytes.at + head_len, self->input.len - head_len};
 
     int err = mr_head_scan(&request->head, request->bytes.at, head_len, &fault);
@@ -106,8 +111,8 @@ void mr_exchange_end(struct mr_connection *self)
     self->served++;
     self->progress++;
     if (atomic_load_explicit(&self->http->draining, memory_order_relaxed) && self->input.len == 0)
-        request->response_close = true; /* also where the head went out before the drain, and could not say so */
-    if (request->response_close && !self->closing) {
+        self->close_after = true; /* also where the head went out before the drain, and could not say so */
+    if (self->close_after && !self->closing) {
         self->closing = true;
         if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not answered */
             mr_input_stop(self);

@@ -4,6 +4,7 @@
  *   admission.c    the number of connections
  *   exchange.c     one request and its response: begun, ended, refused, failed
  *   body.c         the body of a request
+ *   response.c     the calls of the protocol that requests make
  *   pacing.c       timeouts and rates
  *   input.c        what arrives */
 #ifndef MR_HTTP1_INTERNAL_H
@@ -20,6 +21,7 @@
 #define MR_OUT_HIGH (64 * MR_KIB)
 
 struct mr_connection {
+    struct mr_protocol protocol;
     struct mr_http *http; /* borrowed */
     struct mr_loop *loop; /* borrowed */
     void (*changed)(void *transport);
@@ -40,12 +42,14 @@ struct mr_connection {
     uint64_t linger_left;  /* bytes still read and dropped after the last response */
     uint64_t linger_until; /* and how long, once it was sent; 0: it was not */
     unsigned served;
-    bool entered; /* inside a call of the transport: it looks at the wants itself afterwards */
-    bool more;    /* complete requests may be waiting in `pending`: go on in a later turn */
-    bool eof;     /* the peer sends no more */
-    bool closing; /* no further request is read */
-    bool linger;  /* unread input is likely: half-close and wait, so that the peer can read the answer */
-    bool aborted; /* cut: nothing more is sent, the socket is closed hard */
+    bool close_after;  /* of the current response: the connection is closed after it */
+    bool sends_chunks; /* it is framed so */
+    bool entered;      /* inside a call of the transport: it looks at the wants itself afterwards */
+    bool more;         /* complete requests may be waiting in `pending`: go on in a later turn */
+    bool eof;          /* the peer sends no more */
+    bool closing;      /* no further request is read */
+    bool linger;       /* unread input is likely: half-close and wait, so that the peer can read the answer */
+    bool aborted;      /* cut: nothing more is sent, the socket is closed hard */
     bool finished;
 };
 
@@ -95,18 +99,16 @@ bool mr_pacing_is_too_slow(const struct mr_http_limits *limits, uint64_t bytes, 
 /* Count the time that bytes waited for the peer. Does it take them too slowly? */
 bool mr_pacing_wrote(struct mr_connection *connection, size_t len);
 
+/* ---- response.c ---- */
+
+extern const struct mr_protocol_calls mr_http1_calls;
+/* Cut: the peer must not take what it got for a whole answer. */
+void mr_connection_abort(struct mr_connection *connection);
+
 /* ---- connection.c ---- */
 
 /* Answer `fault` without reading a request, or any more of it, and close. */
 void mr_connection_refuse(struct mr_connection *connection, const struct mr_fault *fault);
-
-/* Something of the request moved (an answer was begun or ended, a body was resumed): carry on, when the transport's
- * call returns, or in a later turn of the loop. */
-void mr_connection_moved(struct mr_connection *connection);
-/* Cut: the peer must not take what it got for a whole answer. */
-void mr_connection_abort(struct mr_connection *connection);
-/* Tell a client that waits for it to send its body. */
-void mr_connection_send_continue(struct mr_connection *connection);
 
 static inline struct mr_http_counters *mr_connection_counters(struct mr_connection *connection)
 {

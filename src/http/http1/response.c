@@ -1,0 +1,166 @@
+/* Responses on their way into the output: heads, framing, and whether the connection is kept. These are the calls of
+ * the protocol that requests make. */
+#include "base/macros.h"
+#include "base/number.h"
+#include "http/http1/internal.h"
+#include "http/status.h"
+
+static struct mr_connection *connection_of(const struct mr_request *request)
+{
+    return mr_container_of(request->protocol, struct mr_connection, protocol);
+}
+
+/* Not now: who moved it stands in the middle of the request, which the driver may end. */
+static void moved(struct mr_connection *self)
+{
+    if (!self->entered)
+        self->changed(self->transport);
+}
+
+static void on_moved(struct mr_request *request)
+{
+    moved(connection_of(request));
+}
+
+void mr_connection_abort(struct mr_connection *self)
+{
+    self->aborted = true;
+    moved(self);
+}
+
+static void on_abort(struct mr_request *request)
+{
+    mr_connection_abort(connection_of(request));
+}
+
+static void want_body(struct mr_request *request)
+{
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct mr_connection *self = connection_of(request);
+    /* Else the body is on its way already (RFC 9110, section 10.1.1). */
+    if (request->head.expect_continue && mr_input_unconsumed(self) == 0)
+        mr_buf_append_ref(&self->out, text, sizeof(text) - 1, NULL, NULL);
+}
+
+/* ---- the head ---- */
+
+static void put(struct mr_buf *out, struct mr_slice text)
+{
+    mr_buf_append(out, text.at, text.len);
+}
+
+static void put_number(struct mr_buf *out, const char *name, uint64_t value)
+{
+    char digits[MR_NUMBER_SIZE]; /* printf would be the dearest part of a small response */
+    mr_number_write(digits, value);
+    mr_field_write(out, name, mr_slice_of(digits));
+}
+
+static void begin_head(struct mr_request *request)
+{
+    put(&connection_of(request)->out, mr_status_line(mr_status_index(request->status)));
+}
+
+static void put_field(struct mr_request *request, const char *name, struct mr_slice value)
+{
+    mr_field_write(&connection_of(request)->out, name, value);
+}
+
+static void put_framing(struct mr_connection *self)
+{
+    const struct mr_request *request = self->request;
+    if (!mr_status_has_body(request->status)) {
+        if (request->status == 205)
+            put_number(&self->out, "Content-Length", 0); /* its end would not be known without (RFC 9110, 15.3.6) */
+        return;
+    }
+    if (request->response_length != UINT64_MAX) {
+        put_number(&self->out, "Content-Length", request->response_length);
+        return;
+    }
+    if (request->head.minor == 0) {
+        self->close_after = true; /* its end is the connection's */
+        return;
+    }
+    self->sends_chunks = true;
+    mr_field_write(&self->out, "Transfer-Encoding", MR_SLICE("chunked"));
+}
+
+/* Must the connection be closed after this answer? Decided when its head is made, since the client is told there. */
+static bool must_close(const struct mr_connection *self)
+{
+    const struct mr_request *request = self->request;
+    const struct mr_http *http = self->http;
+    uint32_t max = http->limits.requests_per_connection_max;
+    if (self->close_after || self->closing || !request->head.keep_alive ||
+        atomic_load_explicit(&http->draining, memory_order_relaxed))
+        return true;
+    if (max != 0 && self->served + 1 >= max)
+        return true;
+    return !mr_body_is_wanted(request) && !mr_body_can_drain(self);
+}
+
+static void end_head(struct mr_request *request)
+{
+    struct mr_connection *self = connection_of(request);
+    put_framing(self);
+    self->close_after = must_close(self);
+    if (self->close_after)
+        mr_field_write(&self->out, "Connection", MR_SLICE("close"));
+    else if (request->head.minor == 0)
+        mr_field_write(&self->out, "Connection", MR_SLICE("keep-alive"));
+    put(&self->out, MR_SLICE("\r\n"));
+}
+
+/* ---- the body ---- */
+
+/* "1f40" CR LF */
+static void put_chunk_size(struct mr_buf *out, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    char line[2 * sizeof(len) + 2];
+    char *at = line + sizeof(line);
+    *--at = '\n';
+    *--at = '\r';
+    do {
+        *--at = digits[len % 16];
+        len /= 16;
+    } while (len > 0);
+    mr_buf_append(out, at, (size_t)(line + sizeof(line) - at));
+}
+
+static enum mr_flow put_body(struct mr_request *request, const void *bytes, size_t len, void (*release)(void *context),
+                             void *context)
+{
+    struct mr_connection *self = connection_of(request);
+    if (self->sends_chunks)
+        put_chunk_size(&self->out, len);
+    if (release != NULL)
+        mr_buf_append_ref(&self->out, bytes, len, release, context);
+    else
+        mr_buf_append(&self->out, bytes, len);
+    if (self->sends_chunks)
+        put(&self->out, MR_SLICE("\r\n"));
+    return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+}
+
+static void end_response(struct mr_request *request)
+{
+    struct mr_connection *self = connection_of(request);
+    if (!self->sends_chunks || !mr_response_has_body(request))
+        return;
+    put(&self->out, MR_SLICE("0\r\n"));
+    mr_fields_write(&request->trailers, &self->out);
+    put(&self->out, MR_SLICE("\r\n"));
+}
+
+const struct mr_protocol_calls mr_http1_calls = {
+    .moved = on_moved,
+    .want_body = want_body,
+    .begin_head = begin_head,
+    .put_field = put_field,
+    .end_head = end_head,
+    .put_body = put_body,
+    .end_response = end_response,
+    .abort = on_abort,
+};
