@@ -1,4 +1,5 @@
 #include "http/dispatch.h"
+#include "base/number.h"
 #include "http/http.h"
 #include "http/policy.h"
 #include "http/problem.h"
@@ -22,6 +23,53 @@ static int route_request(struct mr_request *request, unsigned *allowed, struct m
     return mr_query_parse(&request->query, head->query, &request->arena, fault);
 }
 
+/* Methods for OPTIONS *: all that any route answers. */
+static unsigned all_methods(const struct mr_http *http)
+{
+    unsigned methods = 0;
+    for (unsigned i = 0; i < http->route_count; i++)
+        methods |= 1u << http->routes[i].method;
+    return methods;
+}
+
+static bool is_token_list(struct mr_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.at[i];
+        bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || mr_number_is_digit(c);
+        if (!token && strchr("-_, ", c) == NULL)
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* Allow, and the CORS fields of a preflight. allowed: bits of methods. */
+static void respond_options(struct mr_request *request, unsigned allowed)
+{
+    const struct mr_head *head = &request->head;
+    struct mr_fields fields;
+    char methods[80];
+    struct mr_fault fault = {0};
+    if (mr_slice_is(head->path, "*"))
+        allowed = all_methods(request->http);
+    if (allowed == 0) {
+        mr_fault_set(&fault, MR_ENOTFOUND, "%s", "");
+        mr_respond_problem(request, &fault);
+        return;
+    }
+    mr_router_allow(allowed, methods, sizeof(methods));
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "Allow", methods);
+    struct mr_slice wanted = mr_head_find(head, "access-control-request-headers");
+    if (mr_policy_cors_origin(request).at != NULL && mr_head_find(head, "access-control-request-method").at != NULL) {
+        mr_fields_set_text(&fields, "Access-Control-Allow-Methods", methods);
+        if (is_token_list(wanted))
+            mr_fields_set(&fields, "Access-Control-Allow-Headers", wanted);
+        mr_fields_set_text(&fields, "Access-Control-Max-Age", "600");
+    }
+    mr_respond(request, 204, NULL, &fields, NULL, 0, NULL, NULL);
+}
+
 void mr_dispatch(struct mr_request *request)
 {
     struct mr_fault fault = {0};
@@ -33,7 +81,7 @@ void mr_dispatch(struct mr_request *request)
         return;
     }
     if (request->match.route == NULL)
-        mr_policy_respond_options(request, allowed);
+        respond_options(request, allowed);
     else
         request->match.route->start(request);
 }

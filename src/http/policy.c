@@ -2,9 +2,7 @@
  * the user's browser: by DNS rebinding (the page's own host name, resolved to 127.0.0.1) and by plain cross-site
  * requests. The browser tells on both: Host names the page's host, Origin the page. */
 #include "http/policy.h"
-#include "base/number.h"
 #include "http/http.h"
-#include <stdio.h>
 
 static bool is_allowed_host(const struct mr_http *http, struct mr_slice authority, struct mr_slice host)
 {
@@ -84,50 +82,4 @@ struct mr_slice mr_policy_cors_origin(const struct mr_request *request)
     if (origin.len == 0 || !is_allowed_origin(request->http, origin))
         return none;
     return origin;
-}
-
-/* Methods for OPTIONS *: all that any route answers. */
-static unsigned all_methods(const struct mr_http *http)
-{
-    unsigned methods = 0;
-    for (unsigned i = 0; i < http->route_count; i++)
-        methods |= 1u << http->routes[i].method;
-    return methods;
-}
-
-static bool is_token_list(struct mr_slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.at[i];
-        bool token = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || mr_number_is_digit(c);
-        if (!token && strchr("-_, ", c) == NULL)
-            return false;
-    }
-    return text.len > 0;
-}
-
-void mr_policy_respond_options(struct mr_request *request, unsigned allowed)
-{
-    const struct mr_head *head = &request->head;
-    struct mr_fields fields;
-    char methods[80];
-    struct mr_fault fault = {0};
-    if (mr_slice_is(head->path, "*"))
-        allowed = all_methods(request->http);
-    if (allowed == 0) {
-        mr_fault_set(&fault, MR_ENOTFOUND, "%s", "");
-        mr_respond_problem(request, &fault);
-        return;
-    }
-    mr_router_allow(allowed, methods, sizeof(methods));
-    mr_fields_init(&fields, &request->arena);
-    mr_fields_set_text(&fields, "Allow", methods);
-    struct mr_slice wanted = mr_head_find(head, "access-control-request-headers");
-    if (mr_policy_cors_origin(request).at != NULL && mr_head_find(head, "access-control-request-method").at != NULL) {
-        mr_fields_set_text(&fields, "Access-Control-Allow-Methods", methods);
-        if (is_token_list(wanted))
-            mr_fields_set(&fields, "Access-Control-Allow-Headers", wanted);
-        mr_fields_set_text(&fields, "Access-Control-Max-Age", "600");
-    }
-    mr_respond(request, 204, NULL, &fields, NULL, 0, NULL, NULL);
 }

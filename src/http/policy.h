@@ -9,7 +9,5 @@
 int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
 /* The Origin to name in CORS fields: of an allowed foreign page; or .at NULL. */
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
-/* Answer an OPTIONS request: Allow, and the CORS fields of a preflight. allowed: bits of methods. */
-void mr_policy_respond_options(struct mr_request *request, unsigned allowed);
 
 #endif
