@@ -32,20 +32,41 @@ void mr_stream_attach_receiver(struct mr_stream *stream, const struct mr_stream_
         stream->sender->resume(stream->sender_context);
 }
 
-enum mr_flow mr_stream_push(struct mr_stream *stream, const void *bytes, size_t len)
+static void begin_push(struct mr_stream *stream, size_t len)
 {
     MR_ASSERT(len > 0);
     MR_ASSERT(stream->state != MR_STREAM_IDLE); /* there is nobody to take the bytes */
     MR_ASSERT(!stream->pushing);                /* the inner bytes would overtake the outer ones */
-    if (stream->state == MR_STREAM_CLOSED)
-        return MR_FLOW_PAUSE;
+    stream->pushing = stream->state != MR_STREAM_CLOSED;
+}
 
-    stream->pushing = true;
-    enum mr_flow flow = stream->receiver->push(stream->receiver_context, bytes, len);
+static enum mr_flow end_push(struct mr_stream *stream, enum mr_flow flow)
+{
     stream->pushing = false;
     if (flow == MR_FLOW_PAUSE && stream->state == MR_STREAM_FLOWING)
         stream->state = MR_STREAM_PAUSED;
     return stream->state == MR_STREAM_FLOWING ? MR_FLOW_MORE : MR_FLOW_PAUSE;
+}
+
+enum mr_flow mr_stream_push(struct mr_stream *stream, const void *bytes, size_t len)
+{
+    begin_push(stream, len);
+    if (!stream->pushing)
+        return MR_FLOW_PAUSE;
+    return end_push(stream, stream->receiver->push(stream->receiver_context, bytes, len));
+}
+
+enum mr_flow mr_stream_push_ref(struct mr_stream *stream, const void *bytes, size_t len, void (*release)(void *owner),
+                                void *owner)
+{
+    begin_push(stream, len);
+    if (stream->pushing && stream->receiver->push_ref != NULL)
+        return end_push(stream, stream->receiver->push_ref(stream->receiver_context, bytes, len, release, owner));
+    enum mr_flow flow = MR_FLOW_PAUSE;
+    if (stream->pushing)
+        flow = end_push(stream, stream->receiver->push(stream->receiver_context, bytes, len));
+    release(owner);
+    return flow;
 }
 
 void mr_stream_end(struct mr_stream *stream)

@@ -9,9 +9,12 @@
  *
  * Rules, asserted:
  *  1. One thread: everything happens on the loop (or thread) that owns both sides.
- *  2. push takes all bytes it is given, by copy or by use; the bytes are the sender's again when it returns.
+ *  2. push takes all bytes it is given, by copy or by use; the bytes are the sender's again when it returns. With
+ *     push_ref they are the receiver's to read until it calls release(owner), once and on this thread: perhaps before
+ *     push_ref returns, perhaps long after the stream has closed. The sender does not push from inside release. A
+ *     receiver that has no push_ref is given a push, so a sender need not ask.
  *  3. The receiver answers a push with MR_FLOW_MORE or MR_FLOW_PAUSE. After PAUSE the sender stops until resume, but
- *     may first push the rest of what it had already read (at most one read's worth): the receiver's bound allows it.
+ *     may first push the rest of what it had already read, at most MR_STREAM_PUSH_MAX: the receiver's bound allows it.
  *     A pause lasts until the receiver calls resume: until then pushes are answered PAUSE, whatever the receiver says.
  *     A resume from inside push ends an earlier pause without calling the sender; what that push answers, the newer
  *     word, then counts. So the sender is never called from inside its own push, except by cancel.
@@ -25,8 +28,12 @@
 #define MR_BASE_STREAM_H
 
 #include "base/error.h"
+#include "base/macros.h"
 #include <stdbool.h>
 #include <stddef.h>
+
+/* One read's worth: bytes that are pushed at a time at most, and so what may still come after a pause. */
+#define MR_STREAM_PUSH_MAX (64 * MR_KIB)
 
 enum mr_flow { MR_FLOW_MORE, MR_FLOW_PAUSE };
 
@@ -38,6 +45,8 @@ struct mr_stream_receiver {
      * *len becomes what there is. NULL: no place; push bytes from anywhere. A push of bytes that start at the place
      * last given copies nothing. */
     void *(*space)(void *context, size_t *len);
+    /* Optional (NULL: push and release): a push of bytes that need not be copied, see rule 2. */
+    enum mr_flow (*push_ref)(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner);
 };
 
 struct mr_stream_sender {
@@ -67,6 +76,9 @@ void mr_stream_attach_receiver(struct mr_stream *stream, const struct mr_stream_
 /* The sender's side. After PAUSE or once the stream is closed, pushing nothing is right; pushing into a closed stream
  * is dropped and answered with PAUSE. */
 enum mr_flow mr_stream_push(struct mr_stream *stream, const void *bytes, size_t len);
+/* The same, and the bytes stay as they are until release(owner) is called, which it is in any case. */
+enum mr_flow mr_stream_push_ref(struct mr_stream *stream, const void *bytes, size_t len, void (*release)(void *owner),
+                                void *owner);
 void mr_stream_end(struct mr_stream *stream);
 void mr_stream_abort(struct mr_stream *stream, const struct mr_fault *why);
 void *mr_stream_space(struct mr_stream *stream, size_t *len);

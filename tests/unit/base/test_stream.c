@@ -292,6 +292,79 @@ static void misuse_is_a_programming_error(void **state)
     assert_dies(mr_stream_end(&sides.stream));
 }
 
+/* ---- bytes by reference ---- */
+
+struct owner {
+    struct sides *sides;
+    unsigned released;
+};
+
+static void on_release(void *context)
+{
+    ((struct owner *)context)->released++;
+}
+
+static struct {
+    void (*release)(void *owner);
+    void *owner;
+} kept;
+
+static enum mr_flow keep_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
+{
+    kept.release = release;
+    kept.owner = owner;
+    return on_push(context, bytes, len);
+}
+
+static const struct mr_stream_receiver keeper = {
+    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = keep_ref};
+
+static enum mr_flow push_ref(struct sides *sides, struct owner *owner)
+{
+    return mr_stream_push_ref(&sides->stream, "bytes", 5, on_release, owner);
+}
+
+static void receiver_that_copies_releases_a_reference_at_once(void **state)
+{
+    (void)state;
+    struct sides sides;
+    struct owner owner = {.sides = &sides};
+    join(&sides);
+    assert_int_equal(push_ref(&sides, &owner), MR_FLOW_MORE);
+    assert_int_equal(owner.released, 1);
+    sides.answer = MR_FLOW_PAUSE;
+    assert_int_equal(push_ref(&sides, &owner), MR_FLOW_PAUSE);
+    assert_int_equal(owner.released, 2);
+    assert_string_equal(sides.heard, "pp");
+}
+
+static void receiver_keeps_a_reference_until_it_releases_it(void **state)
+{
+    (void)state;
+    struct sides sides = {.answer = MR_FLOW_PAUSE};
+    struct owner owner = {.sides = &sides};
+    mr_stream_attach_receiver(&sides.stream, &keeper, &sides);
+    mr_stream_attach_sender(&sides.stream, &sender, &sides);
+    assert_int_equal(push_ref(&sides, &owner), MR_FLOW_PAUSE);
+    assert_int_equal(owner.released, 0);
+    mr_stream_end(&sides.stream);
+    kept.release(kept.owner); /* also when the stream has ended */
+    assert_int_equal(owner.released, 1);
+    assert_string_equal(sides.heard, "pe");
+}
+
+static void reference_into_a_closed_stream_is_released(void **state)
+{
+    (void)state;
+    struct sides sides;
+    struct owner owner = {.sides = &sides};
+    join(&sides);
+    mr_stream_cancel(&sides.stream, &gone);
+    assert_int_equal(push_ref(&sides, &owner), MR_FLOW_PAUSE);
+    assert_int_equal(owner.released, 1);
+    assert_string_equal(sides.heard, "c");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +381,9 @@ int main(void)
         cmocka_unit_test(cancel_of_a_waiting_sender_is_heard),
         cmocka_unit_test(space_comes_from_the_receiver_while_open),
         cmocka_unit_test(misuse_is_a_programming_error),
+        cmocka_unit_test(receiver_that_copies_releases_a_reference_at_once),
+        cmocka_unit_test(receiver_keeps_a_reference_until_it_releases_it),
+        cmocka_unit_test(reference_into_a_closed_stream_is_released),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
