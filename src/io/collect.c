@@ -14,10 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PIECE_MAX   MR_MIB         /* to write at a time */
-#define SLACK       (64 * MR_KIB)  /* room beyond the mark: one read (stream.h, rule 3) */
-#define CHARGE_STEP (256 * MR_KIB) /* the budget of a body of unknown length is taken in such steps */
-#define CHEAP_FREE  MR_MIB         /* returning more memory than this to the system takes too long for the loop */
+#define PIECE_MAX   MR_MIB             /* to write at a time */
+#define SLACK       MR_STREAM_PUSH_MAX /* room beyond the mark: one read (stream.h, rule 3) */
+#define CHARGE_STEP (256 * MR_KIB)     /* the budget of a body of unknown length is taken in such steps */
+#define CHEAP_FREE  MR_MIB             /* returning more memory than this to the system takes too long for the loop */
 
 enum collect_state { FILLING, FLUSHING, COMPLETE, OVER };
 

@@ -12,7 +12,6 @@
 
 #define BLOCKS     2
 #define BLOCK_SIZE (512 * MR_KIB)
-#define PUSH_MAX   (64 * MR_KIB) /* what a receiver that pauses may have to keep */
 
 struct block {
     char *own;   /* owned: BLOCK_SIZE */
@@ -119,7 +118,7 @@ static void push_block(struct mr_source *source)
 {
     struct block *block = &source->blocks[source->emptied % BLOCKS];
     while (source->is_flowing && block->pushed < block->len) {
-        size_t part = MR_MIN(block->len - block->pushed, (size_t)PUSH_MAX);
+        size_t part = MR_MIN(block->len - block->pushed, MR_STREAM_PUSH_MAX);
         const char *at = block->bytes + block->pushed;
         block->pushed += part;
         source->is_flowing = mr_stream_push(&source->stream, at, part) == MR_FLOW_MORE;

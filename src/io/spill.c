@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define PIECE_SIZE (256 * MR_KIB)
-#define SLACK      (64 * MR_KIB) /* what may still come after a pause (stream.h, rule 3) */
+#define SLACK      MR_STREAM_PUSH_MAX /* what may still come after a pause (stream.h, rule 3) */
 #define MEMORY     (3 * (PIECE_SIZE + SLACK))
 
 struct piece {

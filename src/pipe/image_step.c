@@ -14,8 +14,6 @@
 #include "pipe/lane.h"
 #include <stdlib.h>
 
-#define PUSH_MAX (64 * MR_KIB) /* bytes pushed at a time: what a receiver that pauses may have to keep */
-
 enum step_state { COLLECTING, SUBMITTED, PASSING, OVER };
 
 struct mr_image_step {
@@ -89,7 +87,7 @@ static void pass(struct mr_image_step *step)
     const char *bytes = step->result.bytes;
     bool more = mr_stream_is_open(&step->out);
     while (more && step->passed < step->result.len) {
-        size_t part = MR_MIN(step->result.len - step->passed, (size_t)PUSH_MAX), from = step->passed;
+        size_t part = MR_MIN(step->result.len - step->passed, MR_STREAM_PUSH_MAX), from = step->passed;
         step->passed += part;
         more = mr_stream_push(&step->out, bytes + from, part) == MR_FLOW_MORE;
     }

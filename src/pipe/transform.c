@@ -241,7 +241,7 @@ void mr_transform_fail_for_memory(struct mr_transform *transform, size_t wanted)
 bool mr_transform_pass(struct mr_transform *transform, struct mr_result *result)
 {
     while (result->passed < result->len && !transform->blocked && transform->state != TRANSFORM_OVER) {
-        size_t part = MR_MIN(result->len - result->passed, (size_t)MR_PUSH_MAX);
+        size_t part = MR_MIN(result->len - result->passed, MR_STREAM_PUSH_MAX);
         const unsigned char *at = result->bytes + result->passed;
         result->passed += part;
         if (mr_stream_push(&transform->out, at, part) == MR_FLOW_PAUSE)
@@ -453,7 +453,7 @@ static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel 
  * 3). */
 static int take_backlog(struct mr_transform *transform, struct mr_fault *fault)
 {
-    size_t wanted = 2 * (size_t)MR_PUSH_MAX;
+    size_t wanted = 2 * MR_STREAM_PUSH_MAX;
     if (transform->state != TRANSFORM_SLOTS)
         wanted += transform->sizes.piece;
     if (!mr_budget_try_take(transform->config.budget, wanted))

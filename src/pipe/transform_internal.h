@@ -11,8 +11,6 @@
 #include "loop/timer.h"
 #include "pipe/transform.h"
 
-#define MR_PUSH_MAX (64 * MR_KIB) /* bytes pushed at a time: what a receiver that pauses may have to keep */
-
 /* Bytes of a result on their way out. */
 struct mr_result {
     unsigned char *bytes; /* owned */

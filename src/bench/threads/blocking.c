@@ -35,7 +35,7 @@ struct peer {
     enum mr_wait wait;  /* for which the deadline holds */
     uint64_t progress;  /* of that wait, when the deadline was set */
     uint64_t wait_ends; /* monotonic ns; UINT64_MAX: never */
-    char buffer[MR_READ_BUFFER];
+    char buffer[MR_STREAM_PUSH_MAX];
 };
 
 /* ---- the acceptor's word ---- */

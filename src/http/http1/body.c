@@ -102,7 +102,7 @@ static int feed_portion(struct mr_connection *self, struct mr_fault *fault)
     struct mr_request *request = self->request;
     struct mr_slice bytes = self->input;
     if (self->pending_len > 0)
-        bytes.len = MR_MIN(bytes.len, (size_t)MR_READ_BUFFER);
+        bytes.len = MR_MIN(bytes.len, MR_STREAM_PUSH_MAX);
     if (request->head.chunked) {
         int err = mr_chunked_guard(&self->chunked, bytes.at, bytes.len, fault);
         if (err != MR_OK)

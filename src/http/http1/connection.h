@@ -16,6 +16,7 @@
 #ifndef MR_HTTP1_CONNECTION_H
 #define MR_HTTP1_CONNECTION_H
 
+#include "base/stream.h"
 #include "http/http.h"
 #include "loop/loop.h"
 #include <stdbool.h>
@@ -23,9 +24,6 @@
 #include <sys/uio.h>
 
 struct mr_connection;
-
-/* The most that input() is given at a time, unless it was read to where mr_connection_space() said. */
-#define MR_READ_BUFFER (64u << 10)
 
 /* What the connection waits for, and so which timeout runs. */
 enum mr_wait {
@@ -55,6 +53,7 @@ void mr_connection_leave(struct mr_connection *connection);
 
 /* How many bytes may be read next (*len, at least 1 while wants_read) and where, to save a copy; NULL: anywhere. */
 void *mr_connection_space(struct mr_connection *connection, size_t *len);
+/* At most MR_STREAM_PUSH_MAX, unless it was read to where mr_connection_space() said. */
 void mr_connection_input(struct mr_connection *connection, const void *bytes, size_t len);
 /* The peer will send no more (half-close). */
 void mr_connection_eof(struct mr_connection *connection);

@@ -41,7 +41,7 @@ struct mr_server {
     void (*depart)(struct mr_socket *socket);
     void (*on_quiet)(void *context);
     void *quiet_context;
-    char read_buffer[MR_READ_BUFFER];
+    char read_buffer[MR_STREAM_PUSH_MAX];
 };
 
 struct mr_socket {

@@ -541,7 +541,7 @@ static void body_that_waited_is_fed_in_portions_that_fit_a_pause(void **state)
     f->pause = true;
     mr_stream_end(f->stream);
     flush(f);
-    assert_int_equal(f->body_len, MR_READ_BUFFER);
+    assert_int_equal(f->body_len, MR_STREAM_PUSH_MAX);
     assert_int_equal(f->aborted, 0); /* the client has closed its side, but all of the body is here */
     f->pause = false;
     mr_stream_resume(&f->held->body);
