@@ -1,8 +1,8 @@
 /* DESIGN
  * A list of segments. A segment either owns its bytes, which stand behind it, or refers to the appender's. Copies go
- * into the room of the last owned segment, then into new ones whose size follows what is held: a short answer takes
- * 1 KiB, a long body segments of 16 KiB. A segment is freed when its last byte is consumed, so an empty queue holds
- * nothing. */
+ * into the room of the last owned segment, then into new ones, each twice as large as the one before it: a short answer
+ * takes 1 KiB, a long body segments of 16 KiB, and so do a few bytes between two references 1 KiB. A segment is freed
+ * when its last byte is consumed, so an empty queue holds nothing. */
 #include "base/buf.h"
 #include "base/assert.h"
 #include "base/macros.h"
@@ -68,7 +68,8 @@ void mr_buf_append(struct mr_buf *buf, const void *bytes, size_t len)
     while (len > 0) {
         struct mr_buf_segment *tail = buf->tail;
         if (tail == NULL || tail->end >= tail->capacity) {
-            size_t whole = MR_MAX(SEGMENT_MIN, MR_MIN(buf->len + len + sizeof(*tail), SEGMENT_MAX));
+            size_t before = tail != NULL && tail->capacity > 0 ? tail->capacity + sizeof(*tail) : 0;
+            size_t whole = MR_MAX(SEGMENT_MIN, MR_MIN(MR_MAX(2 * before, len + sizeof(*tail)), SEGMENT_MAX));
             tail = push_segment(buf, whole - sizeof(*tail));
         }
         size_t taken = MR_MIN(len, tail->capacity - tail->end);

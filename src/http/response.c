@@ -157,17 +157,25 @@ void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault
 
 /* ---- streamed answers, as their receiver ---- */
 
-static enum mr_flow take_bytes(void *context, const void *bytes, size_t len)
+static enum mr_flow take_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
 {
     struct mr_request *request = context;
-    if (!mr_response_has_body(request))
+    if (!mr_response_has_body(request)) {
+        if (release != NULL)
+            release(owner);
         return MR_FLOW_MORE;
-    enum mr_flow flow = request->protocol->calls->put_body(request, bytes, len, NULL, NULL);
+    }
     mr_response_move(request, MR_RESPONSE_BODY);
     request->response_bytes += len;
     MR_ASSERT(request->response_bytes <= request->response_length);
+    enum mr_flow flow = request->protocol->calls->put_body(request, bytes, len, release, owner);
     request->protocol->calls->moved(request);
     return flow;
+}
+
+static enum mr_flow take_bytes(void *context, const void *bytes, size_t len)
+{
+    return take_ref(context, bytes, len, NULL, NULL);
 }
 
 static void take_end(void *context)
@@ -185,7 +193,8 @@ static void take_abort(void *context, const struct mr_fault *why)
     request->protocol->calls->abort(request);
 }
 
-static const struct mr_stream_receiver response_receiver = {.push = take_bytes, .end = take_end, .abort = take_abort};
+static const struct mr_stream_receiver response_receiver = {
+    .push = take_bytes, .end = take_end, .abort = take_abort, .push_ref = take_ref};
 
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
                                     struct mr_fields *fields, uint64_t length, const struct mr_stream_sender *sender,

@@ -5,6 +5,8 @@
 #include "http/http1/internal.h"
 #include "http/status.h"
 
+#define REFERENCE_MIN (2 * MR_KIB) /* fewer bytes are copied: that costs less than a run of their own */
+
 static struct mr_connection *connection_of(const struct mr_request *request)
 {
     return mr_container_of(request->protocol, struct mr_connection, protocol);
@@ -135,10 +137,12 @@ static enum mr_flow put_body(struct mr_request *request, const void *bytes, size
     struct mr_connection *self = connection_of(request);
     if (self->sends_chunks)
         put_chunk_size(&self->out, len);
-    if (release != NULL)
+    if (release != NULL && len >= REFERENCE_MIN)
         mr_buf_append_ref(&self->out, bytes, len, release, context);
     else
         mr_buf_append(&self->out, bytes, len);
+    if (release != NULL && len < REFERENCE_MIN)
+        release(context);
     if (self->sends_chunks)
         put(&self->out, MR_SLICE("\r\n"));
     return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;

@@ -25,7 +25,7 @@ struct fixture {
     size_t said_len;
     /* What the handlers saw. */
     struct mr_request *held;
-    unsigned gone, ended, aborted, resumed, cancelled;
+    unsigned gone, ended, aborted, resumed, cancelled, pushed, released;
     char body[1 << 17];
     size_t body_len;
     bool pause, answer_at_end;
@@ -904,6 +904,64 @@ static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
     assert_false(mr_connection_is_finished(f->connection));
 }
 
+static void count_release(void *context)
+{
+    ((struct fixture *)context)->released++;
+}
+
+static void bytes_given_by_reference_leave_from_where_they_lie(void **state)
+{
+    struct fixture *f = *state;
+    static const char block[8192];
+    struct iovec runs[8];
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_stream_push_ref(f->stream, block, sizeof(block), count_release, f);
+    assert_int_equal(mr_connection_output(f->connection, runs, 8), 3); /* size, bytes, line end */
+    assert_ptr_equal(runs[1].iov_base, block);
+    assert_int_equal(runs[1].iov_len, sizeof(block));
+    mr_connection_wrote(f->connection, runs[0].iov_len + sizeof(block) - 1);
+    assert_int_equal(f->released, 0); /* its last byte was not sent yet */
+    mr_connection_wrote(f->connection, 1);
+    assert_int_equal(f->released, 1);
+    mr_stream_end(f->stream);
+    flush(f);
+    assert_string_equal(f->said + f->said_len - 7, "\r\n0\r\n\r\n");
+}
+
+static void few_bytes_given_by_reference_are_copied(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec runs[8];
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_stream_push_ref(f->stream, "few", 3, count_release, f);
+    assert_int_equal(f->released, 1);
+    assert_int_equal(mr_connection_output(f->connection, runs, 8), 1);
+}
+
+static void references_are_released_when_the_client_leaves(void **state)
+{
+    struct fixture *f = *state;
+    static const char block[8192];
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    while (mr_stream_push_ref(f->stream, block, sizeof(block), count_release, f) == MR_FLOW_MORE)
+        f->pushed++;
+    assert_in_range(f->pushed, 4, 16); /* they count against the mark as copies do */
+    mr_connection_reset(f->connection);
+    assert_int_equal(f->released, f->pushed + 1);
+}
+
+static void head_response_releases_its_references(void **state)
+{
+    struct fixture *f = *state;
+    static const char block[8192];
+    feed(f, "HEAD /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_stream_push_ref(f->stream, block, sizeof(block), count_release, f);
+    assert_int_equal(f->released, 1);
+    mr_stream_end(f->stream);
+    flush(f);
+    assert_string_equal(f->said + f->said_len - 4, "\r\n\r\n");
+}
+
 static void aborted_answer_never_ends_cleanly(void **state)
 {
     struct fixture *f = *state;
@@ -1091,6 +1149,10 @@ int main(void)
         TEST(caches_are_told_what_the_route_says_but_in_refusals),
         TEST(pages_of_any_site_may_use_a_route_that_says_so),
         TEST(slow_reader_pauses_the_answer_and_resumes_it),
+        TEST(bytes_given_by_reference_leave_from_where_they_lie),
+        TEST(few_bytes_given_by_reference_are_copied),
+        TEST(references_are_released_when_the_client_leaves),
+        TEST(head_response_releases_its_references),
         TEST(aborted_answer_never_ends_cleanly),
         TEST(reset_cancels_a_streamed_answer),
         TEST(head_request_gets_the_head_only),
