@@ -175,6 +175,8 @@ void mr_connection_wrote(struct mr_connection *self, size_t len)
 {
     if (self->finished)
         return;
+    if (self->request != NULL)
+        mr_request_note(self->request);
     mr_buf_consume(&self->out, len);
     self->progress++;
     mr_counter_add(&mr_connection_counters(self)->response_bytes, len);
@@ -186,7 +188,6 @@ void mr_connection_wrote(struct mr_connection *self, size_t len)
     struct mr_request *request = self->request;
     if (request != NULL && mr_buf_is_low(&self->out)) {
         self->entered = true;
-        mr_request_note(request);
         mr_stream_resume(&request->response);
         self->entered = false;
     }
