@@ -92,6 +92,12 @@ static inline bool mr_stream_is_closed(const struct mr_stream *stream)
     return stream->state == MR_STREAM_CLOSED;
 }
 
+/* Is there a receiver that may keep bytes (push_ref), rather than copy them? */
+static inline bool mr_stream_takes_ref(const struct mr_stream *stream)
+{
+    return stream->receiver != NULL && stream->receiver->push_ref != NULL;
+}
+
 /* Both sides are there and no final event was. */
 static inline bool mr_stream_is_open(const struct mr_stream *stream)
 {

@@ -281,22 +281,45 @@ static void settle(struct mr_spill *spill)
 
 /* ---- `in` ---- */
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static void store(struct mr_spill *spill, const void *bytes, size_t len)
 {
-    struct mr_spill *spill = context;
-    enter(spill);
-    if (!spill->storing) {
-        push_out(spill, bytes, len);
-    } else {
-        MR_ASSERT(len <= PIECE_SIZE + SLACK - spill->filling.len);
-        memcpy(spill->filling.bytes + spill->filling.len, bytes, len);
-        spill->filling.len += len;
-    }
+    MR_ASSERT(len <= PIECE_SIZE + SLACK - spill->filling.len);
+    memcpy(spill->filling.bytes + spill->filling.len, bytes, len);
+    spill->filling.len += len;
+}
+
+static enum mr_flow end_push(struct mr_spill *spill)
+{
     settle(spill);
     bool more = !spill->over && (spill->storing ? has_room(spill) : !spill->blocked);
     spill->paused = !more;
     leave(spill);
     return more ? MR_FLOW_MORE : MR_FLOW_PAUSE;
+}
+
+static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    if (spill->storing)
+        store(spill, bytes, len);
+    else
+        push_out(spill, bytes, len);
+    return end_push(spill);
+}
+
+static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, void (*give_back)(void *owner),
+                                void *owner)
+{
+    struct mr_spill *spill = context;
+    enter(spill);
+    if (spill->storing) {
+        store(spill, bytes, len);
+        give_back(owner);
+    } else if (mr_stream_push_ref(&spill->out, bytes, len, give_back, owner) == MR_FLOW_PAUSE) {
+        spill->blocked = true;
+    }
+    return end_push(spill);
 }
 
 static void on_end(void *context)
@@ -318,7 +341,8 @@ static void on_abort(void *context, const struct mr_fault *why)
     leave(spill);
 }
 
-static const struct mr_stream_receiver in_receiver = {.push = on_push, .end = on_end, .abort = on_abort};
+static const struct mr_stream_receiver in_receiver = {
+    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = on_push_ref};
 
 /* ---- `out` ---- */
 

@@ -49,6 +49,16 @@ static enum mr_flow inner_push(void *context, const void *bytes, size_t len)
     return flow;
 }
 
+static enum mr_flow inner_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
+                                   void *owner)
+{
+    struct mr_sniffer *sniffer = context;
+    enter(sniffer);
+    enum mr_flow flow = mr_stream_push_ref(&sniffer->out, bytes, len, release, owner);
+    leave(sniffer);
+    return flow;
+}
+
 static void inner_end(void *context)
 {
     struct mr_sniffer *sniffer = context;
@@ -65,7 +75,8 @@ static void inner_abort(void *context, const struct mr_fault *why)
     leave(sniffer);
 }
 
-static const struct mr_stream_receiver inner_receiver = {.push = inner_push, .end = inner_end, .abort = inner_abort};
+static const struct mr_stream_receiver inner_receiver = {
+    .push = inner_push, .end = inner_end, .abort = inner_abort, .push_ref = inner_push_ref};
 
 static void front_resume(void *context)
 {

@@ -9,6 +9,7 @@
 
 #define RETRY_NS (20 * MR_NS_PER_MS)
 
+static void forget_loans(struct mr_transform *transform);
 static void pump(struct mr_transform *transform);
 static void on_retry(struct mr_timer *timer);
 
@@ -68,6 +69,7 @@ static void free_transform(struct mr_transform *transform)
 {
     mr_timer_clear(&transform->retry);
     mr_buf_reset(&transform->backlog);
+    forget_loans(transform);
     mr_slots_free(transform);
     mr_solo_free(transform);
     mr_transform_give_back(transform, transform->last.bytes, transform->last.size);
@@ -238,16 +240,123 @@ void mr_transform_fail_for_memory(struct mr_transform *transform, size_t wanted)
 
 /* ---- output ---- */
 
+/* A receiver may keep bytes for as long as it likes (stream.h, rule 2), and the stage needs the memory of a result as
+ * soon as it was passed on. So a result is lent only while there is spare memory to take its place. */
+
+static void give_back_spare(struct mr_transform *transform)
+{
+    mr_transform_give_back(transform, transform->spare, transform->spare_size);
+    transform->spare = NULL;
+    transform->spare_size = 0;
+}
+
+/* It is the next spare. False: there is one. */
+static bool keep_as_spare(struct mr_transform *transform, struct mr_loan *loan)
+{
+    struct mr_loan **at = &transform->away;
+    while (*at != loan)
+        at = &(*at)->next;
+    *at = loan->next;
+    if (transform->spare != NULL)
+        return false;
+    transform->spare = loan->bytes;
+    transform->spare_size = loan->size;
+    transform->charged += loan->size;
+    return true;
+}
+
+static void end_loan(struct mr_loan *loan)
+{
+    if (loan->transform == NULL || !keep_as_spare(loan->transform, loan)) {
+        free(loan->bytes);
+        mr_budget_give_back(loan->budget, loan->size);
+    }
+    free(loan);
+}
+
+static void release_part(void *owner)
+{
+    struct mr_loan *loan = owner;
+    if (--loan->parts == 0)
+        end_loan(loan);
+}
+
+/* Few bytes in much memory are not worth it: they are copied. */
+static bool begin_lending(struct mr_transform *transform, struct mr_result *result)
+{
+    if (transform->lending == result)
+        return true;
+    if (result->passed > 0 || result->len < result->size / 2 || !mr_stream_takes_ref(&transform->out))
+        return false;
+    if (transform->spare_size != result->size) {
+        give_back_spare(transform);
+        transform->spare = mr_transform_take(transform, result->size);
+        if (transform->spare == NULL)
+            return false;
+        transform->spare_size = result->size;
+    }
+    struct mr_loan *loan = malloc(sizeof(*loan));
+    if (loan == NULL)
+        return false;
+    *loan = (struct mr_loan){.transform = transform, .budget = transform->config.budget, .parts = 1};
+    transform->lending = result;
+    transform->loan = loan;
+    return true;
+}
+
+/* The result was passed on. What the receiver keeps goes away with the loan, and the spare takes its place. */
+static void end_lending(struct mr_transform *transform)
+{
+    struct mr_result *result = transform->lending;
+    struct mr_loan *loan = transform->loan;
+    transform->lending = NULL;
+    transform->loan = NULL;
+    if (--loan->parts == 0) {
+        free(loan);
+        return;
+    }
+    loan->bytes = result->bytes;
+    loan->size = result->size;
+    loan->next = transform->away;
+    transform->away = loan;
+    transform->charged -= loan->size;
+    result->bytes = transform->spare;
+    transform->spare = NULL;
+    transform->spare_size = 0;
+}
+
+static void forget_loans(struct mr_transform *transform)
+{
+    if (transform->lending != NULL)
+        end_lending(transform);
+    for (struct mr_loan *loan = transform->away; loan != NULL; loan = loan->next)
+        loan->transform = NULL;
+    give_back_spare(transform);
+}
+
+static enum mr_flow push_part(struct mr_transform *transform, struct mr_result *result, size_t part)
+{
+    bool is_lent = begin_lending(transform, result);
+    const unsigned char *at = result->bytes + result->passed;
+    result->passed += part;
+    if (!is_lent)
+        return mr_stream_push(&transform->out, at, part);
+    transform->loan->parts++;
+    return mr_stream_push_ref(&transform->out, at, part, release_part, transform->loan);
+}
+
 bool mr_transform_pass(struct mr_transform *transform, struct mr_result *result)
 {
     while (result->passed < result->len && !transform->blocked && transform->state != TRANSFORM_OVER) {
         size_t part = MR_MIN(result->len - result->passed, MR_STREAM_PUSH_MAX);
-        const unsigned char *at = result->bytes + result->passed;
-        result->passed += part;
-        if (mr_stream_push(&transform->out, at, part) == MR_FLOW_PAUSE)
+        if (push_part(transform, result, part) == MR_FLOW_PAUSE)
             transform->blocked = true;
     }
-    return result->passed == result->len;
+    if (result->passed < result->len)
+        return false;
+    if (transform->lending == result)
+        end_lending(transform);
+    return true;
 }
 
 /* That of a slot, if there is one: all that was in it was passed on. */

@@ -17,6 +17,16 @@ struct mr_result {
     size_t size, len, passed;
 };
 
+/* The bytes of a result that the receiver of `out` keeps. It outlives the transform if it must. */
+struct mr_loan {
+    struct mr_transform *transform; /* NULL: it has gone */
+    struct mr_loan *next;           /* in transform->away */
+    struct mr_budget *budget;       /* borrowed */
+    unsigned char *bytes;           /* owned, once it is away */
+    size_t size;
+    unsigned parts; /* that the receiver keeps, and one while the result is passed on */
+};
+
 /* One piece and its job. */
 struct mr_piece_job {
     struct mr_job job;
@@ -64,11 +74,16 @@ struct mr_transform {
     struct mr_stream out;
     struct mr_buf backlog; /* input that has no place yet: backlog_max bytes, which are charged from the beginning */
     size_t backlog_max;
-    bool paused;             /* the sender of `in` was told to wait */
-    bool blocked;            /* the receiver of `out` said so */
-    bool in_ended;           /* the input is all there */
-    bool finished;           /* ops->finish was called: its result is the last */
-    struct mr_result last;   /* of finish */
+    bool paused;               /* the sender of `in` was told to wait */
+    bool blocked;              /* the receiver of `out` said so */
+    bool in_ended;             /* the input is all there */
+    bool finished;             /* ops->finish was called: its result is the last */
+    struct mr_result last;     /* of finish */
+    struct mr_result *lending; /* the result that is being passed on by reference, and its loan; or NULL */
+    struct mr_loan *loan;
+    struct mr_loan *away; /* the receiver still keeps bytes of results that were passed on */
+    unsigned char *spare; /* owned, of spare_size: takes the place of a result that goes away */
+    size_t spare_size;
     struct mr_slot *slots;   /* [config.window] */
     uint64_t filled, joined; /* slots so far: filled - joined of them are in use */
     struct mr_solo solo;

@@ -162,22 +162,43 @@ static void hold_back(struct pipe *pipe, const void *bytes, size_t len)
     pipe->held_len += len;
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+/* The first bytes do not fit into what is held back, or their number is known: the response begins with them. */
+static void begin_stream(struct pipe *pipe, uint64_t length)
 {
-    struct pipe *pipe = context;
-    if (pipe->state == STREAMING)
-        return mr_stream_push(pipe->response, bytes, len);
-    uint64_t length = mr_pipeline_out_length(pipe->pipeline);
-    if (length == MR_PIPELINE_UNKNOWN && pipe->held_len + len <= HELD_MAX) {
-        hold_back(pipe, bytes, len);
-        return MR_FLOW_MORE;
-    }
     begin_answer(pipe, length);
     if (pipe->held_len > 0)
         mr_stream_push(pipe->response, pipe->held, pipe->held_len);
     free(pipe->held);
     pipe->held = NULL;
-    return mr_stream_push(pipe->response, bytes, len);
+}
+
+/* Is it time to send? False: the bytes were held back. */
+static bool is_sending_now(struct pipe *pipe, const void *bytes, size_t len)
+{
+    if (pipe->state == STREAMING)
+        return true;
+    uint64_t length = mr_pipeline_out_length(pipe->pipeline);
+    if (length == MR_PIPELINE_UNKNOWN && pipe->held_len + len <= HELD_MAX) {
+        hold_back(pipe, bytes, len);
+        return false;
+    }
+    begin_stream(pipe, length);
+    return true;
+}
+
+static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+{
+    struct pipe *pipe = context;
+    return is_sending_now(pipe, bytes, len) ? mr_stream_push(pipe->response, bytes, len) : MR_FLOW_MORE;
+}
+
+static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
+{
+    struct pipe *pipe = context;
+    if (is_sending_now(pipe, bytes, len))
+        return mr_stream_push_ref(pipe->response, bytes, len, release, owner);
+    release(owner);
+    return MR_FLOW_MORE;
 }
 
 static void answer_held(struct pipe *pipe)
@@ -217,7 +238,8 @@ static void on_abort(void *context, const struct mr_fault *why)
     mr_stream_abort(response, &fault);
 }
 
-static const struct mr_stream_receiver out_receiver = {.push = on_push, .end = on_end, .abort = on_abort};
+static const struct mr_stream_receiver out_receiver = {
+    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = on_push_ref};
 
 /* ---- the request ---- */
 

@@ -18,7 +18,8 @@
 
 #include <cmocka.h>
 
-#define RIG_WORKERS 2u
+#define RIG_WORKERS  2u
+#define RIG_KEPT_MAX 40u
 
 /* Called back; where something may happen. */
 enum moment { NEVER, AT_PUSH, AT_END, AT_ABORT, AT_CANCEL, AT_HOLD, AT_RELEASE, MOMENTS };
@@ -47,6 +48,16 @@ struct rig {
     bool wants_pause;       /* until rig_resume() */
     unsigned pushes, ends, aborts;
     struct mr_fault abort_fault;
+
+    bool keeps;      /* takes bytes by reference, and keeps some of them for a while */
+    bool keeps_long; /* as many as there is room for */
+    struct rig_kept {
+        const unsigned char *bytes;
+        size_t len, at; /* also in the output */
+        void (*release)(void *owner);
+        void *owner;
+    } kept[RIG_KEPT_MAX];
+    unsigned kept_count;
 
     int held; /* hold minus release */
     unsigned holds;
@@ -182,6 +193,39 @@ static inline void rig_on_abort(void *context, const struct mr_fault *why)
 
 static const struct mr_stream_receiver rig_receiver = {.push = rig_on_push, .end = rig_on_end, .abort = rig_on_abort};
 
+/* Give one back, which is as it was. */
+static inline void rig_give_back(struct rig *rig)
+{
+    unsigned which = rig_random(rig, rig->kept_count);
+    struct rig_kept kept = rig->kept[which];
+    rig->kept[which] = rig->kept[--rig->kept_count];
+    assert_memory_equal(kept.bytes, rig->output + kept.at, kept.len);
+    kept.release(kept.owner);
+}
+
+static inline void rig_give_back_all(struct rig *rig)
+{
+    while (rig->kept_count > 0)
+        rig_give_back(rig);
+}
+
+static inline enum mr_flow rig_on_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
+                                           void *owner)
+{
+    struct rig *rig = context;
+    size_t at = rig->output_len;
+    if (rig->kept_count == RIG_KEPT_MAX)
+        rig_give_back(rig);
+    rig->kept[rig->kept_count++] = (struct rig_kept){bytes, len, at, release, owner};
+    enum mr_flow flow = rig_on_push(context, bytes, len);
+    while (rig->kept_count > 0 && !rig->keeps_long && rig_random(rig, 2) == 0)
+        rig_give_back(rig);
+    return flow;
+}
+
+static const struct mr_stream_receiver rig_keeper = {
+    .push = rig_on_push, .end = rig_on_end, .abort = rig_on_abort, .push_ref = rig_on_push_ref};
+
 static inline void rig_resume(struct rig *rig)
 {
     if (!rig->wants_pause)
@@ -221,6 +265,8 @@ static inline void rig_turn(struct rig *rig)
 static inline void rig_step(struct rig *rig)
 {
     rig_send(rig, 1 + rig_random(rig, 20));
+    while (rig->kept_count > 0 && !rig->keeps_long && rig_random(rig, 2) == 0)
+        rig_give_back(rig);
     bool waits = rig->held > 0 && !rig->wants_pause && (rig->paused || rig->sent == rig->input_len);
     uv_run(mr_loop_uv(rig->loop), waits ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     if (rig->pause_percent < 100 && rig->wants_pause && rig_random(rig, 2) == 0 && !rig_is_over(rig) && !rig->happened)
@@ -290,7 +336,7 @@ static inline struct rig *rig_open(uint32_t seed, enum mr_offload_kind kind)
 static inline void rig_attach(struct rig *rig, struct mr_stream *out)
 {
     rig->out = out;
-    mr_stream_attach_receiver(out, &rig_receiver, rig);
+    mr_stream_attach_receiver(out, rig->keeps ? &rig_keeper : &rig_receiver, rig);
 }
 
 static inline void rig_attach_sender(struct rig *rig)
@@ -308,6 +354,7 @@ static inline void rig_drain(struct rig *rig)
 static inline void rig_close(struct rig *rig)
 {
     rig_drain(rig);
+    rig_give_back_all(rig);
     mr_offload_close(rig->offload);
     mr_offload_destroy(&rig->offload);
     mr_loop_destroy(&rig->loop);

@@ -45,6 +45,31 @@ static void bytes_come_out_equal_and_in_order(void **state)
     }
 }
 
+/* The stage goes on meanwhile, in other memory, and the memory is within the budget until it is back. */
+static void receiver_may_keep_results_for_as_long_as_it_likes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        open_bench(1, kinds[i % 2], i < 2 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        struct rig *rig = bench.rig;
+        rig->keeps = rig->keeps_long = true;
+        rig->pause_percent = 20;
+        start_bench(20 * (size_t)PIECE);
+        rig_run(rig);
+        assert_output();
+        assert_true(rig->kept_count > 0);
+        size_t kept = 0;
+        for (unsigned j = 0; j < rig->kept_count; j++)
+            kept += rig->kept[j].len;
+        leave_bench(rig);
+        rig_drain(rig);
+        assert_true(mr_budget_used(&rig->budget) >= kept);
+        rig_give_back_all(rig);
+        assert_int_equal(mr_budget_used(&rig->budget), 0);
+        close_bench();
+    }
+}
+
 static void empty_input_is_one_empty_last_piece(void **state)
 {
     (void)state;
@@ -595,6 +620,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_out_equal_and_in_order),
+        cmocka_unit_test(receiver_may_keep_results_for_as_long_as_it_likes),
         cmocka_unit_test(empty_input_is_one_empty_last_piece),
         cmocka_unit_test(short_input_is_one_whole_piece_whose_length_is_known_at_the_first_push),
         cmocka_unit_test(announced_length_counts_what_open_and_finish_add),

@@ -138,6 +138,7 @@ static inline void choose_at_random(void)
     rig->uses_space = rig_random(rig, 2) == 0;
     rig->pushes_rest = rig_random(rig, 2) == 0;
     rig->pause_percent = rig_random(rig, 3) * 40;
+    rig->keeps = rig_random(rig, 2) == 0;
     bench.fake.yields = rig_random(rig, 3) * 2;
     bench.config.window = 2 + rig_random(rig, WINDOW);
     if (rig_random(rig, 2) == 0)
