@@ -51,7 +51,10 @@
     X(MR_EEXPANSION,      -36,  INPUT, "The body expands to more than is allowed.")                                    \
     X(MR_ENOKEY,          -37,  INPUT, "None of the keys at hand opens this file.")                                    \
     X(MR_EKEYWORK,        -38,  INPUT, "The passphrase of this file takes too much work.")                             \
-    X(MR_ELISTENERS,      -39,  LOAD,  "Too many listen to the live figures.")
+    X(MR_ELISTENERS,      -39,  LOAD,  "Too many listen to the live figures.")                                         \
+    X(MR_ENOSPACE,        -40,  LOAD,  "The disk is full.")                                                            \
+    X(MR_EDISK,           -41,  LOAD,  "The disk budget is used up.")                                                  \
+    X(MR_EFILES,          -42,  LOAD,  "The server has no file descriptor left.")
 // clang-format on
 
 enum mr_error {

@@ -47,6 +47,9 @@ static const struct {
     [-MR_ENOKEY] = {422, "no-matching-key"},
     [-MR_EKEYWORK] = {422, "work-factor"},
     [-MR_ELISTENERS] = {503, "too-many-listeners"},
+    [-MR_ENOSPACE] = {507, "no-space"},
+    [-MR_EDISK] = {507, "disk-budget"},
+    [-MR_EFILES] = {503, "too-many-files"},
 };
 
 /* The same number for each error: one without a row here does not build. */
