@@ -14,9 +14,9 @@
 
 static _Thread_local bool is_pool_thread;
 
-void mr_disk_enter_pool(bool is_pool)
+void mr_disk_enter_pool(void)
 {
-    is_pool_thread = is_pool;
+    is_pool_thread = true;
 }
 
 /* ---- failures ---- */

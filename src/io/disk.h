@@ -140,7 +140,7 @@ enum mr_disk_try mr_disk_try_read(int fd, void *bytes, size_t len, uint64_t offs
 
 /* ---- for io/ itself ---- */
 
-/* The calling thread is one of libuv's pool from here on, until false: it must not sync. */
-void mr_disk_enter_pool(bool is_pool);
+/* The calling thread is one of libuv's pool: from here on it must not sync. */
+void mr_disk_enter_pool(void);
 
 #endif

@@ -333,10 +333,8 @@ static void pool_does_not_sync(void **state)
     int fd = open_file("file", O_RDWR | O_CREAT);
     assert_int_equal(mr_disk_write_back(fd, 0, 0, &failure), MR_OK);
     assert_int_equal(mr_disk_sync(fd, &failure), MR_OK);
-    mr_disk_enter_pool(true);
-    assert_dies(mr_disk_sync(fd, &failure));
-    assert_dies(mr_disk_sync_directory(fd, &failure));
-    mr_disk_enter_pool(false);
+    assert_dies((mr_disk_enter_pool(), mr_disk_sync(fd, &failure)));
+    assert_dies((mr_disk_enter_pool(), mr_disk_sync_directory(fd, &failure)));
     close(fd);
 }
 
