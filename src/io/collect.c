@@ -3,16 +3,15 @@
  * frees it, and a new one is filled meanwhile. One piece is written at a time: is the next one full before, the sender
  * is paused. A piece has room beyond its mark for what a paused sender may still push (stream.h, rule 3).
  *
- * The pool's thread has `writing`, `fd` and `write_errno` while `is_writing`; the loop has all else. A collector that
+ * The pool's thread has `writing` and `file` while `is_writing`; the loop has all else. A collector that
  * is destroyed meanwhile is freed when the write comes back. */
 #include "io/collect.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "io/file.h"
 #include "io/temporary.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define PIECE_MAX   MR_MIB             /* to write at a time */
 #define SLACK       MR_STREAM_PUSH_MAX /* room beyond the mark: one read (stream.h, rule 3) */
@@ -37,10 +36,9 @@ struct mr_collect {
     bool is_destroyed; /* free it when the pool is done with it */
     struct piece filling, writing;
     uint64_t written; /* bytes in the file */
-    int fd, write_errno;
+    struct mr_temporary file;
     void *mapped; /* of the file, `written` bytes; or NULL */
-    uv_work_t work;
-    struct mr_loop_note note; /* whom it works for, from the last push to the callbacks of the pool */
+    struct mr_file_request request;
 };
 
 /* ---- Pieces ---- */
@@ -99,19 +97,15 @@ static int open_first_piece(struct mr_collect *collect, struct mr_fault *fault)
 
 /* ---- The file: on libuv's pool ---- */
 
-static void work_write(uv_work_t *work)
+static int work_write(struct mr_file_request *request)
 {
-    struct mr_collect *collect = mr_container_of(work, struct mr_collect, work);
-    if (collect->fd < 0)
-        collect->fd = mr_temporary_open();
-    collect->write_errno = collect->fd < 0 ? errno
-                                           : mr_temporary_write(collect->fd, collect->writing.bytes,
-                                                                collect->writing.len, collect->written);
-    free(collect->writing.bytes); /* here, as freeing much memory takes its time */
-    collect->writing.bytes = NULL;
+    struct mr_collect *collect = mr_container_of(request, struct mr_collect, request);
+    struct piece *piece = &collect->writing;
+    int err = mr_temporary_write(&collect->file, piece->bytes, piece->len, collect->written, &request->failure);
+    free(piece->bytes); /* here, as freeing much memory takes its time */
+    piece->bytes = NULL;
+    return err;
 }
-
-static void on_written(uv_work_t *work, int status);
 
 /* Hand the filling piece to the pool. */
 static void write_piece(struct mr_collect *collect)
@@ -120,8 +114,7 @@ static void write_piece(struct mr_collect *collect)
     collect->writing = collect->filling;
     collect->filling = (struct piece){.bytes = NULL};
     collect->is_writing = true;
-    int err = uv_queue_work(mr_loop_uv(collect->config.loop), &collect->work, work_write, on_written);
-    MR_ASSERT(err == 0);
+    mr_file_run(&collect->request, work_write);
 }
 
 /* ---- On the loop ---- */
@@ -136,7 +129,7 @@ static void fail(struct mr_collect *collect, const struct mr_fault *why)
 static void complete(struct mr_collect *collect)
 {
     collect->state = COMPLETE;
-    if (collect->fd >= 0)
+    if (mr_temporary_is_open(&collect->file))
         close_piece(collect, &collect->filling);               /* nothing came after the last one written */
     collect->config.events->complete(collect->config.context); /* the same */
 }
@@ -183,7 +176,6 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
     struct mr_fault fault;
     int err = MR_OK;
     MR_ASSERT(collect->state == FILLING);
-    collect->note = *mr_loop_noted(collect->config.loop);
     for (const char *at = bytes; len > 0 && err == 0;) {
         size_t part = MR_MIN(len, collect->filling.size - collect->filling.len);
         MR_ASSERT(part > 0); /* the sender keeps to the length it announced, and to its pause */
@@ -208,7 +200,7 @@ static void on_end(void *context)
         fail(collect, &fault);
         return;
     }
-    bool is_in_file = collect->is_writing || collect->fd >= 0;
+    bool is_in_file = collect->is_writing || mr_temporary_is_open(&collect->file);
     if (!is_in_file) {
         complete(collect);
         return;
@@ -248,7 +240,7 @@ const struct mr_stream_receiver mr_collect_receiver = {
 static void fail_write(struct mr_collect *collect)
 {
     struct mr_fault fault;
-    mr_temporary_fault(&fault, collect->write_errno, "The body cannot be kept in a temporary file");
+    mr_disk_fault(&fault, &collect->request.failure, "The body cannot be kept in a temporary file");
     fail(collect, &fault);
 }
 
@@ -272,23 +264,18 @@ static void go_on(struct mr_collect *collect)
 
 static void release(struct mr_collect *collect);
 
-static void on_written(uv_work_t *work, int status)
+static void on_written(struct mr_file_request *request)
 {
-    struct mr_collect *collect = mr_container_of(work, struct mr_collect, work);
-    struct mr_loop *loop = collect->config.loop;
-    MR_ASSERT(status == 0);
-    uint64_t started = mr_loop_enter(loop);
-    mr_loop_note(loop, &collect->note);
+    struct mr_collect *collect = mr_container_of(request, struct mr_collect, request);
     collect->is_writing = false;
     collect->written += collect->writing.len;
     close_piece(collect, &collect->writing);
     if (collect->is_destroyed)
         release(collect);
-    else if (collect->state != OVER && collect->write_errno != 0)
+    else if (collect->state != OVER && request->err != MR_OK)
         fail_write(collect);
     else if (collect->state != OVER)
         go_on(collect);
-    mr_loop_leave(loop, "body-written", started);
 }
 
 /* ---- Life ---- */
@@ -298,7 +285,9 @@ int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *c
     struct mr_collect *collect = malloc(sizeof(*collect));
     if (collect == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    *collect = (struct mr_collect){.config = *config, .fd = -1};
+    *collect = (struct mr_collect){.config = *config};
+    mr_temporary_init(&collect->file);
+    mr_file_init(&collect->request, config->loop, "body-written", on_written);
     int err = open_first_piece(collect, fault);
     if (err != 0)
         free(collect);
@@ -307,23 +296,23 @@ int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *c
     return err;
 }
 
-static void work_discard(uv_work_t *work)
+static int work_discard(struct mr_file_request *request)
 {
-    mr_collect_discard(mr_container_of(work, struct mr_collect, work));
+    mr_collect_discard(mr_container_of(request, struct mr_collect, request));
+    return MR_OK;
 }
 
-static void on_discarded(uv_work_t *work, int status)
+static void on_discarded(struct mr_file_request *request)
 {
-    (void)status;
-    free(mr_container_of(work, struct mr_collect, work));
+    free(mr_container_of(request, struct mr_collect, request));
 }
 
 /* The last step. Closing a large file, or returning much memory, is nothing for the loop. */
 static void release(struct mr_collect *collect)
 {
-    if (collect->fd >= 0 || collect->filling.len > CHEAP_FREE) {
-        int err = uv_queue_work(mr_loop_uv(collect->config.loop), &collect->work, work_discard, on_discarded);
-        MR_ASSERT(err == 0);
+    if (mr_temporary_is_open(&collect->file) || collect->filling.len > CHEAP_FREE) {
+        collect->request.done = on_discarded;
+        mr_file_run(&collect->request, work_discard);
         return;
     }
     mr_collect_discard(collect);
@@ -350,18 +339,18 @@ uint64_t mr_collect_length(const struct mr_collect *collect)
 
 bool mr_collect_in_memory(const struct mr_collect *collect)
 {
-    return !collect->is_writing && collect->fd < 0;
+    return !collect->is_writing && !mr_temporary_is_open(&collect->file);
 }
 
 int mr_collect_map(struct mr_collect *collect, struct mr_slice *out)
 {
     MR_ASSERT(collect->state == COMPLETE);
-    if (collect->fd < 0) {
+    if (!mr_temporary_is_open(&collect->file)) {
         *out = (struct mr_slice){collect->filling.bytes, collect->filling.len};
         return MR_OK;
     }
     if (collect->mapped == NULL) {
-        void *at = mmap(NULL, collect->written, PROT_READ, MAP_SHARED, collect->fd, 0);
+        void *at = mmap(NULL, collect->written, PROT_READ, MAP_SHARED, collect->file.fd, 0);
         if (at == MAP_FAILED)
             return MR_EIO;
         collect->mapped = at;
@@ -376,8 +365,6 @@ void mr_collect_discard(struct mr_collect *collect)
     if (collect->mapped != NULL)
         munmap(collect->mapped, collect->written);
     collect->mapped = NULL;
-    if (collect->fd >= 0)
-        close(collect->fd);
-    collect->fd = -1;
+    mr_temporary_close(&collect->file);
     close_piece(collect, &collect->filling);
 }

@@ -52,8 +52,6 @@ enum mr_error mr_disk_error(int error_number)
     case EMFILE:
     case ENFILE:
         return MR_EFILES;
-    case ENOENT:
-        return MR_ENOTFOUND;
     case ENOMEM:
         return MR_EMEMORY;
     default:

@@ -45,8 +45,8 @@ struct mr_disk_failure {
 
 /* "open", "write-back": a word for log lines. */
 const char *mr_disk_operation_name(enum mr_disk_operation operation);
-/* The one mapping: ENOSPC and EDQUOT are MR_ENOSPACE, EMFILE and ENFILE are MR_EFILES, ENOENT is MR_ENOTFOUND, ENOMEM
- * is MR_EMEMORY, and all others, EIO and EROFS among them, are MR_EIO. */
+/* The one mapping: ENOSPC and EDQUOT are MR_ENOSPACE, EMFILE and ENFILE are MR_EFILES, ENOMEM is MR_EMEMORY, and all
+ * others, EIO and EROFS among them, are MR_EIO. What ENOENT or EEXIST mean the caller knows better. */
 enum mr_error mr_disk_error(int error_number);
 /* The fault of a failure, whose detail names what was tried, the operation and the errno: "The body cannot be kept in a
  * temporary file: write: No space left on device (ENOSPC)." Returns its error. what: the first part, without a stop. */

@@ -1,39 +1,14 @@
 #include "io/sink.h"
+#include "io/disk.h"
 #include <errno.h>
-#include <poll.h>
-#include <string.h>
-#include <unistd.h>
 
-static void wait_until_writable(int fd)
-{
-    struct pollfd wait = {.fd = fd, .events = POLLOUT};
-    poll(&wait, 1, -1);
-}
-
-/* 0, or an errno. */
-static int write_all(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t written = write(fd, bytes, len);
-        if (written >= 0) {
-            bytes += written;
-            len -= (size_t)written;
-        } else if (errno == EAGAIN) {
-            wait_until_writable(fd);
-        } else if (errno != EINTR) {
-            return errno;
-        }
-    }
-    return 0;
-}
-
-static void fail(struct mr_sink *sink, int write_errno)
+static void fail(struct mr_sink *sink, const struct mr_disk_failure *failure)
 {
     struct mr_fault fault;
-    if (write_errno == EPIPE)
+    if (failure->error_number == EPIPE)
         mr_fault_set(&fault, MR_EGONE, NULL);
     else
-        mr_fault_set(&fault, MR_EIO, "standard output: %s", strerror(write_errno));
+        mr_disk_fault(&fault, failure, "standard output");
     mr_stream_cancel(sink->stream, &fault);
     sink->events->failed(sink->context, &fault);
 }
@@ -41,9 +16,9 @@ static void fail(struct mr_sink *sink, int write_errno)
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_sink *sink = context;
-    int write_errno = write_all(sink->fd, bytes, len);
-    if (write_errno != 0) {
-        fail(sink, write_errno);
+    struct mr_disk_failure failure;
+    if (mr_disk_send(sink->fd, bytes, len, &failure) != MR_OK) {
+        fail(sink, &failure);
         return MR_FLOW_PAUSE;
     }
     sink->bytes += len;
@@ -53,8 +28,9 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 static void on_end(void *context)
 {
     struct mr_sink *sink = context;
-    if (close(sink->fd) != 0 && errno != EINTR)
-        fail(sink, errno);
+    struct mr_disk_failure failure;
+    if (mr_disk_close(&sink->fd, &failure) != MR_OK)
+        fail(sink, &failure);
     else
         sink->events->done(sink->context);
 }

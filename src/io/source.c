@@ -1,14 +1,12 @@
 /* DESIGN. Two blocks take turns: one is filled on the pool while the other is pushed. Where the receiver has a place
  * for the next bytes a block lies there, and nothing is copied; then there is no other one meanwhile. The pool has the
- * block number `filled`, `got`, `last_read` and `read_errno` while is_reading; the loop has all else. */
+ * block number `filled`, `got` and `is_last` while the request is submitted; the loop has all else. */
 #include "io/source.h"
 #include "base/assert.h"
 #include "base/macros.h"
-#include <errno.h>
+#include "io/file.h"
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define BLOCKS     2
 #define BLOCK_SIZE (512 * MR_KIB)
@@ -20,67 +18,52 @@ struct block {
 };
 
 struct mr_source {
-    struct mr_loop *loop;
     int fd;
     struct mr_stream stream;
     struct block blocks[BLOCKS];
     uint64_t filled, emptied; /* blocks so far: filled - emptied of them hold bytes */
     uint64_t bytes;
-    bool is_flowing, is_reading;
+    bool is_flowing;
     bool is_direct; /* the last place was the receiver's */
     bool at_end;    /* there is nothing more to read */
-    uv_work_t work;
+    struct mr_file_request request;
     size_t got;
-    ssize_t last_read; /* what the last read() of the block returned */
-    int read_errno;
+    bool is_last; /* nothing follows what was read */
 };
 
 /* ---- on the pool ---- */
 
-static bool is_readable(int fd, int timeout_ms)
+static bool is_readable(int fd)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    return poll(&wait, 1, timeout_ms) > 0;
-}
-
-/* What there is, at least one byte. A descriptor that we inherited may be one that does not block. */
-static ssize_t read_some(int fd, char *to, size_t size)
-{
-    ssize_t got;
-    while ((got = read(fd, to, size)) < 0 && (errno == EINTR || errno == EAGAIN))
-        if (errno == EAGAIN)
-            is_readable(fd, -1);
-    return got;
+    return poll(&wait, 1, 0) > 0;
 }
 
 /* A pipe gives little at a time: more of it while it is there at once, as handing a block over costs more. */
-static void fill(uv_work_t *work)
+static int fill(struct mr_file_request *request)
 {
-    struct mr_source *source = mr_container_of(work, struct mr_source, work);
+    struct mr_source *source = mr_container_of(request, struct mr_source, request);
     const struct block *block = &source->blocks[source->filled % BLOCKS];
-    ssize_t got;
+    size_t got;
+    int err;
     source->got = 0;
-    source->read_errno = 0;
     do {
-        got = read_some(source->fd, block->bytes + source->got, block->size - source->got);
-        source->got += got > 0 ? (size_t)got : 0;
-    } while (got > 0 && source->got < block->size && is_readable(source->fd, 0));
-    if (got < 0)
-        source->read_errno = errno;
-    source->last_read = got;
+        err =
+            mr_disk_receive(source->fd, block->bytes + source->got, block->size - source->got, &got, &request->failure);
+        source->got += got;
+    } while (err == MR_OK && got > 0 && source->got < block->size && is_readable(source->fd));
+    source->is_last = got == 0;
+    return err;
 }
 
 /* ---- on the loop ---- */
 
 static void pump(struct mr_source *source);
 
-static void on_filled(uv_work_t *work, int status)
+static void on_filled(struct mr_file_request *request)
 {
-    struct mr_source *source = mr_container_of(work, struct mr_source, work);
-    uint64_t started = mr_loop_enter(source->loop);
-    MR_ASSERT(status == 0); /* nobody cancels it */
-    source->is_reading = false;
-    source->at_end = source->last_read <= 0;
+    struct mr_source *source = mr_container_of(request, struct mr_source, request);
+    source->at_end = source->is_last;
     if (source->got > 0) {
         struct block *block = &source->blocks[source->filled++ % BLOCKS];
         block->len = source->got;
@@ -88,7 +71,6 @@ static void on_filled(uv_work_t *work, int status)
         source->bytes += source->got;
     }
     pump(source);
-    mr_loop_leave(source->loop, "source", started);
 }
 
 /* The receiver's, if all that was read before has gone there. */
@@ -106,12 +88,10 @@ static void read_ahead(struct mr_source *source)
 {
     bool is_full = source->filled - source->emptied == BLOCKS;
     bool waits = source->is_direct && !source->is_flowing; /* for a place: the receiver has enough to do until then */
-    if (source->is_reading || source->at_end || is_full || waits)
+    if (!mr_file_is_idle(&source->request) || source->at_end || is_full || waits)
         return;
     choose_place(source, &source->blocks[source->filled % BLOCKS]);
-    source->is_reading = true;
-    int err = uv_queue_work(mr_loop_uv(source->loop), &source->work, fill, on_filled);
-    MR_ASSERT(err == 0);
+    mr_file_run(&source->request, fill);
 }
 
 static void push_block(struct mr_source *source)
@@ -130,11 +110,11 @@ static void push_block(struct mr_source *source)
 static void end(struct mr_source *source)
 {
     struct mr_fault fault;
-    if (source->read_errno == 0) {
+    if (source->request.err == MR_OK) {
         mr_stream_end(&source->stream);
         return;
     }
-    mr_fault_set(&fault, MR_EIO, "standard input: %s", strerror(source->read_errno));
+    mr_disk_fault(&fault, &source->request.failure, "standard input");
     mr_stream_abort(&source->stream, &fault);
 }
 
@@ -143,7 +123,7 @@ static void pump(struct mr_source *source)
     while (source->is_flowing && source->filled > source->emptied)
         push_block(source);
     read_ahead(source);
-    bool is_over = !source->is_reading && source->at_end && source->filled == source->emptied;
+    bool is_over = mr_file_is_idle(&source->request) && source->at_end && source->filled == source->emptied;
     if (is_over && mr_stream_is_open(&source->stream))
         end(source);
 }
@@ -173,8 +153,8 @@ int mr_source_create(struct mr_source **out, struct mr_loop *loop, int fd)
         free(blocks);
         return MR_EMEMORY;
     }
-    source->loop = loop;
     source->fd = fd;
+    mr_file_init(&source->request, loop, "source", on_filled);
     for (size_t i = 0; i < BLOCKS; i++)
         source->blocks[i].own = blocks + i * BLOCK_SIZE;
     mr_stream_attach_sender(&source->stream, &sender, source);
@@ -188,7 +168,7 @@ void mr_source_destroy(struct mr_source **out)
     *out = NULL;
     if (source == NULL)
         return;
-    MR_ASSERT(!source->is_reading);
+    MR_ASSERT(mr_file_is_idle(&source->request));
     free(source->blocks[0].own);
     free(source);
 }

@@ -5,12 +5,11 @@
 #include "io/spill.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "io/file.h"
 #include "io/temporary.h"
 #include "loop/timer.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PIECE_SIZE (256 * MR_KIB)
 #define SLACK      MR_STREAM_PUSH_MAX /* what may still come after a pause (stream.h, rule 3) */
@@ -32,10 +31,8 @@ struct mr_spill {
     bool in_ended, over;
     struct piece reading, writing, filling;
     enum pool_work pool_work;
-    int pool_errno;
-    uv_work_t work;
-    struct mr_loop_note note; /* whom it works for, from one callback to the next */
-    int fd;
+    struct mr_file_request request;
+    struct mr_temporary file;
     uint64_t written, read; /* bytes of the file */
     struct mr_timer patience;
     unsigned entered; /* calls on the stack that still use the spill */
@@ -56,26 +53,26 @@ static void free_spill(struct mr_spill *spill)
     free(spill);
 }
 
-static void work_close(uv_work_t *work)
+static int work_close(struct mr_file_request *request)
 {
-    close(mr_container_of(work, struct mr_spill, work)->fd);
+    mr_temporary_close(&mr_container_of(request, struct mr_spill, request)->file);
+    return MR_OK;
 }
 
-static void on_closed(uv_work_t *work, int status)
+static void on_closed(struct mr_file_request *request)
 {
-    (void)status;
-    free_spill(mr_container_of(work, struct mr_spill, work));
+    free_spill(mr_container_of(request, struct mr_spill, request));
 }
 
 /* Closing a large file is nothing for the loop. */
 static void release(struct mr_spill *spill)
 {
-    if (spill->fd < 0) {
+    if (!mr_temporary_is_open(&spill->file)) {
         free_spill(spill);
         return;
     }
-    int err = uv_queue_work(mr_loop_uv(spill->config.loop), &spill->work, work_close, on_closed);
-    MR_ASSERT(err == 0);
+    spill->request.done = on_closed;
+    mr_file_run(&spill->request, work_close);
 }
 
 static void enter(struct mr_spill *spill)
@@ -103,18 +100,13 @@ static void fail(struct mr_spill *spill, const struct mr_fault *why)
 
 /* ---- the pool ---- */
 
-static void work_file(uv_work_t *work)
+static int work_file(struct mr_file_request *request)
 {
-    struct mr_spill *spill = mr_container_of(work, struct mr_spill, work);
+    struct mr_spill *spill = mr_container_of(request, struct mr_spill, request);
     const struct piece *reading = &spill->reading, *writing = &spill->writing;
-    if (spill->pool_work == POOL_READS) {
-        spill->pool_errno = mr_temporary_read(spill->fd, reading->bytes, reading->len, spill->read);
-        return;
-    }
-    if (spill->fd < 0)
-        spill->fd = mr_temporary_open();
-    spill->pool_errno =
-        spill->fd < 0 ? errno : mr_temporary_write(spill->fd, writing->bytes, writing->len, spill->written);
+    if (spill->pool_work == POOL_READS)
+        return mr_temporary_read(&spill->file, reading->bytes, reading->len, spill->read, &request->failure);
+    return mr_temporary_write(&spill->file, writing->bytes, writing->len, spill->written, &request->failure);
 }
 
 static void note_file(struct mr_spill *spill)
@@ -127,33 +119,27 @@ static void note_file(struct mr_spill *spill)
     }
 }
 
-static void on_file(uv_work_t *work, int status)
+static void on_file(struct mr_file_request *request)
 {
-    struct mr_spill *spill = mr_container_of(work, struct mr_spill, work);
-    struct mr_loop *loop = spill->config.loop;
+    struct mr_spill *spill = mr_container_of(request, struct mr_spill, request);
     struct mr_fault fault;
-    (void)status;
-    uint64_t started = mr_loop_enter(loop);
-    mr_loop_note(loop, &spill->note);
+    bool has_failed = request->err != MR_OK;
     enter(spill);
-    if (spill->pool_errno == 0)
+    if (!has_failed)
         note_file(spill);
     else
-        mr_temporary_fault(&fault, spill->pool_errno, "What the client does not read cannot be kept");
+        mr_disk_fault(&fault, &request->failure, "What the client does not read cannot be kept");
     spill->pool_work = POOL_IDLE;
-    if (spill->pool_errno != 0)
+    if (has_failed)
         fail(spill, &fault);
     settle(spill);
     leave(spill);
-    mr_loop_leave(loop, "spill", started);
 }
 
 static void start_pool(struct mr_spill *spill, enum pool_work what)
 {
     spill->pool_work = what;
-    spill->note = *mr_loop_noted(spill->config.loop);
-    int err = uv_queue_work(mr_loop_uv(spill->config.loop), &spill->work, work_file, on_file);
-    MR_ASSERT(err == 0);
+    mr_file_run(&spill->request, work_file);
 }
 
 static void write_filling(struct mr_spill *spill)
@@ -373,7 +359,8 @@ int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config,
     if (spill == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     spill->config = *config;
-    spill->fd = -1;
+    mr_temporary_init(&spill->file);
+    mr_file_init(&spill->request, config->loop, "spill", on_file);
     mr_stream_attach_sender(&spill->out, &out_sender, spill);
     *out = spill;
     return MR_OK;

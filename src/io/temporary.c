@@ -1,65 +1,75 @@
-#define _GNU_SOURCE 1 /* O_TMPFILE, mkostemp */
+#define _GNU_SOURCE 1 /* O_TMPFILE */
 #include "io/temporary.h"
-#include "base/macros.h"
+#include "io/disk_calls.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-int mr_temporary_open(void)
+void mr_temporary_init(struct mr_temporary *temporary)
+{
+    *temporary = (struct mr_temporary){.fd = -1};
+}
+
+bool mr_temporary_is_open(const struct mr_temporary *temporary)
+{
+    return temporary->fd >= 0;
+}
+
+static const char *get_directory(void)
 {
     const char *directory = getenv("TMPDIR");
-    if (directory == NULL || directory[0] == '\0')
-        directory = "/tmp";
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return directory != NULL && directory[0] != '\0' ? directory : "/tmp";
+}
+
+/* A descriptor, or -1 with errno. */
+static int open_unlinked(void)
+{
+    char path[4096]; /* for file systems without O_TMPFILE */
+    const char *directory = get_directory();
+    int fd = mr_disk_calls.open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
-    char path[4096]; /* file systems without O_TMPFILE */
-    if ((size_t)snprintf(path, sizeof(path), "%s/millrace-XXXXXX", directory) >= sizeof(path))
+    if ((size_t)snprintf(path, sizeof(path), "%s/millrace-XXXXXX", directory) >= sizeof(path)) {
+        errno = ENAMETOOLONG;
         return -1;
-    fd = mkostemp(path, O_CLOEXEC);
+    }
+    fd = mr_disk_calls.mkostemp(path, O_CLOEXEC);
     if (fd >= 0)
         unlink(path);
     return fd;
 }
 
-int mr_temporary_write(int fd, const void *bytes, size_t len, uint64_t offset)
+static int fail_with(struct mr_disk_failure *failure, enum mr_disk_operation operation, int error_number)
 {
-    size_t done = 0;
-    while (done < len) {
-        ssize_t got = pwrite(fd, (const char *)bytes + done, len - done, (off_t)(offset + done));
-        if (got < 0 && errno != EINTR)
-            return errno;
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return 0;
+    *failure = (struct mr_disk_failure){.operation = operation, .error_number = error_number};
+    return mr_disk_error(error_number);
 }
 
-int mr_temporary_read(int fd, void *bytes, size_t len, uint64_t offset)
+int mr_temporary_write(struct mr_temporary *temporary, const void *bytes, size_t len, uint64_t offset,
+                       struct mr_disk_failure *failure)
 {
-    size_t done = 0;
-    while (done < len) {
-        ssize_t got = pread(fd, (char *)bytes + done, len - done, (off_t)(offset + done));
-        if (got < 0 && errno != EINTR)
-            return errno;
-        if (got == 0)
-            return EIO; /* shorter than what was written */
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return 0;
+    if (temporary->fd < 0)
+        temporary->fd = open_unlinked();
+    if (temporary->fd < 0)
+        return fail_with(failure, MR_DISK_OPEN, errno);
+    return mr_disk_write(temporary->fd, bytes, len, offset, failure);
 }
 
-/* Of what other requests give back when they end? */
-static bool is_shortage(int error_number)
+int mr_temporary_read(struct mr_temporary *temporary, void *bytes, size_t len, uint64_t offset,
+                      struct mr_disk_failure *failure)
 {
-    return error_number == ENOSPC || error_number == EDQUOT || error_number == EMFILE || error_number == ENFILE;
+    size_t got;
+    int err = mr_disk_read(temporary->fd, bytes, len, offset, &got, failure);
+    if (err == MR_OK && got < len)
+        return fail_with(failure, MR_DISK_READ, EIO); /* shorter than what was written */
+    return err;
 }
 
-int mr_temporary_fault(struct mr_fault *fault, int error_number, const char *what)
+void mr_temporary_close(struct mr_temporary *temporary)
 {
-    return mr_fault_set(fault, is_shortage(error_number) ? MR_EBUDGET : MR_EIO, "%s: %s.", what,
-                        strerror(error_number));
+    struct mr_disk_failure failure; /* of no interest: the bytes are thrown away */
+    if (temporary->fd >= 0)
+        mr_disk_close(&temporary->fd, &failure);
 }

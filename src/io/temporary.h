@@ -1,19 +1,24 @@
-/* temporary.h -- unlinked temporary files ($TMPDIR, or /tmp): gone with their descriptor. Blocking calls: on a worker
- * or libuv's pool. */
+/* temporary.h -- an unlinked temporary file ($TMPDIR, or /tmp), gone with its descriptor and readable by its owner
+ * only. Blocking calls: on libuv's pool (mr_file_run()) or a worker. One thread at a time. */
 #ifndef MR_IO_TEMPORARY_H
 #define MR_IO_TEMPORARY_H
 
-#include "base/error.h"
-#include <stddef.h>
-#include <stdint.h>
+#include "io/disk.h"
 
-/* A descriptor, or -1 with errno. Readable by its owner only. */
-int mr_temporary_open(void);
-/* All `len` bytes at `offset`. 0, or an errno. */
-int mr_temporary_write(int fd, const void *bytes, size_t len, uint64_t offset);
-int mr_temporary_read(int fd, void *bytes, size_t len, uint64_t offset);
-/* The fault of such an errno: for want of what others give back (space, descriptors) MR_EBUDGET, else MR_EIO. what:
- * "The body cannot be kept in a temporary file". */
-int mr_temporary_fault(struct mr_fault *fault, int error_number, const char *what);
+struct mr_temporary {
+    int fd; /* -1: not open */
+};
+
+/* It is opened by the first write. */
+void mr_temporary_init(struct mr_temporary *temporary);
+bool mr_temporary_is_open(const struct mr_temporary *temporary);
+/* All `len` bytes at `offset`. */
+int mr_temporary_write(struct mr_temporary *temporary, const void *bytes, size_t len, uint64_t offset,
+                       struct mr_disk_failure *failure);
+/* The same; they were written. */
+int mr_temporary_read(struct mr_temporary *temporary, void *bytes, size_t len, uint64_t offset,
+                      struct mr_disk_failure *failure);
+/* The bytes are gone. No effect when it is not open. */
+void mr_temporary_close(struct mr_temporary *temporary);
 
 #endif

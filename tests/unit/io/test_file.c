@@ -130,8 +130,8 @@ static void failure_names_operation_and_errno(void **state)
     assert_int_equal(finish(), MR_ENOSPACE);
     assert_int_equal(request.failure.operation, MR_DISK_WRITE);
     assert_int_equal(request.failure.error_number, ENOSPC);
-    mr_file_open(&request, place.directory, "none", O_RDONLY, 0);
     faults.error_number = EMFILE;
+    mr_file_open(&request, place.directory, "none", O_RDONLY, 0);
     assert_int_equal(finish(), MR_EFILES);
     assert_int_equal(request.fd, -1);
     faults.error_number = 0;
