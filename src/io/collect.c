@@ -108,13 +108,17 @@ static int work_write(struct mr_file_request *request)
 }
 
 /* Hand the filling piece to the pool. */
-static void write_piece(struct mr_collect *collect)
+static int write_piece(struct mr_collect *collect, struct mr_fault *fault)
 {
     MR_ASSERT(!collect->is_writing);
+    int err = mr_temporary_reserve(&collect->file, collect->written + collect->filling.len, fault);
+    if (err != MR_OK)
+        return err;
     collect->writing = collect->filling;
     collect->filling = (struct piece){.bytes = NULL};
     collect->is_writing = true;
     mr_file_run(&collect->request, work_write);
+    return MR_OK;
 }
 
 /* ---- On the loop ---- */
@@ -134,6 +138,16 @@ static void complete(struct mr_collect *collect)
     collect->config.events->complete(collect->config.context); /* the same */
 }
 
+/* Write what is left; when nothing is, the body is complete. */
+static void flush(struct mr_collect *collect)
+{
+    struct mr_fault fault;
+    if (collect->filling.len == 0)
+        complete(collect);
+    else if (write_piece(collect, &fault) != MR_OK)
+        fail(collect, &fault);
+}
+
 static int look(struct mr_collect *collect, struct mr_fault *fault)
 {
     struct mr_slice bytes = {collect->filling.bytes, MR_MIN(collect->filling.len, (size_t)MR_COLLECT_FIRST)};
@@ -144,8 +158,8 @@ static int look(struct mr_collect *collect, struct mr_fault *fault)
 /* Write the filling piece and begin a new one. */
 static int turn_over(struct mr_collect *collect, struct mr_fault *fault)
 {
-    write_piece(collect);
-    return open_file_piece(collect, fault);
+    int err = write_piece(collect, fault);
+    return err != MR_OK ? err : open_file_piece(collect, fault);
 }
 
 static int piece_is_full(struct mr_collect *collect, struct mr_fault *fault)
@@ -208,10 +222,7 @@ static void on_end(void *context)
     collect->state = FLUSHING;
     if (collect->is_writing)
         return; /* on_written goes on */
-    if (collect->filling.len > 0)
-        write_piece(collect);
-    else
-        complete(collect);
+    flush(collect);
 }
 
 static void on_abort(void *context, const struct mr_fault *why)
@@ -240,7 +251,7 @@ const struct mr_stream_receiver mr_collect_receiver = {
 static void fail_write(struct mr_collect *collect)
 {
     struct mr_fault fault;
-    mr_disk_fault(&fault, &collect->request.failure, "The body cannot be kept in a temporary file");
+    mr_temporary_fault(&fault, &collect->request.failure, "The body cannot be kept in a temporary file");
     fail(collect, &fault);
 }
 
@@ -249,10 +260,8 @@ static void go_on(struct mr_collect *collect)
 {
     struct mr_fault fault;
     bool is_flushing = collect->state == FLUSHING;
-    if (is_flushing && collect->filling.len > 0) {
-        write_piece(collect);
-    } else if (is_flushing) {
-        complete(collect);
+    if (is_flushing) {
+        flush(collect);
     } else if (collect->is_paused) {
         collect->is_paused = false;
         if (turn_over(collect, &fault) != 0)
@@ -286,7 +295,7 @@ int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *c
     if (collect == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     *collect = (struct mr_collect){.config = *config};
-    mr_temporary_init(&collect->file);
+    mr_temporary_init(&collect->file, config->disk);
     mr_file_init(&collect->request, config->loop, "body-written", on_written);
     int err = open_first_piece(collect, fault);
     if (err != 0)

@@ -35,7 +35,7 @@ struct mr_collect_events {
      * an error with its fault ends the collecting with failed(). */
     int (*first)(void *context, struct mr_slice bytes, struct mr_fault *fault);
     void (*complete)(void *context);
-    /* first() refused, the budget is full, the file cannot be written. The stream was cancelled. */
+    /* first() refused, a budget is full, the file cannot be written. The stream was cancelled. */
     void (*failed)(void *context, const struct mr_fault *why);
     /* The sender aborted: there is nobody left to answer, or who is answered by others. */
     void (*aborted)(void *context, const struct mr_fault *why);
@@ -45,8 +45,9 @@ struct mr_collect_config {
     struct mr_loop *loop;     /* borrowed, as all here: outlives the collector */
     struct mr_stream *stream; /* to which the caller attaches it, right after create */
     struct mr_budget *budget;
-    uint64_t memory_max; /* bytes: larger bodies go to a file */
-    uint64_t length;     /* announced, or MR_COLLECT_UNKNOWN */
+    struct mr_budget *disk; /* of temporary files; NULL: none */
+    uint64_t memory_max;    /* bytes: larger bodies go to a file */
+    uint64_t length;        /* announced, or MR_COLLECT_UNKNOWN */
     const struct mr_collect_events *events;
     void *context;
 };

@@ -29,6 +29,7 @@ struct mr_spill {
     bool blocked; /* the receiver of `out` said so */
     bool paused;  /* the sender of `in` was told to wait */
     bool in_ended, over;
+    bool lacks_disk; /* the disk budget had no room when it was last asked */
     struct piece reading, writing, filling;
     enum pool_work pool_work;
     struct mr_file_request request;
@@ -50,6 +51,7 @@ static void free_spill(struct mr_spill *spill)
     free(spill->filling.bytes);
     free(spill->writing.bytes);
     free(spill->reading.bytes);
+    mr_temporary_close(&spill->file); /* by now only what was reserved */
     free(spill);
 }
 
@@ -128,7 +130,7 @@ static void on_file(struct mr_file_request *request)
     if (!has_failed)
         note_file(spill);
     else
-        mr_disk_fault(&fault, &request->failure, "What the client does not read cannot be kept");
+        mr_temporary_fault(&fault, &request->failure, "What the client does not read cannot be kept");
     spill->pool_work = POOL_IDLE;
     if (has_failed)
         fail(spill, &fault);
@@ -177,13 +179,23 @@ static bool get_memory(struct mr_spill *spill)
     return true;
 }
 
-static bool has_room(const struct mr_spill *spill)
+/* Take the disk budget for all that is stored once the piece that is filled is full. */
+static bool reserve(struct mr_spill *spill)
 {
-    return spill->storing && spill->filling.len < PIECE_SIZE && spill->written + PIECE_SIZE <= spill->config.max &&
-           spill->config.is_needed(spill->config.context);
+    struct mr_fault fault; /* not told: `in` waits instead */
+    uint64_t ahead = spill->pool_work == POOL_WRITES ? spill->writing.len : 0;
+    uint64_t size = spill->written + ahead + PIECE_SIZE + SLACK;
+    spill->lacks_disk = mr_temporary_reserve(&spill->file, size, &fault) != MR_OK;
+    return !spill->lacks_disk;
 }
 
-/* The receiver has taken nothing for a while. */
+static bool has_room(struct mr_spill *spill)
+{
+    return spill->storing && spill->filling.len < PIECE_SIZE && spill->written + PIECE_SIZE <= spill->config.max &&
+           spill->config.is_needed(spill->config.context) && reserve(spill);
+}
+
+/* The receiver has taken nothing for a while; or what is stored has waited for the disk budget. */
 static void on_patience(struct mr_timer *timer)
 {
     struct mr_spill *spill = mr_container_of(timer, struct mr_spill, patience);
@@ -238,6 +250,15 @@ static void stop_storing(struct mr_spill *spill)
 
 /* ---- whatever happened: what has become possible ---- */
 
+static void set_patience(struct mr_spill *spill)
+{
+    bool waits_for_disk = spill->storing && spill->paused && spill->lacks_disk; /* nothing tells when there is some */
+    if (!spill->blocked)
+        mr_timer_clear(&spill->patience);
+    else if ((!spill->storing || waits_for_disk) && !mr_timer_is_set(&spill->patience) && spill->config.max > 0)
+        mr_timer_set(mr_timer_list_share(spill->config.loop, MR_SPILL_AFTER_NS, on_patience), &spill->patience);
+}
+
 static void settle(struct mr_spill *spill)
 {
     if (spill->over)
@@ -255,11 +276,9 @@ static void settle(struct mr_spill *spill)
         mr_stream_end(&spill->out);
         return;
     }
-    if (!spill->blocked)
-        mr_timer_clear(&spill->patience);
-    else if (!spill->storing && !mr_timer_is_set(&spill->patience) && spill->config.max > 0)
-        mr_timer_set(mr_timer_list_share(spill->config.loop, MR_SPILL_AFTER_NS, on_patience), &spill->patience);
-    if (spill->paused && (has_room(spill) || (is_empty && !spill->blocked))) {
+    bool resumes = spill->paused && (has_room(spill) || (is_empty && !spill->blocked));
+    set_patience(spill);
+    if (resumes) {
         spill->paused = false;
         mr_stream_resume(spill->config.in);
     }
@@ -279,6 +298,8 @@ static enum mr_flow end_push(struct mr_spill *spill)
     settle(spill);
     bool more = !spill->over && (spill->storing ? has_room(spill) : !spill->blocked);
     spill->paused = !more;
+    if (spill->lacks_disk && !spill->over)
+        set_patience(spill);
     leave(spill);
     return more ? MR_FLOW_MORE : MR_FLOW_PAUSE;
 }
@@ -359,7 +380,7 @@ int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config,
     if (spill == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     spill->config = *config;
-    mr_temporary_init(&spill->file);
+    mr_temporary_init(&spill->file, config->disk);
     mr_file_init(&spill->request, config->loop, "spill", on_file);
     mr_stream_attach_sender(&spill->out, &out_sender, spill);
     *out = spill;

@@ -6,8 +6,8 @@
  *                  v  |
  *                  file                    `out` took nothing for MR_SPILL_AFTER_NS while it was needed
  *
- * It is needed while the client still sends. Later, and when the file holds config.max bytes, `in` is paused instead.
- * Written and read on libuv's pool. Everything here is called on the loop. */
+ * It is needed while the client still sends. Later, when the file holds config.max bytes, and while a budget has no
+ * room, `in` is paused instead. Written and read on libuv's pool. Everything here is called on the loop. */
 #ifndef MR_IO_SPILL_H
 #define MR_IO_SPILL_H
 
@@ -22,6 +22,7 @@ struct mr_spill;
 struct mr_spill_config {
     struct mr_loop *loop; /* borrowed, as all here */
     struct mr_budget *budget;
+    struct mr_budget *disk; /* of temporary files; NULL: none */
     struct mr_stream *in;
     uint64_t max;                     /* bytes in the file; 0: never spill */
     bool (*is_needed)(void *context); /* does the client still send? */

@@ -1,15 +1,32 @@
 #define _GNU_SOURCE 1 /* O_TMPFILE */
 #include "io/temporary.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "io/disk_calls.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-void mr_temporary_init(struct mr_temporary *temporary)
+#define REPORT_NS MR_NS_PER_S /* between two lines in the log */
+
+void mr_temporary_init(struct mr_temporary *temporary, struct mr_budget *budget)
 {
-    *temporary = (struct mr_temporary){.fd = -1};
+    *temporary = (struct mr_temporary){.fd = -1, .budget = budget};
+}
+
+int mr_temporary_reserve(struct mr_temporary *temporary, uint64_t size, struct mr_fault *fault)
+{
+    struct mr_budget *budget = temporary->budget;
+    if (budget == NULL || size <= temporary->reserved)
+        return MR_OK;
+    uint64_t wanted = size - temporary->reserved;
+    if (!mr_budget_try_take(budget, wanted))
+        return mr_fault_limit(fault, MR_EDISK, "disk-budget", budget->limit, mr_budget_used(budget) + wanted);
+    temporary->reserved = size;
+    return MR_OK;
 }
 
 bool mr_temporary_is_open(const struct mr_temporary *temporary)
@@ -17,7 +34,7 @@ bool mr_temporary_is_open(const struct mr_temporary *temporary)
     return temporary->fd >= 0;
 }
 
-static const char *get_directory(void)
+const char *mr_temporary_directory(void)
 {
     const char *directory = getenv("TMPDIR");
     return directory != NULL && directory[0] != '\0' ? directory : "/tmp";
@@ -27,7 +44,7 @@ static const char *get_directory(void)
 static int open_unlinked(void)
 {
     char path[4096]; /* for file systems without O_TMPFILE */
-    const char *directory = get_directory();
+    const char *directory = mr_temporary_directory();
     int fd = mr_disk_calls.open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (fd >= 0)
         return fd;
@@ -72,4 +89,36 @@ void mr_temporary_close(struct mr_temporary *temporary)
     struct mr_disk_failure failure; /* of no interest: the bytes are thrown away */
     if (temporary->fd >= 0)
         mr_disk_close(&temporary->fd, &failure);
+    if (temporary->budget != NULL)
+        mr_budget_give_back(temporary->budget, temporary->reserved);
+    temporary->reserved = 0;
+}
+
+/* Relaxed: a line more or less is no matter. */
+static bool may_report(void)
+{
+    static _Atomic uint64_t reported_at;
+    uint64_t now = mr_clock_now(), last = atomic_load_explicit(&reported_at, memory_order_relaxed);
+    return (last == 0 || now - last >= REPORT_NS) &&
+           atomic_compare_exchange_strong_explicit(&reported_at, &last, now, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+int mr_temporary_fault(struct mr_fault *fault, const struct mr_disk_failure *failure, const char *what)
+{
+    int err = mr_disk_fault(fault, failure, what);
+    if (may_report())
+        mr_log(MR_LOG_WARN, "temporary files in %s: %s", mr_temporary_directory(), fault->detail);
+    return err;
+}
+
+int mr_temporary_check(struct mr_disk_room *room, struct mr_disk_failure *failure)
+{
+    struct mr_temporary trial;
+    mr_temporary_init(&trial, NULL);
+    int err = mr_temporary_write(&trial, "", 1, 0, failure);
+    if (err == MR_OK)
+        err = mr_disk_room(room, trial.fd, failure);
+    mr_temporary_close(&trial);
+    return err;
 }

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "faults.h"
+
 #define MEMORY_MAX (256 * MR_KIB)
 #define READ_SIZE  (64 * MR_KIB)
 
@@ -19,7 +21,7 @@
 struct bench {
     struct mr_loop *loop;
     struct mr_stream stream;
-    struct mr_budget budget;
+    struct mr_budget budget, disk;
     struct mr_collect *collect;
     char *body; /* what is sent */
     size_t len, sent;
@@ -109,6 +111,7 @@ static struct bench *open_bench(size_t len, uint64_t budget)
     struct bench *bench = calloc(1, sizeof(*bench));
     assert_int_equal(mr_loop_create(&bench->loop, 0), MR_OK);
     mr_budget_init(&bench->budget, budget);
+    mr_budget_init(&bench->disk, 0);
     bench->len = len;
     bench->body = malloc(len + 1);
     for (size_t i = 0; i < len; i++)
@@ -122,6 +125,7 @@ static int create(struct bench *bench, uint64_t announced)
                              &(struct mr_collect_config){.loop = bench->loop,
                                                          .stream = &bench->stream,
                                                          .budget = &bench->budget,
+                                                         .disk = &bench->disk,
                                                          .memory_max = MEMORY_MAX,
                                                          .length = announced,
                                                          .events = &events,
@@ -155,6 +159,7 @@ static void close_bench(struct bench *bench)
     mr_collect_destroy(&bench->collect);
     mr_loop_destroy(&bench->loop);
     assert_int_equal(mr_budget_used(&bench->budget), 0);
+    assert_int_equal(mr_budget_used(&bench->disk), 0);
     free(bench->body);
     free(bench);
 }
@@ -306,6 +311,59 @@ static void file_that_cannot_be_made_fails_the_body(void **state)
     close_bench(bench);
 }
 
+static void full_disk_fails_the_body_by_its_name(void **state)
+{
+    (void)state;
+    static const struct {
+        int number;
+        enum mr_error error;
+        const char *name;
+    } cases[] = {{ENOSPC, MR_ENOSPACE, "(ENOSPC)"}, {EDQUOT, MR_ENOSPACE, "(EDQUOT)"}, {EIO, MR_EIO, "(EIO)"}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct bench *bench = open_bench(2 * MR_MIB, 0);
+        faults_begin();
+        faults.error_number = cases[i].number;
+        atomic_store(&faults.after, 2); /* it is opened, and a piece is written */
+        collect_all(bench, bench->len);
+        faults_end();
+        assert_int_equal(bench->faileds, 1);
+        assert_int_equal(bench->fault.error, cases[i].error);
+        assert_non_null(strstr(bench->fault.detail, "write: "));
+        assert_non_null(strstr(bench->fault.detail, cases[i].name));
+        close_bench(bench);
+    }
+}
+
+static void file_is_taken_from_the_disk_budget_while_it_is_there(void **state)
+{
+    (void)state;
+    struct bench *bench = open_bench(MR_MIB, 0);
+    mr_budget_init(&bench->disk, MR_MIB);
+    collect_all(bench, MR_COLLECT_UNKNOWN);
+    assert_collected(bench);
+    assert_int_equal(mr_budget_used(&bench->disk), MR_MIB);
+    mr_collect_discard(bench->collect);
+    assert_int_equal(mr_budget_used(&bench->disk), 0);
+    close_bench(bench);
+}
+
+static void body_beyond_the_disk_budget_fails_with_both_numbers(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) { /* in the middle; at the end */
+        uint64_t limit = i == 0 ? MR_MIB : 2 * MR_MIB - 1;
+        struct bench *bench = open_bench(2 * MR_MIB, 0);
+        mr_budget_init(&bench->disk, limit);
+        collect_all(bench, i == 0 ? bench->len : MR_COLLECT_UNKNOWN);
+        assert_int_equal(bench->faileds, 1);
+        assert_int_equal(bench->fault.error, MR_EDISK);
+        assert_string_equal(bench->fault.limit_name, "disk-budget");
+        assert_int_equal(bench->fault.limit, limit);
+        assert_in_range(bench->fault.value, limit + 1, 2 * MR_MIB);
+        close_bench(bench);
+    }
+}
+
 static void bytes_that_are_refused_end_the_body_at_once(void **state)
 {
     (void)state;
@@ -448,6 +506,9 @@ int main(void)
         cmocka_unit_test(sender_is_paused_while_the_file_is_behind),
         cmocka_unit_test(nothing_is_left_in_the_temporary_directory),
         cmocka_unit_test(file_that_cannot_be_made_fails_the_body),
+        cmocka_unit_test(full_disk_fails_the_body_by_its_name),
+        cmocka_unit_test(file_is_taken_from_the_disk_budget_while_it_is_there),
+        cmocka_unit_test(body_beyond_the_disk_budget_fails_with_both_numbers),
         cmocka_unit_test(bytes_that_are_refused_end_the_body_at_once),
         cmocka_unit_test(short_body_is_shown_at_its_end),
         cmocka_unit_test(announced_body_without_room_in_the_budget_is_refused_before_it_comes),

@@ -1,5 +1,6 @@
 #include "io/spill.h"
 
+#include "faults.h"
 #include "pipe/rig.h"
 #include <signal.h>
 #include <sys/resource.h>
@@ -13,6 +14,7 @@
 static struct {
     struct rig *rig;
     struct mr_spill *spill;
+    struct mr_budget disk;
     bool is_needed;
 } bench;
 
@@ -30,12 +32,17 @@ static struct rig *open_bench(uint32_t seed, size_t len, uint64_t max, uint64_t 
         rig_open_with(seed, (struct mr_offload_config){.kind = MR_OFFLOAD_NONE, .queue_depth = 4}, budget);
     bench.rig = rig;
     bench.is_needed = true;
+    mr_budget_init(&bench.disk, 0);
     rig->push_max = PUSH / 2; /* and as much again after a pause: a read's worth (stream.h, rule 3) */
     rig->pushes_rest = seed % 2 == 0;
     rig_input(rig, len);
     rig_output(rig, len);
-    const struct mr_spill_config config = {
-        .loop = rig->loop, .budget = &rig->budget, .in = &rig->in, .max = max, .is_needed = on_is_needed};
+    const struct mr_spill_config config = {.loop = rig->loop,
+                                           .budget = &rig->budget,
+                                           .disk = &bench.disk,
+                                           .in = &rig->in,
+                                           .max = max,
+                                           .is_needed = on_is_needed};
     assert_int_equal(mr_spill_create(&bench.spill, &config, &fault), MR_OK);
     rig_attach(rig, mr_spill_out(bench.spill));
     mr_spill_attach(bench.spill);
@@ -51,6 +58,7 @@ static void close_bench(void)
     while (uv_loop_alive(mr_loop_uv(bench.rig->loop)) && mr_budget_used(&bench.rig->budget) > 0)
         rig_turn(bench.rig); /* the pool closes the file */
     rig_close(bench.rig);
+    assert_int_equal(mr_budget_used(&bench.disk), 0);
 }
 
 static void assert_output(void)
@@ -214,6 +222,69 @@ static void end_of_either_side_is_passed_on_and_what_is_stored_dropped(void **st
     }
 }
 
+/* With no disk budget it waits, as with a full file; when there is some again it notices by itself. */
+static void sender_waits_for_the_disk_budget(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 0; seed < 2; seed++) {
+        struct rig *rig = open_bench(seed, 4 * MR_MIB, FILE_MAX, 0);
+        mr_budget_init(&bench.disk, FILE_MAX);
+        assert_true(mr_budget_try_take(&bench.disk, FILE_MAX - MR_MIB)); /* another's */
+        rig->pause_percent = FOREVER;
+        rig_attach_sender(rig);
+        send_until_stored(rig, PIECE);
+        turn_for_a_while(rig);
+        assert_true(rig->paused && !rig_is_over(rig));
+        assert_true(rig->sent < 2 * MR_MIB);
+        assert_true(mr_budget_used(&bench.disk) <= FILE_MAX);
+        mr_budget_give_back(&bench.disk, FILE_MAX - MR_MIB);
+        while (!rig->ended) {
+            rig_send(rig, 4);
+            rig_turn(rig);
+        }
+        rig->pause_percent = 0;
+        rig_resume(rig);
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+}
+
+static void nothing_is_stored_without_disk_budget(void **state)
+{
+    (void)state;
+    struct rig *rig = open_bench(1, MR_MIB, FILE_MAX, 0);
+    mr_budget_init(&bench.disk, 1000);
+    rig->pause_percent = FOREVER;
+    rig_attach_sender(rig);
+    turn_for_a_while(rig);
+    assert_true(rig->paused && !rig_is_over(rig));
+    rig->pause_percent = 0;
+    rig_resume(rig);
+    rig_run(rig);
+    assert_output();
+    close_bench();
+}
+
+static void full_disk_is_named(void **state)
+{
+    (void)state;
+    struct rig *rig = open_bench(1, 4 * MR_MIB, FILE_MAX, 0);
+    faults_begin();
+    faults.error_number = ENOSPC;
+    atomic_store(&faults.after, 2);
+    rig->pause_percent = FOREVER;
+    rig_attach_sender(rig);
+    while (!rig_is_over(rig)) {
+        rig_send(rig, 4);
+        rig_turn(rig);
+    }
+    assert_int_equal(rig->abort_fault.error, MR_ENOSPACE);
+    assert_non_null(strstr(rig->abort_fault.detail, "(ENOSPC)"));
+    close_bench();
+    faults_end();
+}
+
 static void file_that_cannot_be_written_ends_both_sides(void **state)
 {
     (void)state;
@@ -251,6 +322,9 @@ int main(void)
         cmocka_unit_test(full_file_pauses_the_sender_until_there_is_room),
         cmocka_unit_test(nothing_is_stored_when_it_is_not_needed_or_there_is_no_memory),
         cmocka_unit_test(end_of_either_side_is_passed_on_and_what_is_stored_dropped),
+        cmocka_unit_test(sender_waits_for_the_disk_budget),
+        cmocka_unit_test(nothing_is_stored_without_disk_budget),
+        cmocka_unit_test(full_disk_is_named),
         cmocka_unit_test(file_that_cannot_be_written_ends_both_sides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
