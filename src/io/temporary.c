@@ -1,4 +1,4 @@
-#define _GNU_SOURCE 1 /* O_TMPFILE */
+#define _GNU_SOURCE 1 /* O_TMPFILE, O_PATH */
 #include "io/temporary.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -112,13 +112,21 @@ int mr_temporary_fault(struct mr_fault *fault, const struct mr_disk_failure *fai
     return err;
 }
 
-int mr_temporary_check(struct mr_disk_room *room, struct mr_disk_failure *failure)
+int mr_temporary_check(struct mr_disk_failure *failure)
 {
     struct mr_temporary trial;
     mr_temporary_init(&trial, NULL);
     int err = mr_temporary_write(&trial, "", 1, 0, failure);
-    if (err == MR_OK)
-        err = mr_disk_room(room, trial.fd, failure);
     mr_temporary_close(&trial);
+    return err;
+}
+
+int mr_temporary_room(struct mr_disk_room *room, struct mr_disk_failure *failure)
+{
+    int fd = mr_disk_calls.open(mr_temporary_directory(), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fail_with(failure, MR_DISK_OPEN, errno);
+    int err = mr_disk_room(room, fd, failure);
+    close(fd);
     return err;
 }

@@ -7,7 +7,7 @@
  *   init, reserve                yes                               -
  *   write, read                   -                               yes        one thread at a time
  *   close                         -                               yes        last of all
- *   check                         -                               yes        or before the loops run
+ *   check, room                   -                               yes        or before the loops run
  */
 #ifndef MR_IO_TEMPORARY_H
 #define MR_IO_TEMPORARY_H
@@ -40,7 +40,8 @@ int mr_temporary_fault(struct mr_fault *fault, const struct mr_disk_failure *fai
 
 /* $TMPDIR, or /tmp. */
 const char *mr_temporary_directory(void);
-/* Can files be made there? Makes one with a byte in it, and says how much room there is. */
-int mr_temporary_check(struct mr_disk_room *room, struct mr_disk_failure *failure);
+/* Can files be made there? Makes one with a byte in it. */
+int mr_temporary_check(struct mr_disk_failure *failure);
+int mr_temporary_room(struct mr_disk_room *room, struct mr_disk_failure *failure);
 
 #endif
