@@ -2,6 +2,7 @@
  * and the like: command/. Exit status: 0 drained, 1 could not start or was cut, 2 an option is wrong. */
 #include "base/console.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "command/command.h"
 #include "service/config.h"
 #include "service/process.h"
@@ -17,7 +18,7 @@ extern char **environ;
 
 /* For SIGHUP, which reads the options again. */
 static int argument_count;
-static char **arguments;
+static char *const *arguments;
 
 /* On libuv's pool. What can change in a running server is the log level. */
 static void reload(struct mr_service *service)
@@ -94,17 +95,21 @@ static void write_help(FILE *out)
     mr_options_help(mr_config_program(), out);
 }
 
-int main(int argc, char **argv)
+static int serve_main(int argc, char *const *argv, char *const *environment)
 {
     struct mr_config config;
-    mr_command_main *command = mr_command_find(argc, argv);
-    if (command != NULL)
-        return command(argc - 1, argv + 1);
     argument_count = argc;
     arguments = argv;
-    int status = mr_options_answer(mr_config_read(&config, argc, argv, environ, stderr), "millrace", write_help);
+    int status = mr_options_answer(mr_config_read(&config, argc, argv, environment, stderr), "millrace", write_help);
     if (status == MR_OPTIONS_GO_ON)
         status = run(&config);
     mr_config_free(&config);
     return status;
+}
+
+static const struct mr_program program = {.name = "millrace", .commands = mr_commands, .main = serve_main};
+
+int main(int argc, char **argv)
+{
+    return mr_program_run(&program, argc, argv, environ);
 }

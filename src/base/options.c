@@ -26,7 +26,7 @@ struct parser {
     bool check_only;
 };
 
-/* Options that every program has, in the order of --help. */
+/* Options that every program has, in the order of --help; one without an environment has those from --help on. */
 enum { COMMON_CONFIG, COMMON_CHECK, COMMON_HELP, COMMON_VERSION, COMMON_COUNT };
 static const struct mr_option common[] = {
     [COMMON_CONFIG] =
@@ -38,6 +38,15 @@ static const struct mr_option common[] = {
     [COMMON_COUNT] = {.spec = {.name = NULL}},
 };
 
+/* The end of a complaint. A program that has its command line alone need not say that it came from there. */
+static void end_complaint(const struct parser *parser)
+{
+    const char *hint = parser->program->hint;
+    if (parser->program->env_prefix != NULL)
+        fprintf(parser->complaints, " (%s)", parser->where);
+    fprintf(parser->complaints, "\n%s", hint != NULL ? hint : "");
+}
+
 static bool complain(const struct parser *parser, struct mr_slice name, const char *format, ...) MR_PRINTF(3, 4);
 static bool complain(const struct parser *parser, struct mr_slice name, const char *format, ...)
 {
@@ -46,8 +55,18 @@ static bool complain(const struct parser *parser, struct mr_slice name, const ch
     va_start(arguments, format);
     vfprintf(parser->complaints, format, arguments);
     va_end(arguments);
-    fprintf(parser->complaints, " (%s)\n", parser->where);
+    end_complaint(parser);
     return false;
+}
+
+void mr_options_complain(const struct mr_options_program *program, FILE *complaints, const char *format, ...)
+{
+    fprintf(complaints, "%s: ", program->name);
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(complaints, format, arguments);
+    va_end(arguments);
+    fprintf(complaints, "\n%s", program->hint != NULL ? program->hint : "");
 }
 
 static const struct mr_option *find(const struct mr_option *options, struct mr_slice name)
@@ -57,6 +76,11 @@ static const struct mr_option *find(const struct mr_option *options, struct mr_s
             return options;
     }
     return NULL;
+}
+
+static const struct mr_option *common_of(const struct mr_options_program *program)
+{
+    return program->env_prefix != NULL ? common : common + COMMON_HELP;
 }
 
 /* ---- Storing one value ------------------------------------------------------------------------------------------ */
@@ -181,7 +205,7 @@ static const struct mr_option *find_flag(const struct parser *parser, struct mr_
 {
     const struct mr_option *option = find(parser->program->options, name);
     if (option == NULL)
-        option = find(common, name);
+        option = find(common_of(parser->program), name);
     if (option != NULL || name.len < 3 || memcmp(name.at, "no-", 3) != 0 || value->at != NULL)
         return option;
     name = (struct mr_slice){.at = name.at + 3, .len = name.len - 3};
@@ -210,8 +234,49 @@ static int take_operand(struct parser *parser, const char *word)
     if (is_operand && assign_operand(parser, operand, word))
         return 1;
     const char *why = is_operand ? "one word too many" : "not an option";
-    fprintf(parser->complaints, "%s: %s: %s (%s)\n", parser->program->name, word, why, parser->where);
+    fprintf(parser->complaints, "%s: %s: %s", parser->program->name, word, why);
+    end_complaint(parser);
     return 0;
+}
+
+/* "-y", or an operand. */
+static int take_word(struct parser *parser, const char *word)
+{
+    const struct mr_option *option = parser->program->options;
+    bool is_letter = word[0] == '-' && word[1] != '\0' && word[2] == '\0';
+    while (is_letter && option->spec.name != NULL && option->letter != word[1])
+        option++;
+    if (!is_letter || option->spec.name == NULL)
+        return take_operand(parser, word);
+    return assign(parser, option, MR_SLICE("1")) ? 1 : 0;
+}
+
+/* *value becomes the next argument if there is none behind the name. Returns how many arguments were taken; 0:
+ * complained. */
+static int read_value(const struct parser *parser, const struct mr_param_spec *spec, const char *metavar,
+                      const char *next, struct mr_slice *value)
+{
+    if (value->at != NULL)
+        return 1;
+    if (spec->type == MR_PARAM_BOOL) {
+        *value = MR_SLICE("1");
+        return 1;
+    }
+    if (next == NULL)
+        return complain(parser, mr_slice_of(spec->name), "needs a value: %s", metavar);
+    *value = mr_slice_of(next);
+    return 2;
+}
+
+static int take_further(struct parser *parser, struct mr_slice name, struct mr_slice value, const char *next)
+{
+    const struct mr_options_further *further = parser->program->further;
+    const struct mr_param_spec *spec = further != NULL ? further->find(parser->config, name) : NULL;
+    if (spec == NULL)
+        return complain(parser, name, "no such option");
+    int taken = read_value(parser, spec, spec->unit != NULL ? spec->unit : "VALUE", next, &value);
+    const char *wrong = taken > 0 ? further->take(parser->config, name, value) : NULL;
+    return wrong == NULL ? taken : complain(parser, name, "%s", wrong);
 }
 
 /* One argument, and the next one where it is the value. Returns how many were taken; 0: complained. */
@@ -219,21 +284,14 @@ static int take_argument(struct parser *parser, char *const *argv, enum mr_optio
 {
     struct mr_slice value = mr_slice_of(argv[0]), name = mr_slice_cut(&value, '=');
     if (name.len < 3 || memcmp(name.at, "--", 2) != 0)
-        return take_operand(parser, argv[0]);
+        return take_word(parser, argv[0]);
     name = (struct mr_slice){.at = name.at + 2, .len = name.len - 2};
     const struct mr_option *option = find_flag(parser, name, &value);
     if (option == NULL)
-        return complain(parser, name, "no such option");
-
-    int taken = 1;
-    if (value.at == NULL && option->spec.type == MR_PARAM_BOOL) {
-        value = MR_SLICE("1");
-    } else if (value.at == NULL) {
-        if (argv[1] == NULL)
-            return complain(parser, name, "needs a value: %s", option->metavar);
-        value = mr_slice_of(argv[1]);
-        taken = 2;
-    }
+        return take_further(parser, name, value, argv[1]);
+    int taken = read_value(parser, &option->spec, option->metavar, argv[1], &value);
+    if (taken == 0)
+        return 0;
     bool is_common = find(common, name) == option;
     bool done = is_common ? take_common(parser, option, value, out) : assign(parser, option, value);
     return done ? taken : 0;
@@ -305,6 +363,8 @@ static bool read_environment(struct parser *parser, char *const *environment)
 {
     parser->source = ENVIRONMENT;
     const char *prefix = parser->program->env_prefix;
+    if (prefix == NULL)
+        return true;
     size_t prefix_len = strlen(prefix);
     for (; *environment != NULL; environment++) {
         struct mr_slice value = mr_slice_of(*environment), name = mr_slice_cut(&value, '=');
@@ -451,7 +511,9 @@ void mr_options_help(const struct mr_options_program *program, FILE *out)
     }
     fprintf(out, "%s\n", program->usage);
     print_rows(program->options, width, out);
-    print_rows(common, width, out);
+    print_rows(common_of(program), width, out);
+    if (program->env_prefix == NULL)
+        return;
     fprintf(out, "Also %s_NAME=VALUE in the environment, and name = value in the file. The command line wins.\n",
             program->env_prefix);
 }

@@ -4,13 +4,14 @@
 #ifndef MR_COMMAND_COMMAND_H
 #define MR_COMMAND_COMMAND_H
 
-/* The command called argv[1], or NULL: there is none of that name. argv is then passed on from there. */
-typedef int mr_command_main(int argc, char *const *argv);
-mr_command_main *mr_command_find(int argc, char *const *argv);
+#include "base/program.h"
+
+/* For a program's table of commands: ends with a row whose name is NULL. */
+extern const struct mr_program_command mr_commands[];
 
 /* Standard input through stages to standard output, on all cores. A failure ends the process from inside. */
-int mr_pipe_main(int argc, char *const *argv);
+mr_program_main mr_pipe_main;
 /* Make a key pair of age, or show the public keys of a file. */
-int mr_keygen_main(int argc, char *const *argv);
+mr_program_main mr_keygen_main;
 
 #endif

@@ -1,4 +1,4 @@
-#include "base/macros.h"
+#include "base/options.h"
 #include "command/command.h"
 #include "media/age/age_keys.h"
 #include <stdio.h>
@@ -6,8 +6,35 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static const char usage[] = "usage: millrace keygen [FILE]           make an identity, in FILE or on standard output\n"
-                            "       millrace keygen --public FILE    show the public keys of the identities in FILE\n";
+#define USAGE                                                                                   \
+    "usage: millrace keygen [FILE]           make an identity, in FILE or on standard output\n" \
+    "       millrace keygen --public FILE    show the public keys of the identities in FILE\n"
+
+struct arguments {
+    char *file;
+    bool shows;
+};
+
+static const struct mr_option options[] = {
+    {.spec = {.name = "public", .type = MR_PARAM_BOOL, .text = "show public keys, as -y does"},
+     .offset = offsetof(struct arguments, shows),
+     .letter = 'y'},
+    {.spec = {.name = NULL}},
+};
+
+static const struct mr_option file = {
+    .spec = {.name = "FILE", .type = MR_PARAM_TEXT, .text = "of identities"},
+    .metavar = "FILE",
+    .offset = offsetof(struct arguments, file),
+};
+
+static const struct mr_options_program program = {
+    .name = "millrace: keygen",
+    .usage = USAGE,
+    .options = options,
+    .operand = &file,
+    .hint = USAGE,
+};
 
 static int complain(const struct mr_fault *fault)
 {
@@ -56,17 +83,29 @@ static int show(const char *path)
     return status;
 }
 
-int mr_keygen_main(int argc, char *const *argv)
+static void write_help(FILE *out)
 {
-    setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0}); /* a core file would hold keys */
-    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    if (argc == 3 && (strcmp(argv[1], "--public") == 0 || strcmp(argv[1], "-y") == 0))
-        return show(argv[2]);
-    if (argc <= 2 && (argc < 2 || argv[1][0] != '-'))
-        return make(argv[1]); /* NULL: no FILE */
-    fprintf(stderr, "millrace: keygen: %s: wrong arguments\n%s", argv[1], usage);
+    mr_options_help(&program, out);
+}
+
+static int run(const struct arguments *arguments)
+{
+    if (!arguments->shows)
+        return make(arguments->file);
+    if (arguments->file != NULL)
+        return show(arguments->file);
+    mr_options_complain(&program, stderr, "--public: of which FILE?");
     return 2;
+}
+
+int mr_keygen_main(int argc, char *const *argv, char *const *environment)
+{
+    struct arguments arguments = {.file = NULL};
+    setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0}); /* a core file would hold keys */
+    enum mr_options_result result = mr_options_parse(&program, &arguments, argc, argv, environment, stderr);
+    int status = mr_options_answer(result, "millrace", write_help);
+    if (status == MR_OPTIONS_GO_ON)
+        status = run(&arguments);
+    mr_options_free(&program, &arguments);
+    return status;
 }

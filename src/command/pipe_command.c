@@ -64,10 +64,14 @@ static int refuse(const struct mr_fault *fault)
         print_fault(fault);
         return 1;
     }
-    if (fault->detail[0] == '\0' && fault->limit_name != NULL)
-        mr_pipe_arguments_complain("--%s: at most %llu", fault->limit_name, (unsigned long long)fault->limit);
-    else
-        mr_pipe_arguments_complain("%s", fault->detail);
+    char option[40], bound[40];
+    if (fault->detail[0] == '\0' && fault->limit_name != NULL) {
+        snprintf(option, sizeof(option), "--%s", fault->limit_name);
+        snprintf(bound, sizeof(bound), "at most %llu", (unsigned long long)fault->limit);
+        mr_pipe_arguments_complain(option, bound);
+    } else {
+        mr_pipe_arguments_complain(NULL, fault->detail);
+    }
     return 2;
 }
 
@@ -127,7 +131,7 @@ static int start_threads(struct command *command, unsigned cores, struct mr_faul
         err = mr_offload_create(&command->offload,
                                 &(struct mr_offload_config){
                                     .kind = MR_OFFLOAD_WORKERS,
-                                    .workers = arguments->workers != 0 ? arguments->workers : cores,
+                                    .workers = arguments->workers != 0 ? (unsigned)arguments->workers : cores,
                                     .priority = MR_PRIORITY_EQUAL,
                                     .queue_depth = QUEUE_DEPTH,
                                     .deadline_ns = DEADLINE_NS,
@@ -143,11 +147,11 @@ static int start_threads(struct command *command, unsigned cores, struct mr_faul
 static int load_identities(struct command *command, struct mr_fault *fault)
 {
     const struct mr_pipe_arguments *arguments = &command->arguments;
-    int err = arguments->identity_count > 0 ? mr_age_keys_create(&command->identities) : MR_OK;
+    int err = arguments->identities.count > 0 ? mr_age_keys_create(&command->identities) : MR_OK;
     if (err != MR_OK)
         return mr_fault_set(fault, err, NULL);
-    for (size_t i = 0; i < arguments->identity_count && err == MR_OK; i++)
-        err = mr_age_keys_load(command->identities, arguments->identities[i], fault);
+    for (size_t i = 0; i < arguments->identities.count && err == MR_OK; i++)
+        err = mr_age_keys_load(command->identities, arguments->identities.values[i], fault);
     return err;
 }
 
@@ -164,11 +168,11 @@ static int create_with(struct command *command, struct mr_slice passphrase, stru
                 .identities = command->identities,
                 .passphrase = passphrase,
                 .expansion_bytes = arguments->max_expansion,
-                .expansion_ratio = arguments->max_expansion_ratio,
+                .expansion_ratio = (uint64_t)arguments->max_expansion_ratio,
                 .large_pieces = true},
         .numbers = &command->numbers,
     };
-    return mr_pipeline_create(&command->pipeline, &config, arguments->stages, fault);
+    return mr_pipeline_create(&command->pipeline, &config, mr_slice_of(arguments->stages), fault);
 }
 
 /* The stages have their own copies of the passphrase when this returns. */
@@ -209,7 +213,7 @@ static int build(struct command *command, struct mr_fault *fault)
 {
     struct mr_machine machine;
     mr_machine_read(&machine);
-    command->limits = (struct mr_image_limits){.pixels = command->arguments.max_pixels, .frames = FRAMES_MAX};
+    command->limits = (struct mr_image_limits){.pixels = (uint64_t)command->arguments.max_pixels, .frames = FRAMES_MAX};
     mr_budget_init(&command->budget, MR_MAX(machine.memory / 2, (uint64_t)BODY_MEMORY));
     int err = start_threads(command, machine.cores, fault);
     if (err == MR_OK)
@@ -263,19 +267,16 @@ static int with_images(struct command *command)
     return status;
 }
 
-int mr_pipe_main(int argc, char *const *argv)
+int mr_pipe_main(int argc, char *const *argv, char *const *environment)
 {
+    (void)environment;
     static struct command command; /* with its histograms too large for the stack */
     setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0}); /* a core file would hold keys */
     signal(SIGPIPE, SIG_IGN); /* a reader that left is an error of a write */
-    switch (mr_pipe_arguments_read(&command.arguments, argc, argv)) {
-    case MR_PIPE_RUN:
-        return with_images(&command);
-    case MR_PIPE_HELP:
-        mr_pipe_arguments_help(stdout);
-        return 0;
-    case MR_PIPE_WRONG:
-        break;
-    }
-    return 2;
+    enum mr_options_result result = mr_pipe_arguments_read(&command.arguments, argc, argv);
+    int status = mr_options_answer(result, "millrace", mr_pipe_arguments_help);
+    if (status == MR_OPTIONS_GO_ON)
+        status = with_images(&command);
+    mr_pipe_arguments_free(&command.arguments);
+    return status;
 }

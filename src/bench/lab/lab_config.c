@@ -37,7 +37,7 @@ static const struct mr_option options[] = {
      NULL,
      FIELD(server),
      false},
-    {{0}, NULL, NULL, 0, false},
+    {.spec = {.name = NULL}},
 };
 
 const struct mr_options_program mr_lab_config_program = {

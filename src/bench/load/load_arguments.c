@@ -99,7 +99,7 @@ static const struct mr_option options[] = {
      NULL,
      FIELD(expect_status),
      false},
-    {{0}, NULL, NULL, 0, false},
+    {.spec = {.name = NULL}},
 };
 
 static const struct mr_option url = {{"url", MR_PARAM_TEXT, .text = "where to send"}, "URL", NULL, FIELD(url), false};

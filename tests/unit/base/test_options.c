@@ -246,6 +246,64 @@ static void one_word_may_stand_among_the_options_as_operand(void **state)
     assert_string_equal(complaint, "millrace: two.jpg: one word too many (from the command line)\n");
 }
 
+/* Options that only the operand knows: "depth" of a number of stages. */
+static int64_t depth;
+static char further_text[64];
+
+static const struct mr_param_spec *find_depth(const void *of, struct mr_slice name)
+{
+    static const struct mr_param_spec spec = {.name = "depth", .type = MR_PARAM_INT};
+    return ((const struct config *)of)->log_file != NULL && mr_slice_is(name, "depth") ? &spec : NULL;
+}
+
+static const char *take_depth(void *of, struct mr_slice name, struct mr_slice value)
+{
+    (void)of;
+    snprintf(further_text, sizeof(further_text), "%.*s=%.*s", MR_SLICE_ARG(name), MR_SLICE_ARG(value));
+    return ++depth > 1 ? "once is enough" : NULL;
+}
+
+static void command_has_its_line_alone_and_options_of_its_operand(void **state)
+{
+    (void)state;
+    static const struct mr_option lettered[] = {
+        {.spec = {.name = "open", .type = MR_PARAM_BOOL}, FIELD(open), .letter = 'o'}, {.spec = {.name = NULL}}};
+    static const struct mr_option operand = {.spec = {.name = "file", .type = MR_PARAM_TEXT}, FIELD(log_file)};
+    static const struct mr_options_further further = {.find = find_depth, .take = take_depth};
+    static const struct mr_options_program command = {.name = "millrace: dive",
+                                                      .usage = "",
+                                                      .options = lettered,
+                                                      .operand = &operand,
+                                                      .further = &further,
+                                                      .hint = "usage\n"};
+    static char *const nonsense[] = {"MILLRACE_NONSENSE=1", NULL};
+    assert_int_equal(mr_options_parse(&command, &config, 5, ARGUMENTS("sea", "-o", "--depth", "7", ), nonsense, stderr),
+                     MR_OPTIONS_RUN);
+    assert_true(config.open);
+    assert_string_equal(further_text, "depth=7");
+    char *const *const wrong[] = {(char *[]){"dive", "--depth=1", NULL},
+                                         (char *[]){"dive", "sea", "--depth", NULL},
+                                         (char *[]){"dive", "sea", "--depth=1", NULL}, (char *[]){"dive", "-x", NULL},
+                                         (char *[]){"dive", "--config=x", NULL}};
+    static const char *const why[] = {"--depth: no such option", "--depth: needs a value: VALUE",
+                                      "--depth: once is enough", "-x: not an option", "--config: no such option"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(wrong); i++) {
+        char expected[100];
+        int count = 0;
+        while (wrong[i][count] != NULL)
+            count++;
+        mr_options_free(&command, &config);
+        memset(complaint, 0, sizeof(complaint));
+        FILE *complaints = fmemopen(complaint, sizeof(complaint), "w");
+        assert_non_null(complaints);
+        assert_int_equal(mr_options_parse(&command, &config, count, wrong[i], nonsense, complaints), MR_OPTIONS_WRONG);
+        fclose(complaints);
+        snprintf(expected, sizeof(expected), "millrace: dive: %s\nusage\n", why[i]);
+        assert_string_equal(complaint, expected);
+    }
+    mr_options_free(&command, &config);
+}
+
 static void wrong_variable(char *variable, const char *expected)
 {
     assert_int_equal(parse(ARGUMENTS(), (char *[]){variable, NULL}), MR_OPTIONS_WRONG);
@@ -381,6 +439,7 @@ int main(void)
         file_test(file_has_comments_blanks_and_repeated_lines),
         file_test(environment_may_name_the_file),
         option_test(wrong_flag_names_itself),
+        option_test(command_has_its_line_alone_and_options_of_its_operand),
         option_test(one_word_may_stand_among_the_options_as_operand),
         option_test(wrong_variable_names_itself),
         option_test(variable_is_checked_even_where_a_flag_stands_above),
