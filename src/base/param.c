@@ -276,6 +276,11 @@ void mr_param_describe(const struct mr_param_spec *spec, char *out, size_t size)
         write_range(&to, spec);
 }
 
+struct mr_slice mr_param_sent_name(struct mr_slice name)
+{
+    return (struct mr_slice){.at = name.at, .len = MR_MIN(name.len, (size_t)64)};
+}
+
 struct mr_slice mr_param_shown_name(struct mr_slice name)
 {
     bool is_plain = name.len <= 32;

@@ -62,8 +62,8 @@ static int parse_pair(struct mr_query_pair *out, struct mr_slice part, char **me
     *memory += out->name.len + 1;
     why = decode(&out->value, *memory, value, true);
     if (why != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "The value of the parameter %.*s cannot be read: %s.",
-                            MR_SLICE_ARG(mr_param_shown_name(out->name)), why);
+        return mr_fault_set(fault, MR_EPARAM, "The value of the parameter \"%.*s\" cannot be read: %s.",
+                            MR_SLICE_ARG(mr_param_sent_name(out->name)), why);
     *memory += out->value.len + 1;
     return MR_OK;
 }

@@ -95,7 +95,7 @@ int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct m
     if (is_known)
         return MR_OK;
     const char *whose = pipeline->count == 1 ? mr_stage_about(pipeline->steps[0].id).name : "these stages";
-    return mr_fault_set(fault, MR_EPARAM, "%.*s is not a parameter of %s.", MR_SLICE_ARG(mr_param_shown_name(name)),
+    return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of %s.", MR_SLICE_ARG(mr_param_sent_name(name)),
                         whose);
 }
 

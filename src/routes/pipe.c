@@ -306,7 +306,8 @@ static int set_parameters(struct pipe *pipe, const struct mr_query *query, struc
 {
     struct mr_slice twice = mr_query_duplicate(query, mr_stage_repeatable);
     if (twice.at != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "%.*s is given more than once", MR_SLICE_ARG(mr_param_shown_name(twice)));
+        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.",
+                            MR_SLICE_ARG(mr_param_sent_name(twice)));
     for (unsigned i = 0; i < query->count; i++) {
         int err = mr_pipeline_set(pipe->pipeline, query->pairs[i].name, query->pairs[i].value, fault);
         if (err != MR_OK)
@@ -348,6 +349,16 @@ static int open_pipeline(struct pipe *pipe, struct mr_fault *fault)
     return mr_pipeline_image_job(pipe->pipeline) == NULL ? open_spill(pipe, fault) : MR_OK;
 }
 
+/* A form would be taken for the file, with its boundaries and field names in it. */
+static int check_media_type(const struct mr_head *head, struct mr_fault *fault)
+{
+    struct mr_slice rest = mr_head_find(head, "content-type");
+    if (!mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&rest, ';')), "multipart/form-data"))
+        return MR_OK;
+    return mr_fault_set(fault, MR_EFORMAT,
+                        "A pipe takes no form: send the file itself as the body, as curl -T FILE does.");
+}
+
 static void start_pipe(struct mr_request *request)
 {
     struct pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
@@ -355,7 +366,9 @@ static void start_pipe(struct mr_request *request)
     pipe->request = request;
     pipe->service = mr_service_of(request);
     request->handler_data = pipe;
-    int err = create(pipe, request->match.params[0].value, &fault); /* raw: no name of a stage is ever escaped */
+    int err = check_media_type(&request->head, &fault);
+    if (err == MR_OK)
+        err = create(pipe, request->match.params[0].value, &fault); /* raw: no name of a stage is ever escaped */
     if (err == MR_OK)
         err = set_parameters(pipe, &request->query, &fault);
     if (err == MR_OK)
@@ -382,13 +395,10 @@ static void on_gone(struct mr_request *request)
     take_leave(pipe);
 }
 
+#define PIPE_ROUTE .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .gone = on_gone
+
 const struct mr_route mr_pipe_routes[] = {
-    {
-        .method = MR_METHOD_POST,
-        .pattern = "/pipe/{stages*}",
-        .cache_control = "no-store",
-        .start = start_pipe,
-        .gone = on_gone,
-    },
+    {PIPE_ROUTE, .method = MR_METHOD_POST},
+    {PIPE_ROUTE, .method = MR_METHOD_PUT}, /* as curl -T sends it */
     {.pattern = NULL},
 };

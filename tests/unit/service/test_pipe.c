@@ -206,8 +206,11 @@ static void image_comes_back_resized_with_its_times(void **state)
 
 static void wrong_parameter_is_named_before_the_body_is_sent(void **state)
 {
-    static const char *const rows[][2] = {
-        {"wdth=3", "wdth"}, {"w=0", "w must"}, {"w=1&w=1", "w is given more than once"}, {"fit=crop", "crop"}};
+    static const char *const rows[][2] = {{"wdth=3", "\\\"wdth\\\" is not"},
+                                          {"Width=3", "\\\"Width\\\" is not"},
+                                          {"w=0", "w must"},
+                                          {"w=1&w=1", "\\\"w\\\" is given more than once"},
+                                          {"fit=crop", "crop"}};
     (void)state;
     struct served *served = START("--loops=1");
     for (size_t i = 0; i < MR_ARRAY_SIZE(rows); i++) {
