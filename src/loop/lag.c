@@ -53,7 +53,7 @@ static void on_tick(uv_poll_t *handle, int status, int events)
     /* The first tick is late by now - due, each one it swallowed by an interval less. */
     mr_histogram_record_missed(&loop->stats->lag, now - probe->due, MR_LAG_INTERVAL_NS);
     probe->due += ticks * MR_LAG_INTERVAL_NS;
-    probe->seen = loop->requests > 0;
+    probe->seen = loop->requests > loop->resting;
 }
 
 /* Where iterations of that label are counted. */

@@ -2,10 +2,10 @@
  *
  * *Loop lag* is how late a timer fires. A timerfd ticks every MR_LAG_INTERVAL while requests are in flight on the loop
  * (armed at the first, disarmed at the first tick that finds none and found none since the last: a loop at rest has no
- * wake-ups), and each tick's lateness goes into a histogram; a tick that swallowed others (the timerfd counts them)
- * records those too, so that one stall of 100 ms is not one sample among thousands.
- * Beside it stand the *busy time* of each iteration (of its callbacks and of libuv between them), the label of the
- * longest callback, and what blocked the loop (blocked.h).
+ * wake-ups; requests that wait for time alone do not count), and each tick's lateness goes into a histogram; a tick
+ * that swallowed others (the timerfd counts them) records those too, so that one stall of 100 ms is not one sample
+ * among thousands. Beside it stand the *busy time* of each iteration (of its callbacks and of libuv between them), the
+ * label of the longest callback, and what blocked the loop (blocked.h).
  *
  * Recorded by the loop's thread; the histograms may be read by any thread (histogram.h). */
 #ifndef MR_LOOP_LAG_H

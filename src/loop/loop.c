@@ -333,8 +333,22 @@ void mr_loop_request_begin(struct mr_loop *loop)
 void mr_loop_request_end(struct mr_loop *loop)
 {
     MR_ON_LOOP(loop);
-    MR_ASSERT(loop->requests > 0);
+    MR_ASSERT(loop->requests > loop->resting);
     loop->requests--;
+}
+
+void mr_loop_request_rest(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    MR_ASSERT(loop->resting < loop->requests);
+    loop->resting++;
+}
+
+void mr_loop_request_wake(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    MR_ASSERT(loop->resting > 0);
+    loop->resting--;
 }
 
 unsigned mr_loop_requests(const struct mr_loop *loop)

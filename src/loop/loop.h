@@ -76,6 +76,10 @@ void mr_loop_set_warn(struct mr_loop *loop, uint64_t ns);
 /* A request came into flight / left it: arms the lag probe. */
 void mr_loop_request_begin(struct mr_loop *loop);
 void mr_loop_request_end(struct mr_loop *loop);
+/* A request in flight waits for time alone, as an event stream does, and would not notice a late loop: for it there is
+ * no lag probe, whose ticks would be all that the loop wakes up for. wake: before the request ends. */
+void mr_loop_request_rest(struct mr_loop *loop);
+void mr_loop_request_wake(struct mr_loop *loop);
 unsigned mr_loop_requests(const struct mr_loop *loop);
 /* No request is in flight, nothing waits to be delivered, and no handle or operation (of libuv's pool) is active but
  * the loop's own and those that were unreferenced. */

@@ -20,6 +20,7 @@ struct mr_loop {
     uv_loop_t uv;
     unsigned index;
     unsigned requests;   /* in flight */
+    unsigned resting;    /* of them: wait for time alone */
     uint64_t now;        /* cached clock, monotonic ns */
     uv_check_t deliver;  /* after each poll: hands out completions */
     uv_idle_t hurry;     /* active while completions are left, or posted by the loop: the next poll does not wait */

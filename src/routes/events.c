@@ -133,6 +133,7 @@ static void join(struct mr_events *events, struct mr_request *request)
     mr_counter_add(&events->numbers->listeners, 1);
     request->handler_data = listening;
     mr_request_hold(request); /* as if a job ran for it: who closes his side has left */
+    mr_loop_request_rest(request->loop);
     listening->response = respond(request, listening);
     push(listening, retry, sizeof(retry) - 1);
 }
@@ -147,6 +148,7 @@ static void leave(struct mr_listening *listening)
     mr_counter_subtract(&events->numbers->listeners, 1);
     if (events->first == NULL)
         end_ticks(events);
+    mr_loop_request_wake(listening->request->loop);
     mr_request_release(listening->request);
 }
 

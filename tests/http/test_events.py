@@ -51,6 +51,13 @@ class Listener:
         return json.loads(block[b"data"]), int(block[b"id"])
 
 
+def test_a_listener_alone_does_not_keep_the_loop_awake(server):
+    """Counted, not timed: a tick of the lag probe every 2 ms would make 500 iterations between two events."""
+    with Listener(server) as listener:
+        totals = [listener.figures()[0]["counters"]["millrace_loop_iterations_total"]["total"] for _ in range(4)]
+    assert min(after - before for before, after in zip(totals, totals[1:])) < 100
+
+
 def test_figures_come_once_a_second_with_the_names_of_metrics(server):
     with Listener(server) as listener:
         assert listener.head.status == 200

@@ -123,12 +123,27 @@ static void the_probe_disarms_itself_when_the_last_request_is_gone(void **state)
     assert_int_equal(mr_loop_requests(loop), 0);
 }
 
+static void a_request_that_waits_for_time_alone_wakes_nothing(void **state)
+{
+    (void)state;
+    mr_loop_request_begin(loop);
+    mr_loop_request_rest(loop);
+    uv_timer_start(&timer, finish, 200, 0);
+    mr_loop_run(loop);
+    uint64_t iterations = atomic_load(&mr_loop_stats(loop)->iterations);
+    assert_in_range(iterations, 1, 20); /* with the probe a hundred */
+    mr_loop_request_wake(loop);
+    mr_loop_request_end(loop);
+    assert_int_equal(mr_loop_requests(loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_loop_without_requests_records_nothing, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(ticks_are_recorded_while_a_request_is_in_flight, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(a_stall_records_the_ticks_it_swallowed, open_loop, close_loop),
+        cmocka_unit_test_setup_teardown(a_request_that_waits_for_time_alone_wakes_nothing, open_loop, close_loop),
         cmocka_unit_test_setup_teardown(the_probe_disarms_itself_when_the_last_request_is_gone, open_loop, close_loop),
     };
     return cmocka_run_group_tests_name("lag", tests, NULL, NULL);
