@@ -16,7 +16,7 @@
 #define MR_EXEMPLAR_KEPT_NS (60 * MR_NS_PER_S)
 
 struct mr_exemplar_value {
-    char request_id[24]; /* text, the rest zeros */
+    char request_id[72]; /* text, the rest zeros */
     char trace_id[40];   /* the same; "": none */
     uint64_t value;      /* ns */
     uint64_t wall;       /* when, ns since 1970 */

@@ -5,13 +5,28 @@
 #include "http/problem.h"
 #include "http/protocol.h"
 
+/* The route that a preflight asks for, or NULL: it is none, or there is no such route. */
+static const struct mr_route *find_asked(const struct mr_request *request)
+{
+    const struct mr_head *head = &request->head;
+    struct mr_slice method = mr_head_find(head, "access-control-request-method");
+    struct mr_route_match match;
+    unsigned allowed;
+    if (head->method != MR_METHOD_OPTIONS || method.at == NULL)
+        return NULL;
+    mr_router_match(request->http->routes, mr_method_of(method), head->path, &match, &allowed);
+    return match.route;
+}
+
 /* May it be served, and by which route? */
 static int route_request(struct mr_request *request, unsigned *allowed, struct mr_fault *fault)
 {
     const struct mr_head *head = &request->head;
     struct mr_route_match match; /* not the request's before it may come here: it is counted by its route */
     int matched = mr_router_match(request->http->routes, head->method, head->path, &match, allowed);
-    int err = mr_policy_check(request, match.route, fault);
+    const struct mr_route *route = matched == MR_OK ? match.route : find_asked(request);
+    request->is_any_site = route != NULL && route->site == MR_SITE_ANY;
+    int err = mr_policy_check(request, route, fault);
     if (err != MR_OK)
         return err;
     request->match = match;

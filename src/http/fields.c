@@ -191,16 +191,29 @@ static bool is_uri_char(char c)
     return c == '#' || (mr_char_is(c, MR_CHAR_TARGET) && strchr("\"<>^`{|}", c) == NULL);
 }
 
+/* Up to three octets for each. */
+static char *put_reference(char *out, struct mr_slice reference)
+{
+    for (size_t i = 0; i < reference.len; i++) {
+        if (is_uri_char(reference.at[i]))
+            *out++ = reference.at[i];
+        else
+            out = put_percent(out, reference.at[i]);
+    }
+    return out;
+}
+
+void mr_fields_location(struct mr_fields *fields, struct mr_slice base, struct mr_slice path)
+{
+    char *text = mr_arena_alloc(fields->arena, base.len + 3 * path.len + 1);
+    char *end = put_reference(base.len > 0 ? put(text, base) : text, path);
+    mr_fields_set(fields, "Location", (struct mr_slice){text, (size_t)(end - text)});
+}
+
 void mr_fields_link(struct mr_fields *fields, struct mr_slice target, const char *rel)
 {
     char *text = mr_arena_alloc(fields->arena, 3 * target.len + strlen(rel) + sizeof("<>; rel=\"\""));
-    char *end = put(text, MR_SLICE("<"));
-    for (size_t i = 0; i < target.len; i++) {
-        if (is_uri_char(target.at[i]))
-            *end++ = target.at[i];
-        else
-            end = put_percent(end, target.at[i]);
-    }
+    char *end = put_reference(put(text, MR_SLICE("<")), target);
     end = put(end, MR_SLICE(">; rel=\""));
     end = put(end, mr_slice_of(rel));
     end = put(end, MR_SLICE("\""));

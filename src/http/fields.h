@@ -53,6 +53,9 @@ void mr_fields_etag(struct mr_fields *fields, struct mr_slice opaque, bool is_we
 void mr_fields_content_disposition(struct mr_fields *fields, bool is_attachment, struct mr_slice name);
 /* Link (RFC 8288): one more target, a URI reference; what no URI may have is percent-encoded. rel: static text. */
 void mr_fields_link(struct mr_fields *fields, struct mr_slice target, const char *rel);
+/* Location: a path and what follows it, below `base`: the public URL (http.h), or nothing. What no URI may have is
+ * percent-encoded. */
+void mr_fields_location(struct mr_fields *fields, struct mr_slice base, struct mr_slice path);
 /* Retry-After: seconds, at least 1. */
 void mr_fields_retry_after(struct mr_fields *fields, uint32_t seconds);
 /* Allow: bits of methods (mr_router_allow()). */

@@ -64,5 +64,8 @@ bool mr_list_next(struct mr_slice *rest, struct mr_slice *out);
 bool mr_host_split(struct mr_slice authority, struct mr_slice *host, struct mr_slice *port);
 /* Is this host an IP address literal or `localhost` (also localhost. and *.localhost)? DNS rebinding forges none. */
 bool mr_host_is_local_name(struct mr_slice host);
+/* Is it a name that no stranger can own: one label, or one below .internal, .local, .localhost, .home.arpa or .test
+ * (also .cluster.local, then)? A page cannot point a name of its own at us with it. */
+bool mr_host_is_private_name(struct mr_slice host);
 
 #endif

@@ -1,4 +1,5 @@
 /* The host names of head.h. */
+#include "base/macros.h"
 #include "base/number.h"
 #include "http/chars.h"
 #include "http/head.h"
@@ -56,4 +57,25 @@ bool mr_host_split(struct mr_slice authority, struct mr_slice *host, struct mr_s
 bool mr_host_is_local_name(struct mr_slice host)
 {
     return is_address(AF_INET, host) || is_address(AF_INET6, host) || mr_localhost_is(host);
+}
+
+static bool ends_in(struct mr_slice name, const char *suffix)
+{
+    size_t len = strlen(suffix);
+    return name.len > len && strncasecmp(name.at + name.len - len, suffix, len) == 0;
+}
+
+bool mr_host_is_private_name(struct mr_slice host)
+{
+    static const char *const suffixes[] = {".internal", ".local", ".localhost", ".home.arpa", ".test"};
+    if (host.len > 0 && host.at[host.len - 1] == '.') /* the root, written out */
+        host.len--;
+    if (host.len == 0 || memchr(host.at, '%', host.len) != NULL)
+        return false;
+    if (memchr(host.at, '.', host.len) == NULL)
+        return true;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++)
+        if (ends_in(host, suffixes[i]))
+            return true;
+    return false;
 }

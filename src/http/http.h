@@ -7,6 +7,8 @@
 
 #include "base/exemplar.h"
 #include "base/histogram.h"
+#include "http/forwarded.h"
+#include "http/public_url.h"
 #include "http/router.h"
 #include "http/status.h"
 #include <stdatomic.h>
@@ -49,7 +51,10 @@ struct mr_http {
     size_t allow_host_count;
     char *const *allow_origins; /* borrowed: origins whose pages may use the server ("https://example.org"), or "*" */
     size_t allow_origin_count;
-    void *service;                            /* borrowed: for the handlers */
+    struct mr_trust trust;           /* proxies that are believed what they say of their clients */
+    struct mr_public_url public_url; /* where clients reach the server; .text.at NULL: not said */
+    bool is_public;                  /* on loopback and Unix sockets too: a proxy or a public address was named */
+    void *service;                   /* borrowed: for the handlers */
     struct mr_http_counters *const *counters; /* borrowed: one per loop, zeroed or counted in before */
     unsigned loop_count;
     atomic_bool draining;              /* answers carry Connection: close; idle connections are closed */

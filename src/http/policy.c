@@ -1,11 +1,26 @@
 /* Who may use this server, beyond what a bound address says. A service on loopback is reachable from every web page in
  * the user's browser: by DNS rebinding (the page's own host name, resolved to 127.0.0.1) and by plain cross-site
- * requests. The browser tells on both: Host names the page's host, Origin the page. */
+ * requests. The browser tells on both: Host names the page's host, Origin the page, and where it sends no Origin
+ * (links, images) Sec-Fetch-Site says whether the page is of another site. */
 #include "http/policy.h"
 #include "http/http.h"
+#include "http/protocol.h"
+
+static bool is_equal_nocase(struct mr_slice a, struct mr_slice b)
+{
+    return a.len == b.len && a.len > 0 && strncasecmp(a.at, b.at, a.len) == 0;
+}
+
+/* Did the request come where other machines can reach the server? */
+static bool is_public(const struct mr_request *request)
+{
+    return request->http->is_public || request->protocol->is_public;
+}
 
 static bool is_allowed_host(const struct mr_http *http, struct mr_slice authority, struct mr_slice host)
 {
+    if (is_equal_nocase(host, http->public_url.host))
+        return true;
     for (size_t i = 0; i < http->allow_host_count; i++) {
         if (mr_slice_is_nocase(authority, http->allow_hosts[i]) || mr_slice_is_nocase(host, http->allow_hosts[i]))
             return true;
@@ -21,6 +36,8 @@ static int check_host(const struct mr_request *request, struct mr_fault *fault)
     if (!mr_host_split(authority, &host, &port))
         return mr_fault_set(fault, MR_EREQUEST, "The Host field is malformed.");
     if (mr_host_is_local_name(host) || is_allowed_host(request->http, authority, host))
+        return MR_OK;
+    if (is_public(request) && mr_host_is_private_name(host))
         return MR_OK;
     return mr_fault_set(fault, MR_EHOST, "Name the host with --allow-host if it is meant.");
 }
@@ -47,12 +64,25 @@ static bool is_allowed_origin(const struct mr_http *http, struct mr_slice origin
     return false;
 }
 
+/* Without an Origin: a link, an image or a form of a page of another site. */
+static int check_site(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
+{
+    struct mr_slice site = mr_head_find(&request->head, "sec-fetch-site");
+    if (route == NULL || route->site != MR_SITE_SAME || !mr_slice_is_nocase(site, "cross-site") ||
+        is_allowed_origin(request->http, MR_SLICE("*")))
+        return MR_OK;
+    return mr_fault_set(fault, MR_EORIGIN, "A page of another site may not link to this address or embed it.");
+}
+
 static int check_origin(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
 {
     if (route != NULL && route->site == MR_SITE_ANY)
         return MR_OK;
     struct mr_slice origin = mr_head_find(&request->head, "origin");
-    if (origin.at == NULL || is_same_origin(origin, request->head.host) || is_allowed_origin(request->http, origin))
+    if (origin.at == NULL)
+        return check_site(request, route, fault);
+    if (is_same_origin(origin, request->head.host) || is_equal_nocase(origin, request->http->public_url.origin) ||
+        is_allowed_origin(request->http, origin))
         return MR_OK;
     return mr_fault_set(fault, MR_EORIGIN, "Name the origin with --allow-origin if it is meant.");
 }
@@ -76,6 +106,8 @@ int mr_policy_check(const struct mr_request *request, const struct mr_route *rou
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request)
 {
     struct mr_slice none = {NULL, 0};
+    if (request->is_any_site)
+        return MR_SLICE("*");
     if (request->http->allow_origin_count == 0)
         return none;
     struct mr_slice origin = mr_head_find(&request->head, "origin");

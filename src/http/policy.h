@@ -7,7 +7,7 @@
 /* May this request be served here at all? Host and Origin (DNS rebinding, cross-site requests), expectations, content
  * codings. route: where it goes, or NULL. MR_OK or the fault. */
 int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
-/* The Origin to name in CORS fields: of an allowed foreign page; or .at NULL. */
+/* Whom to name in CORS fields: the Origin of an allowed foreign page, "*" where any may see it; or .at NULL. */
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
 
 #endif

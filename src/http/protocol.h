@@ -33,13 +33,16 @@ struct mr_protocol_calls {
 /* Part of the protocol's own struct of a connection (or stream). */
 struct mr_protocol {
     const struct mr_protocol_calls *calls;
+    struct mr_peer peer; /* of the connection */
+    bool is_public;      /* it came to a listener that other machines can reach */
 };
 
 /* A request for the head in `bytes` (copied). Never NULL. Counted as in flight until it is freed. began_at: its first
  * byte; 0: now. */
 struct mr_request *mr_request_create(struct mr_protocol *protocol, struct mr_http *http, struct mr_loop *loop,
                                      struct mr_slice bytes, uint64_t began_at);
-/* Give the request its identity, once its head has been scanned: trace context. */
+/* Give the request its identity, once its head has been scanned: client, id and trace context, of which a trusted proxy
+ * may tell. */
 void mr_request_identify(struct mr_request *request);
 /* The loop's callback that runs works for this request from here on: see mr_loop_note(). */
 void mr_request_note(const struct mr_request *request);

@@ -12,7 +12,7 @@
 
 /* 16 hexadecimal digits: a count that starts at random and steps by an odd constant, so that ids of one process never
  * repeat and those of two rarely meet. One sequence a thread: no sharing between loops. */
-static void make_id(char out[MR_REQUEST_ID_LEN + 1])
+static void make_id(char out[MR_REQUEST_ID_MAX + 1])
 {
     static _Thread_local uint64_t last;
     if (last == 0 && getrandom(&last, sizeof(last), 0) != (ssize_t)sizeof(last))
@@ -35,6 +35,7 @@ struct mr_request *mr_request_create(struct mr_protocol *protocol, struct mr_htt
     mr_fields_init(&request->trailers, &request->arena);
     request->body_began_at = mr_loop_now(request->loop);
     request->began_at = began_at != 0 ? began_at : request->body_began_at;
+    request->client.peer = protocol->peer;
     make_id(request->id);
     mr_loop_request_begin(request->loop);
     mr_counter_add(&mr_http_counters_of(request->http, mr_loop_index(request->loop))->requests_in_flight, 1);
@@ -60,8 +61,34 @@ static bool is_traceparent(struct mr_slice text)
     return trace_id && parent_id;
 }
 
+/* What logs, fields and exemplars can hold without quotes, whatever reads them. */
+static bool is_good_id(struct mr_slice id)
+{
+    static const char beside[] = "-_.:+/=@";
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.at[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !mr_number_is_digit(c) && memchr(beside, c, sizeof(beside) - 1) == NULL)
+            return false;
+    }
+    return id.len > 0 && id.len <= MR_REQUEST_ID_MAX;
+}
+
+static void take_id(struct mr_request *request)
+{
+    struct mr_slice id = mr_head_find(&request->head, "x-request-id");
+    if (!is_good_id(id) || mr_head_is_repeated(&request->head, "x-request-id"))
+        return;
+    memset(request->id, 0, sizeof(request->id));
+    memcpy(request->id, id.at, id.len);
+    mr_request_note(request); /* the callback that runs was noted under another id */
+}
+
 void mr_request_identify(struct mr_request *request)
 {
+    request->client = mr_forwarded_client(&request->head, &request->protocol->peer, &request->http->trust);
+    if (request->client.is_behind_trusted)
+        take_id(request);
     struct mr_slice trace = mr_head_find(&request->head, "traceparent");
     if (is_traceparent(trace))
         memcpy(request->traceparent, trace.at, trace.len);
@@ -133,10 +160,13 @@ static void count(const struct mr_request *request, uint64_t duration)
 static void log_access(struct mr_request *request, uint64_t duration)
 {
     struct mr_log_line line;
+    char client[MR_PEER_SIZE];
     if (!mr_log_enabled(MR_LOG_INFO))
         return;
     mr_log_begin(&line, MR_LOG_INFO, "request");
     mr_log_text(&line, "id", request->id);
+    mr_peer_write(&request->client.peer, client);
+    mr_log_text(&line, "client", client);
     mr_log_slice(&line, "method", request->head.method_text);
     mr_log_slice(&line, "target", mr_query_redact(request->head.target, &request->arena));
     mr_log_text(&line, "route", request->match.route != NULL ? request->match.route->pattern : NULL);

@@ -26,6 +26,7 @@
 #include "base/buf.h"
 #include "base/stream.h"
 #include "http/fields.h"
+#include "http/forwarded.h"
 #include "http/head.h"
 #include "http/query.h"
 #include "http/router.h"
@@ -38,7 +39,8 @@ enum mr_request_half { MR_REQUEST_HEAD, MR_REQUEST_BODY, MR_REQUEST_DONE };
 enum mr_response_half { MR_RESPONSE_NONE, MR_RESPONSE_HEAD, MR_RESPONSE_BODY, MR_RESPONSE_DONE };
 enum mr_work { MR_WORK_ADMITTING, MR_WORK_SUBMITTED, MR_WORK_ABANDONED };
 
-#define MR_REQUEST_ID_LEN  16
+#define MR_REQUEST_ID_LEN  16 /* of our own */
+#define MR_REQUEST_ID_MAX  64 /* of a trusted proxy's */
 #define MR_TRACEPARENT_LEN 55
 
 struct mr_request {
@@ -46,8 +48,10 @@ struct mr_request {
     struct mr_head head;
     struct mr_route_match match;
     struct mr_query query;          /* decoded; malformed queries were refused before start() */
-    char id[MR_REQUEST_ID_LEN + 1]; /* hexadecimal, unique in the process; also the X-Request-Id of the answer */
+    char id[MR_REQUEST_ID_MAX + 1]; /* a trusted proxy's X-Request-Id, or ours: hexadecimal, unique in the process; also
+                                       the X-Request-Id of the response */
     char traceparent[MR_TRACEPARENT_LEN + 1]; /* the client's valid one, or "" (W3C Trace Context) */
+    struct mr_client client;                  /* who sent it, as far as trusted proxies tell (forwarded.h) */
     struct mr_loop *loop;                     /* borrowed */
     struct mr_http *http;                     /* borrowed: what the server serves with */
     struct mr_arena arena;
@@ -74,6 +78,7 @@ struct mr_request {
     struct mr_fields trailers;
     struct mr_stream response; /* handler -> connection */
     bool body_taken;
+    bool is_any_site;    /* pages of any site may see the response */
     const char *outcome; /* what went wrong, for the access log: static text; NULL: nothing */
 };
 

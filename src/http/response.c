@@ -33,8 +33,13 @@ static void put_cors(struct mr_request *request, struct mr_fields *fields)
     if (origin.at == NULL)
         return;
     request->protocol->calls->put_field(request, "Access-Control-Allow-Origin", origin);
-    put_field(request, "Access-Control-Expose-Headers", "Server-Timing, X-Request-Id, Retry-After");
-    mr_fields_vary(fields, "Origin");
+    put_field(request, "Access-Control-Expose-Headers",
+              "Location, ETag, Content-Location, Content-Range, Repr-Digest, Link, Server-Timing, X-Request-Id, "
+              "Retry-After");
+    if (request->is_any_site)
+        put_field(request, "Cross-Origin-Resource-Policy", "cross-origin");
+    else
+        mr_fields_vary(fields, "Origin");
 }
 
 bool mr_response_has_body(const struct mr_request *request)

@@ -15,8 +15,12 @@
 
 struct mr_request;
 
-/* Whose pages may use a route: that of this server and those of --allow-origin, or those of any site. */
-enum mr_site { MR_SITE_SAME, MR_SITE_ANY };
+/* Whose pages may use a route, and how. */
+enum mr_site {
+    MR_SITE_SAME, /* pages of this server and of --allow-origin; no other may even link to it or embed it */
+    MR_SITE_LINK, /* scripts of the same pages; any page may link to it */
+    MR_SITE_ANY,  /* any page, scripts too */
+};
 
 struct mr_route {
     enum mr_method method;

@@ -80,10 +80,10 @@ static void start_root(struct mr_request *request)
 
 const struct mr_route mr_health_routes[] = {
     {.method = MR_METHOD_GET, .pattern = "/pipe", .start = start_stages},
-    {.method = MR_METHOD_GET, .pattern = "/healthz", .start = start_healthz},
-    {.method = MR_METHOD_GET, .pattern = "/readyz", .start = start_readyz},
-    {.method = MR_METHOD_GET, .pattern = "/version", .start = start_version},
-    {.method = MR_METHOD_GET, .pattern = "/", .start = start_root},
+    {.method = MR_METHOD_GET, .pattern = "/healthz", .site = MR_SITE_LINK, .start = start_healthz},
+    {.method = MR_METHOD_GET, .pattern = "/readyz", .site = MR_SITE_LINK, .start = start_readyz},
+    {.method = MR_METHOD_GET, .pattern = "/version", .site = MR_SITE_LINK, .start = start_version},
+    {.method = MR_METHOD_GET, .pattern = "/", .site = MR_SITE_LINK, .start = start_root},
     {.pattern = NULL},
 };
 

@@ -58,6 +58,18 @@ static bool check_listen(const struct mr_config *config, FILE *complaints)
     return mr_listeners_check(&config->listen, &fault) == MR_OK || complain(complaints, "listen", fault.detail);
 }
 
+static bool check_http(const struct mr_config *config, FILE *complaints)
+{
+    struct mr_fault fault;
+    const char *option;
+    if (mr_http_settings_check(&config->http, &option, &fault) != MR_OK)
+        return complain(complaints, option, fault.detail);
+    option = mr_http_settings_public(&config->http);
+    if (option == NULL || config->listen.open)
+        return true;
+    return complain(complaints, option, "makes the server public, and it has no keys: add --open to allow that");
+}
+
 /* What depends on the machine and was not given. */
 static void complete(struct mr_config *config)
 {
@@ -86,7 +98,7 @@ static bool check(const struct mr_config *config, FILE *complaints)
         return complain(complaints, "max-connections", "must not be less than --processes");
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
         return complain(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
-    return check_listen(config, complaints);
+    return check_listen(config, complaints) && check_http(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,

@@ -7,7 +7,7 @@
 // clang-format off
 const struct mr_option mr_listen_options[] = {
     MR_OPTION_LIST(mr_listen_settings, "listen", "HOST:PORT|unix:PATH", addresses, "address to listen on, repeatable (" MR_DEFAULT_LISTEN ")"),
-    MR_OPTION_ROW(mr_listen_settings, "open", BOOL, 0, 0, NULL, NULL, open,        "allow addresses that other machines can reach"),
+    MR_OPTION_ROW(mr_listen_settings, "open", BOOL, 0, 0, NULL, NULL, open,        "serve without keys where others can reach it"),
     MR_OPTION_END,
 };
 // clang-format on

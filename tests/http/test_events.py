@@ -82,10 +82,11 @@ def test_what_happened_in_the_second_shows(server):
         for _ in range(3):
             assert server.post("/pipe/image?w=30", photo()).status == 200
         server.get("/nothing")
-        jobs = rates = refused = 0
+        jobs = rates = refused = ticks = 0
         for _ in range(5):  # the requests may fall into two seconds
             figures, _ = listener.figures()
             jobs += figures["histograms"]["millrace_job_run_seconds"]["image"]["count"]
+            ticks += figures["histograms"]["millrace_loop_lag_seconds"]["count"]
             rates += figures["counters"]["millrace_requests_total"]["2xx"]["rate"] * figures["interval"]
             refused += figures["counters"]["millrace_requests_total"]["4xx"]["rate"] * figures["interval"]
             if jobs >= 3 and refused > 0.5:
@@ -94,7 +95,8 @@ def test_what_happened_in_the_second_shows(server):
         assert rates == pytest.approx(3, abs=0.1)
         assert refused == pytest.approx(1, abs=0.1)
         durations = figures["histograms"]["millrace_loop_lag_seconds"]
-        assert durations["count"] > 50 and 0 <= durations["p50"] <= durations["p99"] <= durations["max"]
+        assert ticks > 0, "of the probe, while there was a request beside the listener's"
+        assert 0 <= durations["p50"] <= durations["p99"] <= durations["max"]
         assert figures["gauges"]["millrace_events_listeners"] == 1
         assert figures["gauges"]["millrace_connections"] >= 1
 

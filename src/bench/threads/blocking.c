@@ -291,7 +291,8 @@ static void wait_for_rest(struct mr_loop *loop)
     }
 }
 
-bool mr_blocking_serve(int fd, struct mr_http *http, struct mr_loop *loop, struct mr_blocking_word *word)
+bool mr_blocking_serve(int fd, bool is_public, struct mr_http *http, struct mr_loop *loop,
+                       struct mr_blocking_word *word)
 {
     struct peer peer = {
         .fd = fd, .http = http, .loop = loop, .word = word, .progress = UINT64_MAX, .wait_ends = UINT64_MAX};
@@ -299,6 +300,8 @@ bool mr_blocking_serve(int fd, struct mr_http *http, struct mr_loop *loop, struc
         close(fd);
         return false;
     }
+    struct mr_peer other = mr_peer_of_socket(fd);
+    mr_connection_set_peer(peer.connection, &other, is_public);
     mr_loop_adopt(loop);
     mr_loop_turn(loop); /* so that mr_loop_fd() knows of all that was opened on it */
     if (mr_connection_admit(peer.connection)) {

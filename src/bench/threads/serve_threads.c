@@ -39,6 +39,7 @@ struct seat {
     struct acceptor *acceptor; /* borrowed */
     uv_thread_t thread;
     int fd;            /* of its connection */
+    bool is_public;    /* which came to a listener that other machines can reach */
     atomic_bool ended; /* set by the thread at its end: it is to be joined, the seat is free then */
 };
 
@@ -64,7 +65,7 @@ static void serve_connection(void *context)
     struct seat *seat = context;
     struct acceptor *self = seat->acceptor;
     struct mr_loop *loop = self->service->loops[seat - self->seats].loop;
-    if (mr_blocking_serve(seat->fd, &self->service->http, loop, &self->word))
+    if (mr_blocking_serve(seat->fd, seat->is_public, &self->service->http, loop, &self->word))
         atomic_store(&self->was_cut, true);
     mr_service_thread_end();
     atomic_store(&seat->ended, true);
@@ -79,10 +80,11 @@ static void end_listening(void *context, struct mr_loop *loop)
     mr_events_drain(&self->service->loops[mr_loop_index(loop)].events);
 }
 
-static void seat_connection(struct acceptor *self, int fd)
+static void seat_connection(struct acceptor *self, int fd, bool is_public)
 {
     struct seat *seat = &self->seats[self->free[--self->free_count]];
     seat->fd = fd;
+    seat->is_public = is_public;
     if (uv_thread_create(&seat->thread, serve_connection, seat) == 0)
         return;
     mr_log(MR_LOG_WARN, "cannot start a thread for a connection");
@@ -121,7 +123,7 @@ static void accept_from(struct acceptor *self, const struct mr_listener *listene
         if (fd >= 0) {
             if (!listener->is_unix)
                 setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-            seat_connection(self, fd);
+            seat_connection(self, fd, !listener->is_loopback);
         } else if (errno != EINTR && errno != ECONNABORTED) {
             if (errno == EAGAIN)
                 return;

@@ -43,6 +43,14 @@ static struct mr_socket *accept_socket(struct mr_listening *listener)
     return socket;
 }
 
+static void set_peer(struct mr_socket *socket, bool is_public)
+{
+    uv_os_fd_t fd = -1;
+    uv_fileno(&socket->uv.handle, &fd);
+    struct mr_peer peer = mr_peer_of_socket(fd);
+    mr_connection_set_peer(socket->connection, &peer, is_public);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct mr_listening *listener = stream->data;
@@ -59,6 +67,7 @@ static void on_connection(uv_stream_t *stream, int status)
             server->sockets->prev = socket;
         server->sockets = socket;
         socket->wait = MR_WAIT_NOTHING;
+        set_peer(socket, listener->is_public);
         if (mr_connection_admit(socket->connection))
             mr_socket_settle(socket);
         else
@@ -77,6 +86,7 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix)
         return MR_EIO;
     }
     listener->server = server;
+    listener->is_public = mr_peer_is_public_socket(fd);
     listener->uv.handle.data = listener;
     listener->next = server->listeners;
     server->listeners = listener;

@@ -28,6 +28,12 @@ int mr_connection_create(struct mr_connection **out, struct mr_http *http, struc
     return MR_OK;
 }
 
+void mr_connection_set_peer(struct mr_connection *connection, const struct mr_peer *peer, bool is_public)
+{
+    connection->protocol.peer = *peer;
+    connection->protocol.is_public = is_public;
+}
+
 void mr_connection_destroy(struct mr_connection **connection)
 {
     struct mr_connection *self = *connection;

@@ -19,6 +19,7 @@
 #include "base/stream.h"
 #include "http/http.h"
 #include "loop/loop.h"
+#include "net/peer.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
@@ -42,6 +43,9 @@ uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait
  * turn of the loop, not from inside changed(). */
 int mr_connection_create(struct mr_connection **out, struct mr_http *http, struct mr_loop *loop,
                          void (*changed)(void *transport), void *transport);
+/* Who is at the other end, and whether the listener is one that other machines can reach: before any input. Without it
+ * the peer is unknown and the listener is not public. */
+void mr_connection_set_peer(struct mr_connection *connection, const struct mr_peer *peer, bool is_public);
 /* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
 void mr_connection_destroy(struct mr_connection **connection);
 

@@ -21,6 +21,7 @@ union stream_handle {
 struct mr_listening {
     union stream_handle uv;
     struct mr_server *server;
+    bool is_public; /* other machines can reach it */
     struct mr_listening *next;
 };
 

@@ -114,12 +114,37 @@ static void addresses_and_localhost_are_local_names(void **state)
             fail_msg("'%s' is not local", foreign[i]);
 }
 
+static void names_that_no_stranger_can_own_are_private(void **state)
+{
+    (void)state;
+    static const char *const private[] = {"millrace",
+                                          "MILLRACE.",
+                                          "millrace-1",
+                                          "media.internal",
+                                          "nas.local",
+                                          "a.b.LOCAL.",
+                                          "millrace.default.svc.cluster.local",
+                                          "x.localhost",
+                                          "box.home.arpa",
+                                          "a.test"};
+    static const char *const others[] = {"",           ".",          "example.org", "internal.example.org",
+                                         "home.arpa",  "a.arpa",     "localx.org",  "a.local.example",
+                                         "notest.com", "mill%72ace", "a.xlocal",    "evil.example."};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(private); i++)
+        if (!mr_host_is_private_name(mr_slice_of(private[i])))
+            fail_msg("'%s' is private", private[i]);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(others); i++)
+        if (mr_host_is_private_name(mr_slice_of(others[i])))
+            fail_msg("'%s' is not private", others[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(authority_is_split_into_host_and_port),
         cmocka_unit_test(nul_is_no_end_of_a_host),
         cmocka_unit_test(addresses_and_localhost_are_local_names),
+        cmocka_unit_test(names_that_no_stranger_can_own_are_private),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

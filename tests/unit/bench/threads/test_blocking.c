@@ -119,7 +119,7 @@ static bool serve(struct fixture *f, const char *sent, bool closes)
     assert_int_equal(write(ends[0], sent, strlen(sent)), strlen(sent));
     if (closes)
         assert_int_equal(shutdown(ends[0], SHUT_WR), 0);
-    bool was_cut = mr_blocking_serve(ends[1], &f->http, f->loop, &f->word);
+    bool was_cut = mr_blocking_serve(ends[1], false, &f->http, f->loop, &f->word);
     close(ends[0]);
     return was_cut;
 }
