@@ -70,8 +70,8 @@ static void free_transform(struct mr_transform *transform)
     mr_timer_clear(&transform->retry);
     mr_buf_reset(&transform->backlog);
     forget_loans(transform);
-    mr_slots_free(transform);
-    mr_solo_free(transform);
+    mr_window_free(transform);
+    mr_serial_free(transform);
     mr_transform_give_back(transform, transform->last.bytes, transform->last.size);
     mr_budget_give_back(transform->config.budget, transform->backlog_max);
     hold_work_memory(transform, 0);
@@ -98,12 +98,12 @@ static void leave(struct mr_transform *transform)
 
 static void run_piece(struct mr_job *job)
 {
-    struct mr_piece_job *work = mr_container_of(job, struct mr_piece_job, job);
+    struct mr_chunk *work = mr_container_of(job, struct mr_chunk, job);
     work->err = work->call(work->transform->config.stage, &work->piece, &job->cancel, &work->fault);
 }
 
 /* False: it waited too long for a worker and is tried again; the client has a timeout of its own. */
-static bool was_run(struct mr_piece_job *work)
+static bool was_run(struct mr_chunk *work)
 {
     struct mr_transform *transform = work->transform;
     const struct mr_job *job = &work->job;
@@ -125,7 +125,7 @@ static bool was_run(struct mr_piece_job *work)
 
 static void piece_done(struct mr_job *job)
 {
-    struct mr_piece_job *work = mr_container_of(job, struct mr_piece_job, job);
+    struct mr_chunk *work = mr_container_of(job, struct mr_chunk, job);
     struct mr_transform *transform = work->transform;
     const struct mr_transform_config config = transform->config;
 
@@ -135,8 +135,8 @@ static void piece_done(struct mr_job *job)
     transform->retry_due = true;
     work->state = was_run(work) ? JOB_BACK : JOB_WAITING;
     if (transform->state != TRANSFORM_OVER) {
-        if (work == &transform->solo.work && work->state == JOB_BACK)
-            mr_solo_back(transform);
+        if (work == &transform->serial.work && work->state == JOB_BACK)
+            mr_serial_back(transform);
         pump(transform);
     }
     bool is_over = transform->jobs == 0;
@@ -148,7 +148,7 @@ static void piece_done(struct mr_job *job)
 }
 
 /* One that comes back sees to the pieces that wait, and otherwise the clock. */
-static void wait_for_room(struct mr_transform *transform, struct mr_piece_job *work)
+static void wait_for_room(struct mr_transform *transform, struct mr_chunk *work)
 {
     work->state = JOB_WAITING;
     if (!mr_timer_is_set(&transform->retry))
@@ -165,7 +165,7 @@ static bool may_wait_for_memory(struct mr_transform *transform)
     return transform->jobs > 0 || (transform->has_run && is_patient);
 }
 
-void mr_transform_submit(struct mr_transform *transform, struct mr_piece_job *work, enum mr_lane lane)
+void mr_transform_submit(struct mr_transform *transform, struct mr_chunk *work, enum mr_lane lane)
 {
     struct mr_fault fault;
     work->job.work = run_piece;
@@ -217,8 +217,8 @@ static void stop(struct mr_transform *transform)
 {
     transform->state = TRANSFORM_OVER;
     mr_timer_clear(&transform->retry);
-    mr_slots_cancel(transform);
-    mr_solo_cancel(transform);
+    mr_window_cancel(transform);
+    mr_serial_cancel(transform);
 }
 
 void mr_transform_fail(struct mr_transform *transform, const struct mr_fault *why)
@@ -362,8 +362,8 @@ bool mr_transform_pass(struct mr_transform *transform, struct mr_result *result)
 /* That of a slot, if there is one: all that was in it was passed on. */
 static int get_last(struct mr_transform *transform, struct mr_result *last)
 {
-    if (transform->state == TRANSFORM_SLOTS) {
-        mr_slots_give_result(transform, last);
+    if (transform->state == TRANSFORM_WINDOW) {
+        mr_window_give_result(transform, last);
         return MR_OK;
     }
     last->bytes = mr_transform_take(transform, transform->sizes.out_max);
@@ -420,52 +420,53 @@ size_t mr_transform_unload(struct mr_transform *transform, unsigned char *to, si
 /* What was gathered, then the backlog, into slots. */
 static void feed_slots(struct mr_transform *transform)
 {
-    struct mr_solo *solo = &transform->solo;
+    struct mr_serial *serial = &transform->serial;
     struct iovec run;
-    if (solo->in_len > 0) {
-        size_t taken = mr_slots_take(transform, solo->in, solo->in_len);
-        solo->in_len -= taken;
-        memmove(solo->in, solo->in + taken, solo->in_len);
+    if (serial->in_len > 0) {
+        size_t taken = mr_window_take(transform, serial->in, serial->in_len);
+        serial->in_len -= taken;
+        memmove(serial->in, serial->in + taken, serial->in_len);
     }
-    while (solo->in_len == 0 && transform->state != TRANSFORM_OVER && mr_buf_peek(&transform->backlog, &run, 1) == 1) {
-        size_t taken = mr_slots_take(transform, run.iov_base, run.iov_len);
+    while (serial->in_len == 0 && transform->state != TRANSFORM_OVER &&
+           mr_buf_peek(&transform->backlog, &run, 1) == 1) {
+        size_t taken = mr_window_take(transform, run.iov_base, run.iov_len);
         mr_buf_consume(&transform->backlog, taken);
         if (taken < run.iov_len)
             break;
     }
-    mr_solo_give_back(transform);
-    bool is_all = solo->in_len == 0 && transform->backlog.len == 0 && transform->in_ended;
+    mr_serial_give_back(transform);
+    bool is_all = serial->in_len == 0 && transform->backlog.len == 0 && transform->in_ended;
     if (is_all && transform->state != TRANSFORM_OVER && !transform->slots_ended)
-        transform->slots_ended = mr_slots_end(transform);
+        transform->slots_ended = mr_window_end(transform);
 }
 
 static void start_jobs(struct mr_transform *transform)
 {
-    if (transform->state != TRANSFORM_SLOTS)
-        mr_solo_step(transform);
-    if (transform->state == TRANSFORM_SLOTS && transform->retry_due)
-        mr_slots_retry(transform);
-    if (transform->state == TRANSFORM_SLOTS)
+    if (transform->state != TRANSFORM_WINDOW)
+        mr_serial_step(transform);
+    if (transform->state == TRANSFORM_WINDOW && transform->retry_due)
+        mr_window_retry(transform);
+    if (transform->state == TRANSFORM_WINDOW)
         feed_slots(transform);
 }
 
 static void pass_results(struct mr_transform *transform)
 {
-    bool is_done = mr_solo_pass(transform) && mr_slots_pass(transform);
-    if (is_done && transform->state != TRANSFORM_OVER && (transform->solo.ended || transform->slots_ended))
+    bool is_done = mr_serial_pass(transform) && mr_window_pass(transform);
+    if (is_done && transform->state != TRANSFORM_OVER && (transform->serial.ended || transform->slots_ended))
         finish(transform);
 }
 
 /* Grows with everything that is done. */
 static uint64_t progress(const struct mr_transform *transform)
 {
-    return transform->filled + transform->joined + transform->solo.made + transform->solo.passed + transform->state;
+    return transform->filled + transform->joined + transform->serial.made + transform->serial.passed + transform->state;
 }
 
 static bool has_room(struct mr_transform *transform)
 {
-    if (transform->state == TRANSFORM_SLOTS)
-        return transform->solo.in_len == 0 && transform->backlog.len == 0 && mr_slots_have_room(transform);
+    if (transform->state == TRANSFORM_WINDOW)
+        return transform->serial.in_len == 0 && transform->backlog.len == 0 && mr_window_have_room(transform);
     return transform->backlog.len < transform->sizes.piece;
 }
 
@@ -490,9 +491,10 @@ static void pump(struct mr_transform *transform)
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_transform *transform = context;
-    bool is_direct = transform->state == TRANSFORM_SLOTS && transform->solo.in_len == 0 && transform->backlog.len == 0;
+    bool is_direct =
+        transform->state == TRANSFORM_WINDOW && transform->serial.in_len == 0 && transform->backlog.len == 0;
     enter(transform);
-    size_t taken = is_direct ? mr_slots_take(transform, bytes, len) : 0;
+    size_t taken = is_direct ? mr_window_take(transform, bytes, len) : 0;
     if (transform->state != TRANSFORM_OVER) {
         MR_ASSERT(len - taken <= transform->backlog_max - transform->backlog.len);
         if (taken < len)
@@ -528,9 +530,9 @@ static void on_abort(void *context, const struct mr_fault *why)
 static void *on_space(void *context, size_t *len)
 {
     struct mr_transform *transform = context;
-    if (transform->state != TRANSFORM_SLOTS || transform->solo.in_len > 0 || transform->backlog.len > 0)
+    if (transform->state != TRANSFORM_WINDOW || transform->serial.in_len > 0 || transform->backlog.len > 0)
         return NULL;
-    return mr_slots_space(transform, len);
+    return mr_window_space(transform, len);
 }
 
 static const struct mr_stream_receiver in_receiver = {
@@ -563,7 +565,7 @@ static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel 
 static int take_backlog(struct mr_transform *transform, struct mr_fault *fault)
 {
     size_t wanted = 2 * MR_STREAM_PUSH_MAX;
-    if (transform->state != TRANSFORM_SLOTS)
+    if (transform->state != TRANSFORM_WINDOW)
         wanted += transform->sizes.piece;
     if (!mr_budget_try_take(transform->config.budget, wanted))
         return refuse_for_memory(transform, wanted, fault);
@@ -586,7 +588,7 @@ int mr_transform_create(struct mr_transform **out, const struct mr_transform_con
     MR_ASSERT(transform->sizes.history <= transform->sizes.piece);
     mr_buf_init(&transform->backlog, 0, 0);
     mr_stream_attach_sender(&transform->out, &out_sender, transform);
-    transform->state = config->ops->open != NULL ? TRANSFORM_OPENING : mr_solo_after_open(transform);
+    transform->state = config->ops->open != NULL ? TRANSFORM_OPENING : mr_serial_after_open(transform);
     transform->slots = calloc(config->window, sizeof(*transform->slots));
     int err = transform->slots != NULL ? take_backlog(transform, fault) : mr_fault_set(fault, MR_EMEMORY, NULL);
     if (err != MR_OK)

@@ -1,8 +1,8 @@
 /* transform_internal.h -- what the files of the transform share; nobody else includes it.
  *
  *   transform.c   the streams on both sides, the order of the output, the end
- *   slots.c       pieces side by side: a PARALLEL stage that is open
- *   solo.c        one job at a time: opening a stage, a SEQUENTIAL one, a short input in one piece */
+ *   window.c       pieces side by side: a PARALLEL stage that is open
+ *   serial.c        one job at a time: opening a stage, a SEQUENTIAL one, a short input in one piece */
 #ifndef MR_PIPE_TRANSFORM_INTERNAL_H
 #define MR_PIPE_TRANSFORM_INTERNAL_H
 
@@ -28,7 +28,7 @@ struct mr_loan {
 };
 
 /* One piece and its job. */
-struct mr_piece_job {
+struct mr_chunk {
     struct mr_job job;
     struct mr_transform *transform;
     int (*call)(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault);
@@ -38,15 +38,15 @@ struct mr_piece_job {
     struct mr_fault fault;
 };
 
-struct mr_slot { /* slots.c */
-    struct mr_piece_job work;
+struct mr_slot { /* window.c */
+    struct mr_chunk work;
     unsigned char *in; /* owned: history, then the piece */
     size_t before_len, in_len;
     struct mr_result result;
 };
 
-struct mr_solo { /* solo.c */
-    struct mr_piece_job work;
+struct mr_serial { /* serial.c */
+    struct mr_chunk work;
     unsigned char *in; /* owned: input that was not used yet, in one run */
     size_t in_len, in_size;
     struct mr_result results[2]; /* one is passed on while the next is made */
@@ -58,11 +58,11 @@ struct mr_solo { /* solo.c */
 };
 
 enum mr_transform_state {
-    TRANSFORM_OPENING,   /* solo: ops->open */
+    TRANSFORM_OPENING,   /* serial: ops->open */
     TRANSFORM_GATHERING, /* is the input short enough to be one piece? */
-    TRANSFORM_WHOLE,     /* it is: solo */
-    TRANSFORM_SLOTS,     /* pieces side by side */
-    TRANSFORM_SOLO,      /* a SEQUENTIAL stage */
+    TRANSFORM_WHOLE,     /* it is: serial */
+    TRANSFORM_WINDOW,    /* pieces side by side */
+    TRANSFORM_SERIAL,    /* a SEQUENTIAL stage */
     TRANSFORM_OVER,
 };
 
@@ -86,7 +86,7 @@ struct mr_transform {
     size_t spare_size;
     struct mr_slot *slots;   /* [config.window] */
     uint64_t filled, joined; /* slots so far: filled - joined of them are in use */
-    struct mr_solo solo;
+    struct mr_serial serial;
     uint64_t charged;       /* bytes taken from the budget, for what lies in memory that is ours */
     uint64_t work_charged;  /* the same, for what work() itself uses */
     uint64_t waiting_since; /* when the budget had no room for a piece; 0: it had */
@@ -110,8 +110,8 @@ void mr_transform_give_back(struct mr_transform *transform, void *memory, size_t
 void mr_transform_fail(struct mr_transform *transform, const struct mr_fault *why);
 /* The same for want of `wanted` bytes in the budget, with the time to try again. */
 void mr_transform_fail_for_memory(struct mr_transform *transform, size_t wanted);
-/* Hand the piece to the workers, in `lane`; when it comes back mr_slots_back() or mr_solo_back() is called. */
-void mr_transform_submit(struct mr_transform *transform, struct mr_piece_job *work, enum mr_lane lane);
+/* Hand the piece to the workers, in `lane`; when it comes back mr_window_back() or mr_serial_back() is called. */
+void mr_transform_submit(struct mr_transform *transform, struct mr_chunk *work, enum mr_lane lane);
 /* Pass on what is left of the result. True: all of it. */
 bool mr_transform_pass(struct mr_transform *transform, struct mr_result *result);
 /* After the last join: what the stage adds, once. MR_OK, or the transform has failed. */
@@ -119,35 +119,35 @@ int mr_transform_make_last(struct mr_transform *transform);
 /* Copy up to `len` bytes of the backlog to `to`, and drop them there. */
 size_t mr_transform_unload(struct mr_transform *transform, unsigned char *to, size_t len);
 
-/* slots.c */
+/* window.c */
 
 /* Take from bytes what fits into the window now. Returns how much. */
-size_t mr_slots_take(struct mr_transform *transform, const unsigned char *bytes, size_t len);
+size_t mr_window_take(struct mr_transform *transform, const unsigned char *bytes, size_t len);
 /* Where the next bytes may be put by the sender itself; NULL: nowhere. */
-void *mr_slots_space(struct mr_transform *transform, size_t *len);
-bool mr_slots_have_room(struct mr_transform *transform);
+void *mr_window_space(struct mr_transform *transform, size_t *len);
+bool mr_window_have_room(struct mr_transform *transform);
 /* The input ended, and all of it is in slots. False: there is no slot for an empty input. */
-bool mr_slots_end(struct mr_transform *transform);
+bool mr_window_end(struct mr_transform *transform);
 /* Tie together and pass on what is next in order. True: nothing is left in the slots. */
-bool mr_slots_pass(struct mr_transform *transform);
+bool mr_window_pass(struct mr_transform *transform);
 /* A result's memory, once all slots are free. */
-void mr_slots_give_result(struct mr_transform *transform, struct mr_result *out);
-void mr_slots_retry(struct mr_transform *transform);
-void mr_slots_cancel(struct mr_transform *transform);
-void mr_slots_free(struct mr_transform *transform);
+void mr_window_give_result(struct mr_transform *transform, struct mr_result *out);
+void mr_window_retry(struct mr_transform *transform);
+void mr_window_cancel(struct mr_transform *transform);
+void mr_window_free(struct mr_transform *transform);
 
-/* solo.c */
+/* serial.c */
 
 /* Start the next job if there is something to do for it. */
-void mr_solo_step(struct mr_transform *transform);
+void mr_serial_step(struct mr_transform *transform);
 /* In which state a stage goes on that is open (or needs no opening). */
-enum mr_transform_state mr_solo_after_open(const struct mr_transform *transform);
-void mr_solo_back(struct mr_transform *transform);
+enum mr_transform_state mr_serial_after_open(const struct mr_transform *transform);
+void mr_serial_back(struct mr_transform *transform);
 /* True: no result is left, and no job is due. */
-bool mr_solo_pass(struct mr_transform *transform);
-void mr_solo_cancel(struct mr_transform *transform);
+bool mr_serial_pass(struct mr_transform *transform);
+void mr_serial_cancel(struct mr_transform *transform);
 /* The memory, once all that was gathered is in slots and all that open() gave was passed on. */
-void mr_solo_give_back(struct mr_transform *transform);
-void mr_solo_free(struct mr_transform *transform);
+void mr_serial_give_back(struct mr_transform *transform);
+void mr_serial_free(struct mr_transform *transform);
 
 #endif

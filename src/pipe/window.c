@@ -115,7 +115,7 @@ static struct mr_slot *open_slot(struct mr_transform *transform)
     return transform->state != TRANSFORM_OVER && begin(transform) ? slot_at(transform, transform->filled - 1) : NULL;
 }
 
-size_t mr_slots_take(struct mr_transform *transform, const unsigned char *bytes, size_t len)
+size_t mr_window_take(struct mr_transform *transform, const unsigned char *bytes, size_t len)
 {
     size_t taken = 0;
     while (taken < len) {
@@ -144,7 +144,7 @@ static unsigned char *next_place(struct mr_transform *transform)
     return slot->in + (transform->filled > 0 ? transform->sizes.history : 0); /* the slot before it is full */
 }
 
-void *mr_slots_space(struct mr_transform *transform, size_t *len)
+void *mr_window_space(struct mr_transform *transform, size_t *len)
 {
     struct mr_slot *slot = filling(transform);
     size_t taken = slot != NULL ? slot->in_len % transform->sizes.piece : 0;
@@ -156,7 +156,7 @@ void *mr_slots_space(struct mr_transform *transform, size_t *len)
     return place;
 }
 
-bool mr_slots_have_room(struct mr_transform *transform)
+bool mr_window_have_room(struct mr_transform *transform)
 {
     struct mr_slot *slot = filling(transform);
     uint64_t in_use = transform->filled - transform->joined;
@@ -166,7 +166,7 @@ bool mr_slots_have_room(struct mr_transform *transform)
            in_use < transform->config.window;
 }
 
-bool mr_slots_end(struct mr_transform *transform)
+bool mr_window_end(struct mr_transform *transform)
 {
     if (transform->filled == 0 && !begin(transform)) /* an input of no bytes is one empty piece */
         return false;
@@ -194,7 +194,7 @@ static int join(struct mr_transform *transform, struct mr_slot *slot)
     return MR_OK;
 }
 
-bool mr_slots_pass(struct mr_transform *transform)
+bool mr_window_pass(struct mr_transform *transform)
 {
     while (transform->joined < transform->filled && !transform->blocked && transform->state != TRANSFORM_OVER) {
         struct mr_slot *slot = slot_at(transform, transform->joined);
@@ -207,30 +207,30 @@ bool mr_slots_pass(struct mr_transform *transform)
     return transform->joined == transform->filled;
 }
 
-void mr_slots_give_result(struct mr_transform *transform, struct mr_result *out)
+void mr_window_give_result(struct mr_transform *transform, struct mr_result *out)
 {
     struct mr_result *result = &slot_at(transform, transform->filled - 1)->result; /* no later slot took it over */
     *out = (struct mr_result){.bytes = result->bytes, .size = result->size};
     *result = (struct mr_result){.bytes = NULL};
 }
 
-void mr_slots_retry(struct mr_transform *transform)
+void mr_window_retry(struct mr_transform *transform)
 {
     for (uint64_t i = transform->joined; i < transform->filled && transform->state != TRANSFORM_OVER; i++) {
-        struct mr_piece_job *work = &slot_at(transform, i)->work;
+        struct mr_chunk *work = &slot_at(transform, i)->work;
         if (work->state == JOB_WAITING)
             mr_transform_submit(transform, work, work->job.lane);
     }
 }
 
-void mr_slots_cancel(struct mr_transform *transform)
+void mr_window_cancel(struct mr_transform *transform)
 {
     for (unsigned i = 0; transform->slots != NULL && i < transform->config.window; i++)
         if (transform->slots[i].work.state == JOB_RUNNING)
             mr_job_cancel(&transform->slots[i].work.job);
 }
 
-void mr_slots_free(struct mr_transform *transform)
+void mr_window_free(struct mr_transform *transform)
 {
     const struct mr_stage_sizes *sizes = &transform->sizes;
     for (unsigned i = 0; transform->slots != NULL && i < transform->config.window; i++) {
