@@ -1,82 +1,55 @@
 /* DESIGN. Whatever happens (bytes, the end, a job that came back, a receiver that resumes) is written down where it
- * happens; then pump() does what has become possible, and nothing else does. */
-#include "pipe/transform_internal.h"
+ * happens; then pump() does what has become possible, and nothing else does.
+ *
+ *      backlog --> serial (one job at a time) --+--> results in order --> out
+ *             \--> window (chunks side by side) -+
+ */
+#include "pipe/transform.h"
 
 #include "base/assert.h"
-#include "base/counter.h"
+#include "base/buf.h"
+#include "base/macros.h"
+#include "pipe/chunk.h"
+#include "pipe/lender.h"
+#include "pipe/serial.h"
+#include "pipe/window.h"
 #include <stdlib.h>
-#include <string.h>
 
-#define RETRY_NS (20 * MR_NS_PER_MS)
+struct mr_transform {
+    struct mr_transform_config config;
+    struct mr_stream *in; /* borrowed; NULL: not attached */
+    struct mr_stream out;
+    struct mr_buf backlog; /* input that has no place yet: backlog_max bytes, which are charged from the beginning */
+    size_t backlog_max;
+    struct mr_chunks chunks;
+    struct mr_serial serial;
+    struct mr_window window; /* once serial.mode is MR_SERIAL_HANDED */
+    struct mr_lender lender;
+    struct mr_result last; /* of ops->finish */
+    uint64_t out_length;
+    bool over;     /* ended, failed or destroyed */
+    bool paused;   /* the sender of `in` was told to wait */
+    bool blocked;  /* the receiver of `out` said so */
+    bool in_ended; /* the input is all there */
+    bool finished; /* ops->finish was called: its result is the last */
+    bool is_held;  /* config.hold was called, config.release not yet */
+    bool destroyed;
+    unsigned entered; /* calls on the stack that still use the transform */
+};
 
-static void forget_loans(struct mr_transform *transform);
 static void pump(struct mr_transform *transform);
-static void on_retry(struct mr_timer *timer);
 
-/* ---- memory ---- */
-
-void *mr_transform_take(struct mr_transform *transform, size_t size)
-{
-    if (!mr_budget_try_take(transform->config.budget, size))
-        return NULL;
-    void *memory = malloc(size);
-    if (memory == NULL)
-        mr_budget_give_back(transform->config.budget, size);
-    else
-        transform->charged += size;
-    return memory;
-}
-
-void mr_transform_give_back(struct mr_transform *transform, void *memory, size_t size)
-{
-    if (memory == NULL)
-        return;
-    free(memory);
-    transform->charged -= size;
-    mr_budget_give_back(transform->config.budget, size);
-}
-
-/* What work() uses beside its piece, for so many jobs. False: the budget has no room for it now. */
-static bool hold_work_memory(struct mr_transform *transform, unsigned jobs)
-{
-    uint64_t wanted = jobs * (uint64_t)transform->sizes.work_memory, held = transform->work_charged;
-    if (wanted > held && !mr_budget_try_take(transform->config.budget, wanted - held))
-        return false;
-    if (wanted < held)
-        mr_budget_give_back(transform->config.budget, held - wanted);
-    transform->work_charged = wanted;
-    return true;
-}
-
-/* A SEQUENTIAL stage keeps it from piece to piece. */
-static void give_back_work_memory(struct mr_transform *transform)
-{
-    if (transform->config.ops->kind == MR_STAGE_PARALLEL)
-        hold_work_memory(transform, transform->jobs);
-}
-
-static int refuse_for_memory(struct mr_transform *transform, size_t wanted, struct mr_fault *fault)
-{
-    const struct mr_transform_config *config = &transform->config;
-    mr_fault_limit(fault, MR_EBUDGET, "memory-budget", config->budget->limit, mr_budget_used(config->budget) + wanted);
-    mr_offload_admit(config->offload, config->loop, MR_LANE_BULK, &fault->retry_after_s);
-    if (config->refused != NULL)
-        mr_counter_add(config->refused, 1);
-    return MR_EBUDGET;
-}
+/* ---- life and death ---- */
 
 static void free_transform(struct mr_transform *transform)
 {
-    mr_timer_clear(&transform->retry);
     mr_buf_reset(&transform->backlog);
-    forget_loans(transform);
-    mr_window_free(transform);
-    mr_serial_free(transform);
-    mr_transform_give_back(transform, transform->last.bytes, transform->last.size);
+    mr_lender_clear(&transform->lender);
+    mr_window_clear(&transform->window);
+    mr_serial_clear(&transform->serial);
+    mr_chunks_give_back(&transform->chunks, transform->last.bytes, transform->last.size);
     mr_budget_give_back(transform->config.budget, transform->backlog_max);
-    hold_work_memory(transform, 0);
-    MR_ASSERT(transform->charged == 0);
-    free(transform->slots);
+    mr_chunks_clear(&transform->chunks);
     transform->config.ops->destroy(transform->config.stage);
     free(transform);
 }
@@ -90,140 +63,22 @@ static void enter(struct mr_transform *transform)
 
 static void leave(struct mr_transform *transform)
 {
-    if (--transform->entered == 0 && transform->destroyed && transform->jobs == 0)
+    if (--transform->entered == 0 && transform->destroyed && transform->chunks.jobs == 0)
         free_transform(transform);
 }
 
-/* ---- jobs ---- */
-
-static void run_piece(struct mr_job *job)
-{
-    struct mr_chunk *work = mr_container_of(job, struct mr_chunk, job);
-    work->err = work->call(work->transform->config.stage, &work->piece, &job->cancel, &work->fault);
-}
-
-/* False: it waited too long for a worker and is tried again; the client has a timeout of its own. */
-static bool was_run(struct mr_chunk *work)
-{
-    struct mr_transform *transform = work->transform;
-    const struct mr_job *job = &work->job;
-    if (job->outcome == MR_JOB_EXPIRED)
-        return false;
-    if (job->outcome != MR_JOB_DONE) {
-        work->err = mr_fault_set(&work->fault, MR_ESHUTDOWN, NULL);
-        return true;
-    }
-    transform->has_run = true;
-    transform->work_ns += job->finished_at - job->started_at;
-    transform->wait_ns += job->started_at - job->submitted_at;
-    if (work->err == MR_ECANCELLED) /* if the stream is still wanted it was the end of the server */
-        work->err = mr_fault_set(&work->fault, MR_ESHUTDOWN, NULL);
-    else if (work->err != MR_OK && transform->config.failed != NULL)
-        mr_counter_add(transform->config.failed, 1);
-    return true;
-}
-
-static void piece_done(struct mr_job *job)
-{
-    struct mr_chunk *work = mr_container_of(job, struct mr_chunk, job);
-    struct mr_transform *transform = work->transform;
-    const struct mr_transform_config config = transform->config;
-
-    enter(transform);
-    transform->jobs--;
-    give_back_work_memory(transform);
-    transform->retry_due = true;
-    work->state = was_run(work) ? JOB_BACK : JOB_WAITING;
-    if (transform->state != TRANSFORM_OVER) {
-        if (work == &transform->serial.work && work->state == JOB_BACK)
-            mr_serial_back(transform);
-        pump(transform);
-    }
-    bool is_over = transform->jobs == 0;
-    if (is_over)
-        transform->is_held = false;
-    leave(transform);
-    if (is_over && config.release != NULL)
-        config.release(config.context);
-}
-
-/* One that comes back sees to the pieces that wait, and otherwise the clock. */
-static void wait_for_room(struct mr_transform *transform, struct mr_chunk *work)
-{
-    work->state = JOB_WAITING;
-    if (!mr_timer_is_set(&transform->retry))
-        mr_timer_set(mr_timer_list_share(transform->config.loop, RETRY_NS, on_retry), &transform->retry);
-}
-
-/* Nothing of a stream that is refused was passed on. What others hold comes back: they have timeouts. */
-static bool may_wait_for_memory(struct mr_transform *transform)
-{
-    uint64_t now = mr_clock_now(), patience_ns = transform->config.patience_ns;
-    if (transform->waiting_since == 0)
-        transform->waiting_since = now;
-    bool is_patient = patience_ns == 0 || now - transform->waiting_since < patience_ns;
-    return transform->jobs > 0 || (transform->has_run && is_patient);
-}
-
-void mr_transform_submit(struct mr_transform *transform, struct mr_chunk *work, enum mr_lane lane)
-{
-    struct mr_fault fault;
-    work->job.work = run_piece;
-    work->job.done = piece_done;
-    work->job.loop = transform->config.loop;
-    work->job.lane = lane;
-    work->job.run_time = transform->config.run_time;
-    if (!hold_work_memory(transform, transform->jobs + 1)) {
-        if (may_wait_for_memory(transform))
-            wait_for_room(transform, work);
-        else
-            mr_transform_fail_for_memory(transform, transform->sizes.work_memory);
-        return;
-    }
-    transform->waiting_since = 0;
-    int err = mr_offload_submit(transform->config.offload, &work->job);
-    if (err == MR_ESHUTDOWN) {
-        mr_fault_set(&fault, err, NULL);
-        mr_transform_fail(transform, &fault);
-        return;
-    }
-    if (err == MR_OK) {
-        work->state = JOB_RUNNING;
-        transform->jobs++;
-    } else {
-        give_back_work_memory(transform);
-        wait_for_room(transform, work);
-    }
-    if (transform->jobs > 0 && !transform->is_held) {
-        transform->is_held = true;
-        if (transform->config.hold != NULL)
-            transform->config.hold(transform->config.context);
-    }
-}
-
-static void on_retry(struct mr_timer *timer)
-{
-    struct mr_transform *transform = mr_container_of(timer, struct mr_transform, retry);
-    enter(transform);
-    transform->retry_due = true;
-    if (transform->state != TRANSFORM_OVER)
-        pump(transform);
-    leave(transform);
-}
-
-/* ---- the end ---- */
-
 static void stop(struct mr_transform *transform)
 {
-    transform->state = TRANSFORM_OVER;
-    mr_timer_clear(&transform->retry);
-    mr_window_cancel(transform);
-    mr_serial_cancel(transform);
+    transform->over = true;
+    mr_chunks_stop(&transform->chunks);
+    mr_window_cancel(&transform->window);
+    mr_serial_cancel(&transform->serial);
 }
 
-void mr_transform_fail(struct mr_transform *transform, const struct mr_fault *why)
+/* The stream cannot go on: tell both sides. */
+static void fail(struct mr_transform *transform, const struct mr_fault *why)
 {
-    if (transform->state == TRANSFORM_OVER)
+    if (transform->over)
         return;
     stop(transform);
     if (transform->in != NULL)
@@ -231,259 +86,209 @@ void mr_transform_fail(struct mr_transform *transform, const struct mr_fault *wh
     mr_stream_abort(&transform->out, why);
 }
 
-void mr_transform_fail_for_memory(struct mr_transform *transform, size_t wanted)
+/* After whatever may have submitted a chunk or failed. */
+static void note_chunks(struct mr_transform *transform)
 {
-    struct mr_fault fault;
-    refuse_for_memory(transform, wanted, &fault);
-    mr_transform_fail(transform, &fault);
+    if (transform->chunks.jobs > 0 && !transform->is_held) {
+        transform->is_held = true;
+        if (transform->config.hold != NULL)
+            transform->config.hold(transform->config.context);
+    }
+    if (transform->chunks.is_failed && !transform->over) {
+        struct mr_fault fault = transform->chunks.fault;
+        fail(transform, &fault);
+    }
 }
 
 /* ---- output ---- */
 
-/* A receiver may keep bytes for as long as it likes (stream.h, rule 2), and the stage needs the memory of a result as
- * soon as it was passed on. So a result is lent only while there is spare memory to take its place. */
-
-static void give_back_spare(struct mr_transform *transform)
+/* Pass on what is left of the result. True: all of it. */
+static bool pass(struct mr_transform *transform, struct mr_result *result)
 {
-    mr_transform_give_back(transform, transform->spare, transform->spare_size);
-    transform->spare = NULL;
-    transform->spare_size = 0;
-}
-
-/* It is the next spare. False: there is one. */
-static bool keep_as_spare(struct mr_transform *transform, struct mr_loan *loan)
-{
-    struct mr_loan **at = &transform->away;
-    while (*at != loan)
-        at = &(*at)->next;
-    *at = loan->next;
-    if (transform->spare != NULL)
-        return false;
-    transform->spare = loan->bytes;
-    transform->spare_size = loan->size;
-    transform->charged += loan->size;
-    return true;
-}
-
-static void end_loan(struct mr_loan *loan)
-{
-    if (loan->transform == NULL || !keep_as_spare(loan->transform, loan)) {
-        free(loan->bytes);
-        mr_budget_give_back(loan->budget, loan->size);
-    }
-    free(loan);
-}
-
-static void release_part(void *owner)
-{
-    struct mr_loan *loan = owner;
-    if (--loan->parts == 0)
-        end_loan(loan);
-}
-
-/* Few bytes in much memory are not worth it: they are copied. */
-static bool begin_lending(struct mr_transform *transform, struct mr_result *result)
-{
-    if (transform->lending == result)
-        return true;
-    if (result->passed > 0 || result->len < result->size / 2 || !mr_stream_takes_ref(&transform->out))
-        return false;
-    if (transform->spare_size != result->size) {
-        give_back_spare(transform);
-        transform->spare = mr_transform_take(transform, result->size);
-        if (transform->spare == NULL)
-            return false;
-        transform->spare_size = result->size;
-    }
-    struct mr_loan *loan = malloc(sizeof(*loan));
-    if (loan == NULL)
-        return false;
-    *loan = (struct mr_loan){.transform = transform, .budget = transform->config.budget, .parts = 1};
-    transform->lending = result;
-    transform->loan = loan;
-    return true;
-}
-
-/* The result was passed on. What the receiver keeps goes away with the loan, and the spare takes its place. */
-static void end_lending(struct mr_transform *transform)
-{
-    struct mr_result *result = transform->lending;
-    struct mr_loan *loan = transform->loan;
-    transform->lending = NULL;
-    transform->loan = NULL;
-    if (--loan->parts == 0) {
-        free(loan);
-        return;
-    }
-    loan->bytes = result->bytes;
-    loan->size = result->size;
-    loan->next = transform->away;
-    transform->away = loan;
-    transform->charged -= loan->size;
-    result->bytes = transform->spare;
-    transform->spare = NULL;
-    transform->spare_size = 0;
-}
-
-static void forget_loans(struct mr_transform *transform)
-{
-    if (transform->lending != NULL)
-        end_lending(transform);
-    for (struct mr_loan *loan = transform->away; loan != NULL; loan = loan->next)
-        loan->transform = NULL;
-    give_back_spare(transform);
-}
-
-static enum mr_flow push_part(struct mr_transform *transform, struct mr_result *result, size_t part)
-{
-    bool is_lent = begin_lending(transform, result);
-    const unsigned char *at = result->bytes + result->passed;
-    result->passed += part;
-    if (!is_lent)
-        return mr_stream_push(&transform->out, at, part);
-    transform->loan->parts++;
-    return mr_stream_push_ref(&transform->out, at, part, release_part, transform->loan);
-}
-
-bool mr_transform_pass(struct mr_transform *transform, struct mr_result *result)
-{
-    while (result->passed < result->len && !transform->blocked && transform->state != TRANSFORM_OVER) {
+    while (result->passed < result->len && !transform->blocked && !transform->over) {
         size_t part = MR_MIN(result->len - result->passed, MR_STREAM_PUSH_MAX);
-        if (push_part(transform, result, part) == MR_FLOW_PAUSE)
+        if (mr_lender_push(&transform->lender, result, part) == MR_FLOW_PAUSE)
             transform->blocked = true;
     }
     if (result->passed < result->len)
         return false;
-    if (transform->lending == result)
-        end_lending(transform);
+    mr_lender_passed(&transform->lender, result);
     return true;
 }
 
 /* That of a slot, if there is one: all that was in it was passed on. */
 static int get_last(struct mr_transform *transform, struct mr_result *last)
 {
-    if (transform->state == TRANSFORM_WINDOW) {
-        mr_window_give_result(transform, last);
+    size_t size = transform->chunks.sizes.out_max;
+    if (transform->serial.mode == MR_SERIAL_HANDED) {
+        mr_window_give_result(&transform->window, last);
         return MR_OK;
     }
-    last->bytes = mr_transform_take(transform, transform->sizes.out_max);
-    last->size = transform->sizes.out_max;
-    return last->bytes != NULL ? MR_OK : MR_EBUDGET;
+    last->bytes = mr_chunks_take(&transform->chunks, size);
+    last->size = size;
+    if (last->bytes != NULL)
+        return MR_OK;
+    mr_chunks_fail_for_memory(&transform->chunks, size);
+    return MR_EBUDGET;
 }
 
-int mr_transform_make_last(struct mr_transform *transform)
+/* After the last join: what the stage adds, once. */
+static void make_last(struct mr_transform *transform)
 {
     const struct mr_stage_ops *ops = transform->config.ops;
     struct mr_result *last = &transform->last;
     struct mr_fault fault;
-    if (ops->finish == NULL || transform->finished)
-        return MR_OK;
-    if (get_last(transform, last) != MR_OK) {
-        mr_transform_fail_for_memory(transform, transform->sizes.out_max);
-        return MR_EBUDGET;
-    }
+    if (ops->finish == NULL || transform->finished || get_last(transform, last) != MR_OK)
+        return;
     struct mr_stage_piece piece = {.out = last->bytes, .out_size = last->size};
     int err = ops->finish(transform->config.stage, &piece, &fault);
     last->len = piece.out_len;
     transform->finished = true;
     if (err != MR_OK)
-        mr_transform_fail(transform, &fault);
-    return err;
+        mr_chunks_fail(&transform->chunks, &fault);
 }
 
 /* All results were passed on: what the stage adds, and the end. */
 static void finish(struct mr_transform *transform)
 {
-    if (mr_transform_make_last(transform) != MR_OK)
-        return;
-    if (!mr_transform_pass(transform, &transform->last) || transform->state == TRANSFORM_OVER)
+    make_last(transform);
+    note_chunks(transform);
+    if (!pass(transform, &transform->last) || transform->over)
         return;
     stop(transform);
     mr_stream_end(&transform->out);
 }
 
-/* ---- what has become possible ---- */
-
-size_t mr_transform_unload(struct mr_transform *transform, unsigned char *to, size_t len)
+static bool pass_serial(struct mr_transform *transform)
 {
-    size_t done = 0;
-    struct iovec run;
-    while (done < len && mr_buf_peek(&transform->backlog, &run, 1) == 1) {
-        size_t part = MR_MIN(run.iov_len, len - done);
-        memcpy(to + done, run.iov_base, part);
-        mr_buf_consume(&transform->backlog, part);
-        done += part;
+    struct mr_result *result;
+    while ((result = mr_serial_front(&transform->serial)) != NULL) {
+        if (transform->blocked || transform->over || !pass(transform, result))
+            return false;
+        mr_serial_pop(&transform->serial);
     }
-    return done;
+    return mr_serial_is_idle(&transform->serial);
 }
 
-/* What was gathered, then the backlog, into slots. */
-static void feed_slots(struct mr_transform *transform)
+static bool pass_window(struct mr_transform *transform)
+{
+    struct mr_result *result;
+    while (!transform->blocked && !transform->over && (result = mr_window_front(&transform->window)) != NULL) {
+        if (!pass(transform, result))
+            return false;
+        mr_window_pop(&transform->window);
+    }
+    note_chunks(transform);
+    return transform->window.joined == transform->window.filled;
+}
+
+/* ---- what has become possible ---- */
+
+/* What was gathered, then the backlog. */
+static void feed_window(struct mr_transform *transform)
 {
     struct mr_serial *serial = &transform->serial;
+    struct mr_window *window = &transform->window;
     struct iovec run;
-    if (serial->in_len > 0) {
-        size_t taken = mr_window_take(transform, serial->in, serial->in_len);
-        serial->in_len -= taken;
-        memmove(serial->in, serial->in + taken, serial->in_len);
-    }
-    while (serial->in_len == 0 && transform->state != TRANSFORM_OVER &&
-           mr_buf_peek(&transform->backlog, &run, 1) == 1) {
-        size_t taken = mr_window_take(transform, run.iov_base, run.iov_len);
+    if (serial->in_len > 0)
+        mr_serial_drop(serial, mr_window_take(window, serial->in, serial->in_len));
+    while (serial->in_len == 0 && !transform->chunks.is_failed && mr_buf_peek(&transform->backlog, &run, 1) == 1) {
+        size_t taken = mr_window_take(window, run.iov_base, run.iov_len);
         mr_buf_consume(&transform->backlog, taken);
         if (taken < run.iov_len)
             break;
     }
-    mr_serial_give_back(transform);
+    if (serial->in_len == 0 && mr_serial_front(serial) == NULL)
+        mr_serial_clear(serial);
     bool is_all = serial->in_len == 0 && transform->backlog.len == 0 && transform->in_ended;
-    if (is_all && transform->state != TRANSFORM_OVER && !transform->slots_ended)
-        transform->slots_ended = mr_window_end(transform);
+    if (is_all && !transform->chunks.is_failed && !window->is_ended)
+        mr_window_end(window);
 }
 
 static void start_jobs(struct mr_transform *transform)
 {
-    if (transform->state != TRANSFORM_WINDOW)
-        mr_serial_step(transform);
-    if (transform->state == TRANSFORM_WINDOW && transform->retry_due)
-        mr_window_retry(transform);
-    if (transform->state == TRANSFORM_WINDOW)
-        feed_slots(transform);
+    if (transform->serial.mode != MR_SERIAL_HANDED)
+        mr_serial_step(&transform->serial);
+    if (transform->serial.mode == MR_SERIAL_HANDED && transform->chunks.retry_due)
+        mr_window_retry(&transform->window);
+    if (transform->serial.mode == MR_SERIAL_HANDED && !transform->chunks.is_failed)
+        feed_window(transform);
+    note_chunks(transform);
 }
 
 static void pass_results(struct mr_transform *transform)
 {
-    bool is_done = mr_serial_pass(transform) && mr_window_pass(transform);
-    if (is_done && transform->state != TRANSFORM_OVER && (transform->serial.ended || transform->slots_ended))
+    bool is_done = pass_serial(transform) && pass_window(transform);
+    if (is_done && !transform->over && (transform->serial.is_ended || transform->window.is_ended))
         finish(transform);
 }
 
 /* Grows with everything that is done. */
 static uint64_t progress(const struct mr_transform *transform)
 {
-    return transform->filled + transform->joined + transform->serial.made + transform->serial.passed + transform->state;
+    const struct mr_serial *serial = &transform->serial;
+    return transform->window.filled + transform->window.joined + serial->made + serial->passed + serial->mode;
+}
+
+/* Do bytes go straight into the window? */
+static bool is_direct(const struct mr_transform *transform)
+{
+    return transform->serial.mode == MR_SERIAL_HANDED && transform->serial.in_len == 0 && transform->backlog.len == 0;
 }
 
 static bool has_room(struct mr_transform *transform)
 {
-    if (transform->state == TRANSFORM_WINDOW)
-        return transform->serial.in_len == 0 && transform->backlog.len == 0 && mr_window_have_room(transform);
-    return transform->backlog.len < transform->sizes.piece;
+    if (transform->serial.mode == MR_SERIAL_HANDED)
+        return is_direct(transform) && mr_window_has_room(&transform->window);
+    return transform->backlog.len < transform->chunks.sizes.piece;
 }
 
 static void pump(struct mr_transform *transform)
 {
     uint64_t before;
+    note_chunks(transform);
+    if (transform->over)
+        return;
     do {
         before = progress(transform);
         start_jobs(transform);
-        if (transform->state != TRANSFORM_OVER)
+        if (!transform->over)
             pass_results(transform);
-    } while (transform->state != TRANSFORM_OVER && progress(transform) != before);
-    transform->retry_due = false;
-    if (transform->state != TRANSFORM_OVER && transform->paused && has_room(transform)) {
+    } while (!transform->over && progress(transform) != before);
+    transform->chunks.retry_due = false;
+    if (!transform->over && transform->paused && has_room(transform)) {
         transform->paused = false;
         mr_stream_resume(transform->in);
     }
+}
+
+/* A short input in one piece: how long its output is shows before the first byte of it is passed on. */
+static void note_length(struct mr_transform *transform)
+{
+    if (transform->serial.mode != MR_SERIAL_WHOLE || transform->chunks.is_failed)
+        return;
+    make_last(transform);
+    transform->out_length = transform->serial.made_len + transform->last.len;
+}
+
+static void on_wake(struct mr_chunks *chunks, struct mr_chunk *back)
+{
+    struct mr_transform *transform = mr_container_of(chunks, struct mr_transform, chunks);
+    const struct mr_transform_config config = transform->config;
+    enter(transform);
+    if (!transform->over) {
+        if (back == &transform->serial.chunk && back->state == CHUNK_BACK) {
+            mr_serial_back(&transform->serial);
+            note_length(transform);
+        }
+        pump(transform);
+    }
+    bool is_over = transform->is_held && chunks->jobs == 0;
+    if (is_over)
+        transform->is_held = false;
+    leave(transform);
+    if (is_over && config.release != NULL)
+        config.release(config.context);
 }
 
 /* ---- the streams ---- */
@@ -491,17 +296,16 @@ static void pump(struct mr_transform *transform)
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_transform *transform = context;
-    bool is_direct =
-        transform->state == TRANSFORM_WINDOW && transform->serial.in_len == 0 && transform->backlog.len == 0;
     enter(transform);
-    size_t taken = is_direct ? mr_window_take(transform, bytes, len) : 0;
-    if (transform->state != TRANSFORM_OVER) {
+    size_t taken = is_direct(transform) ? mr_window_take(&transform->window, bytes, len) : 0;
+    note_chunks(transform);
+    if (!transform->over) {
         MR_ASSERT(len - taken <= transform->backlog_max - transform->backlog.len);
         if (taken < len)
             mr_buf_append(&transform->backlog, (const unsigned char *)bytes + taken, len - taken);
         pump(transform);
     }
-    transform->paused = transform->state == TRANSFORM_OVER || !has_room(transform);
+    transform->paused = transform->over || !has_room(transform);
     enum mr_flow flow = transform->paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
     leave(transform);
     return flow;
@@ -514,6 +318,7 @@ static void on_end(void *context)
     transform->in_ended = true;
     transform->in = NULL; /* its sender hears of nothing any more */
     transform->paused = false;
+    mr_serial_end(&transform->serial);
     pump(transform);
     leave(transform);
 }
@@ -523,16 +328,14 @@ static void on_abort(void *context, const struct mr_fault *why)
     struct mr_transform *transform = context;
     enter(transform);
     transform->in = NULL;
-    mr_transform_fail(transform, why);
+    fail(transform, why);
     leave(transform);
 }
 
 static void *on_space(void *context, size_t *len)
 {
     struct mr_transform *transform = context;
-    if (transform->state != TRANSFORM_WINDOW || transform->serial.in_len > 0 || transform->backlog.len > 0)
-        return NULL;
-    return mr_window_space(transform, len);
+    return is_direct(transform) ? mr_window_space(&transform->window, len) : NULL;
 }
 
 static const struct mr_stream_receiver in_receiver = {
@@ -543,7 +346,7 @@ static void on_resume(void *context)
     struct mr_transform *transform = context;
     enter(transform);
     transform->blocked = false;
-    if (transform->state != TRANSFORM_OVER)
+    if (!transform->over)
         pump(transform);
     leave(transform);
 }
@@ -552,7 +355,7 @@ static void on_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_transform *transform = context;
     enter(transform);
-    mr_transform_fail(transform, why);
+    fail(transform, why);
     leave(transform);
 }
 
@@ -565,12 +368,29 @@ static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel 
 static int take_backlog(struct mr_transform *transform, struct mr_fault *fault)
 {
     size_t wanted = 2 * MR_STREAM_PUSH_MAX;
-    if (transform->state != TRANSFORM_WINDOW)
-        wanted += transform->sizes.piece;
+    if (transform->serial.mode != MR_SERIAL_HANDED)
+        wanted += transform->chunks.sizes.piece;
     if (!mr_budget_try_take(transform->config.budget, wanted))
-        return refuse_for_memory(transform, wanted, fault);
+        return mr_chunks_refuse_for_memory(&transform->chunks, wanted, fault);
     transform->backlog_max = wanted;
     return MR_OK;
+}
+
+static void init_chunks(struct mr_chunks *chunks, const struct mr_transform_config *config)
+{
+    *chunks = (struct mr_chunks){
+        .loop = config->loop,
+        .offload = config->offload,
+        .budget = config->budget,
+        .run_time = config->run_time,
+        .failed = config->failed,
+        .refused = config->refused,
+        .patience_ns = config->patience_ns,
+        .ops = config->ops,
+        .stage = config->stage,
+        .wake = on_wake,
+    };
+    mr_chunks_init(chunks);
 }
 
 int mr_transform_create(struct mr_transform **out, const struct mr_transform_config *config, struct mr_fault *fault)
@@ -584,13 +404,13 @@ int mr_transform_create(struct mr_transform **out, const struct mr_transform_con
     transform->config = *config;
     transform->out_length = MR_TRANSFORM_UNKNOWN;
     transform->blocked = true; /* until there is a receiver */
-    config->ops->sizes(config->stage, &transform->sizes);
-    MR_ASSERT(transform->sizes.history <= transform->sizes.piece);
     mr_buf_init(&transform->backlog, 0, 0);
     mr_stream_attach_sender(&transform->out, &out_sender, transform);
-    transform->state = config->ops->open != NULL ? TRANSFORM_OPENING : mr_serial_after_open(transform);
-    transform->slots = calloc(config->window, sizeof(*transform->slots));
-    int err = transform->slots != NULL ? take_backlog(transform, fault) : mr_fault_set(fault, MR_EMEMORY, NULL);
+    init_chunks(&transform->chunks, config);
+    transform->lender = (struct mr_lender){.chunks = &transform->chunks, .out = &transform->out};
+    mr_serial_init(&transform->serial, &transform->chunks, &transform->backlog, config->length);
+    int err = mr_window_init(&transform->window, &transform->chunks, config->window);
+    err = err == MR_OK ? take_backlog(transform, fault) : mr_fault_set(fault, err, NULL);
     if (err != MR_OK)
         free_transform(transform);
     else
@@ -604,7 +424,7 @@ void mr_transform_destroy(struct mr_transform **out)
     *out = NULL;
     enter(transform);
     transform->destroyed = true;
-    if (transform->state != TRANSFORM_OVER)
+    if (!transform->over)
         stop(transform);
     leave(transform);
 }
@@ -627,10 +447,10 @@ uint64_t mr_transform_out_length(const struct mr_transform *transform)
 
 uint64_t mr_transform_work_ns(const struct mr_transform *transform)
 {
-    return transform->work_ns;
+    return transform->chunks.work_ns;
 }
 
 uint64_t mr_transform_wait_ns(const struct mr_transform *transform)
 {
-    return transform->wait_ns;
+    return transform->chunks.wait_ns;
 }

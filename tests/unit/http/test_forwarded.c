@@ -1,5 +1,6 @@
 #include "base/macros.h"
 #include "http/forwarded.h"
+#include "http/http1/head_scan.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

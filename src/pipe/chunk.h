@@ -1,0 +1,89 @@
+/* chunk.h -- one chunk of a stream on its way through a stage (media/stage.h): a piece, its job, and what came of it.
+ * And what all chunks of one stream have in common: the stage, the workers, the account of their memory, the first
+ * fault.
+ *
+ * A chunk that the full queue refuses, that waited past its deadline, or that the budget has no room for now, is
+ * CHUNK_WAITING: its owner submits it again when chunks->retry_due says that there may be room. What goes wrong is
+ * noted once, in chunks->fault, and nothing is submitted from then on; the owner looks at chunks->is_failed after each
+ * call.
+ *
+ * Everything here is called on the loop. */
+#ifndef MR_PIPE_CHUNK_H
+#define MR_PIPE_CHUNK_H
+
+#include "base/budget.h"
+#include "loop/timer.h"
+#include "media/stage.h"
+#include "workers/offload.h"
+
+/* Bytes of a result on their way out. */
+struct mr_result {
+    unsigned char *bytes; /* owned */
+    size_t size, len, passed;
+};
+
+struct mr_chunk {
+    struct mr_job job;
+    struct mr_chunks *chunks;
+    int (*call)(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault);
+    struct mr_stage_piece piece;
+    enum { CHUNK_IDLE, CHUNK_WAITING, CHUNK_RUNNING, CHUNK_BACK, CHUNK_JOINED } state;
+    int err; /* valid in CHUNK_BACK, as the fault is */
+    struct mr_fault fault;
+};
+
+struct mr_chunks {
+    /* Set by the owner before init. */
+    struct mr_loop *loop; /* borrowed, as all here */
+    struct mr_offload *offload;
+    struct mr_budget *budget;
+    struct mr_histogram *run_time;
+    _Atomic uint64_t *failed, *refused;
+    uint64_t patience_ns;
+    const struct mr_stage_ops *ops;
+    void *stage;
+    /* A chunk came back, as CHUNK_BACK or CHUNK_WAITING; NULL: the time to try those again that wait. The chunks may be
+     * gone in it. */
+    void (*wake)(struct mr_chunks *chunks, struct mr_chunk *back);
+
+    /* Read-only. */
+    struct mr_stage_sizes sizes;
+    unsigned jobs;             /* with the offload */
+    bool retry_due;            /* something came back: there may be room. The owner's to clear */
+    bool is_failed;            /* with `fault` */
+    struct mr_fault fault;     /* the first */
+    uint64_t work_ns, wait_ns; /* of all jobs: that they ran, that they waited for a worker */
+
+    /* Private. */
+    uint64_t charged;       /* bytes taken from the budget, for what lies in memory that is ours */
+    uint64_t work_charged;  /* the same, for what work() itself uses */
+    uint64_t waiting_since; /* when the budget had no room for a chunk; 0: it had */
+    bool has_run;           /* a job of ours came back done: from then on others may wait for memory */
+    struct mr_timer retry;  /* for chunks that wait while none of ours is in flight */
+};
+
+void mr_chunks_init(struct mr_chunks *chunks);
+/* No job is out, and all memory was given back: drops the timer, and what work() kept. */
+void mr_chunks_clear(struct mr_chunks *chunks);
+/* Nothing is wanted any more: no retry. Jobs that are out are cancelled by those who have them. */
+void mr_chunks_stop(struct mr_chunks *chunks);
+
+/* Memory within the budget; NULL: there is none now. */
+void *mr_chunks_take(struct mr_chunks *chunks, size_t size);
+void mr_chunks_give_back(struct mr_chunks *chunks, void *memory, size_t size);
+/* Memory of so many bytes goes to another owner, who gives it back to the budget; or it comes back from there. */
+void mr_chunks_disown(struct mr_chunks *chunks, size_t size);
+void mr_chunks_own(struct mr_chunks *chunks, size_t size);
+
+/* Note the fault, unless there is one already. */
+void mr_chunks_fail(struct mr_chunks *chunks, const struct mr_fault *why);
+/* Fill *fault for want of `wanted` bytes in the budget, with the time to try again, and return MR_EBUDGET. */
+int mr_chunks_refuse_for_memory(struct mr_chunks *chunks, size_t wanted, struct mr_fault *fault);
+void mr_chunks_fail_for_memory(struct mr_chunks *chunks, size_t wanted);
+
+/* Hand the chunk to the workers. It is CHUNK_RUNNING then, or CHUNK_WAITING, or chunks->is_failed. */
+void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_lane lane);
+/* If it is out. It comes back all the same. */
+void mr_chunk_cancel(struct mr_chunk *chunk);
+
+#endif

@@ -1,0 +1,32 @@
+/* lender.h -- results of a stage passed on by reference: the receiver may keep their bytes (stream.h, rule 2), while
+ * the stage needs the memory of a result as soon as it was passed on. So a result is lent only while there is spare
+ * memory to take its place; else its bytes are copied.
+ *
+ * What is lent stays charged to the budget until the receiver has released it, and outlives the lender if it must.
+ * Everything here is called on the loop. */
+#ifndef MR_PIPE_LENDER_H
+#define MR_PIPE_LENDER_H
+
+#include "base/stream.h"
+#include "pipe/chunk.h"
+
+struct mr_loan;
+
+struct mr_lender {             /* all private; zeroed but for the first two */
+    struct mr_chunks *chunks;  /* borrowed: the account of the memory */
+    struct mr_stream *out;     /* borrowed */
+    unsigned char *spare;      /* owned: takes the place of a result's memory that is lent */
+    size_t spare_size;         /* bytes */
+    struct mr_result *lending; /* the result that is being passed on by reference, and its loan; or NULL */
+    struct mr_loan *loan;
+    struct mr_loan *away; /* the receiver still keeps bytes of results that were passed on */
+};
+
+/* Push the next `part` bytes of the result, lent or copied. */
+enum mr_flow mr_lender_push(struct mr_lender *lender, struct mr_result *result, size_t part);
+/* All of the result was pushed: other memory of its size may have taken the place of result->bytes. */
+void mr_lender_passed(struct mr_lender *lender, const struct mr_result *result);
+/* What is away no longer comes back; the spare is freed. Before mr_chunks_clear(). */
+void mr_lender_clear(struct mr_lender *lender);
+
+#endif
