@@ -86,6 +86,9 @@ struct mr_stage_ops {
     const char *media_type; /* of the output: "application/gzip" */
     enum mr_stage_kind kind;
     const struct mr_param_spec *params; /* ends with a row whose name is NULL */
+    /* Bytes of output after which it is known well enough that the stage will not refuse the input; until then a
+     * response should not begin. 0: no more than for others. */
+    size_t held_back;
 
     int (*create)(void **out, const struct mr_stage_env *env, struct mr_fault *fault);
     int (*set)(void *stage, const struct mr_param_spec *spec, const struct mr_param_value *value,

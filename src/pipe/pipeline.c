@@ -11,6 +11,8 @@
 /* Each stage once, and a wrap after encrypt. */
 #define STEPS_MAX (MR_STAGE_COUNT + 1)
 
+#define HELD_BACK (64 * MR_KIB) /* so that short answers have their length, and early faults are problem documents */
+
 /* One stage. A step is either an image step or a transform, with a sniffer before it if its input may need one. */
 struct step {
     enum mr_stage_id id;
@@ -288,6 +290,15 @@ uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline)
 {
     const struct step *last = last_step(pipeline);
     return last->transform != NULL ? mr_transform_out_length(last->transform) : MR_PIPELINE_UNKNOWN;
+}
+
+size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline)
+{
+    size_t most = HELD_BACK;
+    for (unsigned i = 0; i < pipeline->count; i++)
+        if (pipeline->steps[i].ops != NULL)
+            most = MR_MAX(most, pipeline->steps[i].ops->held_back);
+    return most;
 }
 
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)

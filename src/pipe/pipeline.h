@@ -67,6 +67,8 @@ void mr_pipeline_destroy(struct mr_pipeline **pipeline);
 const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline);
 /* Bytes that come out in all, when that is known at the first push, else MR_PIPELINE_UNKNOWN. */
 uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline);
+/* Bytes of output before which a response should not begin: a refusal of the input is likely to come before them. */
+size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline);
 /* Is image its only stage? Then the job, for its times. */
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline);
 /* "gzip;dur=12.345, encrypt;dur=3.210": ms that each stage's jobs ran. As snprintf. */

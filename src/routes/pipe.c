@@ -5,7 +5,8 @@
  *        +------------+---------------------------+      refused, answered at once, or the client left
  *
  * While WORKING nothing was sent: a fault is a problem document. An answer whose length is known, or that ends within
- * HELD_MAX bytes, is sent with its length; of a longer one those bytes begin a stream. From then on a fault cuts it.
+ * mr_pipeline_held_back() bytes, is sent with its length; of a longer one those bytes begin a stream. From then on a
+ * fault cuts it. What is held back is in the memory budget; where that has no room the stream begins earlier.
  *
  * The pipeline has the jobs and the memory; the pipe lives in the request's arena, and a job holds the request. */
 #include "routes/pipe.h"
@@ -17,10 +18,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define HELD_MAX    (64 * MR_KIB)
 #define TIMING_SIZE 600
 
 enum pipe_state { WORKING, STREAMING, OVER };
+
+struct held { /* the first bytes of an answer */
+    struct mr_budget *budget;
+    size_t len;
+    char bytes[];
+};
 
 struct pipe {
     struct mr_request *request;
@@ -30,9 +36,17 @@ struct pipe {
     struct mr_spill *spill;       /* behind it; NULL: the answer is an image, sent from where it lies */
     struct mr_stream *out;        /* of the spill or the pipeline: we are its receiver */
     struct mr_stream *response;   /* STREAMING: we are its sender */
-    char *held;                   /* owned: the first bytes, while their number is small */
-    size_t held_len;
+    struct held *held;            /* owned; NULL: none */
 };
+
+static void release_held(void *context)
+{
+    struct held *held = context;
+    if (held == NULL)
+        return;
+    mr_budget_give_back(held->budget, held->len);
+    free(held);
+}
 
 /* The pipe may be gone when a function that answers returns: a request ends with its answer. */
 static void take_leave(struct pipe *pipe)
@@ -40,7 +54,7 @@ static void take_leave(struct pipe *pipe)
     pipe->state = OVER;
     mr_pipeline_destroy(&pipe->pipeline);
     mr_spill_destroy(&pipe->spill);
-    free(pipe->held);
+    release_held(pipe->held);
     pipe->held = NULL;
 }
 
@@ -153,23 +167,31 @@ static void begin_answer(struct pipe *pipe, uint64_t length)
                                        &response_sender, pipe);
 }
 
-static void hold_back(struct pipe *pipe, const void *bytes, size_t len)
+/* False: it would be too much. */
+static bool hold_back(struct pipe *pipe, const void *bytes, size_t len)
 {
-    if (pipe->held == NULL)
-        pipe->held = malloc(HELD_MAX);
-    MR_ASSERT(pipe->held != NULL);
-    memcpy(pipe->held + pipe->held_len, bytes, len);
-    pipe->held_len += len;
+    size_t max = mr_pipeline_held_back(pipe->pipeline);
+    struct held *held = pipe->held;
+    if (len > max - (held != NULL ? held->len : 0) || !mr_budget_try_take(pipe->service->memory, len))
+        return false;
+    if (held == NULL) {
+        held = pipe->held = malloc(sizeof(*held) + max); /* the pages that are not filled cost nothing */
+        MR_ASSERT(held != NULL);
+        *held = (struct held){.budget = pipe->service->memory};
+    }
+    memcpy(held->bytes + held->len, bytes, len);
+    held->len += len;
+    return true;
 }
 
 /* The first bytes do not fit into what is held back, or their number is known: the response begins with them. */
 static void begin_stream(struct pipe *pipe, uint64_t length)
 {
     begin_answer(pipe, length);
-    if (pipe->held_len > 0)
-        mr_stream_push(pipe->response, pipe->held, pipe->held_len);
-    free(pipe->held);
+    struct held *held = pipe->held;
     pipe->held = NULL;
+    if (held != NULL)
+        mr_stream_push_ref(pipe->response, held->bytes, held->len, release_held, held);
 }
 
 /* Is it time to send? False: the bytes were held back. */
@@ -178,10 +200,8 @@ static bool is_sending_now(struct pipe *pipe, const void *bytes, size_t len)
     if (pipe->state == STREAMING)
         return true;
     uint64_t length = mr_pipeline_out_length(pipe->pipeline);
-    if (length == MR_PIPELINE_UNKNOWN && pipe->held_len + len <= HELD_MAX) {
-        hold_back(pipe, bytes, len);
+    if (length == MR_PIPELINE_UNKNOWN && hold_back(pipe, bytes, len))
         return false;
-    }
     begin_stream(pipe, length);
     return true;
 }
@@ -206,10 +226,13 @@ static void answer_held(struct pipe *pipe)
     struct mr_request *request = pipe->request;
     struct mr_fields fields = timing_fields(pipe);
     const char *type = mr_pipeline_media_type(pipe->pipeline);
-    char *held = pipe->held;
+    struct held *held = pipe->held;
     pipe->held = NULL;
     take_leave(pipe);
-    mr_respond(request, 200, type, &fields, held, pipe->held_len, held != NULL ? free : NULL, held);
+    if (held != NULL)
+        mr_respond(request, 200, type, &fields, held->bytes, held->len, release_held, held);
+    else
+        mr_respond(request, 200, type, &fields, NULL, 0, NULL, NULL);
 }
 
 static void on_end(void *context)

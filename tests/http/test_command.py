@@ -176,7 +176,8 @@ def test_the_bound_of_expansion_is_off_unless_it_is_given():
     zeros = gzip.compress(bytes(20_000_000))
     assert len(good(pipe("gunzip", data=zeros))) == 20_000_000
     assert_failed(pipe("gunzip", "--max-expansion=1MiB", data=zeros), "expands")
-    assert_failed(pipe("gunzip", "--max-expansion-ratio=10", data=zeros), "expands")
+    assert len(good(pipe("gunzip", "--max-expansion-ratio=10", data=zeros))) == 20_000_000  # up to 64 MiB in any ratio
+    assert_failed(pipe("gunzip", "--max-expansion-ratio=10", data=gzip.compress(bytes(70_000_000))), "expands", "max-expansion-ratio")
 
 
 # ---- wrong usage

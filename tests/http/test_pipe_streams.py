@@ -405,6 +405,7 @@ def assert_expansion(outcome, limit_name, limit, most):
         assert document["value"] > limit
 
 
+GRACE = 64 * MIB  # what may come out before the ratio is looked at
 BOMBS = {"gunzip": zeros_in_gzip, "unzstd": zeros_in_zstd}
 
 
@@ -439,10 +440,31 @@ def test_max_expansion_counts_all_members_and_frames_together(share, stage):
 @pytest.mark.parametrize("stage", BOMBS)
 def test_max_expansion_ratio_bounds_it_by_what_came_in(share, stage):
     server = share("--max-expansion-ratio=50")
-    bomb = BOMBS[stage](30_000_000)
-    assert_expansion(exchange(server, f"/pipe/{stage}", bomb), "max-expansion-ratio", 50, 15_000_000)
+    bomb = BOMBS[stage](100_000_000)
+    assert_expansion(exchange(server, f"/pipe/{stage}", bomb, take=lambda piece: None), "max-expansion-ratio", 50, GRACE)
     body = sample(200_000) + noise_bytes(5 * MIB)
     assert through(server, f"/pipe/{stage}", PACKED[stage](body)) == body
+
+
+@pytest.mark.parametrize("limit", [100_000, 500_000, MIB])
+@pytest.mark.parametrize("chunk", [None, 100])
+@pytest.mark.parametrize("stage", BOMBS)
+def test_a_bomb_that_passes_the_bound_in_its_first_mebibyte_is_a_problem(share, stage, limit, chunk):
+    server = share(f"--max-expansion={limit}")
+    outcome = exchange(server, f"/pipe/{stage}", BOMBS[stage](10_000_000), chunk=chunk)
+    assert outcome.whole and outcome.status == 413
+    document = json.loads(outcome.body)
+    assert document["type"] == "urn:millrace:problem:expansion"
+    assert document["limit"] == {"name": "max-expansion", "value": limit}
+    assert document["value"] > limit
+
+
+@pytest.mark.parametrize("stage", BOMBS)
+@pytest.mark.parametrize("size", [5_000_000, 64 * MIB])
+def test_what_was_made_of_zeros_can_be_taken_back(server, stage, size):
+    packed = through(server, "/pipe/" + {"gunzip": "gzip", "unzstd": "zstd"}[stage], bytes(size))
+    assert size / len(packed) > 250, "it is not packed well enough to show anything"
+    assert through(server, f"/pipe/{stage}", packed) == bytes(size)
 
 
 def test_a_bomb_in_a_bomb_is_refused(share):

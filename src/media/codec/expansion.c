@@ -1,7 +1,5 @@
 #include "media/codec/expansion.h"
 
-#include "base/macros.h"
-
 #include <stdio.h>
 
 void mr_expansion_init(struct mr_expansion *expansion, const struct mr_stage_env *env)
@@ -29,7 +27,7 @@ int mr_expansion_add(struct mr_expansion *expansion, size_t in, size_t out, stru
         return MR_OK;
     uint64_t ratio = (expansion->out - 1) / MR_MAX(expansion->in, 1) + 1; /* rounded up */
     if (ratio > expansion->ratio_max)
-        return mr_expansion_refuse(fault, "max-expansion", expansion->ratio_max, ratio,
+        return mr_expansion_refuse(fault, "max-expansion-ratio", expansion->ratio_max, ratio,
                                    "The output is more times as large as the input than is allowed.");
     return MR_OK;
 }

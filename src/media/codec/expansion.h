@@ -1,13 +1,17 @@
 /* expansion.h -- private to gunzip and unzstd: how far an input may expand. A few KiB can hold gigabytes of zeros.
  *
  * Two bounds on the output, each 0 for none: in bytes, and as a multiple of the input read so far. The multiple counts
- * only once MR_EXPANSION_GRACE bytes have come out, so that small files which are packed very well pass. */
+ * only once MR_EXPANSION_GRACE bytes have come out, so that files of an ordinary size which are packed very well pass:
+ * what gzip makes of 5 MB of zeros is a thousandth of them. */
 #ifndef MR_MEDIA_EXPANSION_H
 #define MR_MEDIA_EXPANSION_H
 
+#include "base/macros.h"
 #include "media/stage.h"
 
-#define MR_EXPANSION_GRACE (UINT64_C(1) << 20)
+#define MR_EXPANSION_GRACE (64 * MR_MIB)
+/* Of its output this much is held back, so that a bomb which passes a bound within it is still answered with 413. */
+#define MR_EXPANSION_HELD MR_MIB
 
 struct mr_expansion {
     uint64_t bytes_max, ratio_max;

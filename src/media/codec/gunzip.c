@@ -183,6 +183,7 @@ const struct mr_stage_ops mr_stage_gunzip = {
     .text = "expand gzip members (RFC 1952)",
     .media_type = "application/octet-stream",
     .kind = MR_STAGE_SEQUENTIAL,
+    .held_back = MR_EXPANSION_HELD,
     .params = params,
     .create = create,
     .sizes = sizes,

@@ -136,6 +136,7 @@ const struct mr_stage_ops mr_stage_unzstd = {
     .text = "expand Zstandard frames (RFC 8878)",
     .media_type = "application/octet-stream",
     .kind = MR_STAGE_SEQUENTIAL,
+    .held_back = MR_EXPANSION_HELD,
     .params = params,
     .create = create,
     .sizes = sizes,
