@@ -1,7 +1,13 @@
 /* budget.h -- a bound on the bytes that bodies and running jobs hold together, process-wide.
  *
- * Whoever is about to hold memory takes it here first and gives back exactly what it took. Full is an answer (the
- * caller sheds with 503), never a wait. Lock-free; any thread may call these. */
+ * The holder of memory takes it here as bytes come and gives back exactly what it took. A full budget is an answer (the
+ * caller sheds with 503), never a wait. The last parts of it are for those who are under way already:
+ *
+ *      0 ............................ 15/16 ....... 31/32 ...... limit
+ *      new bodies and what they hold  | bodies that | what came
+ *                                     | grow        | already
+ *
+ * Lock-free; any thread may call these. */
 #ifndef MR_BASE_BUDGET_H
 #define MR_BASE_BUDGET_H
 
@@ -17,6 +23,12 @@ struct mr_budget {
 void mr_budget_init(struct mr_budget *budget, uint64_t limit);
 /* Take `bytes`, or nothing: false when that would pass the limit. */
 bool mr_budget_try_take(struct mr_budget *budget, uint64_t bytes);
+/* The same for a body that may as well wait: nothing that would pass 31/32 of the limit. */
+bool mr_budget_try_grow(struct mr_budget *budget, uint64_t bytes);
+/* May a new body be begun? No: 15/16 of the limit are used. */
+bool mr_budget_is_open(const struct mr_budget *budget);
+/* Is more than half of it used, so that memory which is only kept for later use should be given back? */
+bool mr_budget_is_tight(const struct mr_budget *budget);
 void mr_budget_give_back(struct mr_budget *budget, uint64_t bytes);
 uint64_t mr_budget_used(const struct mr_budget *budget);
 

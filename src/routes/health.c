@@ -8,9 +8,6 @@
 #include <zlib.h>
 #include <zstd.h>
 
-/* Below this share of the memory budget the server is no place for new work. */
-#define BUDGET_RESERVE 16
-
 static void respond_text(struct mr_request *request, const char *type, const char *text)
 {
     mr_respond(request, 200, type, NULL, text, strlen(text), NULL, NULL);
@@ -33,7 +30,7 @@ int mr_health_check(struct mr_service *service, struct mr_loop *loop, struct mr_
     int err = mr_offload_admit(service->offload, loop, MR_LANE_INTERACTIVE, &retry_after);
     if (err != 0)
         mr_fault_set(fault, err, NULL);
-    else if (memory->limit != 0 && memory->limit - used < memory->limit / BUDGET_RESERVE)
+    else if (!mr_budget_is_open(memory))
         err = mr_fault_limit(fault, MR_EBUDGET, "memory-budget", memory->limit, used);
     if (err != 0)
         fault->retry_after_s = retry_after;

@@ -35,6 +35,34 @@ static void huge_take_does_not_wrap_around(void **state)
     assert_false(mr_budget_try_take(&budget, UINT64_MAX - 59));
 }
 
+static void the_last_parts_are_for_those_who_are_under_way(void **state)
+{
+    (void)state;
+    struct mr_budget budget;
+    mr_budget_init(&budget, 3200);
+    assert_true(mr_budget_is_open(&budget) && !mr_budget_is_tight(&budget));
+    assert_true(mr_budget_try_grow(&budget, 1601));
+    assert_true(mr_budget_is_open(&budget) && mr_budget_is_tight(&budget));
+    assert_true(mr_budget_try_grow(&budget, 3000 - 1601));
+    assert_true(mr_budget_is_open(&budget));
+    assert_true(mr_budget_try_grow(&budget, 1));
+    assert_false(mr_budget_is_open(&budget));
+    assert_true(mr_budget_try_grow(&budget, 99));
+    assert_false(mr_budget_try_grow(&budget, 1));
+    assert_true(mr_budget_try_take(&budget, 100));
+    assert_false(mr_budget_try_grow(&budget, 0));
+    assert_false(mr_budget_try_take(&budget, 1));
+}
+
+static void no_limit_is_always_open(void **state)
+{
+    (void)state;
+    struct mr_budget budget;
+    mr_budget_init(&budget, 0);
+    assert_true(mr_budget_try_grow(&budget, (uint64_t)1 << 40));
+    assert_true(mr_budget_is_open(&budget) && !mr_budget_is_tight(&budget));
+}
+
 static void no_limit_still_counts(void **state)
 {
     (void)state;
@@ -88,6 +116,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take_past_the_limit_is_refused),
         cmocka_unit_test(huge_take_does_not_wrap_around),
+        cmocka_unit_test(the_last_parts_are_for_those_who_are_under_way),
+        cmocka_unit_test(no_limit_is_always_open),
         cmocka_unit_test(no_limit_still_counts),
         cmocka_unit_test(giving_back_what_was_not_taken_is_a_programming_error),
         cmocka_unit_test(threads_never_pass_the_limit_together),
