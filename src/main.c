@@ -21,10 +21,9 @@ static int argument_count;
 static char *const *arguments;
 
 /* On libuv's pool. What can change in a running server is the log level. */
-static void reload(struct mr_service *service)
+static void reload(void)
 {
     struct mr_config config;
-    (void)service;
     if (mr_config_read(&config, argument_count, arguments, environ, mr_console()) != MR_OPTIONS_RUN)
         return;
     mr_log_set_level((enum mr_log_level)config.log.level);
@@ -43,7 +42,7 @@ static int serve(const struct mr_config *config, const struct mr_child *child)
     if (err != 0) {
         fprintf(mr_console(), "millrace: %s\n", fault.detail);
     } else {
-        service->reload_config = reload;
+        mr_service_on_hangup(service, reload);
         status = mr_service_run(service);
     }
     if (service != NULL)

@@ -54,7 +54,7 @@ struct mr_http {
     struct mr_trust trust;           /* proxies that are believed what they say of their clients */
     struct mr_public_url public_url; /* where clients reach the server; .text.at NULL: not said */
     bool is_public;                  /* on loopback and Unix sockets too: a proxy or a public address was named */
-    void *service;                   /* borrowed: for the handlers */
+    void *app;                       /* borrowed: what handlers may see (app/app.h); HTTP does not know it */
     struct mr_http_counters *const *counters; /* borrowed: one per loop, zeroed or counted in before */
     unsigned loop_count;
     atomic_bool draining;              /* answers carry Connection: close; idle connections are closed */

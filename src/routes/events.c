@@ -1,7 +1,7 @@
 #include "routes/events.h"
+#include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
-#include "service/service.h"
 #include "stats/live.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,7 +154,7 @@ static void leave(struct mr_listening *listening)
 
 static void start_events(struct mr_request *request)
 {
-    struct mr_events *events = &mr_service_loop_of(request)->events;
+    struct mr_events *events = mr_app_loop_state(mr_app_of(request), &mr_events_resource, request->loop);
     struct mr_fault fault;
     if (request->head.method == MR_METHOD_HEAD)
         mr_stream_end(respond(request, NULL));
@@ -170,7 +170,7 @@ static void on_gone(struct mr_request *request)
         leave(request->handler_data);
 }
 
-const struct mr_route mr_events_routes[] = {
+static const struct mr_route routes[] = {
     {
         .method = MR_METHOD_GET,
         .pattern = MR_EVENTS_PATTERN,
@@ -183,12 +183,12 @@ const struct mr_route mr_events_routes[] = {
 
 /* ---- the life of them all ---- */
 
-void mr_events_open(struct mr_events *events, const struct mr_figures_source *source, struct mr_loop *loop,
-                    struct mr_events_numbers *numbers)
+static void open_loop(void *state, const struct mr_app *app, unsigned loop)
 {
-    events->numbers = numbers;
-    events->source = source;
-    mr_timer_list_open(&events->ticks, loop, MR_EVENTS_INTERVAL_NS, on_tick);
+    struct mr_events *events = state;
+    events->numbers = &app->numbers[loop].events;
+    events->source = &app->figures;
+    mr_timer_list_open(&events->ticks, app->loops[loop], MR_EVENTS_INTERVAL_NS, on_tick);
 }
 
 /* Who does not read would not take the end either, and the drain would wait for him. */
@@ -205,15 +205,25 @@ static void end_stream(struct mr_listening *listening)
         mr_stream_end(response);
 }
 
-void mr_events_drain(struct mr_events *events)
+static void drain_loop(void *state)
 {
+    struct mr_events *events = state;
     events->is_closed = true;
     while (events->first != NULL)
         end_stream(events->first);
 }
 
-void mr_events_close(struct mr_events *events)
+static void close_loop(void *state)
 {
+    struct mr_events *events = state;
     MR_ASSERT(events->first == NULL);
     mr_timer_list_close(&events->ticks);
 }
+
+const struct mr_resource mr_events_resource = {
+    .routes = routes,
+    .loop_size = sizeof(struct mr_events),
+    .open_loop = open_loop,
+    .drain_loop = drain_loop,
+    .close_loop = close_loop,
+};

@@ -8,12 +8,12 @@
  * The id is the time in ms. Each loop has its listeners and one timer, which runs while there are any: a server that
  * nobody watches has no wake-ups. A listener that does not read is not waited for: once as much as an answer may hold
  * is on its way to it, it misses figures (its ids have gaps) until it reads on; --body-timeout cuts it like any reader.
- * Draining ends the streams in good order. The loop's thread only. */
+ * Draining ends the streams in good order, and whoever comes later is refused. */
 #ifndef MR_ROUTES_EVENTS_H
 #define MR_ROUTES_EVENTS_H
 
+#include "app/resource.h"
 #include "base/clock.h"
-#include "http/request.h"
 #include "loop/timer.h"
 #include <stdbool.h>
 
@@ -26,7 +26,7 @@ struct mr_figures_source;
 struct mr_listening;
 struct mr_live;
 
-struct mr_events {                     /* of one loop; all private */
+struct mr_events {                     /* of one loop; its thread only; all private, and here for tests */
     struct mr_events_numbers *numbers; /* borrowed, as the next */
     const struct mr_figures_source *source;
     struct mr_listening *first; /* each in its request's arena */
@@ -36,14 +36,6 @@ struct mr_events {                     /* of one loop; all private */
     bool is_closed;
 };
 
-/* numbers: not zeroed here. source: borrowed. */
-void mr_events_open(struct mr_events *events, const struct mr_figures_source *source, struct mr_loop *loop,
-                    struct mr_events_numbers *numbers);
-/* Draining: end all streams; whoever comes later is refused. */
-void mr_events_drain(struct mr_events *events);
-/* After the loop ended, when no request is left. */
-void mr_events_close(struct mr_events *events);
-
-extern const struct mr_route mr_events_routes[]; /* for mr_http_register() */
+extern const struct mr_resource mr_events_resource; /* its state on a loop: struct mr_events */
 
 #endif

@@ -1,4 +1,5 @@
 #include "routes/health.h"
+#include "app/app.h"
 #include "base/json.h"
 #include <libdeflate.h>
 #include <llhttp.h>
@@ -7,6 +8,11 @@
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
+
+/* Texts that never change while the server runs. */
+struct health {
+    char *version_json, *stages_json; /* owned */
+};
 
 static void respond_text(struct mr_request *request, const char *type, const char *text)
 {
@@ -20,14 +26,15 @@ static void start_healthz(struct mr_request *request)
     mr_respond(request, 200, "text/plain; charset=utf-8", NULL, text, sizeof(text) - 1, NULL, NULL);
 }
 
-int mr_health_check(struct mr_service *service, struct mr_loop *loop, struct mr_fault *fault)
+int mr_health_check(const struct mr_app *app, struct mr_loop *loop, struct mr_fault *fault)
 {
-    const struct mr_budget *memory = service->memory;
+    MR_ON_LOOP(loop);
+    const struct mr_budget *memory = app->memory;
     uint64_t used = mr_budget_used(memory);
-    if (atomic_load_explicit(&service->http.draining, memory_order_relaxed))
+    if (atomic_load_explicit(&app->http->draining, memory_order_relaxed))
         return mr_fault_set(fault, MR_ESHUTDOWN, NULL);
     uint32_t retry_after = 1;
-    int err = mr_offload_admit(service->offload, loop, MR_LANE_INTERACTIVE, &retry_after);
+    int err = mr_offload_admit(app->offload, loop, MR_LANE_INTERACTIVE, &retry_after);
     if (err != 0)
         mr_fault_set(fault, err, NULL);
     else if (!mr_budget_is_open(memory))
@@ -41,22 +48,27 @@ int mr_health_check(struct mr_service *service, struct mr_loop *loop, struct mr_
 static void start_readyz(struct mr_request *request)
 {
     struct mr_fault fault;
-    if (mr_health_check(mr_service_of(request), request->loop, &fault) != 0)
+    if (mr_health_check(mr_app_of(request), request->loop, &fault) != 0)
         mr_respond_problem(request, &fault);
     else
         respond_text(request, "text/plain; charset=utf-8", "ready\n");
 }
 
+static const struct health *texts_of(const struct mr_request *request)
+{
+    return mr_app_state(mr_app_of(request), &mr_health_resource);
+}
+
 /* Versions of the server and its libraries, image formats, how it computes: JSON. */
 static void start_version(struct mr_request *request)
 {
-    respond_text(request, "application/json", mr_service_of(request)->version_json);
+    respond_text(request, "application/json", texts_of(request)->version_json);
 }
 
 /* The stages of /pipe with their parameters: JSON. */
 static void start_stages(struct mr_request *request)
 {
-    respond_text(request, "application/json", mr_service_of(request)->stages_json);
+    respond_text(request, "application/json", texts_of(request)->stages_json);
 }
 
 /* Where to find what: text. */
@@ -75,7 +87,7 @@ static void start_root(struct mr_request *request)
                  "GET  /events            the same live, once a second (server-sent events)\n");
 }
 
-const struct mr_route mr_health_routes[] = {
+static const struct mr_route routes[] = {
     {.method = MR_METHOD_GET, .pattern = "/pipe", .start = start_stages},
     {.method = MR_METHOD_GET, .pattern = "/healthz", .site = MR_SITE_LINK, .start = start_healthz},
     {.method = MR_METHOD_GET, .pattern = "/readyz", .site = MR_SITE_LINK, .start = start_readyz},
@@ -109,7 +121,7 @@ static int finish(FILE *out, char **text)
     return MR_EMEMORY;
 }
 
-int mr_health_version_json(char **out, const struct mr_service *service)
+static int write_version(char **out, const struct mr_app *app)
 {
     size_t len;
     char llhttp[32];
@@ -133,10 +145,10 @@ int mr_health_version_json(char **out, const struct mr_service *service)
     write_words(&json, "reads", mr_image_readable());
     write_words(&json, "writes", mr_image_writable());
     mr_json_close(&json);
-    mr_json_text(&json, "offload", mr_offload_name(mr_offload_kind(service->offload)));
-    mr_json_integer(&json, "workers", mr_offload_workers(service->offload));
-    mr_json_integer(&json, "loops", service->loop_count);
-    mr_json_integer(&json, "processes", mr_segment_processes(service->segment));
+    mr_json_text(&json, "offload", mr_offload_name(mr_offload_kind(app->offload)));
+    mr_json_integer(&json, "workers", mr_offload_workers(app->offload));
+    mr_json_integer(&json, "loops", app->loop_count);
+    mr_json_integer(&json, "processes", mr_segment_processes(app->figures.segment));
     mr_json_close(&json);
     return finish(file, out);
 }
@@ -192,7 +204,7 @@ static void write_stage(struct mr_json *json, const struct mr_stage_about *stage
     mr_json_close(json);
 }
 
-int mr_health_stages_json(char **out)
+static int write_stages(char **out)
 {
     size_t len;
     FILE *file = open_memstream(out, &len);
@@ -210,3 +222,26 @@ int mr_health_stages_json(char **out)
     mr_json_close(&json);
     return finish(file, out);
 }
+
+/* ---- the resource ---- */
+
+static void close_texts(void *state)
+{
+    struct health *health = state;
+    free(health->version_json);
+    free(health->stages_json);
+}
+
+static int open_texts(void *state, const struct mr_app *app)
+{
+    struct health *health = state;
+    int err = write_version(&health->version_json, app);
+    if (err == MR_OK)
+        err = write_stages(&health->stages_json);
+    if (err != MR_OK)
+        close_texts(health);
+    return err;
+}
+
+const struct mr_resource mr_health_resource = {
+    .routes = routes, .size = sizeof(struct health), .open = open_texts, .close = close_texts};

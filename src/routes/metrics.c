@@ -1,5 +1,5 @@
 #include "routes/metrics.h"
-#include "service/service.h"
+#include "app/app.h"
 #include <stdlib.h>
 
 /* ---- which format ---- */
@@ -48,7 +48,7 @@ static void start_metrics(struct mr_request *request)
     struct mr_fields fields;
     enum mr_prometheus_format format = mr_metrics_format_of(mr_head_find(&request->head, "accept"));
     size_t len;
-    char *text = mr_prometheus_render(&mr_service_of(request)->source, format, &len);
+    char *text = mr_prometheus_render(&mr_app_of(request)->figures, format, &len);
     struct mr_fault fault;
     if (text == NULL) {
         mr_fault_set(&fault, MR_EMEMORY, NULL);
@@ -60,7 +60,9 @@ static void start_metrics(struct mr_request *request)
     mr_respond(request, 200, types[format], &fields, text, len, free, text);
 }
 
-const struct mr_route mr_metrics_routes[] = {
+static const struct mr_route routes[] = {
     {.method = MR_METHOD_GET, .pattern = "/metrics", .start = start_metrics},
     {.pattern = NULL},
 };
+
+const struct mr_resource mr_metrics_resource = {.routes = routes};

@@ -3,10 +3,10 @@
 #ifndef MR_ROUTES_METRICS_H
 #define MR_ROUTES_METRICS_H
 
-#include "http/request.h"
+#include "app/resource.h"
 #include "stats/prometheus.h"
 
-extern const struct mr_route mr_metrics_routes[]; /* for mr_http_register() */
+extern const struct mr_resource mr_metrics_resource;
 
 /* What the value of an Accept field asks for (.at NULL: there is none): OpenMetrics where one of its media ranges names
  * that type, in version 1.0.0 or any, and not with q=0. */

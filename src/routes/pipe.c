@@ -10,11 +10,11 @@
  *
  * The pipeline has the jobs and the memory; the pipe lives in the request's arena, and a job holds the request. */
 #include "routes/pipe.h"
+#include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
 #include "io/spill.h"
 #include "pipe/pipeline.h"
-#include "service/service.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,7 +30,7 @@ struct held { /* the first bytes of an answer */
 
 struct pipe {
     struct mr_request *request;
-    struct mr_service *service;
+    const struct mr_app *app;
     enum pipe_state state;
     struct mr_pipeline *pipeline; /* NULL: not made, or given back */
     struct mr_spill *spill;       /* behind it; NULL: the answer is an image, sent from where it lies */
@@ -126,7 +126,7 @@ static void on_whole(void *context, const struct mr_image_result *result, uint64
     struct mr_request *request = pipe->request;
     struct sent *sent = malloc(sizeof(*sent));
     MR_ASSERT(sent != NULL);
-    *sent = (struct sent){.result = *result, .budget = pipe->service->memory, .charged = charged};
+    *sent = (struct sent){.result = *result, .budget = pipe->app->memory, .charged = charged};
     struct mr_fields fields = timing_fields(pipe);
     take_leave(pipe);
     mr_respond(request, 200, mr_image_media_type(result->format), &fields, result->bytes, result->len, release_sent,
@@ -172,12 +172,12 @@ static bool hold_back(struct pipe *pipe, const void *bytes, size_t len)
 {
     size_t max = mr_pipeline_held_back(pipe->pipeline);
     struct held *held = pipe->held;
-    if (len > max - (held != NULL ? held->len : 0) || !mr_budget_try_take(pipe->service->memory, len))
+    if (len > max - (held != NULL ? held->len : 0) || !mr_budget_try_take(pipe->app->memory, len))
         return false;
     if (held == NULL) {
         held = pipe->held = malloc(sizeof(*held) + max); /* the pages that are not filled cost nothing */
         MR_ASSERT(held != NULL);
-        *held = (struct held){.budget = pipe->service->memory};
+        *held = (struct held){.budget = pipe->app->memory};
     }
     memcpy(held->bytes + held->len, bytes, len);
     held->len += len;
@@ -287,35 +287,35 @@ static int read_secret(struct mr_slice *out, const struct mr_head *head, const c
 
 static int read_env(struct mr_stage_env *env, const struct pipe *pipe, struct mr_fault *fault)
 {
-    const struct mr_config *config = pipe->service->config;
+    const struct mr_app *app = pipe->app;
     const struct mr_head *head = &pipe->request->head;
     *env = (struct mr_stage_env){
-        .budget = pipe->service->memory,
-        .identities = pipe->service->identities,
-        .expansion_bytes = config->pipe.max_expansion,
-        .expansion_ratio = (uint64_t)config->pipe.max_expansion_ratio,
+        .budget = app->memory,
+        .identities = app->identities,
+        .expansion_bytes = app->pipe->max_expansion,
+        .expansion_ratio = (uint64_t)app->pipe->max_expansion_ratio,
     };
     int err = read_secret(&env->identity, head, "Age-Identity", fault);
     if (err == MR_OK)
         err = read_secret(&env->passphrase, head, "Age-Passphrase", fault);
     if (err != MR_OK)
         return err;
-    if (env->identity.at != NULL && !config->app.allow_request_identity)
+    if (env->identity.at != NULL && !app->allow_request_identity)
         return mr_fault_set(fault, MR_EPARAM, "Age-Identity is not taken here: see --allow-request-identity.");
     return MR_OK;
 }
 
 static int create(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fault)
 {
-    struct mr_service *service = pipe->service;
+    const struct mr_app *app = pipe->app;
     struct mr_pipeline_config config = {
         .loop = pipe->request->loop,
-        .offload = service->offload,
-        .budget = service->memory,
-        .image_limits = &service->image_limits,
-        .patience_ns = service->config->http.body_timeout,
-        .body_memory = service->config->pipe.body_memory,
-        .numbers = &mr_service_loop_of(pipe->request)->numbers->pipes,
+        .offload = app->offload,
+        .budget = app->memory,
+        .image_limits = &app->image_limits,
+        .patience_ns = app->http->limits.body_timeout_ns,
+        .body_memory = app->pipe->body_memory,
+        .numbers = &mr_app_numbers(app, pipe->request->loop)->pipes,
         .hold = hold,
         .release = release,
         .whole = on_whole,
@@ -348,9 +348,9 @@ static int open_spill(struct pipe *pipe, struct mr_fault *fault)
 {
     const struct mr_spill_config config = {
         .loop = pipe->request->loop,
-        .budget = pipe->service->memory,
+        .budget = pipe->app->memory,
         .in = pipe->out,
-        .max = pipe->service->config->pipe.max_spill,
+        .max = pipe->app->pipe->max_spill,
         .is_needed = is_sending,
         .context = pipe,
     };
@@ -387,7 +387,7 @@ static void start_pipe(struct mr_request *request)
     struct pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
     struct mr_fault fault;
     pipe->request = request;
-    pipe->service = mr_service_of(request);
+    pipe->app = mr_app_of(request);
     request->handler_data = pipe;
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
@@ -420,8 +420,10 @@ static void on_gone(struct mr_request *request)
 
 #define PIPE_ROUTE .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .gone = on_gone
 
-const struct mr_route mr_pipe_routes[] = {
+static const struct mr_route routes[] = {
     {PIPE_ROUTE, .method = MR_METHOD_POST},
     {PIPE_ROUTE, .method = MR_METHOD_PUT}, /* as curl -T sends it */
     {.pattern = NULL},
 };
+
+const struct mr_resource mr_pipe_resource = {.routes = routes};

@@ -6,8 +6,8 @@
 #ifndef MR_ROUTES_PIPE_H
 #define MR_ROUTES_PIPE_H
 
-#include "http/request.h"
+#include "app/resource.h"
 
-extern const struct mr_route mr_pipe_routes[]; /* for mr_http_register() */
+extern const struct mr_resource mr_pipe_resource;
 
 #endif

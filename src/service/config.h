@@ -19,8 +19,6 @@
 #include "supervisor/listeners.h"
 #include "workers/offload_options.h"
 
-#define MR_LOOPS_MAX 256 /* of a service: millrace-bench serve-threads has one for each connection */
-
 struct mr_config {
     struct mr_listen_settings listen;
     struct mr_cluster_settings cluster;

@@ -4,7 +4,7 @@
 #include "service/drain.h"
 #include "base/assert.h"
 #include "base/log.h"
-#include "service/service.h"
+#include "service/internal.h"
 #include "supervisor/systemd.h"
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -98,7 +98,7 @@ static void drain_loop(struct mr_inbox_node *node)
         return;
     }
     mr_server_stop_accepting(loop->server);
-    mr_events_drain(&loop->events);
+    mr_app_drain(&loop->service->app, loop->loop);
     mr_server_drain(loop->server);
     mr_server_on_quiet(loop->server, tell_quiet, loop);
 }
@@ -114,15 +114,20 @@ static void on_delay_over(uv_timer_t *alarm)
     uv_timer_start(alarm, on_drain_timeout, service->config->drain.timeout / MR_NS_PER_MS, 0);
 }
 
+void mr_drain_announce(struct mr_http *http)
+{
+    atomic_store_explicit(&http->draining, true, memory_order_relaxed);
+    mr_systemd_notify("STOPPING=1");
+    mr_log(MR_LOG_INFO, "leaving");
+}
+
 void mr_drain_begin(struct mr_service *service)
 {
     MR_ON_LOOP(service->loops[0].loop);
     if (service->phase != MR_PHASE_SERVING)
         return;
     service->phase = MR_PHASE_LEAVING;
-    atomic_store_explicit(&service->http.draining, true, memory_order_relaxed);
-    mr_systemd_notify("STOPPING=1");
-    mr_log(MR_LOG_INFO, "leaving");
+    mr_drain_announce(&service->http);
     uv_timer_start(&service->alarm, on_delay_over, service->config->drain.delay / MR_NS_PER_MS, 0);
 }
 
@@ -139,15 +144,15 @@ static void on_end_signal(struct mr_service *service)
 /* On libuv's pool: both open files. */
 static void work_reload(uv_work_t *work)
 {
-    struct mr_service *service = mr_container_of(work, struct mr_service, reload);
+    struct mr_service *service = mr_container_of(work, struct mr_service, reload_work);
     mr_log_reopen();
-    if (service->reload_config != NULL)
-        service->reload_config(service);
+    if (service->reload != NULL)
+        service->reload();
 }
 
 static void on_reloaded(uv_work_t *work, int status)
 {
-    struct mr_service *service = mr_container_of(work, struct mr_service, reload);
+    struct mr_service *service = mr_container_of(work, struct mr_service, reload_work);
     (void)status;
     service->is_reloading = false;
 }
@@ -157,7 +162,7 @@ static void on_hangup(struct mr_service *service)
     if (service->is_reloading)
         return;
     service->is_reloading = true;
-    int err = uv_queue_work(service->signal_poll.loop, &service->reload, work_reload, on_reloaded);
+    int err = uv_queue_work(service->signal_poll.loop, &service->reload_work, work_reload, on_reloaded);
     MR_ASSERT(err == 0);
 }
 

@@ -43,8 +43,10 @@ struct seat {
     atomic_bool ended; /* set by the thread at its end: it is to be joined, the seat is free then */
 };
 
-struct acceptor { /* its own thread's, but for what is atomic and `word` */
+struct acceptor {                   /* its own thread's, but for what is atomic and `word` */
+    const struct mr_config *config; /* borrowed */
     struct mr_service *service;
+    const struct mr_app *app; /* the service's */
     struct mr_listeners listeners;
     struct mr_blocking_word word;
     struct seat seats[MR_LOOPS_MAX]; /* by the index of their loop */
@@ -64,8 +66,8 @@ static void serve_connection(void *context)
     const uint64_t one = 1;
     struct seat *seat = context;
     struct acceptor *self = seat->acceptor;
-    struct mr_loop *loop = self->service->loops[seat - self->seats].loop;
-    if (mr_blocking_serve(seat->fd, seat->is_public, &self->service->http, loop, &self->word))
+    struct mr_loop *loop = self->app->loops[seat - self->seats];
+    if (mr_blocking_serve(seat->fd, seat->is_public, self->app->http, loop, &self->word))
         atomic_store(&self->was_cut, true);
     mr_service_thread_end();
     atomic_store(&seat->ended, true);
@@ -74,10 +76,10 @@ static void serve_connection(void *context)
 }
 
 /* Streams without an end are ended; others go on. */
-static void end_listening(void *context, struct mr_loop *loop)
+static void drain_loop(void *context, struct mr_loop *loop)
 {
     struct acceptor *self = context;
-    mr_events_drain(&self->service->loops[mr_loop_index(loop)].events);
+    mr_app_drain(self->app, loop);
 }
 
 static void seat_connection(struct acceptor *self, int fd, bool is_public)
@@ -158,10 +160,8 @@ static void enter_phase(struct acceptor *self, enum mr_phase phase, uint64_t len
 
 static void begin_to_leave(struct acceptor *self)
 {
-    enter_phase(self, MR_PHASE_LEAVING, self->service->config->drain.delay);
-    atomic_store_explicit(&self->service->http.draining, true, memory_order_relaxed);
-    mr_systemd_notify("STOPPING=1");
-    mr_log(MR_LOG_INFO, "leaving");
+    enter_phase(self, MR_PHASE_LEAVING, self->config->drain.delay);
+    mr_drain_announce(self->app->http);
 }
 
 static void end_phase(struct acceptor *self)
@@ -170,12 +170,12 @@ static void end_phase(struct acceptor *self)
     case MR_PHASE_LEAVING:
         stop_accepting(self);
         mr_blocking_tell(&self->word, MR_BLOCKING_DRAIN);
-        enter_phase(self, MR_PHASE_DRAINING, self->service->config->drain.timeout);
+        enter_phase(self, MR_PHASE_DRAINING, self->config->drain.timeout);
         break;
     case MR_PHASE_DRAINING:
         mr_log(MR_LOG_WARN, "drain-timeout passed: cutting what is in flight");
         mr_blocking_tell(&self->word, MR_BLOCKING_CUT); /* before jobs are stopped: who sees that knows why */
-        mr_offload_close(self->service->offload);
+        mr_offload_close(self->app->offload);
         enter_phase(self, MR_PHASE_CUTTING, CUT_GRACE_NS);
         break;
     case MR_PHASE_CUTTING:
@@ -251,7 +251,7 @@ static int open_acceptor(struct acceptor *self, const sigset_t *signals)
     self->phase_ends = UINT64_MAX;
     self->signal_fd = signalfd(-1, signals, SFD_CLOEXEC);
     self->ended_fd = eventfd(0, EFD_CLOEXEC);
-    self->word.on_drain = end_listening;
+    self->word.on_drain = drain_loop;
     self->word.context = self;
     int err = mr_blocking_word_open(&self->word);
     return self->signal_fd >= 0 && self->ended_fd >= 0 ? err : MR_EIO;
@@ -278,11 +278,6 @@ static int run(struct acceptor *self)
 
 /* ---- from options to the end ---- */
 
-static int listen_once(struct acceptor *self, const struct mr_config *config, unsigned passed, struct mr_fault *fault)
-{
-    return mr_listeners_open(&self->listeners, &config->listen, 1, passed, fault); /* the loops do not accept */
-}
-
 static int serve(struct acceptor *self, const struct mr_config *config, const sigset_t *signals)
 {
     struct mr_fault fault = {0};
@@ -293,7 +288,9 @@ static int serve(struct acceptor *self, const struct mr_config *config, const si
     if (err == 0)
         err = mr_service_create(&self->service, config, NULL, &fault);
     if (err == 0)
-        err = listen_once(self, config, passed, &fault);
+        self->app = mr_service_app(self->service);
+    if (err == 0)
+        err = mr_listeners_open(&self->listeners, &config->listen, 1, passed, &fault); /* the loops do not accept */
     int status = err == MR_EPARAM ? 2 : 1;
     if (err == 0)
         status = run(self);
@@ -322,6 +319,7 @@ static int run_process(struct mr_config *config, struct acceptor *self)
     config->http.max_connections = MR_MIN(config->http.max_connections, MR_LOOPS_MAX - SEATS_TO_REFUSE);
     config->loop.loops = config->http.max_connections + SEATS_TO_REFUSE;
     self->seat_count = (unsigned)config->loop.loops;
+    self->config = config;
     if (mr_process_begin(config) != 0)
         return 1;
     int status = serve(self, config, &signals);

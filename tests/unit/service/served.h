@@ -30,6 +30,11 @@ struct served {
     uint16_t port;
 };
 
+static inline const struct mr_app *app_of(const struct served *served)
+{
+    return mr_service_app(served->service);
+}
+
 static inline void *run_served(void *context)
 {
     struct served *served = context;
@@ -83,7 +88,7 @@ static inline struct served *start_service(const char *const *options)
     struct served *served = build_service(options);
     struct mr_fault fault;
     assert_int_equal(mr_service_listen(served->service, 0, &fault), MR_OK);
-    served->port = (uint16_t)strtol(strrchr(served->service->listeners.at[0].url, ':') + 1, NULL, 10);
+    served->port = (uint16_t)strtol(strrchr(mr_service_listeners(served->service)->at[0].url, ':') + 1, NULL, 10);
     assert_int_equal(pthread_create(&served->thread, NULL, run_served, served), 0);
     return served;
 }

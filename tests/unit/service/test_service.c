@@ -61,7 +61,7 @@ static int begin_upload(const struct served *served)
 
 static uint64_t in_flight(const struct served *served)
 {
-    return atomic_load(&served->service->http.counters[0]->requests_in_flight);
+    return atomic_load(&app_of(served)->http->counters[0]->requests_in_flight);
 }
 
 static void request_that_does_not_end_is_cut_at_the_drain_timeout(void **state)
@@ -82,7 +82,7 @@ static void request_in_flight_is_answered_before_the_end(void **state)
     size_t len;
     WAIT_FOR(in_flight(served) == 1);
     kill(getpid(), SIGTERM);
-    WAIT_FOR(atomic_load(&served->service->http.draining));
+    WAIT_FOR(atomic_load(&app_of(served)->http->draining));
     char body[998] = {'x'};
     send_all(fd, body, sizeof(body));
     char *answer = read_to_end(fd, &len);
@@ -98,7 +98,7 @@ static void readyz_says_no_from_the_signal_on(void **state)
     struct served *served = START("--loops=1", "--drain-delay=1s");
     assert_int_equal(get(served, "/readyz"), 200);
     kill(getpid(), SIGTERM);
-    WAIT_FOR(atomic_load(&served->service->http.draining));
+    WAIT_FOR(atomic_load(&app_of(served)->http->draining));
     size_t len;
     char *answer = ask(served, "GET", "/readyz", NULL, 0, &len); /* still accepting */
     assert_non_null(strstr(answer, "HTTP/1.1 503"));
@@ -114,9 +114,9 @@ static void readyz_says_no_when_the_budget_is_used_up(void **state)
     (void)state;
     struct served *served = START("--loops=1", "--memory-budget=32MiB");
     assert_int_equal(get(served, "/readyz"), 200);
-    assert_true(mr_budget_try_take(served->service->memory, 31 * MR_MIB));
+    assert_true(mr_budget_try_take(app_of(served)->memory, 31 * MR_MIB));
     assert_int_equal(get(served, "/readyz"), 503);
-    mr_budget_give_back(served->service->memory, 31 * MR_MIB);
+    mr_budget_give_back(app_of(served)->memory, 31 * MR_MIB);
     assert_int_equal(get(served, "/readyz"), 200);
     assert_int_equal(stop_service(served), 0);
 }
@@ -128,7 +128,8 @@ static void port_in_use_is_told_by_name(void **state)
     struct mr_fault fault;
     assert_int_equal(mr_service_listen(first->service, 0, &fault), MR_OK);
     char option[64];
-    snprintf(option, sizeof(option), "--listen=%s", first->service->listeners.at[0].url + strlen("http://"));
+    snprintf(option, sizeof(option), "--listen=%s",
+             mr_service_listeners(first->service)->at[0].url + strlen("http://"));
     struct served *second = BUILD(option, "--loops=2");
     assert_int_equal(mr_service_listen(second->service, 0, &fault), MR_EIO);
     assert_non_null(strstr(fault.detail, option + strlen("--listen=")));

@@ -32,7 +32,7 @@ static void tell_all(struct fixture *f)
 static void cancel_answer(void *context, const struct mr_fault *why)
 {
     (void)why;
-    ((struct fixture *)((struct mr_request *)context)->http->service)->answer = NULL;
+    ((struct fixture *)((struct mr_request *)context)->http->app)->answer = NULL;
 }
 
 static void resume_answer(void *context)
@@ -42,7 +42,7 @@ static void resume_answer(void *context)
 
 static enum mr_flow take_piece(void *context, const void *bytes, size_t len)
 {
-    struct fixture *f = ((struct mr_request *)context)->http->service;
+    struct fixture *f = ((struct mr_request *)context)->http->app;
     struct mr_fault fault = {0};
     (void)bytes;
     (void)len;
@@ -57,7 +57,7 @@ static enum mr_flow take_piece(void *context, const void *bytes, size_t len)
 
 static void take_end(void *context)
 {
-    struct fixture *f = ((struct mr_request *)context)->http->service;
+    struct fixture *f = ((struct mr_request *)context)->http->app;
     mr_stream_end(f->answer);
 }
 
@@ -72,7 +72,7 @@ static const struct mr_stream_sender sender = {.resume = resume_answer, .cancel 
 
 static void start(struct mr_request *request)
 {
-    struct fixture *f = request->http->service;
+    struct fixture *f = request->http->app;
     mr_request_take_body(request, &receiver, request);
     f->answer = mr_respond_stream(request, 200, "text/plain", NULL, UINT64_MAX, &sender, request);
     mr_stream_push(f->answer, "so far", 6);
@@ -94,7 +94,7 @@ static int set_up(void **state)
     mr_http_init(&f->http, &f->counters, 1);
     mr_http_register(&f->http, routes);
     f->http.limits = (struct mr_http_limits){.body_max = 100000, .head_max = 16384, .connections_max = 10};
-    f->http.service = f;
+    f->http.app = f;
     assert_int_equal(mr_blocking_word_open(&f->word), 0);
     f->word.on_drain = end_listening;
     *state = f;

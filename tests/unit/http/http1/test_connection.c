@@ -36,7 +36,7 @@ static void flush(struct fixture *f);
 
 static struct fixture *fixture_of(const struct mr_request *request)
 {
-    return request->http->service;
+    return request->http->app;
 }
 
 static void answer(struct mr_request *request, const char *text)
@@ -210,7 +210,7 @@ static int set_up(void **state)
     mr_http_init(&f->http, &f->counters, 1);
     mr_http_register(&f->http, routes);
     f->http.limits = (struct mr_http_limits){.body_max = 100000, .head_max = 16384, .connections_max = 10};
-    f->http.service = f;
+    f->http.app = f;
     f->answer_at_end = true;
     assert_int_equal(mr_connection_create(&f->connection, &f->http, f->loop, on_changed, f), 0);
     *state = f;

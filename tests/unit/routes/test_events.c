@@ -1,17 +1,8 @@
 #include "routes/events.h"
 
-#include "base/counter.h"
-#include "http/http1/connection.h"
-#include "service/served.h"
+#include "routes/offered.h"
 
-/* A client without a socket: it takes what is said only when told to. */
-struct client {
-    struct mr_connection *connection;
-    char said[200000];
-    size_t said_len;
-};
-
-static struct served *served;
+static struct offered *offered;
 static struct mr_events *events;
 static struct client *clients[MR_EVENTS_LISTENERS_MAX + 1];
 static size_t client_count;
@@ -19,56 +10,25 @@ static size_t client_count;
 static int set_up(void **state)
 {
     (void)state;
-    served = BUILD("--loops=1", "--body-timeout=5s");
-    events = &served->service->loops[0].events;
+    offered = make_offered();
+    events = mr_app_loop_state(&offered->app, &mr_events_resource, offered->loop);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    while (client_count > 0) {
-        mr_connection_destroy(&clients[--client_count]->connection);
-        free(clients[client_count]);
-    }
+    while (client_count > 0)
+        free_client(clients[--client_count]);
     assert_int_equal(mr_counter_read(&events->numbers->listeners), 0);
     assert_false(mr_timer_is_set(&events->tick));
-    assert_int_equal(mr_loop_requests(served->service->loops[0].loop), 0);
-    free_service(served);
+    free_offered(offered);
     return 0;
 }
 
-static void on_changed(void *transport)
+static struct client *listen_with(const char *method)
 {
-    (void)transport; /* take() looks at it anyway */
-}
-
-static struct client *ask_for(const char *method)
-{
-    char text[100];
-    struct client *client = clients[client_count++] = calloc(1, sizeof(*client));
-    int len = snprintf(text, sizeof(text), "%s /events HTTP/1.1\r\nHost: localhost\r\n\r\n", method);
-    assert_int_equal(mr_connection_create(&client->connection, &served->service->http, served->service->loops[0].loop,
-                                          on_changed, client),
-                     MR_OK);
-    mr_connection_input(client->connection, text, (size_t)len);
-    return client;
-}
-
-/* All that waits for the client, as text. */
-static const char *take(struct client *client)
-{
-    struct iovec run;
-    client->said_len = 0;
-    mr_connection_turn(client->connection);
-    while (mr_connection_output(client->connection, &run, 1) > 0) {
-        assert_true(client->said_len + run.iov_len < sizeof(client->said));
-        memcpy(client->said + client->said_len, run.iov_base, run.iov_len);
-        client->said_len += run.iov_len;
-        mr_connection_wrote(client->connection, run.iov_len);
-    }
-    client->said[client->said_len] = '\0';
-    return client->said;
+    return clients[client_count++] = ask_for(offered, method, MR_EVENTS_PATTERN);
 }
 
 static void tick(void)
@@ -86,7 +46,7 @@ static bool ends_with(const char *text, const char *end)
 static void each_tick_is_an_event(void **state)
 {
     (void)state;
-    struct client *client = ask_for("GET");
+    struct client *client = listen_with("GET");
     const char *head = take(client);
     assert_non_null(strstr(head, "HTTP/1.1 200 OK\r\n"));
     assert_non_null(strstr(head, "Content-Type: text/event-stream\r\n"));
@@ -106,7 +66,7 @@ static void the_timer_runs_only_while_somebody_listens(void **state)
 {
     (void)state;
     assert_false(mr_timer_is_set(&events->tick));
-    struct client *one = ask_for("GET"), *other = ask_for("GET");
+    struct client *one = listen_with("GET"), *other = listen_with("GET");
     assert_true(mr_timer_is_set(&events->tick));
     mr_connection_eof(one->connection);
     assert_int_equal(mr_counter_read(&events->numbers->listeners), 1);
@@ -120,22 +80,22 @@ static void listeners_are_bounded(void **state)
 {
     (void)state;
     for (size_t i = 0; i < MR_EVENTS_LISTENERS_MAX; i++)
-        assert_non_null(strstr(take(ask_for("GET")), "200 OK"));
-    struct client *last = ask_for("GET");
+        assert_non_null(strstr(take(listen_with("GET")), "200 OK"));
+    struct client *last = listen_with("GET");
     const char *answer = take(last);
     assert_non_null(strstr(answer, "HTTP/1.1 503 "));
     assert_non_null(strstr(answer, "Retry-After: "));
     assert_non_null(strstr(answer, "urn:millrace:problem:too-many-listeners"));
     mr_connection_eof(clients[0]->connection); /* its place is free again */
-    mr_connection_destroy(&last->connection);
-    free(clients[--client_count]);
-    assert_non_null(strstr(take(ask_for("GET")), "200 OK"));
+    client_count--;
+    free_client(last);
+    assert_non_null(strstr(take(listen_with("GET")), "200 OK"));
 }
 
 static void a_reader_that_does_not_read_misses_figures_and_is_sent_them_again_later(void **state)
 {
     (void)state;
-    struct client *slow = ask_for("GET"), *good = ask_for("GET");
+    struct client *slow = listen_with("GET"), *good = listen_with("GET");
     take(slow);
     for (int i = 0; i < 200; i++) {
         tick();
@@ -153,7 +113,7 @@ static void a_reader_that_does_not_read_misses_figures_and_is_sent_them_again_la
 static void only_a_reader_that_does_not_read_is_timed_out(void **state)
 {
     (void)state;
-    struct client *client = ask_for("GET");
+    struct client *client = listen_with("GET");
     take(client);
     tick();
     take(client);
@@ -168,22 +128,22 @@ static void only_a_reader_that_does_not_read_is_timed_out(void **state)
 static void draining_ends_the_streams_and_refuses_others(void **state)
 {
     (void)state;
-    struct client *client = ask_for("GET");
+    struct client *client = listen_with("GET");
     take(client);
-    atomic_store(&served->service->http.draining, true);
-    mr_events_drain(events);
+    atomic_store(&offered->http.draining, true);
+    mr_app_drain(&offered->app, offered->loop);
     assert_true(ends_with(take(client), "0\r\n\r\n"));
     assert_true(mr_connection_wants_shutdown(client->connection));
-    assert_non_null(strstr(take(ask_for("GET")), "urn:millrace:problem:shutting-down"));
+    assert_non_null(strstr(take(listen_with("GET")), "urn:millrace:problem:shutting-down"));
 }
 
 static void draining_cuts_a_reader_that_does_not_read(void **state)
 {
     (void)state;
-    struct client *slow = ask_for("GET");
+    struct client *slow = listen_with("GET");
     while (mr_counter_read(&events->numbers->dropped) == 0)
         tick();
-    mr_events_drain(events);
+    mr_app_drain(&offered->app, offered->loop);
     take(slow);
     assert_true(mr_connection_is_aborted(slow->connection));
     assert_true(mr_connection_is_finished(slow->connection));
@@ -192,7 +152,7 @@ static void draining_cuts_a_reader_that_does_not_read(void **state)
 static void head_is_answered_without_listening(void **state)
 {
     (void)state;
-    struct client *client = ask_for("HEAD");
+    struct client *client = listen_with("HEAD");
     const char *head = take(client);
     assert_non_null(strstr(head, "Content-Type: text/event-stream\r\n"));
     assert_true(ends_with(head, "\r\n\r\n"));
@@ -214,5 +174,5 @@ int main(void)
         TEST(draining_cuts_a_reader_that_does_not_read),
         TEST(head_is_answered_without_listening),
     };
-    return cmocka_run_group_tests_name("events", tests, set_up_images, tear_down_images);
+    return cmocka_run_group_tests_name("events", tests, NULL, NULL);
 }

@@ -108,29 +108,29 @@ static int free_images(void **state)
 
 static uint64_t cancelled(const struct served *served)
 {
-    return atomic_load(&mr_offload_stats(served->service->offload, 0)->cancelled);
+    return atomic_load(&mr_offload_stats(app_of(served)->offload, 0)->cancelled);
 }
 
 static uint64_t stopped(const struct served *served)
 {
-    return atomic_load(&served->service->loops[0].numbers->pipes.stopped);
+    return atomic_load(&app_of(served)->numbers[0].pipes.stopped);
 }
 
 static uint64_t ran(const struct served *served)
 {
-    return atomic_load(&mr_offload_stats(served->service->offload, 0)->done);
+    return atomic_load(&mr_offload_stats(app_of(served)->offload, 0)->done);
 }
 
 static unsigned busy(const struct served *served)
 {
-    return mr_offload_busy(served->service->offload);
+    return mr_offload_busy(app_of(served)->offload);
 }
 
 static uint32_t waiting(const struct served *served)
 {
     uint32_t depth = 0;
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
-        depth += mr_offload_depth(served->service->offload, lane);
+        depth += mr_offload_depth(app_of(served)->offload, lane);
     return depth;
 }
 
@@ -255,8 +255,7 @@ static void damaged_image_is_422_and_counted_as_failed(void **state)
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", noise.bytes, noise.len), 422);
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=10", small.bytes, small.len), 200);
     free(noise.bytes);
-    assert_true(atomic_load(&served->service->loops[0].numbers->pipes.failed) <=
-                1); /* 0: the scan on the loop saw it */
+    assert_true(atomic_load(&app_of(served)->numbers[0].pipes.failed) <= 1); /* 0: the scan on the loop saw it */
     assert_int_equal(stop_service(served), 0);
 }
 
@@ -292,7 +291,7 @@ static void body_of_many_parts_is_measured_by_the_worker(void **state)
     assert_done(post(served, "/pipe/image?w=50", &parts), 50);
     parts.bytes[parts.len - 8] = 'x'; /* its end is not one any more */
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=50", parts.bytes, parts.len), 422);
-    assert_int_equal(atomic_load(&served->service->loops[0].numbers->pipes.failed), 1);
+    assert_int_equal(atomic_load(&app_of(served)->numbers[0].pipes.failed), 1);
     free(parts.bytes);
     assert_int_equal(stop_service(served), 0);
 }
@@ -311,7 +310,7 @@ static void full_queue_refuses_before_the_body_is_sent(void **state)
     assert_refused(refused, "queue-full");
     leave(running);
     assert_done(queued, 100);
-    assert_int_equal(atomic_load(&served->service->loops[0].numbers->pipes.refused), 1);
+    assert_int_equal(atomic_load(&app_of(served)->numbers[0].pipes.refused), 1);
     assert_int_equal(stop_service(served), 0);
 }
 
@@ -331,7 +330,7 @@ static void budget_that_is_taken_refuses_and_comes_back(void **state)
 {
     (void)state;
     struct served *served = START("--memory-budget=32MiB");
-    struct mr_budget *budget = served->service->memory;
+    struct mr_budget *budget = app_of(served)->memory;
     int first = connect_to(served);
     send_text(first, "POST /pipe/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16000000\r\n\r\n");
     int second = connect_to(served);
@@ -356,7 +355,7 @@ static void client_that_leaves_while_its_job_waits_is_never_served(void **state)
     int leaving = post(served, "/pipe/image?w=100", &small);
     WAIT_FOR(waiting(served) == 1);
     leave(leaving);
-    WAIT_FOR(atomic_load(&served->service->http.counters[0]->connections) == 1); /* before there is a worker for it */
+    WAIT_FOR(atomic_load(&app_of(served)->http->counters[0]->connections) == 1); /* before there is a worker for it */
     leave(running);
     WAIT_FOR(cancelled(served) == 1 && stopped(served) == 1);
     assert_int_equal(ran(served), 1);
@@ -385,7 +384,7 @@ static void client_that_leaves_in_mid_body_leaves_nothing(void **state)
     send_all(fd, noise.bytes, noise.len);
     leave(fd);
     free(noise.bytes);
-    WAIT_FOR(atomic_load(&served->service->http.counters[0]->connections) == 0);
+    WAIT_FOR(atomic_load(&app_of(served)->http->counters[0]->connections) == 0);
     assert_int_equal(stop_service(served), 0); /* the budget is asserted to be 0 there */
 }
 

@@ -1,0 +1,72 @@
+/* app.h -- what a handler may see of the server: memory, workers, limits, keys, numbers. Everything else of the server
+ * is out of its reach.
+ *
+ *      const struct mr_app *app = mr_app_of(request);
+ *      struct mr_pipe_numbers *numbers = &mr_app_numbers(app, request->loop)->pipes;
+ *      struct events *events = mr_app_loop_state(app, &mr_events_resource, request->loop);
+ *
+ * The server fills in the first part before mr_app_open(); from then on it is read-only, and any thread may read it.
+ * What the pointers lead to has rules of its own (budget.h, offload.h, segment.h). */
+#ifndef MR_APP_APP_H
+#define MR_APP_APP_H
+
+#include "app/resource.h"
+#include "base/assert.h"
+#include "base/budget.h"
+#include "http/http.h"
+#include "http/request.h"
+#include "media/age/age_keys.h"
+#include "media/image/image.h"
+#include "pipe/pipe_options.h"
+#include "stats/figures.h"
+#include "workers/offload.h"
+
+#define MR_APP_MAGIC 0x4d726170u /* "Mrap" */
+
+struct mr_app {
+    /* All borrowed. */
+    struct mr_http *http;
+    struct mr_loop *const *loops; /* by their index */
+    unsigned loop_count;
+    struct mr_loop_numbers *numbers; /* what each of these loops counts, by its index */
+    struct mr_budget *memory;        /* of bodies and jobs */
+    struct mr_offload *offload;
+    struct mr_image_limits image_limits;
+    const struct mr_pipe_settings *pipe;  /* limits of streams */
+    const struct mr_age_keys *identities; /* of --identity; NULL: none */
+    bool allow_request_identity;          /* keys may come with a request */
+    struct mr_figures_source figures;
+
+    /* Private. */
+    uint32_t magic;
+    const struct mr_resource *const *resources; /* borrowed: those that are open */
+    unsigned resource_count;
+    void **states; /* owned, as what they point to: of each resource that of the process, then those of the loops */
+};
+
+/* Register the resources' routes and open them, up to a NULL. What is registered first is matched first. On the main
+ * thread, before the loops run; MR_OK or a resource's error, and then all of them are closed again. */
+int mr_app_open(struct mr_app *app, const struct mr_resource *const *resources);
+/* After the loops ended. No effect unless it is open. */
+void mr_app_close(struct mr_app *app);
+/* Tell all resources that the loop drains. Its thread only; a second call tells them again. */
+void mr_app_drain(const struct mr_app *app, struct mr_loop *loop);
+
+/* What a resource that was registered keeps. */
+void *mr_app_state(const struct mr_app *app, const struct mr_resource *resource);
+void *mr_app_loop_state(const struct mr_app *app, const struct mr_resource *resource, const struct mr_loop *loop);
+
+static inline struct mr_loop_numbers *mr_app_numbers(const struct mr_app *app, const struct mr_loop *loop)
+{
+    return &app->numbers[mr_loop_index(loop)];
+}
+
+/* For a handler, on the request's loop. */
+static inline const struct mr_app *mr_app_of(const struct mr_request *request)
+{
+    const struct mr_app *app = request->http->app;
+    MR_ASSERT(app->magic == MR_APP_MAGIC);
+    return app;
+}
+
+#endif

@@ -1,0 +1,10 @@
+#include "routes/routes.h"
+#include "routes/events.h"
+#include "routes/health.h"
+#include "routes/metrics.h"
+#include "routes/pipe.h"
+
+/* What is registered first is matched first. */
+const struct mr_resource *const mr_routes[] = {
+    &mr_pipe_resource, &mr_health_resource, &mr_metrics_resource, &mr_events_resource, NULL,
+};

@@ -1,0 +1,58 @@
+/* internal.h -- the service's own struct, for build.c, run.c and drain.c. Nobody outside src/service includes it.
+ *
+ * What several loops share is atomic, or read-only while they run. */
+#ifndef MR_SERVICE_INTERNAL_H
+#define MR_SERVICE_INTERNAL_H
+
+#include "http/http1/server.h"
+#include "service/drain.h"
+#include "service/service.h"
+#include <stdatomic.h>
+#include <uv.h>
+
+/* One loop and what belongs to it. */
+struct mr_service_loop {
+    struct mr_service *service;
+    struct mr_loop *loop;
+    struct mr_server *server;
+    uv_thread_t thread;                     /* of all but loop 0 */
+    struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
+    unsigned drain_turns;                   /* that accepted more before the drain began */
+};
+
+struct mr_service {
+    const struct mr_config *config; /* borrowed */
+    const struct mr_child *child;   /* borrowed: one of several processes; NULL: the only one */
+    struct mr_segment *segment;     /* the child's, or owned */
+    struct mr_http http;
+    struct mr_app app;
+    struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
+    struct mr_offload *offload;
+    struct mr_service_loop *loops;           /* owned: one per --loops */
+    unsigned loop_count;                     /* of those, how many were made */
+    struct mr_loop *loop_list[MR_LOOPS_MAX]; /* the same, as the offload wants them */
+    struct mr_http_counters *http_counters[MR_LOOPS_MAX];
+    struct mr_offload_stats *offload_stats[MR_LOOPS_MAX];
+    struct mr_listeners listeners;
+
+    atomic_uint loops_cut; /* drain.c: the last of them closes the offload */
+    atomic_bool was_cut;   /* drain.c: on any loop there was something to cut */
+
+    /* drain.c; loop 0 only. */
+    enum mr_phase phase;
+    unsigned loops_quiet;
+    int signals; /* a signalfd */
+    uv_poll_t signal_poll;
+    uv_timer_t alarm;
+    uv_work_t reload_work;
+    bool is_reloading;
+    void (*reload)(void); /* on libuv's pool, after SIGHUP; or NULL */
+};
+
+/* Its place among the processes. */
+static inline unsigned mr_service_index(const struct mr_service *service)
+{
+    return service->child != NULL ? service->child->index : 0;
+}
+
+#endif

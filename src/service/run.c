@@ -1,0 +1,102 @@
+#include "base/log.h"
+#include "service/drain.h"
+#include "service/internal.h"
+#include <unistd.h>
+
+/* ---- listening ---- */
+
+/* Hand the process's descriptors of the listener to its servers, one each. */
+static int give_to_servers(struct mr_service *service, struct mr_listener *listener)
+{
+    int *fds = &listener->fds[(size_t)mr_service_index(service) * service->loop_count];
+    int err = MR_OK;
+    for (unsigned i = 0; i < service->loop_count && err == 0; i++) {
+        err = mr_server_listen(service->loops[i].server, fds[i], listener->is_unix);
+        fds[i] = -1; /* the server's now */
+    }
+    return err;
+}
+
+/* The supervisor has opened them, removes the files of Unix sockets in the end, and says when all processes serve. */
+static void take_listeners(struct mr_service *service)
+{
+    service->listeners = *service->child->listeners;
+    for (unsigned i = 0; i < service->listeners.count; i++)
+        service->listeners.at[i].path[0] = '\0';
+}
+
+/* Of the other processes: a socket must close when its own process is through with it. */
+static void drop_others(struct mr_listener *listener)
+{
+    for (unsigned i = 0; i < listener->fd_count; i++) {
+        if (listener->fds[i] >= 0)
+            close(listener->fds[i]);
+        listener->fds[i] = -1;
+    }
+}
+
+int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault)
+{
+    struct mr_listeners *listeners = &service->listeners;
+    int err = MR_OK;
+    if (service->child != NULL)
+        take_listeners(service);
+    else
+        err = mr_listeners_open(listeners, &service->config->listen, (unsigned)service->config->loop.loops, passed,
+                                fault);
+    for (unsigned i = 0; i < listeners->count && err == 0; i++) {
+        err = give_to_servers(service, &listeners->at[i]);
+        if (err != 0)
+            mr_fault_set(fault, err, "cannot listen on %s", listeners->at[i].url);
+        else
+            drop_others(&listeners->at[i]);
+    }
+    return err;
+}
+
+/* ---- running ---- */
+
+static void announce(const struct mr_service *service)
+{
+    if (service->child == NULL) {
+        mr_listeners_announce(&service->listeners);
+        return;
+    }
+    unsigned char index = (unsigned char)service->child->index;
+    ssize_t written = write(service->child->ready_fd, &index, 1); /* a pipe with room for thousands */
+    (void)written;
+}
+
+static void run_loop(void *context)
+{
+    mr_loop_run(((struct mr_service_loop *)context)->loop);
+}
+
+static unsigned start_threads(struct mr_service *service)
+{
+    unsigned started = 1; /* loop 0 is ours */
+    while (started < service->loop_count &&
+           uv_thread_create(&service->loops[started].thread, run_loop, &service->loops[started]) == 0)
+        started++;
+    return started;
+}
+
+int mr_service_run(struct mr_service *service)
+{
+    if (mr_drain_open(service) != 0)
+        mr_log(MR_LOG_WARN, "signals cannot be watched");
+    unsigned started = start_threads(service);
+    if (started == service->loop_count) {
+        announce(service);
+    } else {
+        mr_log(MR_LOG_ERROR, "cannot start a thread for each loop");
+        service->was_cut = true;
+        for (unsigned i = 0; i < started; i++)
+            mr_loop_stop(service->loops[i].loop);
+    }
+    mr_loop_run(service->loops[0].loop);
+    for (unsigned i = 1; i < started; i++)
+        uv_thread_join(&service->loops[i].thread);
+    mr_drain_close(service);
+    return service->was_cut;
+}
