@@ -30,6 +30,7 @@ struct mr_app {
     unsigned loop_count;
     struct mr_loop_numbers *numbers; /* what each of these loops counts, by its index */
     struct mr_budget *memory;        /* of bodies and jobs */
+    struct mr_budget *disk;          /* of temporary files */
     struct mr_offload *offload;
     struct mr_image_limits image_limits;
     const struct mr_pipe_settings *pipe;  /* limits of streams */

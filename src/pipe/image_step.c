@@ -303,6 +303,7 @@ static int admit(struct mr_image_step *step, struct mr_fault *fault)
                              &(struct mr_collect_config){.loop = config->loop,
                                                          .stream = config->in,
                                                          .budget = config->budget,
+                                                         .disk = config->disk,
                                                          .memory_max = config->body_memory,
                                                          .length = config->length,
                                                          .events = &body_events,

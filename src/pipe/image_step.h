@@ -19,6 +19,7 @@ struct mr_image_step_config {
     struct mr_loop *loop; /* borrowed, as all here */
     struct mr_offload *offload;
     struct mr_budget *budget;
+    struct mr_budget *disk; /* of temporary files; NULL: none */
     const struct mr_image_limits *limits;
     uint64_t body_memory; /* bytes: larger bodies go to a file */
     struct mr_stream *in;

@@ -132,6 +132,7 @@ static int open_image(struct mr_pipeline *pipeline, struct step *step, struct mr
         .loop = config->loop,
         .offload = config->offload,
         .budget = config->budget,
+        .disk = config->disk,
         .limits = config->image_limits,
         .body_memory = config->body_memory,
         .in = in,

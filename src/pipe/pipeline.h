@@ -32,6 +32,7 @@ struct mr_pipeline_config {
     struct mr_loop *loop; /* borrowed, as all here; outlives the pipeline's jobs */
     struct mr_offload *offload;
     struct mr_budget *budget;
+    struct mr_budget *disk; /* of temporary files; NULL: none */
     const struct mr_image_limits *image_limits;
     uint64_t patience_ns;    /* longest wait of a stream that is under way for memory; 0: no bound */
     uint64_t body_memory;    /* bytes: of what image collects; a larger input goes to a file */

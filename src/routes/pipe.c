@@ -312,6 +312,7 @@ static int create(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fa
         .loop = pipe->request->loop,
         .offload = app->offload,
         .budget = app->memory,
+        .disk = app->disk,
         .image_limits = &app->image_limits,
         .patience_ns = app->http->limits.body_timeout_ns,
         .body_memory = app->pipe->body_memory,
@@ -349,6 +350,7 @@ static int open_spill(struct pipe *pipe, struct mr_fault *fault)
     const struct mr_spill_config config = {
         .loop = pipe->request->loop,
         .budget = pipe->app->memory,
+        .disk = pipe->app->disk,
         .in = pipe->out,
         .max = pipe->app->pipe->max_spill,
         .is_needed = is_sending,

@@ -1,6 +1,7 @@
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/machine.h"
+#include "io/temporary.h"
 #include "media/codec/codec.h"
 #include "routes/routes.h"
 #include "service/internal.h"
@@ -41,6 +42,7 @@ static void count_in_segment(struct mr_service *service)
 {
     struct mr_process_numbers *numbers = mr_segment_process(service->segment, mr_service_index(service));
     service->app.memory = &numbers->memory;
+    service->app.disk = &numbers->disk;
     service->app.numbers = numbers_of(service, 0);
     mr_log_count_in(&numbers->log_dropped);
     for (unsigned i = 0; i < service->config->loop.loops; i++) {
@@ -78,6 +80,25 @@ static void check_quota(const struct mr_service *service)
         mr_log(MR_LOG_WARN,
                "the CPU quota of %.2f cores is less than the %lld loops and workers: it can stop the loops",
                machine.milliquota / 1000.0, (long long)threads);
+}
+
+/* Larger bodies and waiting responses need temporary files; small ones do not, so the service starts all the same. */
+static void check_temporary(const struct mr_service *service)
+{
+    struct mr_disk_failure failure;
+    struct mr_disk_room room;
+    struct mr_fault fault;
+    const char *directory = mr_temporary_directory();
+    if (mr_service_index(service) != 0)
+        return;
+    if (mr_temporary_check(&failure) != MR_OK) {
+        mr_disk_fault(&fault, &failure, directory);
+        mr_log(MR_LOG_WARN, "no temporary files can be made, set TMPDIR to a directory that takes them: %s",
+               fault.detail);
+    } else if (mr_temporary_room(&room, &failure) == MR_OK && room.is_memory) {
+        mr_log(MR_LOG_WARN, "temporary files in %s take memory: it is a tmpfs; set TMPDIR to a directory on a disk",
+               directory);
+    }
 }
 
 static void create_http(struct mr_service *service)
@@ -172,7 +193,9 @@ static int build(struct mr_service *service)
 {
     count_in_segment(service);
     mr_budget_init(service->app.memory, service->config->app.memory_budget);
+    mr_budget_init(service->app.disk, service->config->io.disk_budget);
     check_quota(service);
+    check_temporary(service);
     create_http(service);
     int err = create_loops(service);
     if (err == MR_OK)
@@ -225,6 +248,7 @@ void mr_service_destroy(struct mr_service **out)
     mr_listeners_close(&service->listeners);
     /* Everything that was taken was given back. */
     MR_ASSERT(service->app.memory == NULL || mr_budget_used(service->app.memory) == 0);
+    MR_ASSERT(service->app.disk == NULL || mr_budget_used(service->app.disk) == 0);
     mr_log_count_in(NULL);
     if (service->child == NULL && service->segment != NULL)
         mr_segment_destroy(&service->segment);

@@ -9,6 +9,7 @@
         .rows = (table), .offset = offsetof(struct mr_config, settings) \
     }
 
+// clang-format off
 /* The order of --help. */
 static const struct mr_option_table tables[] = {
     TABLE(mr_listen_options, listen),
@@ -19,6 +20,7 @@ static const struct mr_option_table tables[] = {
     TABLE(mr_http_body_options, http),
     TABLE(mr_pipe_memory_options, pipe),
     TABLE(mr_app_memory_options, app),
+    TABLE(mr_io_options, io),
     TABLE(mr_image_options, image),
     TABLE(mr_pipe_options, pipe),
     TABLE(mr_http_options, http),
@@ -29,6 +31,7 @@ static const struct mr_option_table tables[] = {
     TABLE(mr_loop_lag_options, loop),
     {.rows = NULL},
 };
+// clang-format on
 
 const struct mr_options_program *mr_config_program(void)
 {
@@ -80,12 +83,15 @@ static void complete(struct mr_config *config)
     if (config->app.memory_budget == 0)
         config->app.memory_budget =
             MR_MAX(machine.memory / 2, config->pipe.body_memory * (uint64_t)config->cluster.processes);
+    if (config->io.disk_budget == 0)
+        config->io.disk_budget = mr_io_disk_budget();
 }
 
 /* What is given for the server as a whole, to each process its share. */
 static void divide(struct mr_config *config)
 {
     config->app.memory_budget /= (uint64_t)config->cluster.processes;
+    config->io.disk_budget /= (uint64_t)config->cluster.processes;
     config->http.max_connections /= config->cluster.processes;
 }
 

@@ -11,6 +11,7 @@
 #include "app/app_options.h"
 #include "base/log_options.h"
 #include "http/http_options.h"
+#include "io/io_options.h"
 #include "loop/loop_options.h"
 #include "media/image/image_options.h"
 #include "pipe/pipe_options.h"
@@ -26,6 +27,7 @@ struct mr_config {
     struct mr_offload_settings offload;
     struct mr_http_settings http;
     struct mr_app_settings app;
+    struct mr_io_settings io;
     struct mr_image_settings image;
     struct mr_pipe_settings pipe;
     struct mr_drain_settings drain;
@@ -36,9 +38,9 @@ struct mr_config {
 const struct mr_options_program *mr_config_program(void);
 
 /* Fill *out from the command line, the environment, the file of --config and the defaults, complete what depends on the
- * machine (workers, memory budget), check what one option alone cannot show, and divide among the processes what is
- * given for the server as a whole (memory budget, connections). WRONG: one line on `complaints` names the option;
- * *out is empty. For all but RUN and CHECK nothing is left to free. */
+ * machine (workers, budgets of memory and disk), check what one option alone cannot show, and divide among the
+ * processes what is given for the server as a whole (budgets, connections). WRONG: one line on `complaints` names the
+ * option; *out is empty. For all but RUN and CHECK nothing is left to free. */
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,
                                       FILE *complaints);
 void mr_config_free(struct mr_config *config);

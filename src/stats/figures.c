@@ -141,6 +141,8 @@ static void add_process(struct mr_figures *out, const struct mr_process_numbers 
 {
     out->memory_limit += process->memory.limit;
     out->memory_used += mr_budget_used(&process->memory);
+    out->disk_limit += process->disk.limit;
+    out->disk_used += mr_budget_used(&process->disk);
     out->log_dropped += mr_counter_read(&process->log_dropped);
 }
 

@@ -46,7 +46,7 @@ struct mr_figures {
     uint64_t requests_in_flight, request_bytes, response_bytes, timeouts;
 
     uint64_t listeners, listener_drops; /* of /events, and the figures that they did not take */
-    uint64_t memory_limit, memory_used, log_dropped;
+    uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;
     bool is_draining;
 };
 

@@ -326,6 +326,8 @@ static void write_rest(struct page *out, const struct mr_figures *figures, const
            "Figures that a listener did not read in time.");
     number(out, "millrace_memory_budget_bytes", "gauge", figures->memory_limit, "Bytes for bodies and jobs together.");
     number(out, "millrace_memory_budget_used_bytes", "gauge", figures->memory_used, "Of these, taken now.");
+    number(out, "millrace_disk_budget_bytes", "gauge", figures->disk_limit, "Bytes for temporary files together.");
+    number(out, "millrace_disk_budget_used_bytes", "gauge", figures->disk_used, "Of these, taken now.");
     number(out, "millrace_draining", "gauge", figures->is_draining, "1 on the way out, else 0.");
     number(out, "millrace_log_dropped_total", "counter", figures->log_dropped, "Log lines lost to the bound.");
     head(out, "millrace_build_info", "gauge", "What runs here.");

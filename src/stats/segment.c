@@ -147,6 +147,7 @@ static void clear_gauges(const struct mr_segment *segment, unsigned process)
         atomic_store_explicit(&runner->ended, 0, memory_order_relaxed);
     }
     atomic_store_explicit(&mr_segment_process(segment, process)->memory.used, 0, memory_order_relaxed);
+    atomic_store_explicit(&mr_segment_process(segment, process)->disk.used, 0, memory_order_relaxed);
 }
 
 void mr_segment_ended(struct mr_segment *segment, unsigned process)

@@ -41,6 +41,7 @@ struct mr_loop_numbers {
 /* What a process counts beside its loops. */
 struct mr_process_numbers {
     _Alignas(MR_CACHE_LINE) struct mr_budget memory;
+    struct mr_budget disk; /* of temporary files */
     _Atomic uint64_t log_dropped;
 };
 

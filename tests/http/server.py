@@ -281,6 +281,7 @@ class Server:
             "millrace_queue_depth": 0,
             "millrace_workers_busy": 0,
             "millrace_memory_budget_used_bytes": 0,
+            "millrace_disk_budget_used_bytes": 0,
         }
         found = {name: metrics.sum(name) for name in at_rest}
         return {name: value for name, value in found.items() if value != at_rest[name]}

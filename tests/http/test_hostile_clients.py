@@ -79,7 +79,8 @@ def test_no_descriptor_for_the_file_of_a_body_is_503(start):
         raise_again = limit_of(server, resource.RLIMIT_NOFILE, len(os.listdir(f"/proc/{server.process.pid}/fd")))
         response = wire.request("POST", "/pipe/image?w=20", body=photo() + bytes(500_000))
         raise_again()
-    assert response.status == 503 and int(response["Retry-After"]) >= 1
+    assert response.status == 503 and response.json()["type"] == "urn:millrace:problem:too-many-files"
+    assert "EMFILE" in response.json()["detail"] and int(response["Retry-After"]) >= 1
     assert server.post("/pipe/image?w=20", photo() + bytes(500_000)).status == 200
 
 

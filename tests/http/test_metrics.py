@@ -26,6 +26,8 @@ OTHERS = [
     "millrace_response_bytes_total",
     "millrace_jobs_total",
     "millrace_memory_budget_used_bytes",
+    "millrace_disk_budget_bytes",
+    "millrace_disk_budget_used_bytes",
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
 ]

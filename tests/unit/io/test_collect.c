@@ -325,12 +325,12 @@ static void full_disk_fails_the_body_by_its_name(void **state)
         faults.error_number = cases[i].number;
         atomic_store(&faults.after, 2); /* it is opened, and a piece is written */
         collect_all(bench, bench->len);
-        faults_end();
         assert_int_equal(bench->faileds, 1);
         assert_int_equal(bench->fault.error, cases[i].error);
         assert_non_null(strstr(bench->fault.detail, "write: "));
         assert_non_null(strstr(bench->fault.detail, cases[i].name));
-        close_bench(bench);
+        close_bench(bench); /* which also closes the file */
+        faults_end();
     }
 }
 

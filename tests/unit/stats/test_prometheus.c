@@ -57,6 +57,8 @@ static void each_metric_of_the_contract_is_there(void **state)
         "process_start_time_seconds",
         "millrace_memory_budget_bytes",
         "millrace_memory_budget_used_bytes",
+        "millrace_disk_budget_bytes",
+        "millrace_disk_budget_used_bytes",
         "millrace_log_dropped_total",
     };
     (void)state;

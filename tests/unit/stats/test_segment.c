@@ -62,6 +62,7 @@ static void count_something(void)
     mr_histogram_record(&loop->loop.lag, 1000);
     mr_budget_init(&mr_segment_process(segment, 0)->memory, 100);
     assert_true(mr_budget_try_take(&mr_segment_process(segment, 0)->memory, 60));
+    assert_true(mr_budget_try_take(&mr_segment_process(segment, 0)->disk, 60));
 }
 
 static void counters_outlive_their_process_and_its_successor_counts_on(void **state)
@@ -89,6 +90,7 @@ static void gauges_end_with_their_process(void **state)
     assert_false(mr_offload_runner_is_busy(mr_segment_runner(segment, 2)));
     assert_int_equal(mr_counter_read(&mr_segment_runner(segment, 2)->taken[MR_LANE_BULK]), 0);
     assert_int_equal(mr_budget_used(&mr_segment_process(segment, 0)->memory), 0);
+    assert_int_equal(mr_budget_used(&mr_segment_process(segment, 0)->disk), 0);
     assert_int_equal(mr_segment_running(segment), 0);
 }
 
