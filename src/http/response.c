@@ -143,6 +143,25 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
     end_response(request);
 }
 
+void mr_respond_file(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
+                     const struct mr_buf_file *file, void (*release)(void *context), void *context)
+{
+    bool answers = can_answer(request);
+    if (answers) {
+        request->status = status;
+        request->response_length = file->len;
+        put_head(request, content_type, fields);
+    }
+    if (answers && mr_response_has_body(request)) {
+        request->response_bytes = file->len;
+        request->protocol->calls->put_file(request, file, release, context);
+    } else if (release != NULL) {
+        release(context);
+    }
+    if (answers)
+        end_response(request);
+}
+
 void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault)
 {
     struct mr_fields fields;

@@ -129,11 +129,10 @@ void mr_connection_reset(struct mr_connection *self)
     mr_buf_reset(&self->out);
 }
 
-/* The peer does not take its answer: it would not take a problem document either. */
-static void cut_slow_reader(struct mr_connection *self, const char *limit_name)
+void mr_connection_cut(struct mr_connection *self, const char *outcome)
 {
     if (self->request != NULL)
-        self->request->outcome = limit_name;
+        self->request->outcome = outcome;
     self->aborted = true;
     mr_connection_reset(self);
 }
@@ -160,7 +159,7 @@ void mr_connection_timeout(struct mr_connection *self)
     else if (wait == MR_WAIT_BODY)
         answer_timeout(self, "body-timeout", limits->body_timeout_ns);
     else
-        cut_slow_reader(self, "body-timeout");
+        mr_connection_cut(self, "body-timeout"); /* it would not take a problem document either */
 }
 
 void mr_connection_drain(struct mr_connection *self)
@@ -171,10 +170,14 @@ void mr_connection_drain(struct mr_connection *self)
 
 int mr_connection_output(struct mr_connection *self, struct iovec *runs, int max)
 {
-    int count = mr_buf_peek(&self->out, runs, max);
-    if (count > 0 && self->send_began_at == 0)
+    if (self->out.len > 0 && self->send_began_at == 0)
         self->send_began_at = mr_loop_now(self->loop);
-    return count;
+    return mr_buf_peek(&self->out, runs, max);
+}
+
+bool mr_connection_output_file(struct mr_connection *self, struct mr_buf_file *file)
+{
+    return mr_buf_peek_file(&self->out, file);
 }
 
 void mr_connection_wrote(struct mr_connection *self, size_t len)
@@ -188,7 +191,7 @@ void mr_connection_wrote(struct mr_connection *self, size_t len)
     mr_counter_add(&mr_connection_counters(self)->response_bytes, len);
     if (mr_pacing_wrote(self, len)) {
         mr_counter_add(&mr_connection_counters(self)->timeouts, 1);
-        cut_slow_reader(self, "min-rate");
+        mr_connection_cut(self, "min-rate");
         return;
     }
     struct mr_request *request = self->request;

@@ -1,5 +1,6 @@
 /* Responses on their way into the output: heads, framing, and whether the connection is kept. These are the calls of
  * the protocol that requests make. */
+#include "base/assert.h"
 #include "base/macros.h"
 #include "base/number.h"
 #include "http/http1/internal.h"
@@ -148,6 +149,14 @@ static enum mr_flow put_body(struct mr_request *request, const void *bytes, size
     return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
 }
 
+static void put_file(struct mr_request *request, const struct mr_buf_file *file, void (*release)(void *context),
+                     void *context)
+{
+    struct mr_connection *self = connection_of(request);
+    MR_ASSERT(!self->sends_chunks); /* its length is known */
+    mr_buf_append_file(&self->out, file, release, context);
+}
+
 static void end_response(struct mr_request *request)
 {
     struct mr_connection *self = connection_of(request);
@@ -165,6 +174,7 @@ const struct mr_protocol_calls mr_http1_calls = {
     .put_field = put_field,
     .end_head = end_head,
     .put_body = put_body,
+    .put_file = put_file,
     .end_response = end_response,
     .abort = on_abort,
 };

@@ -61,6 +61,7 @@ void mr_socket_close(struct mr_socket *socket)
     if (!mr_connection_is_finished(socket->connection))
         mr_connection_reset(socket->connection); /* cancel now what runs for it */
     uv_read_stop(&socket->uv.stream);
+    mr_send_file_forget(socket);
     /* A reset has freed the bytes that libuv still writes. */
     if (socket->writing || mr_departures_let(socket))
         release(socket);
@@ -120,8 +121,7 @@ static void settle_timer(struct mr_socket *socket)
         mr_timer_set(&socket->server->timers[wait], &socket->timer);
 }
 
-/* Bytes that the peer has not taken: those that libuv holds, and those in the kernel. */
-static size_t count_unacknowledged(const struct mr_socket *socket)
+size_t mr_socket_unacknowledged(const struct mr_socket *socket)
 {
     uv_os_fd_t fd;
     int in_kernel = 0;
@@ -136,7 +136,7 @@ static bool is_taking(struct mr_socket *socket)
 {
     if (!socket->writing)
         return false;
-    size_t before = socket->unacknowledged, now = count_unacknowledged(socket);
+    size_t before = socket->unacknowledged, now = mr_socket_unacknowledged(socket);
     socket->unacknowledged = now;
     return now < before && !mr_connection_is_read_too_slowly(socket->connection, socket->queued, now);
 }
@@ -171,9 +171,8 @@ static size_t share_left(struct mr_socket *socket, size_t had)
 
 /* ---- writing ---- */
 
-static void on_written(uv_write_t *write, int status)
+void mr_socket_written(struct mr_socket *socket, int status)
 {
-    struct mr_socket *socket = write->data;
     socket->writing = false;
     if (socket->closing)
         return;
@@ -186,6 +185,11 @@ static void on_written(uv_write_t *write, int status)
         mr_socket_settle(socket);
     }
     mr_loop_leave(loop, "connection-write", started);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    mr_socket_written(write->data, status);
 }
 
 /* Shorten the runs to `max` bytes in all. Returns how many runs are left, the bytes in *total. */
@@ -212,11 +216,30 @@ static void queue_write(struct mr_socket *socket, struct iovec *runs, int count)
         return;
     }
     socket->writing = true;
-    socket->unacknowledged = count_unacknowledged(socket);
+    socket->unacknowledged = mr_socket_unacknowledged(socket);
 }
 
 /* uv_buf_t is laid out as struct iovec on POSIX (libuv's documentation of uv_buf_t). */
 _Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is not an iovec");
+
+/* The next to send may be a run of a file. False: there is none. */
+static bool settle_file(struct mr_socket *socket, size_t *left)
+{
+    struct mr_buf_file file;
+    if (!mr_connection_output_file(socket->connection, &file))
+        return false;
+    ssize_t sent = *left > 0 ? mr_send_file_now(socket, &file, *left) : -1;
+    if (sent < 0 && !mr_connection_is_finished(socket->connection))
+        mr_send_file_later(socket, &file);
+    if (sent <= 0) {
+        *left = 0; /* the kernel is full */
+        return true;
+    }
+    *left -= (size_t)sent;
+    socket->written_bytes += (size_t)sent;
+    mr_connection_wrote(socket->connection, (size_t)sent);
+    return true;
+}
 
 static void settle_writing(struct mr_socket *socket)
 {
@@ -225,8 +248,10 @@ static void settle_writing(struct mr_socket *socket)
     while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
         size_t total;
         int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
-        if (count == 0)
+        if (count == 0 && !settle_file(socket, &left))
             return;
+        if (count == 0)
+            continue;
         if (left == 0) {
             queue_write(socket, runs, count);
             return;

@@ -3,6 +3,7 @@
  *   server.c       the server of a loop: its life, its turns
  *   accept.c       listeners, and the connections that they report
  *   socket.c       one socket: carries out what its connection wants
+ *   send_file.c    runs of files on their way to a socket
  *   departures.c   so many sockets end in a turn, and the others wait */
 #ifndef MR_HTTP1_TRANSPORT_H
 #define MR_HTTP1_TRANSPORT_H
@@ -30,7 +31,7 @@ struct mr_server {
     struct mr_loop *loop; /* borrowed */
     struct mr_listening *listeners;
     struct mr_socket *sockets;  /* all open ones */
-    unsigned socket_count;      /* also those being closed */
+    unsigned socket_count;      /* also those being closed, and reads of files for one */
     uint64_t turn;              /* of the loop, counted */
     unsigned busy, busy_before; /* sockets that had something to read or write in this turn, and in the last */
     uv_prepare_t turn_handle;
@@ -57,12 +58,13 @@ struct mr_socket {
     size_t read_bytes, written_bytes;
     struct mr_inbox_node turn_node;
     bool reading, writing, shut, closing, closed, turn_posted;
-    int ended;                /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
-    struct mr_socket *behind; /* in the queue of those that depart */
-    bool waits;               /* in that queue */
-    uint64_t departed_turn;   /* the turn in which it was let depart */
-    size_t queued;            /* bytes of the write that libuv holds */
-    size_t unacknowledged;    /* bytes that the peer had not taken when that was asked last */
+    int ended;                      /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
+    struct mr_socket *behind;       /* in the queue of those that depart */
+    bool waits;                     /* in that queue */
+    uint64_t departed_turn;         /* the turn in which it was let depart */
+    size_t queued;                  /* bytes of the write that libuv holds */
+    size_t unacknowledged;          /* bytes that the peer had not taken when that was asked last */
+    struct mr_file_read *file_read; /* owned: a run of a file that is read or written; NULL: none */
     uv_write_t write;
     uv_shutdown_t shutdown;
 };
@@ -89,5 +91,19 @@ void mr_socket_depart(struct mr_socket *socket);
 /* Its connection was moved by a job or handler: it is looked at in a later turn. */
 void mr_socket_changed(void *socket);
 void mr_socket_expire(struct mr_timer *timer);
+/* What libuv was given is written, or failed. */
+void mr_socket_written(struct mr_socket *socket, int status);
+/* Bytes that the peer has not taken: those that libuv holds, and those in the kernel. */
+size_t mr_socket_unacknowledged(const struct mr_socket *socket);
+
+/* ---- send_file.c ---- */
+
+/* Send bytes of the run now: those that are cached and that the kernel takes, at most `max`. Returns how many; 0: none
+ * now. Negative: mr_send_file_later() can tell. */
+ssize_t mr_send_file_now(struct mr_socket *socket, const struct mr_buf_file *file, size_t max);
+/* Have the pool read the run, and write what it read as soon as the kernel takes it; then mr_socket_written(). */
+void mr_send_file_later(struct mr_socket *socket, const struct mr_buf_file *file);
+/* The socket is closing. */
+void mr_send_file_forget(struct mr_socket *socket);
 
 #endif
