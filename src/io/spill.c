@@ -4,6 +4,7 @@
  *      passing ----(out took nothing for a while)----> storing ----(all that was stored is passed on)----> passing */
 #include "io/spill.h"
 #include "base/assert.h"
+#include "base/guard.h"
 #include "base/macros.h"
 #include "io/file.h"
 #include "io/temporary.h"
@@ -36,8 +37,7 @@ struct mr_spill {
     struct mr_temporary file;
     uint64_t written, read; /* bytes of the file */
     struct mr_timer patience;
-    unsigned entered; /* calls on the stack that still use the spill */
-    bool destroyed;
+    struct mr_guard guard;
 };
 
 static void settle(struct mr_spill *spill);
@@ -80,12 +80,12 @@ static void release(struct mr_spill *spill)
 static void enter(struct mr_spill *spill)
 {
     MR_ON_LOOP(spill->config.loop);
-    spill->entered++;
+    mr_guard_enter(&spill->guard);
 }
 
 static void leave(struct mr_spill *spill)
 {
-    if (--spill->entered == 0 && spill->destroyed && spill->pool_work == POOL_IDLE)
+    if (mr_guard_leave(&spill->guard) && spill->pool_work == POOL_IDLE)
         release(spill);
 }
 
@@ -394,7 +394,8 @@ void mr_spill_destroy(struct mr_spill **out)
     if (spill == NULL)
         return;
     enter(spill);
-    spill->destroyed = spill->over = true;
+    spill->over = true;
+    mr_guard_destroy(&spill->guard);
     mr_timer_clear(&spill->patience);
     leave(spill);
 }

@@ -9,6 +9,7 @@
 #include "pipe/image_step.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "base/guard.h"
 #include "base/macros.h"
 #include "io/collect.h"
 #include "pipe/lane.h"
@@ -23,9 +24,8 @@ struct mr_image_step {
     struct mr_collect *body;
     uint64_t memory; /* taken from the budget for the run; work() may take more */
     bool is_running; /* the offload has the job */
-    bool destroyed;
-    unsigned entered; /* calls on the stack that still use the step */
-    size_t passed;    /* bytes of the result */
+    struct mr_guard guard;
+    size_t passed; /* bytes of the result */
     struct mr_job job;
 
     /* Written by work(), read by done(). */
@@ -37,12 +37,12 @@ struct mr_image_step {
 static void enter(struct mr_image_step *step)
 {
     MR_ON_LOOP(step->config.loop);
-    step->entered++;
+    mr_guard_enter(&step->guard);
 }
 
 static void leave(struct mr_image_step *step)
 {
-    if (--step->entered == 0 && step->destroyed && !step->is_running)
+    if (mr_guard_leave(&step->guard) && !step->is_running)
         free(step);
 }
 
@@ -340,7 +340,7 @@ void mr_image_step_destroy(struct mr_image_step **out)
     struct mr_image_step *step = *out;
     *out = NULL;
     enter(step);
-    step->destroyed = true;
+    mr_guard_destroy(&step->guard);
     if (step->state != OVER)
         stop(step);
     leave(step);

@@ -4,6 +4,7 @@
  * So the sniffer is the one sender of `out` in both cases, and what `out` says goes back to whoever feeds it. */
 #include "pipe/sniffer.h"
 #include "base/assert.h"
+#include "base/guard.h"
 #include "base/macros.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +21,17 @@ struct mr_sniffer {
     unsigned char first[FIRST];
     size_t first_len;
     bool decided;
-    unsigned entered; /* calls on the stack that still use the sniffer */
-    bool destroyed;
+    struct mr_guard guard;
 };
 
 static void enter(struct mr_sniffer *sniffer)
 {
-    sniffer->entered++;
+    mr_guard_enter(&sniffer->guard);
 }
 
 static void leave(struct mr_sniffer *sniffer)
 {
-    if (--sniffer->entered > 0 || !sniffer->destroyed)
+    if (!mr_guard_leave(&sniffer->guard))
         return;
     if (sniffer->transform != NULL)
         mr_transform_destroy(&sniffer->transform);
@@ -241,7 +241,7 @@ void mr_sniffer_destroy(struct mr_sniffer **out)
     struct mr_sniffer *sniffer = *out;
     *out = NULL;
     enter(sniffer);
-    sniffer->destroyed = true;
+    mr_guard_destroy(&sniffer->guard);
     leave(sniffer);
 }
 

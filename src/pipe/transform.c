@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/guard.h"
 #include "base/macros.h"
 #include "pipe/chunk.h"
 #include "pipe/lender.h"
@@ -33,8 +34,7 @@ struct mr_transform {
     bool in_ended; /* the input is all there */
     bool finished; /* ops->finish was called: its result is the last */
     bool is_held;  /* config.hold was called, config.release not yet */
-    bool destroyed;
-    unsigned entered; /* calls on the stack that still use the transform */
+    struct mr_guard guard;
 };
 
 static void pump(struct mr_transform *transform);
@@ -54,16 +54,15 @@ static void free_transform(struct mr_transform *transform)
     free(transform);
 }
 
-/* Callbacks may destroy the transform: it lives until the outermost call has returned. */
 static void enter(struct mr_transform *transform)
 {
     MR_ON_LOOP(transform->config.loop);
-    transform->entered++;
+    mr_guard_enter(&transform->guard);
 }
 
 static void leave(struct mr_transform *transform)
 {
-    if (--transform->entered == 0 && transform->destroyed && transform->chunks.jobs == 0)
+    if (mr_guard_leave(&transform->guard) && transform->chunks.jobs == 0)
         free_transform(transform);
 }
 
@@ -423,7 +422,7 @@ void mr_transform_destroy(struct mr_transform **out)
     struct mr_transform *transform = *out;
     *out = NULL;
     enter(transform);
-    transform->destroyed = true;
+    mr_guard_destroy(&transform->guard);
     if (!transform->over)
         stop(transform);
     leave(transform);
