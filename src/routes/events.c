@@ -132,7 +132,7 @@ static void join(struct mr_events *events, struct mr_request *request)
     events->first = listening;
     mr_counter_add(&events->numbers->listeners, 1);
     request->handler_data = listening;
-    mr_request_hold(request); /* as if a job ran for it: who closes his side has left */
+    mr_request_hold(request); /* until leave() */
     mr_loop_request_rest(request->loop);
     listening->response = respond(request, listening);
     push(listening, retry, sizeof(retry) - 1);

@@ -100,10 +100,6 @@ void mr_connection_input(struct mr_connection *self, const void *bytes, size_t l
 void mr_connection_eof(struct mr_connection *self)
 {
     self->eof = true;
-    if (self->request != NULL && self->request->work == MR_WORK_SUBMITTED) {
-        mr_connection_reset(self); /* a job runs for somebody who has hung up */
-        return;
-    }
     run(self, NULL, 0);
 }
 

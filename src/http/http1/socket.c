@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "http/http1/transport.h"
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -75,11 +76,21 @@ static bool has_unread(const struct mr_socket *socket)
     return uv_fileno(&socket->uv.handle, &fd) == 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+/* Does the peer read no more either? A Unix socket says so, and TCP once it was reset. */
+static bool is_hung_up(const struct mr_socket *socket)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno(&socket->uv.handle, &fd) != 0)
+        return true;
+    struct pollfd ready = {.fd = fd};
+    return poll(&ready, 1, 0) > 0 && (ready.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 void mr_socket_tell_end(struct mr_socket *socket)
 {
     int ended = socket->ended;
     socket->ended = 0;
-    if (ended == UV_EOF)
+    if (ended == UV_EOF && !is_hung_up(socket))
         mr_connection_eof(socket->connection);
     else if (ended != 0)
         mr_connection_reset(socket->connection);

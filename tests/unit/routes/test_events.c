@@ -68,7 +68,7 @@ static void the_timer_runs_only_while_somebody_listens(void **state)
     assert_false(mr_timer_is_set(&events->tick));
     struct client *one = listen_with("GET"), *other = listen_with("GET");
     assert_true(mr_timer_is_set(&events->tick));
-    mr_connection_eof(one->connection);
+    mr_connection_reset(one->connection);
     assert_int_equal(mr_counter_read(&events->numbers->listeners), 1);
     assert_true(mr_timer_is_set(&events->tick));
     mr_connection_reset(other->connection);
@@ -86,7 +86,7 @@ static void listeners_are_bounded(void **state)
     assert_non_null(strstr(answer, "HTTP/1.1 503 "));
     assert_non_null(strstr(answer, "Retry-After: "));
     assert_non_null(strstr(answer, "urn:millrace:problem:too-many-listeners"));
-    mr_connection_eof(clients[0]->connection); /* its place is free again */
+    mr_connection_reset(clients[0]->connection); /* its place is free again */
     client_count--;
     free_client(last);
     assert_non_null(strstr(take(listen_with("GET")), "200 OK"));

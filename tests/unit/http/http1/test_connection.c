@@ -479,14 +479,46 @@ static void abandoned_request_is_freed_by_its_release(void **state)
     assert_int_equal(mr_loop_requests(f->loop), 0);
 }
 
-static void end_of_file_with_a_job_counts_as_gone(void **state)
+/* It has closed its sending side, and may well read on (RFC 9112, section 9.6). */
+static void end_of_file_with_a_job_is_answered(void **state)
 {
     struct fixture *f = *state;
     feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
     mr_connection_eof(f->connection);
+    flush(f);
+    assert_int_equal(f->gone, 0);
+    assert_false(mr_connection_wants_read(f->connection));
+    assert_false(mr_connection_is_finished(f->connection));
+    answer(f->held, "done");
+    mr_request_release(f->held);
+    flush(f);
+    assert_int_equal(times(f->said, "done"), 1);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
+static void reset_behind_the_end_of_file_counts_as_gone(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    mr_connection_eof(f->connection);
+    mr_connection_reset(f->connection);
     assert_int_equal(f->gone, 1);
     assert_true(mr_connection_is_finished(f->connection));
     mr_request_release(f->held);
+}
+
+static void streamed_answer_goes_on_behind_the_end_of_file(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_connection_eof(f->connection);
+    mr_stream_push(f->stream, "abc", 3);
+    flush(f);
+    mr_stream_end(f->stream);
+    flush(f);
+    assert_string_equal(f->said + f->said_len - 13, "3\r\nabc\r\n0\r\n\r\n");
+    assert_int_equal(f->gone + f->cancelled, 0);
+    assert_true(mr_connection_is_finished(f->connection));
 }
 
 static void end_of_file_without_a_job_is_answered(void **state)
@@ -722,8 +754,7 @@ static void client_that_leaves_while_its_body_waits_is_gone(void **state)
     assert_int_equal(f->aborted + f->ended, 0);
 }
 
-/* Without a job that is held, an end of file is the end of the body: the handler hears of it where it takes the body.
- */
+/* An end of file is the end of the body: the handler hears of it where it takes the body. */
 static void end_of_file_while_the_body_waits_shows_when_it_is_taken(void **state)
 {
     struct fixture *f = *state;
@@ -1120,7 +1151,9 @@ int main(void)
         TEST(head_that_outgrows_its_room_is_refused),
         TEST(answer_of_a_job_is_sent_when_it_comes),
         TEST(abandoned_request_is_freed_by_its_release),
-        TEST(end_of_file_with_a_job_counts_as_gone),
+        TEST(end_of_file_with_a_job_is_answered),
+        TEST(reset_behind_the_end_of_file_counts_as_gone),
+        TEST(streamed_answer_goes_on_behind_the_end_of_file),
         TEST(end_of_file_without_a_job_is_answered),
         TEST(end_of_file_in_mid_body_is_an_error),
         TEST(paused_body_stops_reading_until_resumed),
