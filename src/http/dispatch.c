@@ -27,6 +27,8 @@ static int route_request(struct mr_request *request, unsigned *allowed, struct m
     const struct mr_route *route = matched == MR_OK ? match.route : find_asked(request);
     request->is_any_site = route != NULL && route->site == MR_SITE_ANY;
     int err = mr_policy_check(request, route, fault);
+    if (err == MR_OK && mr_head_find(head, "content-range").at != NULL) /* RFC 9110, section 14.5 */
+        err = mr_fault_set(fault, MR_EREQUEST, "Content-Range: a part of a body is not taken here. Send all of it.");
     if (err != MR_OK)
         return err;
     request->match = match;

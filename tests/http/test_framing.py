@@ -194,6 +194,33 @@ def test_chunked_body_with(server, chunks):
     refused(server, POST + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks, 400)
 
 
+@pytest.mark.parametrize("extension", [b";a", b";a=b", b";a=b;f", b';a="b;c";d', b";f;a=b;g=\"\""])
+def test_chunk_extensions_are_skipped(server, extension):
+    body = b"5%s\r\nhello\r\n0%s\r\n\r\n" % (extension, extension)
+    head = POST.replace(b"/pipe/image?w=10", b"/pipe/gzip/gunzip") + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    with server.connect() as wire:
+        for _ in range(2):
+            wire.send(head + body)
+            response = wire.receive()
+            assert response.status == 200 and response.body == b"hello"
+
+
+def test_a_short_chunked_body_that_is_not_wanted_does_not_cost_the_connection(server):
+    with server.connect() as wire:
+        wire.send(b"POST /nothing HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+        assert wire.receive().status == 404
+        wire.send(b"3\r\nabc\r\n0\r\n\r\n" + GET + HOST + b"\r\n")
+        assert wire.receive().status == 200
+
+
+@pytest.mark.parametrize("target", ["/pipe/gzip", "/pipe/image?w=50"])
+def test_content_range_in_a_request_is_refused(server, target):
+    """The body is a part of something: to take it for all of it would be wrong (RFC 9110, section 14.5)."""
+    response = server.request("POST", target, {"Content-Range": "bytes 100-199/200"}, body=b"x" * 100)
+    assert response.status == 400
+    assert "Content-Range" in response.json()["detail"]
+
+
 @pytest.mark.parametrize("pieces", ["extension", "extensions", "trailer", "trailers", "zeros"])
 def test_chunk_extensions_trailers_and_leading_zeros_without_end_are_cut(server, pieces):
     endless = {

@@ -36,7 +36,9 @@ bool mr_body_can_drain(const struct mr_connection *self)
         return true;
     if ((request->head.expect_continue || request->head.expect_other) && !request->body_taken)
         return false; /* the client may send the body or not: there is no telling what follows */
-    return request->head.has_length && request->head.content_length - request->body_bytes <= DRAIN_MAX;
+    if (request->head.has_length)
+        return request->head.content_length - request->body_bytes <= DRAIN_MAX;
+    return request->body_bytes <= DRAIN_MAX; /* it may be short, until it turns out that it is not */
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -95,6 +97,12 @@ static int check_bounds(struct mr_connection *self, struct mr_fault *fault)
                           request->body_bytes * 1000 / (elapsed / MR_NS_PER_MS));
 }
 
+static void consume(struct mr_connection *self, size_t len)
+{
+    self->input.at += len;
+    self->input.len -= len;
+}
+
 /* One portion of the input. Of what lies in `pending`, not more than one read: that is the room which a receiver that
  * pauses keeps free (stream.h, rule 3). */
 static int feed_portion(struct mr_connection *self, struct mr_fault *fault)
@@ -107,6 +115,11 @@ static int feed_portion(struct mr_connection *self, struct mr_fault *fault)
         int err = mr_chunked_guard(&self->chunked, bytes.at, bytes.len, fault);
         if (err != MR_OK)
             return err;
+        bytes.len = self->chunked.used;
+        if (self->chunked.skipped) {
+            consume(self, bytes.len);
+            return MR_OK;
+        }
     }
     ssize_t consumed = parse(self, bytes);
     if (consumed < 0)
@@ -114,8 +127,7 @@ static int feed_portion(struct mr_connection *self, struct mr_fault *fault)
     int err = check_bounds(self, fault);
     if (err != MR_OK || self->aborted) /* a handler cut the connection while it took the bytes */
         return err;
-    self->input.at += consumed;
-    self->input.len -= (size_t)consumed;
+    consume(self, (size_t)consumed);
     if (request->request_half == MR_REQUEST_DONE && mr_body_is_wanted(request))
         mr_stream_end(&request->body);
     return MR_OK;

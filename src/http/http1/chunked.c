@@ -120,10 +120,15 @@ static int refuse(enum state state, struct mr_fault *fault)
     return mr_fault_set(fault, MR_EREQUEST, "The chunked body is malformed, in %s.", place);
 }
 
+static bool is_of_extension(enum state state)
+{
+    return state >= EXT_START && state < SIZE_LF;
+}
+
 /* Count the octet that led from one state to another. */
 static int count(struct mr_chunked *guard, enum state from, enum state to, struct mr_fault *fault)
 {
-    if (to >= EXT_START && to < SIZE_LF) {
+    if (is_of_extension(to)) {
         if (++guard->extension > MR_CHUNK_EXTENSION_MAX)
             return mr_fault_limit(fault, MR_EREQUEST, "max-chunk-extension", MR_CHUNK_EXTENSION_MAX, guard->extension);
         if (++guard->extensions > MR_CHUNK_EXTENSIONS_MAX)
@@ -136,21 +141,30 @@ static int count(struct mr_chunked *guard, enum state from, enum state to, struc
     return MR_OK;
 }
 
+static size_t skip_data(struct mr_chunked *guard, size_t len)
+{
+    size_t data = guard->left < len ? (size_t)guard->left : len;
+    guard->left -= data;
+    if (guard->left == 0)
+        guard->state = DATA_CR;
+    return data;
+}
+
 int mr_chunked_guard(struct mr_chunked *guard, const char *bytes, size_t len, struct mr_fault *fault)
 {
     size_t at = 0;
+    guard->skipped = false;
     while (at < len && guard->state != DONE) {
         if (guard->state == DATA) {
-            size_t data = guard->left < len - at ? (size_t)guard->left : len - at;
-            at += data;
-            guard->left -= data;
-            if (guard->left == 0)
-                guard->state = DATA_CR;
+            at += skip_data(guard, len - at);
             continue;
         }
         enum state from = guard->state, to = step(guard, bytes[at]);
         if (to == REFUSED)
             return refuse(from, fault);
+        if (at > 0 && is_of_extension(to) != guard->skipped) /* step() has changed nothing between the two */
+            break;
+        guard->skipped = is_of_extension(to);
         int err = count(guard, from, to, fault);
         if (err != MR_OK)
             return err;

@@ -60,8 +60,8 @@ void mr_connection_leave(struct mr_connection *connection);
 void *mr_connection_space(struct mr_connection *connection, size_t *len);
 /* At most MR_STREAM_PUSH_MAX, unless it was read to where mr_connection_space() said. */
 void mr_connection_input(struct mr_connection *connection, const void *bytes, size_t len);
-/* The peer will send no more. It may well read on, and gets all of its answers (RFC 9112, section 9.6): that it has left
- * altogether shows where a write fails. */
+/* The peer will send no more. It may well read on, and gets all of its answers (RFC 9112, section 9.6): that it has
+ * left altogether shows where a write fails. */
 void mr_connection_eof(struct mr_connection *connection);
 /* The peer is gone (reset, write error). */
 void mr_connection_reset(struct mr_connection *connection);

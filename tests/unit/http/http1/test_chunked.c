@@ -12,21 +12,45 @@
 
 #define END "0\r\n\r\n"
 
+/* What llhttp would be given. */
+static char passed[1 << 16];
+static size_t passed_len;
+
+/* Guard all of the bytes, unless the body ends before. Returns how many were used in *used. */
+static int guard_all(struct mr_chunked *guard, const char *bytes, size_t len, size_t *used, struct mr_fault *fault)
+{
+    *used = 0;
+    do {
+        int err = mr_chunked_guard(guard, bytes + *used, len - *used, fault);
+        if (err != MR_OK)
+            return err;
+        assert_true(guard->used > 0 || len == 0);
+        assert_true(passed_len + guard->used <= sizeof(passed));
+        if (!guard->skipped) {
+            memcpy(passed + passed_len, bytes + *used, guard->used);
+            passed_len += guard->used;
+        }
+        *used += guard->used;
+    } while (*used < len && !guard->done);
+    return MR_OK;
+}
+
 /* Run `text` through a guard in pieces of at most `piece` octets. */
 static int guarded(struct mr_chunked *guard, struct mr_slice text, size_t piece, struct mr_fault *fault)
 {
     mr_chunked_init(guard);
+    passed_len = 0;
     size_t taken = 0;
     while (taken < text.len && !guard->done) {
-        size_t len = MR_MIN(piece, text.len - taken);
+        size_t len = MR_MIN(piece, text.len - taken), used;
         char *copy = malloc(len); /* exact: the address sanitizer sees the end */
         memcpy(copy, text.at + taken, len);
-        int err = mr_chunked_guard(guard, copy, len, fault);
+        int err = guard_all(guard, copy, len, &used, fault);
         free(copy);
         if (err != MR_OK)
             return err;
-        assert_true(guard->used == len || guard->done);
-        taken += guard->used;
+        assert_true(used == len || guard->done);
+        taken += used;
     }
     guard->used = taken;
     return MR_OK;
@@ -58,6 +82,27 @@ static void well_framed_body_passes_in_any_pieces(void **state)
                 fail_msg("refused: %s\n%s", fault.detail, table[i].text);
             assert_true(guard.done);
             assert_string_equal(table[i].text + guard.used, table[i].next);
+        }
+    }
+}
+
+static void extensions_are_skipped_and_nothing_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *passed;
+    } table[] = {
+        {"5;a=b;f\r\nabcde\r\n" END, "5\r\nabcde\r\n" END},
+        {"1;a\r\n;\r\n1;b=\"c;d\"\r\nx\r\n0;e\r\nA: b;c=d\r\n\r\n", "1\r\n;\r\n1\r\nx\r\n0\r\nA: b;c=d\r\n\r\n"},
+        {"3\r\nabc\r\n" END, "3\r\nabc\r\n" END},
+    };
+    for (size_t i = 0; i < MR_ARRAY_SIZE(table); i++) {
+        struct mr_slice text = mr_slice_of(table[i].text);
+        for (size_t piece = 1; piece <= text.len; piece++) {
+            struct mr_chunked guard;
+            assert_int_equal(guarded(&guard, text, piece, NULL), MR_OK);
+            assert_int_equal(passed_len, strlen(table[i].passed));
+            assert_memory_equal(passed, table[i].passed, passed_len);
         }
     }
 }
@@ -189,7 +234,9 @@ static void largest_chunk_is_2_to_the_63_less_one(void **state)
 
 static int feed(struct mr_chunked *guard, const char *text, struct mr_fault *fault)
 {
-    return mr_chunked_guard(guard, text, strlen(text), fault);
+    size_t used;
+    passed_len = 0;
+    return guard_all(guard, text, strlen(text), &used, fault);
 }
 
 static int feed_times(struct mr_chunked *guard, char octet, size_t count, struct mr_fault *fault)
@@ -252,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(well_framed_body_passes_in_any_pieces),
+        cmocka_unit_test(extensions_are_skipped_and_nothing_else),
         cmocka_unit_test(body_is_not_done_before_its_last_octet),
         cmocka_unit_test(malformed_framing_is_refused_in_any_pieces),
         cmocka_unit_test(fault_says_where),

@@ -264,6 +264,13 @@ static void feed(struct fixture *f, const char *text)
     flush(f);
 }
 
+static void feed_bytes(struct fixture *f, size_t len)
+{
+    static const char zeros[10000];
+    for (; len > 0; len -= MR_MIN(len, sizeof(zeros)))
+        mr_connection_input(f->connection, zeros, MR_MIN(len, sizeof(zeros)));
+}
+
 static unsigned times(const char *text, const char *part)
 {
     unsigned count = 0;
@@ -336,6 +343,28 @@ static void chunked_body_reaches_the_handler(void **state)
     assert_int_equal(times(f->said, "200 OK"), 2);
 }
 
+static void short_chunked_body_that_is_not_wanted_keeps_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+    assert_int_equal(times(f->said, "HTTP/1.1 404 "), 1); /* before the body is known to be short */
+    feed(f, "3;a=b\r\nabc\r\n0\r\n\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(times(f->said, "Connection: close"), 0);
+    assert_int_equal(times(f->said, "hello"), 1);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_REQUEST);
+}
+
+static void long_chunked_body_that_is_not_wanted_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n10001\r\n");
+    feed_bytes(f, 0x10000);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_BODY);
+    feed_bytes(f, 1);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER); /* what still comes is dropped */
+    assert_int_equal(times(f->said, "HTTP/1.1"), 1);
+}
+
 static void chunked_body_over_the_limit_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -386,13 +415,6 @@ static void large_unwanted_body_closes_the_connection_after_the_answer(void **st
     assert_true(mr_connection_is_finished(f->connection));
 }
 
-static void feed_bytes(struct fixture *f, size_t len)
-{
-    static const char zeros[10000];
-    for (; len > 0; len -= MR_MIN(len, sizeof(zeros)))
-        mr_connection_input(f->connection, zeros, MR_MIN(len, sizeof(zeros)));
-}
-
 /* A client that sends all before it reads has the response only when nothing of it is met by a reset. */
 static void all_that_was_announced_is_dropped_after_a_refusal(void **state)
 {
@@ -417,7 +439,7 @@ static void more_than_was_announced_is_not_read_after_a_refusal(void **state)
 static void each_byte_that_is_dropped_keeps_the_silence_from_ending_it(void **state)
 {
     struct fixture *f = *state;
-    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n1");
+    feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 5000000\r\n\r\n1");
     assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
     uint64_t before = mr_connection_progress(f->connection);
     feed_bytes(f, 1);
@@ -1139,6 +1161,8 @@ int main(void)
         TEST(pipelined_requests_are_answered_in_order),
         TEST(flood_of_pipelined_requests_is_answered_in_turns),
         TEST(chunked_body_reaches_the_handler),
+        TEST(short_chunked_body_that_is_not_wanted_keeps_the_connection),
+        TEST(long_chunked_body_that_is_not_wanted_ends_the_connection),
         TEST(chunked_body_over_the_limit_is_refused),
         TEST(announced_body_over_the_limit_is_refused_before_it_is_sent),
         TEST(continue_is_sent_when_the_body_is_taken),
