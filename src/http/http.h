@@ -23,7 +23,7 @@ struct mr_http_limits {
     uint64_t head_timeout_ns;             /* first to last byte of a head */
     uint64_t body_timeout_ns;             /* without progress on a request or response body */
     uint64_t idle_timeout_ns;             /* between requests */
-    uint64_t min_rate;                    /* bytes/s, averaged over a body; 0: none */
+    uint64_t min_rate;                    /* bytes/s of a body, over a minute; 0: none */
 };
 
 #define MR_ROUTES_MAX 12

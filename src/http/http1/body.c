@@ -90,11 +90,12 @@ static int check_bounds(struct mr_connection *self, struct mr_fault *fault)
     /* While the handler holds the body back, the client is not to blame for its rate: body_began_at is when the handler
      * took it (or responded). */
     uint64_t elapsed = mr_loop_now(self->loop) - request->body_began_at - request->body_paused_ns;
-    if (request->request_half == MR_REQUEST_DONE || !mr_pacing_is_too_slow(limits, request->body_bytes, elapsed))
+    if (request->request_half == MR_REQUEST_DONE ||
+        !mr_pace_is_too_slow(&self->received, limits, request->body_bytes, elapsed))
         return MR_OK;
     mr_counter_add(&mr_connection_counters(self)->timeouts, 1);
     return mr_fault_limit(fault, MR_ETIMEOUT, "min-rate", limits->min_rate,
-                          request->body_bytes * 1000 / (elapsed / MR_NS_PER_MS));
+                          mr_pace_rate(&self->received, request->body_bytes, elapsed));
 }
 
 static void consume(struct mr_connection *self, size_t len)

@@ -79,7 +79,7 @@ bool mr_connection_output_file(struct mr_connection *connection, struct mr_buf_f
 void mr_connection_wrote(struct mr_connection *connection, size_t len);
 /* Does the peer take its answer below the minimal rate? queued: bytes of output that are being written; unacknowledged:
  * those of all output that it has not taken. */
-bool mr_connection_is_read_too_slowly(const struct mr_connection *connection, size_t queued, size_t unacknowledged);
+bool mr_connection_is_read_too_slowly(struct mr_connection *connection, size_t queued, size_t unacknowledged);
 
 bool mr_connection_wants_read(const struct mr_connection *connection);
 /* All is sent and no more will come: close the sending side (once), then read on until is_finished. */

@@ -24,6 +24,7 @@ static struct mr_request *create_request(struct mr_connection *self, struct mr_s
     self->request = mr_request_create(&self->protocol, self->http, self->loop, head, self->head_began_at);
     self->head_began_at = 0;
     self->send_ns = self->send_bytes = 0;
+    self->received = self->sent = self->taken = (struct mr_pace){0};
     self->close_after = self->sends_chunks = false;
     return self->request;
 }

@@ -20,6 +20,13 @@
 #define MR_OUT_LOW  (16 * MR_KIB) /* bytes waiting to be sent: resume the producer below, pause it above */
 #define MR_OUT_HIGH (64 * MR_KIB)
 
+/* What --min-rate judges: bytes that have passed in the last minute, about. Zeroed memory begins. */
+struct mr_pace {
+    struct mr_pace_mark {
+        uint64_t ns, bytes; /* of all so far */
+    } from, next;           /* judged is what came since `from`; `next` takes its place */
+};
+
 struct mr_connection {
     struct mr_protocol protocol;
     struct mr_http *http; /* borrowed */
@@ -38,6 +45,8 @@ struct mr_connection {
     uint64_t head_began_at;       /* of the head being received; 0: none */
     uint64_t send_began_at;       /* since when `out` is not empty; 0: it is */
     uint64_t send_ns, send_bytes; /* of the current answer: time and bytes of sending, for min_rate */
+    struct mr_pace received;      /* of the current body */
+    struct mr_pace sent, taken;   /* of the current answer: given to the kernel; and acknowledged by the peer */
     uint64_t progress;
     uint64_t linger_left;  /* bytes still read and dropped after the last response */
     uint64_t linger_until; /* and how long, once it was sent; 0: it was not */
@@ -95,7 +104,10 @@ void mr_exchange_refuse(struct mr_connection *connection, const struct mr_fault 
 
 /* ---- pacing.c ---- */
 
-bool mr_pacing_is_too_slow(const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns);
+/* `bytes` have passed in `ns`, the time in which they could. Do they pass too slowly? To be asked again and again. */
+bool mr_pace_is_too_slow(struct mr_pace *pace, const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns);
+/* Bytes per second, as it judges them. */
+uint64_t mr_pace_rate(const struct mr_pace *pace, uint64_t bytes, uint64_t ns);
 /* Count the time that bytes waited for the peer. Does it take them too slowly? */
 bool mr_pacing_wrote(struct mr_connection *connection, size_t len);
 

@@ -1,16 +1,30 @@
 /* How long is waited, and for what; at which rate bytes have to come and go. */
 #include "http/http1/internal.h"
 
-/* An average is judged only after this long (or --body-timeout, if that is less). */
+/* A rate is judged only after this long (or --body-timeout, if that is less), and over so long at most: the start of
+ * what is judged follows in two steps, each half of it. */
 #define RATE_GRACE_NS  (5 * MR_NS_PER_S)
+#define RATE_WINDOW_NS (60 * MR_NS_PER_S)
 #define LINGER_IDLE_NS (5 * MR_NS_PER_S) /* of what is dropped: nothing came for so long */
 
-bool mr_pacing_is_too_slow(const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns)
+uint64_t mr_pace_rate(const struct mr_pace *pace, uint64_t bytes, uint64_t ns)
+{
+    uint64_t gone = bytes > pace->from.bytes ? bytes - pace->from.bytes : 0;
+    return gone * 1000 / MR_MAX((ns - pace->from.ns) / MR_NS_PER_MS, 1u);
+}
+
+bool mr_pace_is_too_slow(struct mr_pace *pace, const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns)
 {
     uint64_t grace = RATE_GRACE_NS;
     if (limits->body_timeout_ns != 0)
         grace = MR_MIN(grace, limits->body_timeout_ns);
-    return limits->min_rate != 0 && ns > grace && bytes < limits->min_rate * (ns / MR_NS_PER_MS) / 1000;
+    if (limits->min_rate != 0 && ns - pace->from.ns > grace && mr_pace_rate(pace, bytes, ns) < limits->min_rate)
+        return true;
+    if (ns - pace->next.ns >= RATE_WINDOW_NS / 2) {
+        pace->from = pace->next;
+        pace->next = (struct mr_pace_mark){ns, bytes};
+    }
+    return false;
 }
 
 bool mr_pacing_wrote(struct mr_connection *self, size_t len)
@@ -19,14 +33,14 @@ bool mr_pacing_wrote(struct mr_connection *self, size_t len)
     self->send_bytes += len;
     self->send_ns += now - self->send_began_at;
     self->send_began_at = self->out.len > 0 ? now : 0;
-    return mr_pacing_is_too_slow(&self->http->limits, self->send_bytes, self->send_ns);
+    return mr_pace_is_too_slow(&self->sent, &self->http->limits, self->send_bytes, self->send_ns);
 }
 
-bool mr_connection_is_read_too_slowly(const struct mr_connection *self, size_t queued, size_t unacknowledged)
+bool mr_connection_is_read_too_slowly(struct mr_connection *self, size_t queued, size_t unacknowledged)
 {
     uint64_t given = self->send_bytes + queued, taken = given > unacknowledged ? given - unacknowledged : 0;
     uint64_t waiting_ns = self->send_began_at != 0 ? mr_loop_now(self->loop) - self->send_began_at : 0;
-    return mr_pacing_is_too_slow(&self->http->limits, taken, self->send_ns + waiting_ns);
+    return mr_pace_is_too_slow(&self->taken, &self->http->limits, taken, self->send_ns + waiting_ns);
 }
 
 enum mr_wait mr_connection_wait(const struct mr_connection *self)
