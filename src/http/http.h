@@ -38,6 +38,7 @@ struct mr_http_counters {
     struct mr_http_route_counter routes[MR_ROUTES_MAX + 1]; /* one per route, then one for what matched none */
     _Atomic uint64_t connections;                           /* open now */
     _Atomic uint64_t connections_accepted, connections_refused;
+    _Atomic uint64_t connections_dropped; /* closed at once: no descriptor or no memory */
     _Atomic uint64_t requests_in_flight;
     _Atomic uint64_t request_bytes, response_bytes; /* on the wire, heads included */
     _Atomic uint64_t timeouts;                      /* requests and bodies cut by a timeout */

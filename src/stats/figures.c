@@ -100,6 +100,7 @@ static void add_http(struct mr_figures *out, const struct mr_http_counters *coun
     out->connections += mr_counter_read(&counters->connections);
     out->connections_accepted += mr_counter_read(&counters->connections_accepted);
     out->connections_refused += mr_counter_read(&counters->connections_refused);
+    out->connections_dropped += mr_counter_read(&counters->connections_dropped);
     out->requests_in_flight += mr_counter_read(&counters->requests_in_flight);
     out->request_bytes += mr_counter_read(&counters->request_bytes);
     out->response_bytes += mr_counter_read(&counters->response_bytes);

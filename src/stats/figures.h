@@ -42,7 +42,7 @@ struct mr_figures {
     uint64_t queue_depth[MR_LANE_COUNT], queue_capacity, workers, workers_busy;
     uint64_t jobs_done, jobs_refused, jobs_expired, jobs_cancelled, jobs_failed;
 
-    uint64_t connections, connections_accepted, connections_refused;
+    uint64_t connections, connections_accepted, connections_refused, connections_dropped;
     uint64_t requests_in_flight, request_bytes, response_bytes, timeouts;
 
     uint64_t listeners, listener_drops; /* of /events, and the figures that they did not take */

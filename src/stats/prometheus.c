@@ -243,6 +243,8 @@ static void write_http(struct page *out, const struct mr_figures *figures)
            "Connections that were accepted.");
     number(out, "millrace_connections_refused_total", "counter", figures->connections_refused,
            "Connections beyond --max-connections.");
+    number(out, "millrace_connections_dropped_total", "counter", figures->connections_dropped,
+           "Connections that were closed at once for want of a file descriptor or memory.");
     number(out, "millrace_requests_in_flight", "gauge", figures->requests_in_flight,
            "Requests that are being read, worked on or answered.");
     number(out, "millrace_request_bytes_total", "counter", figures->request_bytes, "Bytes received.");

@@ -5,7 +5,7 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct mr_server *server = handle->data;
     server->turn++;
-    server->departed = 0;
+    server->departed = server->accepted = 0;
     server->busy_before = server->busy;
     server->busy = 0;
     if (server->on_quiet == NULL || server->socket_count > 0 || mr_loop_requests(server->loop) > 0)
@@ -25,6 +25,7 @@ int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loo
     server->loop = loop;
     for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
         mr_timer_list_open(&server->timers[wait], loop, mr_wait_limit_ns(&http->limits, wait), mr_socket_expire);
+    mr_accept_open(server);
     mr_departures_open(server, mr_socket_depart);
     uv_prepare_init(mr_loop_uv(loop), &server->turn_handle);
     server->turn_handle.data = server;
@@ -50,6 +51,7 @@ void mr_server_destroy(struct mr_server **server)
     uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
     for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)
         mr_timer_list_close(&self->timers[wait]);
+    mr_accept_close(self);
     free(self);
 }
 

@@ -16,6 +16,9 @@
 #define MR_SHARE_MAX  (256u << 10) /* of it: of one connection when few are busy */
 #define MR_SHARE_MIN  (16u << 10)  /* and when very many are */
 
+/* Connections that are accepted in one turn. The others wait in the kernel. */
+#define MR_ACCEPTS_PER_TURN 16
+
 /* Connections that end in one turn: whose client is heard to have left, or that are closed. The others wait for later
  * turns, in order. Fewer when they take longer than MR_DEPARTURES_NS together. */
 #define MR_DEPARTURES_PER_TURN 64
@@ -28,7 +31,8 @@ int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loo
 /* After the loop ended: closes what is still open. */
 void mr_server_destroy(struct mr_server **server);
 
-/* Accept on a bound, listening descriptor (listener.h), which the server owns from now on. */
+/* Accept on a bound, listening descriptor (listener.h), which the server owns from now on. A connection for which there
+ * is no descriptor or no memory is closed at once and counted (connections_dropped). */
 int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
 
 /* Are there connections that were not accepted yet? */

@@ -19,17 +19,15 @@ union stream_handle {
     uv_pipe_t pipe;
 };
 
-struct mr_listening {
-    union stream_handle uv;
-    struct mr_server *server;
-    bool is_public; /* other machines can reach it */
-    struct mr_listening *next;
-};
+struct mr_listening; /* accept.c */
 
 struct mr_server {
     struct mr_http *http; /* borrowed */
     struct mr_loop *loop; /* borrowed */
     struct mr_listening *listeners;
+    unsigned accepted;          /* connections, in this turn */
+    int spare;                  /* a descriptor for when none is left; -1: there is none */
+    uint64_t complained_at;     /* of connections that were dropped */
     struct mr_socket *sockets;  /* all open ones */
     unsigned socket_count;      /* also those being closed, and reads of files for one */
     uint64_t turn;              /* of the loop, counted */
@@ -95,6 +93,11 @@ void mr_socket_expire(struct mr_timer *timer);
 void mr_socket_written(struct mr_socket *socket, int status);
 /* Bytes that the peer has not taken: those that libuv holds, and those in the kernel. */
 size_t mr_socket_unacknowledged(const struct mr_socket *socket);
+
+/* ---- accept.c ---- */
+
+void mr_accept_open(struct mr_server *server);
+void mr_accept_close(struct mr_server *server);
 
 /* ---- send_file.c ---- */
 

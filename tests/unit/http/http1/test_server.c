@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -178,6 +179,62 @@ static void assert_loop_sleeps(void)
 {
     mr_loop_turn(it.loop); /* closed handles are given back */
     assert_int_equal(mr_loop_wait_ms(it.loop), -1);
+}
+
+/* Each of them is a few system calls. */
+static void connections_are_accepted_in_portions(void **state)
+{
+    (void)state;
+    mr_loop_turn(it.loop); /* registers the listener */
+    for (int i = 0; i < CLIENTS; i++) {
+        it.clients[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(it.clients[i], (struct sockaddr *)&it.at, sizeof(it.at)), 0);
+    }
+    assert_true(mr_server_has_unaccepted(it.server));
+    for (uint64_t before = 0; before < CLIENTS; before = connections()) {
+        turn();
+        assert_in_range(connections() - before, 1, MR_ACCEPTS_PER_TURN);
+    }
+    assert_false(mr_server_has_unaccepted(it.server));
+    close_clients(0, CLIENTS);
+    turn_until_departed();
+    assert_loop_sleeps();
+}
+
+static void connections_for_which_no_descriptor_is_left_are_closed_and_counted(void **state)
+{
+    (void)state;
+    struct rlimit before, none;
+    open_clients(false);
+    int last = dup(it.clients[0]);
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = (struct rlimit){.rlim_cur = (rlim_t)last, .rlim_max = before.rlim_max};
+    close(it.clients[1]); /* a few are left, for the client among them */
+    while (connections() == CLIENTS)
+        turn();
+    int more = socket(AF_INET, SOCK_STREAM, 0), holes[CLIENTS], hole_count = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    while (hole_count < CLIENTS && (holes[hole_count] = dup(more)) >= 0) /* all that are left */
+        hole_count++;
+    assert_int_equal(connect(more, (struct sockaddr *)&it.at, sizeof(it.at)), 0);
+    char octet;
+    while (mr_counter_read(&it.counters.connections_dropped) == 0)
+        turn();
+    assert_int_equal(recv(more, &octet, 1, 0), 0);
+    assert_int_equal(connections(), CLIENTS - 1);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < hole_count; i++)
+        close(holes[i]);
+    close(more);
+    more = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(more, (struct sockaddr *)&it.at, sizeof(it.at)), 0);
+    while (connections() < CLIENTS)
+        turn();
+    assert_int_equal(mr_counter_read(&it.counters.connections_dropped), 1);
+    close(more);
+    close(last);
+    close(it.clients[0]);
+    close_clients(2, CLIENTS);
 }
 
 static void clients_that_leave_at_once_are_seen_to_in_portions(void **state)
@@ -361,6 +418,8 @@ static void server_may_end_while_a_file_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(connections_are_accepted_in_portions),
+        TEST(connections_for_which_no_descriptor_is_left_are_closed_and_counted),
         TEST(clients_that_leave_at_once_are_seen_to_in_portions),
         TEST(clients_that_leave_later_depart_after_those_that_wait),
         TEST(idle_connections_are_drained_in_portions),
