@@ -26,7 +26,7 @@ static void add_to_pending(struct mr_connection *self, const void *bytes, size_t
 void mr_input_open(struct mr_connection *self, const void *bytes, size_t len)
 {
     if (self->pending_len > 0) {
-        if (len > 0)
+        if (bytes != NULL && len > 0)
             add_to_pending(self, bytes, len);
         self->input = (struct mr_slice){self->pending, self->pending_len};
     } else {
