@@ -4,8 +4,8 @@
  * caller sheds with 503), never a wait. The last parts of it are for those who are under way already:
  *
  *      0 ............................ 15/16 ....... 31/32 ...... limit
- *      new bodies and what they hold  | bodies that | what came
- *                                     | grow        | already
+ *      new bodies and what they hold  | bodies that | what came already, and
+ *                                     | grow        | bodies that cannot go on without
  *
  * Lock-free; any thread may call these. */
 #ifndef MR_BASE_BUDGET_H
@@ -23,7 +23,7 @@ struct mr_budget {
 void mr_budget_init(struct mr_budget *budget, uint64_t limit);
 /* Take `bytes`, or nothing: false when that would pass the limit. */
 bool mr_budget_try_take(struct mr_budget *budget, uint64_t bytes);
-/* The same for a body that may as well wait: nothing that would pass 31/32 of the limit. */
+/* The same for a body that can go on without, or wait: nothing that would pass 31/32 of the limit. */
 bool mr_budget_try_grow(struct mr_budget *budget, uint64_t bytes);
 /* May a new body be begun? No: 15/16 of the limit are used. */
 bool mr_budget_is_open(const struct mr_budget *budget);

@@ -56,6 +56,7 @@ struct mr_stage_piece {
     size_t out_len;
     size_t in_used; /* open and SEQUENTIAL: bytes of `in` that are done with; the rest comes again */
     enum mr_stage_status status;
+    size_t kept;    /* SEQUENTIAL: of sizes.work_memory, what the stage holds until the next work(); 0: all of it */
     uint32_t check; /* from work() to join() */
 };
 

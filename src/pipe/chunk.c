@@ -6,45 +6,90 @@
 #include <stdlib.h>
 
 #define RETRY_NS (20 * MR_NS_PER_MS)
+#define PAGE     ((size_t)4096) /* what memory is touched in */
 
 /* ---- memory ---- */
 
-void *mr_chunks_take(struct mr_chunks *chunks, size_t size)
+bool mr_room_open(struct mr_chunks *chunks, struct mr_room *room, size_t size)
 {
-    if (!mr_budget_try_take(chunks->budget, size))
-        return NULL;
-    void *memory = malloc(size);
-    if (memory == NULL)
-        mr_budget_give_back(chunks->budget, size);
-    else
-        chunks->charged += size;
-    return memory;
+    struct mr_fault fault;
+    *room = (struct mr_room){.bytes = malloc(size), .size = size};
+    if (room->bytes != NULL)
+        return true;
+    *room = (struct mr_room){.bytes = NULL};
+    mr_fault_set(&fault, MR_EMEMORY, NULL);
+    mr_chunks_fail(chunks, &fault);
+    return false;
 }
 
-void mr_chunks_give_back(struct mr_chunks *chunks, void *memory, size_t size)
+static size_t whole_pages(const struct mr_room *room, size_t len)
 {
-    if (memory == NULL)
+    return MR_MIN(room->size, (len + PAGE - 1) / PAGE * PAGE);
+}
+
+static bool take(struct mr_chunks *chunks, uint64_t bytes, bool is_pressed)
+{
+    return is_pressed ? mr_budget_try_take(chunks->budget, bytes) : mr_budget_try_grow(chunks->budget, bytes);
+}
+
+bool mr_room_charge(struct mr_chunks *chunks, struct mr_room *room, size_t len, bool is_pressed)
+{
+    if (len <= room->charged)
+        return true;
+    size_t more = whole_pages(room, len) - room->charged;
+    if (!take(chunks, more, is_pressed))
+        return false;
+    room->charged += more;
+    chunks->charged += more;
+    return true;
+}
+
+/* Down to the first `len` bytes. */
+static void uncharge(struct mr_chunks *chunks, struct mr_room *room, size_t len)
+{
+    size_t left = whole_pages(room, len);
+    if (left >= room->charged)
         return;
-    free(memory);
-    chunks->charged -= size;
-    mr_budget_give_back(chunks->budget, size);
+    mr_budget_give_back(chunks->budget, room->charged - left);
+    chunks->charged -= room->charged - left;
+    room->charged = left;
 }
 
-void mr_chunks_disown(struct mr_chunks *chunks, size_t size)
+void mr_room_leave(struct mr_chunks *chunks, const struct mr_room *room)
 {
-    chunks->charged -= size;
+    chunks->charged -= room->charged;
 }
 
-void mr_chunks_own(struct mr_chunks *chunks, size_t size)
+void mr_room_return(struct mr_chunks *chunks, const struct mr_room *room)
 {
-    chunks->charged += size;
+    chunks->charged += room->charged;
 }
 
-/* What work() uses beside its piece, for so many jobs. False: the budget has no room for it now. */
-static bool hold_work_memory(struct mr_chunks *chunks, unsigned jobs)
+void mr_room_close(struct mr_chunks *chunks, struct mr_room *room)
 {
-    uint64_t wanted = jobs * (uint64_t)chunks->sizes.work_memory, held = chunks->work_charged;
-    if (wanted > held && !mr_budget_try_take(chunks->budget, wanted - held))
+    if (room->bytes == NULL)
+        return;
+    uncharge(chunks, room, 0);
+    free(room->bytes);
+    *room = (struct mr_room){.bytes = NULL};
+}
+
+void mr_result_close(struct mr_chunks *chunks, struct mr_result *result)
+{
+    mr_room_close(chunks, &result->room);
+    *result = (struct mr_result){.len = 0};
+}
+
+bool mr_chunks_are_tight(const struct mr_chunks *chunks)
+{
+    return mr_budget_is_tight(chunks->budget);
+}
+
+/* What work() uses beside its piece. False: the budget has no room for it now. */
+static bool hold_work_memory(struct mr_chunks *chunks, uint64_t wanted)
+{
+    uint64_t held = chunks->work_charged;
+    if (wanted > held && !take(chunks, wanted - held, chunks->jobs == 0))
         return false;
     if (wanted < held)
         mr_budget_give_back(chunks->budget, held - wanted);
@@ -52,11 +97,15 @@ static bool hold_work_memory(struct mr_chunks *chunks, unsigned jobs)
     return true;
 }
 
-/* A SEQUENTIAL stage keeps it from piece to piece. */
+static uint64_t work_memory(const struct mr_chunks *chunks, unsigned jobs)
+{
+    return jobs * (uint64_t)chunks->sizes.work_memory;
+}
+
+/* After a job, or when one did not start. A SEQUENTIAL stage keeps some of it from piece to piece. */
 static void give_back_work_memory(struct mr_chunks *chunks)
 {
-    if (chunks->ops->kind == MR_STAGE_PARALLEL)
-        hold_work_memory(chunks, chunks->jobs);
+    hold_work_memory(chunks, chunks->jobs == 0 ? chunks->work_kept : work_memory(chunks, chunks->jobs));
 }
 
 /* ---- what goes wrong ---- */
@@ -89,6 +138,12 @@ void mr_chunks_fail_for_memory(struct mr_chunks *chunks, size_t wanted)
 
 /* ---- jobs ---- */
 
+static void give_back_memory(struct mr_chunks *chunks, struct mr_chunk *chunk)
+{
+    give_back_work_memory(chunks);
+    uncharge(chunks, &chunk->result->room, chunk->result->touched);
+}
+
 static void run_chunk(struct mr_job *job)
 {
     struct mr_chunk *chunk = mr_container_of(job, struct mr_chunk, job);
@@ -107,6 +162,9 @@ static bool was_run(struct mr_chunk *chunk)
         return true;
     }
     chunks->has_run = true;
+    chunk->result->touched = MR_MAX(chunk->result->touched, chunk->piece.out_len);
+    if (chunks->ops->kind == MR_STAGE_SEQUENTIAL)
+        chunks->work_kept = chunk->piece.kept != 0 ? chunk->piece.kept : chunks->sizes.work_memory;
     chunks->work_ns += job->finished_at - job->started_at;
     chunks->wait_ns += job->started_at - job->submitted_at;
     if (chunk->err == MR_ECANCELLED) /* if the stream is still wanted it was the end of the server */
@@ -121,9 +179,9 @@ static void chunk_done(struct mr_job *job)
     struct mr_chunk *chunk = mr_container_of(job, struct mr_chunk, job);
     struct mr_chunks *chunks = chunk->chunks;
     chunks->jobs--;
-    give_back_work_memory(chunks);
     chunks->retry_due = true;
     chunk->state = was_run(chunk) ? CHUNK_BACK : CHUNK_WAITING;
+    give_back_memory(chunks, chunk);
     chunks->wake(chunks, chunk);
 }
 
@@ -134,12 +192,17 @@ static void on_retry(struct mr_timer *timer)
     chunks->wake(chunks, NULL);
 }
 
+static void try_later(struct mr_chunks *chunks)
+{
+    if (!mr_timer_is_set(&chunks->retry))
+        mr_timer_set(mr_timer_list_share(chunks->loop, RETRY_NS, on_retry), &chunks->retry);
+}
+
 /* One that comes back sees to the chunks that wait, and otherwise the clock. */
 static void wait_for_room(struct mr_chunks *chunks, struct mr_chunk *chunk)
 {
     chunk->state = CHUNK_WAITING;
-    if (!mr_timer_is_set(&chunks->retry))
-        mr_timer_set(mr_timer_list_share(chunks->loop, RETRY_NS, on_retry), &chunks->retry);
+    try_later(chunks);
 }
 
 /* Nothing of a stream that is refused was passed on. What others hold comes back: they have timeouts. */
@@ -152,17 +215,33 @@ static bool may_wait_for_memory(struct mr_chunks *chunks)
     return chunks->jobs > 0 || (chunks->has_run && is_patient);
 }
 
-/* Is there memory for it to run? False: it waits, or the chunks have failed. */
-static bool get_work_memory(struct mr_chunks *chunks, struct mr_chunk *chunk)
+void mr_chunks_wait_for_memory(struct mr_chunks *chunks, size_t wanted)
 {
-    if (hold_work_memory(chunks, chunks->jobs + 1)) {
+    if (may_wait_for_memory(chunks))
+        try_later(chunks);
+    else
+        mr_chunks_fail_for_memory(chunks, wanted);
+}
+
+/* Is there memory for it to run? False: it waits, or the chunks have failed. */
+static bool get_memory(struct mr_chunks *chunks, struct mr_chunk *chunk)
+{
+    struct mr_room *room = &chunk->result->room;
+    if (room->size < chunk->out_size) {
+        mr_result_close(chunks, chunk->result);
+        if (!mr_room_open(chunks, room, chunk->out_size))
+            return false;
+    }
+    if (hold_work_memory(chunks, work_memory(chunks, chunks->jobs + 1)) &&
+        mr_room_charge(chunks, room, chunk->out_size, chunks->jobs == 0)) {
         chunks->waiting_since = 0;
+        chunk->wants_memory = false;
         return true;
     }
-    if (may_wait_for_memory(chunks))
-        wait_for_room(chunks, chunk);
-    else
-        mr_chunks_fail_for_memory(chunks, chunks->sizes.work_memory);
+    give_back_memory(chunks, chunk);
+    chunk->wants_memory = true;
+    chunk->state = CHUNK_WAITING;
+    mr_chunks_wait_for_memory(chunks, chunks->sizes.work_memory + chunk->out_size);
     return false;
 }
 
@@ -177,15 +256,17 @@ void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_l
     chunk->job.loop = chunks->loop;
     chunk->job.lane = lane;
     chunk->job.run_time = chunks->run_time;
-    if (!get_work_memory(chunks, chunk))
+    if (!get_memory(chunks, chunk))
         return;
+    chunk->piece.out = chunk->result->room.bytes;
+    chunk->piece.out_size = chunk->out_size;
     int err = mr_offload_submit(chunks->offload, &chunk->job);
     if (err == MR_OK) {
         chunk->state = CHUNK_RUNNING;
         chunks->jobs++;
         return;
     }
-    give_back_work_memory(chunks);
+    give_back_memory(chunks, chunk);
     if (err != MR_ESHUTDOWN) {
         wait_for_room(chunks, chunk);
         return;

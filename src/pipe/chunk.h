@@ -16,17 +16,28 @@
 #include "media/stage.h"
 #include "workers/offload.h"
 
-/* Bytes of a result on their way out. */
+/* Memory that fills with bytes. It is allocated at once, which touches nothing, and charged to the budget as it fills.
+ */
+struct mr_room {
+    unsigned char *bytes; /* owned; NULL: none */
+    size_t size, charged;
+};
+
+/* Bytes of a result on their way out. While a job writes them all of the room is charged, else what was ever touched.
+ */
 struct mr_result {
-    unsigned char *bytes; /* owned */
-    size_t size, len, passed;
+    struct mr_room room;
+    size_t touched, len, passed;
 };
 
 struct mr_chunk {
     struct mr_job job;
     struct mr_chunks *chunks;
     int (*call)(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault);
-    struct mr_stage_piece piece;
+    struct mr_stage_piece piece; /* submit sets its output */
+    struct mr_result *result;    /* where that goes */
+    size_t out_size;             /* bytes that it needs */
+    bool wants_memory;           /* CHUNK_WAITING: for that, and not for a place in the queue */
     enum { CHUNK_IDLE, CHUNK_WAITING, CHUNK_RUNNING, CHUNK_BACK, CHUNK_JOINED } state;
     int err; /* valid in CHUNK_BACK, as the fault is */
     struct mr_fault fault;
@@ -55,8 +66,9 @@ struct mr_chunks {
     uint64_t work_ns, wait_ns; /* of all jobs: that they ran, that they waited for a worker */
 
     /* Private. */
-    uint64_t charged;       /* bytes taken from the budget, for what lies in memory that is ours */
+    uint64_t charged;       /* bytes taken from the budget, for rooms */
     uint64_t work_charged;  /* the same, for what work() itself uses */
+    uint64_t work_kept;     /* SEQUENTIAL: of that, what the stage keeps between jobs */
     uint64_t waiting_since; /* when the budget had no room for a chunk; 0: it had */
     bool has_run;           /* a job of ours came back done: from then on others may wait for memory */
     struct mr_timer retry;  /* for chunks that wait while none of ours is in flight */
@@ -68,12 +80,25 @@ void mr_chunks_clear(struct mr_chunks *chunks);
 /* Nothing is wanted any more: no retry. Jobs that are out are cancelled by those who have them. */
 void mr_chunks_stop(struct mr_chunks *chunks);
 
-/* Memory within the budget; NULL: there is none now. */
-void *mr_chunks_take(struct mr_chunks *chunks, size_t size);
-void mr_chunks_give_back(struct mr_chunks *chunks, void *memory, size_t size);
-/* Memory of so many bytes goes to another owner, who gives it back to the budget; or it comes back from there. */
-void mr_chunks_disown(struct mr_chunks *chunks, size_t size);
-void mr_chunks_own(struct mr_chunks *chunks, size_t size);
+/* An empty room of that size. False: malloc failed, and so did the chunks. */
+bool mr_room_open(struct mr_chunks *chunks, struct mr_room *room, size_t size);
+/* Charge its first `len` bytes, before they are touched. is_pressed: nothing of the stream is under way, so that it
+ * cannot go on without: it may use what the budget keeps for such streams. False: the budget has no room for them now.
+ */
+bool mr_room_charge(struct mr_chunks *chunks, struct mr_room *room, size_t len, bool is_pressed);
+/* Free it, if there is one, and give back what it was charged. */
+void mr_room_close(struct mr_chunks *chunks, struct mr_room *room);
+/* The room goes to another owner, who gives back to the budget what it was charged; or it comes back from there. */
+void mr_room_leave(struct mr_chunks *chunks, const struct mr_room *room);
+void mr_room_return(struct mr_chunks *chunks, const struct mr_room *room);
+void mr_result_close(struct mr_chunks *chunks, struct mr_result *result);
+
+/* There was no room in the budget for `wanted` bytes, and nothing of the stream is under way that would bring some:
+ * wake() is called to try again, or the chunks fail when it was tried for patience_ns, or when nothing was passed on
+ * yet. */
+void mr_chunks_wait_for_memory(struct mr_chunks *chunks, size_t wanted);
+/* Memory that is kept for later use is better given back. */
+bool mr_chunks_are_tight(const struct mr_chunks *chunks);
 
 /* Note the fault, unless there is one already. */
 void mr_chunks_fail(struct mr_chunks *chunks, const struct mr_fault *why);

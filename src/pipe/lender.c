@@ -7,38 +7,31 @@ struct mr_loan {
     struct mr_lender *lender; /* NULL: it has gone */
     struct mr_loan *next;     /* in lender->away */
     struct mr_budget *budget; /* borrowed */
-    unsigned char *bytes;     /* owned, once it is away */
-    size_t size;
+    struct mr_room room;      /* owned, once it is away */
+    size_t touched;
     unsigned parts; /* that the receiver keeps, and one while the result is passed on */
 };
 
-static void give_back_spare(struct mr_lender *lender)
-{
-    mr_chunks_give_back(lender->chunks, lender->spare, lender->spare_size);
-    lender->spare = NULL;
-    lender->spare_size = 0;
-}
-
-/* It is the next spare. False: there is one. */
+/* It is the next spare. False: there is one, or its memory is better given back. */
 static bool keep_as_spare(struct mr_lender *lender, struct mr_loan *loan)
 {
     struct mr_loan **at = &lender->away;
     while (*at != loan)
         at = &(*at)->next;
     *at = loan->next;
-    if (lender->spare != NULL)
+    if (lender->spare.bytes != NULL || mr_chunks_are_tight(lender->chunks))
         return false;
-    lender->spare = loan->bytes;
-    lender->spare_size = loan->size;
-    mr_chunks_own(lender->chunks, loan->size);
+    lender->spare = loan->room;
+    lender->spare_touched = loan->touched;
+    mr_room_return(lender->chunks, &loan->room);
     return true;
 }
 
 static void end_loan(struct mr_loan *loan)
 {
     if (loan->lender == NULL || !keep_as_spare(loan->lender, loan)) {
-        free(loan->bytes);
-        mr_budget_give_back(loan->budget, loan->size);
+        free(loan->room.bytes);
+        mr_budget_give_back(loan->budget, loan->room.charged);
     }
     free(loan);
 }
@@ -55,15 +48,8 @@ static bool begin_lending(struct mr_lender *lender, struct mr_result *result)
 {
     if (lender->lending == result)
         return true;
-    if (result->passed > 0 || result->len < result->size / 2 || !mr_stream_takes_ref(lender->out))
+    if (result->passed > 0 || result->len < result->room.size / 2 || !mr_stream_takes_ref(lender->out))
         return false;
-    if (lender->spare_size != result->size) {
-        give_back_spare(lender);
-        lender->spare = mr_chunks_take(lender->chunks, result->size);
-        if (lender->spare == NULL)
-            return false;
-        lender->spare_size = result->size;
-    }
     struct mr_loan *loan = malloc(sizeof(*loan));
     if (loan == NULL)
         return false;
@@ -84,20 +70,21 @@ static void end_lending(struct mr_lender *lender)
         free(loan);
         return;
     }
-    loan->bytes = result->bytes;
-    loan->size = result->size;
+    loan->room = result->room;
+    loan->touched = result->touched;
     loan->next = lender->away;
     lender->away = loan;
-    mr_chunks_disown(lender->chunks, loan->size);
-    result->bytes = lender->spare;
-    lender->spare = NULL;
-    lender->spare_size = 0;
+    mr_room_leave(lender->chunks, &loan->room);
+    result->room = lender->spare;
+    result->touched = lender->spare_touched;
+    lender->spare = (struct mr_room){.bytes = NULL};
+    lender->spare_touched = 0;
 }
 
 enum mr_flow mr_lender_push(struct mr_lender *lender, struct mr_result *result, size_t part)
 {
     bool is_lent = begin_lending(lender, result);
-    const unsigned char *at = result->bytes + result->passed;
+    const unsigned char *at = result->room.bytes + result->passed;
     result->passed += part;
     if (!is_lent)
         return mr_stream_push(lender->out, at, part);
@@ -118,5 +105,5 @@ void mr_lender_clear(struct mr_lender *lender)
     for (struct mr_loan *loan = lender->away; loan != NULL; loan = loan->next)
         loan->lender = NULL;
     lender->away = NULL;
-    give_back_spare(lender);
+    mr_room_close(lender->chunks, &lender->spare);
 }

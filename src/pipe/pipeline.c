@@ -205,14 +205,22 @@ static int add_wrap(struct mr_pipeline *pipeline, unsigned at, struct mr_fault *
     return MR_OK;
 }
 
+/* Is there room for a new stream? What there is beyond that is kept for those that are under way. */
 static int admit(struct mr_pipeline *pipeline, struct mr_fault *fault)
 {
     const struct mr_pipeline_config *config = &pipeline->config;
+    const struct mr_budget *budget = config->budget;
+    bool is_image_alone = pipeline->count == 1 && pipeline->steps[0].ops == NULL; /* it admits its own job */
     uint32_t retry_after;
     int err = mr_offload_admit(config->offload, config->loop, MR_LANE_BULK, &retry_after);
+    if (err == MR_OK || is_image_alone)
+        err = mr_budget_is_open(budget) ? MR_OK : MR_EBUDGET;
     if (err == MR_OK)
         return MR_OK;
-    mr_fault_set(fault, err, NULL);
+    if (err == MR_EBUDGET)
+        mr_fault_limit(fault, err, "memory-budget", budget->limit, mr_budget_used(budget));
+    else
+        mr_fault_set(fault, err, NULL);
     fault->retry_after_s = retry_after;
     mr_counter_add(&config->numbers->refused, 1);
     return err;
@@ -220,8 +228,7 @@ static int admit(struct mr_pipeline *pipeline, struct mr_fault *fault)
 
 int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_t length, struct mr_fault *fault)
 {
-    bool is_image_alone = pipeline->count == 1 && pipeline->steps[0].ops == NULL;
-    int err = is_image_alone ? MR_OK : admit(pipeline, fault);
+    int err = admit(pipeline, fault);
     for (unsigned i = 0; i < pipeline->count && err == MR_OK; i++) {
         struct step *step = &pipeline->steps[i];
         err = add_wrap(pipeline, i, fault);

@@ -31,25 +31,26 @@ static size_t result_size(const struct mr_serial *serial)
 }
 
 /* Room for `wanted` bytes of input: twice what there was, so that a long one is not copied often. In a SEQUENTIAL stage
- * all that there may ever be: when bytes of it are on their way it must not be refused any more. */
+ * all that there may ever be. False: the budget has none now, or the chunks have failed. */
 static bool grow(struct mr_serial *serial, size_t wanted)
 {
+    struct mr_chunks *chunks = serial->chunks;
+    struct mr_room grown;
     size_t max = input_max(serial);
-    if (serial->mode == MR_SERIAL_STREAM)
-        wanted = max;
-    if (wanted <= serial->in_size)
-        return true;
-    size_t size = MR_MIN(MR_MAX(wanted, 2 * serial->in_size), max);
-    unsigned char *grown = mr_chunks_take(serial->chunks, size);
-    if (grown == NULL) {
-        mr_chunks_fail_for_memory(serial->chunks, size);
+    bool is_pressed = serial->made == serial->passed;
+    if (wanted <= serial->in.size)
+        return mr_room_charge(chunks, &serial->in, wanted, is_pressed);
+    size_t size = serial->mode == MR_SERIAL_STREAM ? max : MR_MIN(MR_MAX(wanted, 2 * serial->in.size), max);
+    if (!mr_room_open(chunks, &grown, size))
+        return false;
+    if (!mr_room_charge(chunks, &grown, wanted, is_pressed)) {
+        mr_room_close(chunks, &grown);
         return false;
     }
     if (serial->in_len > 0)
-        memcpy(grown, serial->in, serial->in_len);
-    mr_chunks_give_back(serial->chunks, serial->in, serial->in_size);
+        memcpy(grown.bytes, serial->in.bytes, serial->in_len);
+    mr_room_close(chunks, &serial->in);
     serial->in = grown;
-    serial->in_size = size;
     return true;
 }
 
@@ -58,7 +59,7 @@ static void unload(struct mr_serial *serial, size_t len)
     struct iovec run;
     while (len > 0 && mr_buf_peek(serial->backlog, &run, 1) == 1) {
         size_t part = MR_MIN(run.iov_len, len);
-        memcpy(serial->in + serial->in_len, run.iov_base, part);
+        memcpy(serial->in.bytes + serial->in_len, run.iov_base, part);
         mr_buf_consume(serial->backlog, part);
         serial->in_len += part;
         len -= part;
@@ -98,44 +99,17 @@ static bool decide(struct mr_serial *serial)
     return true;
 }
 
-static bool get_result(struct mr_serial *serial, struct mr_result *result)
-{
-    size_t size = result_size(serial);
-    if (result->size >= size)
-        return true;
-    mr_chunks_give_back(serial->chunks, result->bytes, result->size);
-    result->size = 0;
-    result->bytes = mr_chunks_take(serial->chunks, size);
-    if (result->bytes == NULL) {
-        mr_chunks_fail_for_memory(serial->chunks, size);
-        return false;
-    }
-    result->size = size;
-    return true;
-}
-
-/* Those of a SEQUENTIAL stage at once, for the same reason as its input. */
-static bool get_results(struct mr_serial *serial)
-{
-    if (serial->mode == MR_SERIAL_STREAM && !get_result(serial, &serial->results[(serial->made + 1) % 2]))
-        return false;
-    return get_result(serial, &serial->results[serial->made % 2]);
-}
-
 static void submit(struct mr_serial *serial)
 {
-    struct mr_result *result = &serial->results[serial->made % 2];
     bool opening = serial->mode == MR_SERIAL_OPENING;
-    if (!get_results(serial))
-        return;
+    serial->chunk.result = &serial->results[serial->made % 2];
+    serial->chunk.out_size = result_size(serial);
     serial->chunk.call = opening ? serial->chunks->ops->open : serial->chunks->ops->work;
     serial->chunk.piece = (struct mr_stage_piece){
-        .in = serial->in != NULL ? serial->in : &no_input,
+        .in = serial->in.bytes != NULL ? serial->in.bytes : &no_input,
         .in_len = serial->in_len,
         .last = is_last(serial),
         .whole = serial->mode == MR_SERIAL_WHOLE,
-        .out = result->bytes,
-        .out_size = result->size,
     };
     enum mr_lane lane = MR_LANE_BULK;
     if (opening)
@@ -158,12 +132,19 @@ void mr_serial_step(struct mr_serial *serial)
         submit(serial);
         return;
     }
-    if (serial->chunk.state != CHUNK_IDLE || !load(serial))
+    if (serial->chunk.state != CHUNK_IDLE)
         return;
-    if (serial->mode == MR_SERIAL_GATHERING && !decide(serial))
+    bool is_loaded = load(serial);
+    if (serial->chunks->is_failed)
         return;
-    if (serial->mode != MR_SERIAL_HANDED && is_due(serial))
+    if (serial->mode == MR_SERIAL_GATHERING && is_loaded && !decide(serial))
+        return;
+    if (is_loaded && serial->mode == MR_SERIAL_HANDED)
+        return;
+    if (serial->mode != MR_SERIAL_GATHERING && is_due(serial))
         submit(serial);
+    else if (!is_loaded && serial->made == serial->passed) /* else what is passed on makes room */
+        mr_chunks_wait_for_memory(serial->chunks, serial->backlog->len);
 }
 
 void mr_serial_drop(struct mr_serial *serial, size_t len)
@@ -171,7 +152,7 @@ void mr_serial_drop(struct mr_serial *serial, size_t len)
     MR_ASSERT(len <= serial->in_len);
     serial->in_len -= len;
     if (len > 0)
-        memmove(serial->in, serial->in + len, serial->in_len);
+        memmove(serial->in.bytes, serial->in.bytes + len, serial->in_len);
 }
 
 static int join_whole(struct mr_serial *serial)
@@ -230,9 +211,15 @@ struct mr_result *mr_serial_front(struct mr_serial *serial)
     return serial->passed < serial->made ? &serial->results[serial->passed % 2] : NULL;
 }
 
+/* Where the budget is tight nothing is kept that is not in use. */
 void mr_serial_pop(struct mr_serial *serial)
 {
     serial->passed++;
+    if (!mr_chunks_are_tight(serial->chunks))
+        return;
+    mr_result_close(serial->chunks, &serial->results[(serial->passed - 1) % 2]);
+    if (serial->in_len == 0 && serial->chunk.state == CHUNK_IDLE)
+        mr_room_close(serial->chunks, &serial->in);
 }
 
 bool mr_serial_is_idle(const struct mr_serial *serial)
@@ -258,11 +245,7 @@ void mr_serial_init(struct mr_serial *serial, struct mr_chunks *chunks, struct m
 
 void mr_serial_clear(struct mr_serial *serial)
 {
-    mr_chunks_give_back(serial->chunks, serial->in, serial->in_size);
-    serial->in = NULL;
-    serial->in_size = 0;
-    for (int i = 0; i < 2; i++) {
-        mr_chunks_give_back(serial->chunks, serial->results[i].bytes, serial->results[i].size);
-        serial->results[i] = (struct mr_result){.bytes = NULL};
-    }
+    mr_room_close(serial->chunks, &serial->in);
+    for (int i = 0; i < 2; i++)
+        mr_result_close(serial->chunks, &serial->results[i]);
 }

@@ -23,8 +23,8 @@ struct mr_serial {
     uint64_t length;          /* of the input, or UINT64_MAX */
     enum mr_serial_mode mode; /* read-only */
     struct mr_chunk chunk;
-    unsigned char *in; /* owned: input that was not used yet, in one run */
-    size_t in_len, in_size;
+    struct mr_room in; /* input that was not used yet, in one run */
+    size_t in_len;
     struct mr_result results[2]; /* one is passed on while the next is made */
     unsigned made, passed;       /* results so far: the next one is made in results[made % 2] */
     uint64_t made_len;           /* read-only: bytes in them */

@@ -20,8 +20,8 @@ struct mr_transform {
     struct mr_transform_config config;
     struct mr_stream *in; /* borrowed; NULL: not attached */
     struct mr_stream out;
-    struct mr_buf backlog; /* input that has no place yet: backlog_max bytes, which are charged from the beginning */
-    size_t backlog_max;
+    struct mr_buf backlog;  /* input that has no place yet: backlog_max bytes at most */
+    size_t backlog_charged; /* of the budget */
     struct mr_chunks chunks;
     struct mr_serial serial;
     struct mr_window window; /* once serial.mode is MR_SERIAL_HANDED */
@@ -47,8 +47,8 @@ static void free_transform(struct mr_transform *transform)
     mr_lender_clear(&transform->lender);
     mr_window_clear(&transform->window);
     mr_serial_clear(&transform->serial);
-    mr_chunks_give_back(&transform->chunks, transform->last.bytes, transform->last.size);
-    mr_budget_give_back(transform->config.budget, transform->backlog_max);
+    mr_result_close(&transform->chunks, &transform->last);
+    mr_budget_give_back(transform->config.budget, transform->backlog_charged);
     mr_chunks_clear(&transform->chunks);
     transform->config.ops->destroy(transform->config.stage);
     free(transform);
@@ -116,19 +116,18 @@ static bool pass(struct mr_transform *transform, struct mr_result *result)
 }
 
 /* That of a slot, if there is one: all that was in it was passed on. */
-static int get_last(struct mr_transform *transform, struct mr_result *last)
+static bool get_last(struct mr_transform *transform, struct mr_result *last)
 {
-    size_t size = transform->chunks.sizes.out_max;
-    if (transform->serial.mode == MR_SERIAL_HANDED) {
+    struct mr_chunks *chunks = &transform->chunks;
+    size_t size = chunks->sizes.out_max;
+    if (transform->serial.mode == MR_SERIAL_HANDED)
         mr_window_give_result(&transform->window, last);
-        return MR_OK;
-    }
-    last->bytes = mr_chunks_take(&transform->chunks, size);
-    last->size = size;
-    if (last->bytes != NULL)
-        return MR_OK;
-    mr_chunks_fail_for_memory(&transform->chunks, size);
-    return MR_EBUDGET;
+    if (last->room.bytes == NULL && !mr_room_open(chunks, &last->room, size))
+        return false;
+    if (mr_room_charge(chunks, &last->room, size, true))
+        return true;
+    mr_chunks_fail_for_memory(chunks, size);
+    return false;
 }
 
 /* After the last join: what the stage adds, once. */
@@ -137,9 +136,9 @@ static void make_last(struct mr_transform *transform)
     const struct mr_stage_ops *ops = transform->config.ops;
     struct mr_result *last = &transform->last;
     struct mr_fault fault;
-    if (ops->finish == NULL || transform->finished || get_last(transform, last) != MR_OK)
+    if (ops->finish == NULL || transform->finished || !get_last(transform, last))
         return;
-    struct mr_stage_piece piece = {.out = last->bytes, .out_size = last->size};
+    struct mr_stage_piece piece = {.out = last->room.bytes, .out_size = last->room.size};
     int err = ops->finish(transform->config.stage, &piece, &fault);
     last->len = piece.out_len;
     transform->finished = true;
@@ -190,7 +189,7 @@ static void feed_window(struct mr_transform *transform)
     struct mr_window *window = &transform->window;
     struct iovec run;
     if (serial->in_len > 0)
-        mr_serial_drop(serial, mr_window_take(window, serial->in, serial->in_len));
+        mr_serial_drop(serial, mr_window_take(window, serial->in.bytes, serial->in_len));
     while (serial->in_len == 0 && !transform->chunks.is_failed && mr_buf_peek(&transform->backlog, &run, 1) == 1) {
         size_t taken = mr_window_take(window, run.iov_base, run.iov_len);
         mr_buf_consume(&transform->backlog, taken);
@@ -242,6 +241,35 @@ static bool has_room(struct mr_transform *transform)
     return transform->backlog.len < transform->chunks.sizes.piece;
 }
 
+/* What of it found its place. */
+static void give_back_backlog(struct mr_transform *transform)
+{
+    size_t len = transform->backlog.len;
+    mr_budget_give_back(transform->config.budget, transform->backlog_charged - len);
+    transform->backlog_charged = len;
+}
+
+/* Up to where has_room() says yes, and what may still be pushed then: one push, and one after the pause (stream.h, rule
+ * 3). */
+static size_t backlog_max(const struct mr_transform *transform)
+{
+    return 2 * MR_STREAM_PUSH_MAX + transform->chunks.sizes.piece;
+}
+
+/* The sender cannot take them back: without memory for them the stream fails. */
+static void keep(struct mr_transform *transform, const unsigned char *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    MR_ASSERT(transform->backlog.len + len <= backlog_max(transform));
+    if (mr_budget_try_take(transform->config.budget, len)) {
+        transform->backlog_charged += len;
+        mr_buf_append(&transform->backlog, bytes, len);
+    } else {
+        mr_chunks_fail_for_memory(&transform->chunks, len);
+    }
+}
+
 static void pump(struct mr_transform *transform)
 {
     uint64_t before;
@@ -255,6 +283,7 @@ static void pump(struct mr_transform *transform)
             pass_results(transform);
     } while (!transform->over && progress(transform) != before);
     transform->chunks.retry_due = false;
+    give_back_backlog(transform);
     if (!transform->over && transform->paused && has_room(transform)) {
         transform->paused = false;
         mr_stream_resume(transform->in);
@@ -299,9 +328,7 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
     size_t taken = is_direct(transform) ? mr_window_take(&transform->window, bytes, len) : 0;
     note_chunks(transform);
     if (!transform->over) {
-        MR_ASSERT(len - taken <= transform->backlog_max - transform->backlog.len);
-        if (taken < len)
-            mr_buf_append(&transform->backlog, (const unsigned char *)bytes + taken, len - taken);
+        keep(transform, (const unsigned char *)bytes + taken, len - taken);
         pump(transform);
     }
     transform->paused = transform->over || !has_room(transform);
@@ -362,19 +389,6 @@ static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel 
 
 /* ---- life ---- */
 
-/* Up to where has_room() says yes, and what may still be pushed then: one push, and one after the pause (stream.h, rule
- * 3). */
-static int take_backlog(struct mr_transform *transform, struct mr_fault *fault)
-{
-    size_t wanted = 2 * MR_STREAM_PUSH_MAX;
-    if (transform->serial.mode != MR_SERIAL_HANDED)
-        wanted += transform->chunks.sizes.piece;
-    if (!mr_budget_try_take(transform->config.budget, wanted))
-        return mr_chunks_refuse_for_memory(&transform->chunks, wanted, fault);
-    transform->backlog_max = wanted;
-    return MR_OK;
-}
-
 static void init_chunks(struct mr_chunks *chunks, const struct mr_transform_config *config)
 {
     *chunks = (struct mr_chunks){
@@ -409,12 +423,12 @@ int mr_transform_create(struct mr_transform **out, const struct mr_transform_con
     transform->lender = (struct mr_lender){.chunks = &transform->chunks, .out = &transform->out};
     mr_serial_init(&transform->serial, &transform->chunks, &transform->backlog, config->length);
     int err = mr_window_init(&transform->window, &transform->chunks, config->window);
-    err = err == MR_OK ? take_backlog(transform, fault) : mr_fault_set(fault, err, NULL);
-    if (err != MR_OK)
-        free_transform(transform);
-    else
+    if (err == MR_OK) {
         *out = transform;
-    return err;
+        return MR_OK;
+    }
+    free_transform(transform);
+    return mr_fault_set(fault, err, NULL);
 }
 
 void mr_transform_destroy(struct mr_transform **out)

@@ -2,8 +2,9 @@
  * arrives, or the end: only then is it known whether it is the last. Results wait in their slots until those before
  * them were passed on.
  *
- * A slot is given memory when it is first filled. When the budget has none it takes over that of a slot that is free,
- * so that the window is as long as there is memory for, and grows when there is more. */
+ * A slot takes over the memory of one that is free, so that a stream holds what it has in flight; where the budget is
+ * tight it holds no more than that. When the budget has no room for a byte more, the window is as long as it is then.
+ */
 #include "pipe/window.h"
 
 #include "base/assert.h"
@@ -25,66 +26,93 @@ static struct mr_slot *filling(struct mr_window *window)
     return slot->chunk.state == CHUNK_IDLE ? slot : NULL;
 }
 
-static int get_memory(struct mr_window *window, struct mr_slot *slot)
+static void close_slot(struct mr_window *window, struct mr_slot *slot)
 {
-    const struct mr_stage_sizes *sizes = &window->chunks->sizes;
-    size_t in_size = sizes->history + sizes->piece;
-    if (slot->in == NULL)
-        slot->in = mr_chunks_take(window->chunks, in_size);
-    if (slot->result.bytes == NULL)
-        slot->result.bytes = mr_chunks_take(window->chunks, sizes->out_max);
-    slot->result.size = sizes->out_max;
-    if (slot->in != NULL && slot->result.bytes != NULL)
-        return MR_OK;
-    mr_chunks_give_back(window->chunks, slot->in, in_size);
-    mr_chunks_give_back(window->chunks, slot->result.bytes, sizes->out_max);
-    slot->in = slot->result.bytes = NULL;
-    return MR_EBUDGET;
+    mr_room_close(window->chunks, &slot->in);
+    mr_result_close(window->chunks, &slot->result);
 }
 
-/* The memory of a free slot; the one before this is the last to be asked, as its end is still needed. */
-static int take_over_memory(struct mr_window *window, struct mr_slot *slot)
+/* The memory of a free slot, up to but not including number `end`. */
+static void take_over_memory(struct mr_window *window, struct mr_slot *slot, uint64_t end)
 {
-    for (uint64_t i = window->filled + 1; i < window->joined + window->size; i++) {
+    for (uint64_t i = window->filled + 1; i < end; i++) {
         struct mr_slot *from = slot_at(window, i);
-        if (from->in == NULL)
+        if (from->in.bytes == NULL)
             continue;
+        mr_result_close(window->chunks, &slot->result);
         slot->in = from->in;
         slot->result = from->result;
-        from->in = NULL;
-        from->result = (struct mr_result){.bytes = NULL};
-        return MR_OK;
+        from->in = (struct mr_room){.bytes = NULL};
+        from->result = (struct mr_result){.len = 0};
+        return;
     }
-    return MR_EBUDGET;
+}
+
+/* False: malloc failed. The last of the slots that are free may be the one before this, whose end is still needed. */
+static bool get_memory(struct mr_window *window, struct mr_slot *slot, bool also_last)
+{
+    const struct mr_stage_sizes *sizes = &window->chunks->sizes;
+    if (slot->in.bytes == NULL)
+        take_over_memory(window, slot, window->joined + window->size - (also_last ? 0 : 1));
+    return slot->in.bytes != NULL || mr_room_open(window->chunks, &slot->in, sizes->history + sizes->piece);
+}
+
+/* The last one in use is not done with: no free one's end is needed. */
+static void close_free_slots(struct mr_window *window)
+{
+    for (uint64_t i = window->filled; i < window->joined + window->size; i++)
+        close_slot(window, slot_at(window, i));
+}
+
+/* A slot is being filled, so that no other's end is needed: charge its first `len` bytes. False: not now. */
+static bool charge(struct mr_window *window, struct mr_slot *slot, size_t len)
+{
+    bool is_alone = window->filled - window->joined == 1; /* else others will be free */
+    if (mr_room_charge(window->chunks, &slot->in, len, false))
+        return true;
+    close_free_slots(window);
+    if (mr_room_charge(window->chunks, &slot->in, len, is_alone))
+        return true;
+    if (is_alone)
+        mr_chunks_wait_for_memory(window->chunks, len - slot->in.charged);
+    return false;
 }
 
 /* The end of the piece before this one, whose memory may be this one's by now. */
 static void copy_history(struct mr_window *window, struct mr_slot *slot)
 {
     const struct mr_slot *before = slot_at(window, window->filled - 1);
-    const unsigned char *from = before->in != NULL ? before->in : slot->in;
+    const unsigned char *from = before->in.bytes != NULL ? before->in.bytes : slot->in.bytes;
     size_t end = before->before_len + before->in_len;
-    size_t len = MR_MIN(window->chunks->sizes.history, before->in_len);
-    memmove(slot->in, from + end - len, len);
-    slot->before_len = len;
+    if (slot->before_len > 0)
+        memmove(slot->in.bytes, from + end - slot->before_len, slot->before_len);
 }
 
-/* Begin the next slot. False: the window is full, or as long as there is memory for; or there is none at all. */
+/* The chunk before this one would wait for what this one takes. */
+static bool wants_memory(struct mr_window *window)
+{
+    const struct mr_chunk *before = &slot_at(window, window->filled - 1)->chunk;
+    return window->filled > window->joined && before->state == CHUNK_WAITING && before->wants_memory;
+}
+
+/* Begin the next slot. False: the window is full, or as long as there is memory for. */
 static bool begin(struct mr_window *window)
 {
-    if (window->filled - window->joined == window->size)
+    const struct mr_stage_sizes *sizes = &window->chunks->sizes;
+    if (window->filled - window->joined == window->size || wants_memory(window))
         return false;
     struct mr_slot *slot = slot_at(window, window->filled);
-    if (get_memory(window, slot) != MR_OK && take_over_memory(window, slot) != MR_OK) {
-        if (window->filled == 0)
-            mr_chunks_fail_for_memory(window->chunks, window->chunks->sizes.piece);
+    if (!get_memory(window, slot, true))
+        return false;
+    slot->before_len = window->filled == 0 ? 0 : MR_MIN(sizes->history, slot_at(window, window->filled - 1)->in_len);
+    bool is_alone = window->filled == window->joined;
+    if (!mr_room_charge(window->chunks, &slot->in, slot->before_len, is_alone)) {
+        if (is_alone)
+            mr_chunks_wait_for_memory(window->chunks, slot->before_len);
         return false;
     }
     slot->chunk.state = CHUNK_IDLE;
-    if (window->filled > 0)
-        copy_history(window, slot);
-    else
-        slot->before_len = 0;
+    copy_history(window, slot);
     slot->in_len = 0;
     window->filled++;
     return true;
@@ -95,14 +123,14 @@ static void dispatch(struct mr_window *window, struct mr_slot *slot, bool last)
     slot->chunk.call = window->chunks->ops->work;
     slot->chunk.piece = (struct mr_stage_piece){
         .index = window->filled - 1,
-        .before = slot->in,
+        .before = slot->in.bytes,
         .before_len = slot->before_len,
-        .in = slot->in + slot->before_len,
+        .in = slot->in.bytes + slot->before_len,
         .in_len = slot->in_len,
         .last = last,
-        .out = slot->result.bytes,
-        .out_size = slot->result.size,
     };
+    slot->chunk.result = &slot->result;
+    slot->chunk.out_size = window->chunks->sizes.out_max;
     mr_chunk_submit(window->chunks, &slot->chunk, MR_LANE_BULK);
 }
 
@@ -125,7 +153,10 @@ size_t mr_window_take(struct mr_window *window, const unsigned char *bytes, size
         if (slot == NULL)
             break;
         size_t part = MR_MIN(len - taken, window->chunks->sizes.piece - slot->in_len);
-        unsigned char *to = slot->in + slot->before_len + slot->in_len;
+        size_t at = slot->before_len + slot->in_len;
+        if (!charge(window, slot, at + part))
+            break;
+        unsigned char *to = slot->in.bytes + at;
         if (to != bytes + taken) /* it was read to its place */
             memcpy(to, bytes + taken, part);
         slot->in_len += part;
@@ -138,19 +169,23 @@ size_t mr_window_take(struct mr_window *window, const unsigned char *bytes, size
  * slot before it is copied in front of it. */
 static unsigned char *next_place(struct mr_window *window)
 {
+    size_t history = window->filled > 0 ? window->chunks->sizes.history : 0; /* the slot before it is full */
     if (window->filled - window->joined == window->size)
         return NULL;
-    struct mr_slot *slot = slot_at(window, window->filled);
-    if (get_memory(window, slot) != MR_OK) /* that of another slot may hold what is to be copied */
+    if (history > 0 && slot_at(window, window->filled - 1)->in.bytes == NULL) /* its end lies in this one's memory */
         return NULL;
-    return slot->in + (window->filled > 0 ? window->chunks->sizes.history : 0); /* the slot before it is full */
+    struct mr_slot *slot = slot_at(window, window->filled);
+    return get_memory(window, slot, history == 0) ? slot->in.bytes + history : NULL;
 }
 
+/* What is read to its place is charged when it is there. So there is no place where the budget is tight. */
 void *mr_window_space(struct mr_window *window, size_t *len)
 {
+    if (mr_chunks_are_tight(window->chunks))
+        return NULL;
     struct mr_slot *slot = filling(window);
     size_t taken = slot != NULL ? slot->in_len % window->chunks->sizes.piece : 0;
-    unsigned char *place = taken > 0 ? slot->in + slot->before_len + taken : next_place(window);
+    unsigned char *place = taken > 0 ? slot->in.bytes + slot->before_len + taken : next_place(window);
     size_t room = window->chunks->sizes.piece - taken;
     if (place == NULL || room < *len)
         return NULL;
@@ -205,20 +240,27 @@ struct mr_result *mr_window_front(struct mr_window *window)
 
 void mr_window_pop(struct mr_window *window)
 {
-    window->joined++;
+    struct mr_slot *slot = slot_at(window, window->joined++);
+    if (!mr_chunks_are_tight(window->chunks))
+        return;
+    mr_result_close(window->chunks, &slot->result);
+    if (window->joined < window->filled) /* else its end is still needed */
+        mr_room_close(window->chunks, &slot->in);
 }
 
 void mr_window_give_result(struct mr_window *window, struct mr_result *out)
 {
     struct mr_result *result = &slot_at(window, window->filled - 1)->result; /* no later slot took it over */
-    *out = (struct mr_result){.bytes = result->bytes, .size = result->size};
-    *result = (struct mr_result){.bytes = NULL};
+    *out = (struct mr_result){.room = result->room, .touched = result->touched};
+    *result = (struct mr_result){.len = 0};
 }
 
 void mr_window_retry(struct mr_window *window)
 {
     for (uint64_t i = window->joined; i < window->filled && !window->chunks->is_failed; i++) {
         struct mr_chunk *chunk = &slot_at(window, i)->chunk;
+        if (chunk->state == CHUNK_WAITING && chunk->wants_memory)
+            close_free_slots(window);
         if (chunk->state == CHUNK_WAITING)
             mr_chunk_submit(window->chunks, chunk, chunk->job.lane);
     }
@@ -242,11 +284,7 @@ int mr_window_init(struct mr_window *window, struct mr_chunks *chunks, unsigned 
 
 void mr_window_clear(struct mr_window *window)
 {
-    const struct mr_stage_sizes *sizes = &window->chunks->sizes;
-    for (unsigned i = 0; i < window->size; i++) {
-        struct mr_slot *slot = &window->slots[i];
-        mr_chunks_give_back(window->chunks, slot->in, sizes->history + sizes->piece);
-        mr_chunks_give_back(window->chunks, slot->result.bytes, slot->result.size);
-    }
+    for (unsigned i = 0; i < window->size; i++)
+        close_slot(window, &window->slots[i]);
     free(window->slots);
 }

@@ -11,7 +11,7 @@
 
 struct mr_slot {
     struct mr_chunk chunk;
-    unsigned char *in; /* owned: history, then the piece */
+    struct mr_room in; /* history, then the piece */
     size_t before_len, in_len;
     struct mr_result result;
 };
@@ -42,7 +42,7 @@ void mr_window_end(struct mr_window *window);
 struct mr_result *mr_window_front(struct mr_window *window);
 /* It was passed on. */
 void mr_window_pop(struct mr_window *window);
-/* All results were popped: the memory of one of them, for what the stage adds. */
+/* All results were popped: the memory of one of them, for what the stage adds; it may be closed. */
 void mr_window_give_result(struct mr_window *window, struct mr_result *out);
 
 /* Submit the chunks that wait. */

@@ -125,6 +125,7 @@ static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cance
         return mr_fault_set(fault, MR_ECORRUPT, "The Zstandard data ends too soon.");
     piece->in_used = in.pos;
     piece->out_len = out.pos;
+    piece->kept = ZSTD_sizeof_DCtx(unzstd->decoder);
     piece->status = unzstd->in_frame && out.pos == out.size ? MR_STAGE_FULL
                     : piece->last                           ? MR_STAGE_DONE
                                                             : MR_STAGE_WANT;

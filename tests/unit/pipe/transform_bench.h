@@ -8,8 +8,8 @@
 #define PIECE   1000
 #define HISTORY 300
 #define WINDOW  6
-#define BACKLOG \
-    (128 * MR_KIB) /* charged from the beginning for what comes after a pause; and a piece where there are no slots */
+#define SLOT    (HISTORY + PIECE + PIECE + 100) /* bytes that a piece in flight is charged */
+#define BUDGET  ((size_t)2560000)               /* a 32nd of it is for what comes after a pause */
 
 static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE};
 
