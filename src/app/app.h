@@ -18,7 +18,7 @@
 #include "media/age/age_keys.h"
 #include "media/image/image.h"
 #include "pipe/pipe_options.h"
-#include "stats/figures.h"
+#include "stats/snapshot.h"
 #include "workers/offload.h"
 
 #define MR_APP_MAGIC 0x4d726170u /* "Mrap" */
@@ -36,7 +36,7 @@ struct mr_app {
     const struct mr_pipe_settings *pipe;  /* limits of streams */
     const struct mr_age_keys *identities; /* of --identity; NULL: none */
     bool allow_request_identity;          /* keys may come with a request */
-    struct mr_figures_source figures;
+    struct mr_snapshot_source stats;
 
     /* Private. */
     uint32_t magic;

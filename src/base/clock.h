@@ -14,6 +14,12 @@ uint64_t mr_clock_now(void);
 /* Wall-clock time in nanoseconds since 1970 (CLOCK_REALTIME): for log lines and Date only. */
 uint64_t mr_clock_wall(void);
 
+/* Nanoseconds as seconds, for what people read. */
+static inline double mr_clock_seconds(uint64_t ns)
+{
+    return (double)ns / (double)MR_NS_PER_S;
+}
+
 /* Write the IMF-fixdate of `seconds` since 1970 ("Sun, 06 Nov 1994 08:49:37 GMT", RFC 9110 section 5.6.7) and a NUL.
  * out must hold 30 bytes. Does not look at the locale. Years below 0 and above 9999 become these. */
 void mr_clock_http_date(char out[30], int64_t seconds);

@@ -187,7 +187,7 @@ static void open_loop(void *state, const struct mr_app *app, unsigned loop)
 {
     struct mr_events *events = state;
     events->numbers = &app->numbers[loop].events;
-    events->source = &app->figures;
+    events->source = &app->stats;
     mr_timer_list_open(&events->ticks, app->loops[loop], MR_EVENTS_INTERVAL_NS, on_tick);
 }
 

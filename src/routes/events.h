@@ -22,13 +22,13 @@
 #define MR_EVENTS_INTERVAL_NS   MR_NS_PER_S
 
 struct mr_events_numbers;
-struct mr_figures_source;
+struct mr_snapshot_source;
 struct mr_listening;
 struct mr_live;
 
 struct mr_events {                     /* of one loop; its thread only; all private, and here for tests */
     struct mr_events_numbers *numbers; /* borrowed, as the next */
-    const struct mr_figures_source *source;
+    const struct mr_snapshot_source *source;
     struct mr_listening *first; /* each in its request's arena */
     struct mr_timer_list ticks;
     struct mr_timer tick;

@@ -148,7 +148,7 @@ static int write_version(char **out, const struct mr_app *app)
     mr_json_text(&json, "offload", mr_offload_name(mr_offload_kind(app->offload)));
     mr_json_integer(&json, "workers", mr_offload_workers(app->offload));
     mr_json_integer(&json, "loops", app->loop_count);
-    mr_json_integer(&json, "processes", mr_segment_processes(app->figures.segment));
+    mr_json_integer(&json, "processes", mr_segment_processes(app->stats.segment));
     mr_json_close(&json);
     return finish(file, out);
 }

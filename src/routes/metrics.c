@@ -48,7 +48,7 @@ static void start_metrics(struct mr_request *request)
     struct mr_fields fields;
     enum mr_prometheus_format format = mr_metrics_format_of(mr_head_find(&request->head, "accept"));
     size_t len;
-    char *text = mr_prometheus_render(&mr_app_of(request)->figures, format, &len);
+    char *text = mr_prometheus_render(&mr_app_of(request)->stats, format, &len);
     struct mr_fault fault;
     if (text == NULL) {
         mr_fault_set(&fault, MR_EMEMORY, NULL);

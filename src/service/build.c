@@ -179,7 +179,7 @@ static int open_app(struct mr_service *service)
     app->pipe = &config->pipe;
     app->identities = service->identities;
     app->allow_request_identity = config->app.allow_request_identity;
-    app->figures = (struct mr_figures_source){
+    app->stats = (struct mr_snapshot_source){
         .segment = service->segment,
         .http = &service->http,
         .offload = mr_offload_name(mr_offload_kind(service->offload)),

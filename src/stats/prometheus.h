@@ -1,4 +1,4 @@
-/* prometheus.h -- the server's numbers (figures.h) as a page for a scraper: Prometheus' text exposition format 0.0.4,
+/* prometheus.h -- the server's numbers (snapshot.h) as a page for a scraper: Prometheus' text exposition format 0.0.4,
  * or OpenMetrics 1.0, which also names the request behind a number (exemplars).
  *
  * Made for each scrape in well under a millisecond: of each process no file but two small ones of /proc is read, and
@@ -6,11 +6,11 @@
 #ifndef MR_STATS_PROMETHEUS_H
 #define MR_STATS_PROMETHEUS_H
 
-#include "stats/figures.h"
+#include "stats/snapshot.h"
 
 enum mr_prometheus_format { MR_PROMETHEUS_TEXT, MR_PROMETHEUS_OPENMETRICS };
 
 /* The page, owned by the caller (free), or NULL when memory is short. Any thread. */
-char *mr_prometheus_render(const struct mr_figures_source *source, enum mr_prometheus_format format, size_t *len);
+char *mr_prometheus_render(const struct mr_snapshot_source *source, enum mr_prometheus_format format, size_t *len);
 
 #endif

@@ -13,7 +13,7 @@ struct front {
     uint64_t started_wall;
     _Atomic uint64_t restarts;
     struct place {
-        _Atomic pid_t pid;              /* 0: nobody */
+        _Atomic pid_t pid;              /* 0: it does not run */
         _Atomic uint64_t cpu_before_ns; /* of those that were here before it */
         _Atomic uint64_t cpu_ns;        /* of all that ended here */
     } places[MR_PROCESSES_MAX];
@@ -106,15 +106,15 @@ static bool read_cpu_ns(pid_t pid, uint64_t *out)
     return true;
 }
 
-/* A process that ends changes from "before + its clock" to cpu_ns. A reader takes the larger of the two that he finds,
- * and so is never behind what he read before: cpu_ns is there before the pid goes, and cpu_before_ns moves on only when
- * nobody runs and the old pid is waited for, after which its clock cannot be read any more. */
+/* When a process ends, its time moves from "before + its clock" to cpu_ns. A reader takes the larger of the two and so
+ * never goes back behind what it read before: cpu_ns is set before the pid is cleared, and cpu_before_ns changes only
+ * when no process runs here and the old pid was waited for, after which its clock cannot be read any more. */
 void mr_segment_started(struct mr_segment *segment, unsigned process, pid_t pid)
 {
     struct place *place = &front_of(segment)->places[process];
     uint64_t before = mr_counter_read(&place->cpu_ns);
     atomic_store_explicit(&place->cpu_before_ns, before, memory_order_relaxed);
-    /* Release: pairs with the acquire of mr_segment_pid(). Who sees the pid sees what was used before it. */
+    /* Release: pairs with the acquire of mr_segment_pid(). A reader that sees the pid sees what was used before it. */
     atomic_store_explicit(&place->pid, pid, memory_order_release);
 }
 
@@ -129,7 +129,7 @@ static uint64_t place_cpu_ns(const struct mr_segment *segment, unsigned process)
     return MR_MAX(running, ended);
 }
 
-/* What is a gauge: it says how much there is now, and of a process that ended there is nothing. */
+/* A gauge says how much there is now, and of a process that ended there is nothing. */
 static void clear_gauges(const struct mr_segment *segment, unsigned process)
 {
     for (unsigned i = 0; i < segment->loops; i++) {
@@ -155,7 +155,7 @@ void mr_segment_ended(struct mr_segment *segment, unsigned process)
     struct place *place = &front_of(segment)->places[process];
     atomic_store_explicit(&place->cpu_ns, place_cpu_ns(segment, process), memory_order_relaxed);
     clear_gauges(segment, process);
-    /* Release: pairs with the acquire of mr_segment_pid(). Who sees that it is gone sees what it used. */
+    /* Release: pairs with the acquire of mr_segment_pid(). A reader that sees no pid sees what was used. */
     atomic_store_explicit(&place->pid, 0, memory_order_release);
 }
 

@@ -1,16 +1,16 @@
 /* segment.h -- the numbers of all processes of the server, in memory that they share.
  *
- *      | who runs, how often anew | process 0: its loops, its runners | process 1 | ...
+ *      | supervisor: who runs, how many restarts | process 0: its loops, its runners | process 1 | ...
  *
- * Made before anybody forks, by the supervisor (cluster.h), or by a server that is one process for itself. Each process
- * writes its own part and nobody else's; all the rest is read-only to it, so that a stray write ends the process that
- * makes it and never its neighbour. The front is the supervisor's.
+ * The segment is created before the first fork, by the supervisor (supervisor/cluster.h), or by a server that is one
+ * process for itself. A process can write its own part only; the rest is mapped read-only, so that a stray write ends
+ * the process that makes it and never its neighbour. The first part belongs to the supervisor.
  *
- * A part outlives its process: whoever is started in the place of one that died counts on in the same counters, and so
- * no total ever goes backwards. Gauges are different, they end with the process: see mr_segment_ended(). Nothing in a
- * part points anywhere (but to static text), so that a reader needs no trust in the writer.
+ * A part outlives its process. A process that replaces a dead one goes on counting in the same counters, so that no
+ * total ever goes backwards. Gauges end with their process instead: see mr_segment_ended(). Nothing in a part is a
+ * pointer (but to static text), so that a reader needs no trust in the writer.
  *
- * Single-writer counters (counter.h) read by any thread of any process. */
+ * All numbers are single-writer counters (base/counter.h), which any thread of any process may read. */
 #ifndef MR_STATS_SEGMENT_H
 #define MR_STATS_SEGMENT_H
 
@@ -26,7 +26,7 @@
 /* What GET /events counts (routes/events.h). */
 struct mr_events_numbers {
     _Atomic uint64_t listeners; /* now */
-    _Atomic uint64_t dropped;   /* figures that a listener did not take */
+    _Atomic uint64_t dropped;   /* events that a listener missed */
 };
 
 /* What one loop counts. */
@@ -47,25 +47,27 @@ struct mr_process_numbers {
 
 struct mr_segment;
 
-/* For so many processes, each with so many loops and runners of jobs (mr_offload_runners()). MR_OK or MR_EMEMORY. */
+/* Create a segment for so many processes, each with so many loops and runners of jobs (mr_offload_runners()). MR_OK or
+ * MR_EMEMORY. */
 int mr_segment_create(struct mr_segment **out, unsigned processes, unsigned loops, unsigned runners);
 void mr_segment_destroy(struct mr_segment **segment);
-/* In the process itself, after the fork: from here on only its own part can be written. */
+/* A process calls this after the fork. From then on it can write its own part only. */
 void mr_segment_enter(struct mr_segment *segment, unsigned process);
 
-/* The supervisor: `process` runs from now on as `pid`. */
+/* The supervisor notes that `process` runs as `pid` from now on. */
 void mr_segment_started(struct mr_segment *segment, unsigned process, pid_t pid);
-/* It has ended, but is not yet waited for: its processor time is kept, its gauges become 0. */
+/* The supervisor notes that `process` has ended, before it waits for it. Its processor time is kept, and its gauges
+ * become 0. */
 void mr_segment_ended(struct mr_segment *segment, unsigned process);
 void mr_segment_count_restart(struct mr_segment *segment);
 
 /* ---- any thread of any process ---- */
 
-unsigned mr_segment_processes(const struct mr_segment *segment); /* places for one, whether it runs or not */
+unsigned mr_segment_processes(const struct mr_segment *segment); /* their number, whether they run or not */
 unsigned mr_segment_loops(const struct mr_segment *segment);     /* of all processes */
 unsigned mr_segment_runners(const struct mr_segment *segment);   /* of all processes */
 struct mr_process_numbers *mr_segment_process(const struct mr_segment *segment, unsigned process);
-/* Those of a process lie next to each other: its first is at process * loops (or runners) of one. */
+/* The numbers of one process lie next to each other: its first loop (or runner) is process * loops of one process. */
 struct mr_loop_numbers *mr_segment_loop(const struct mr_segment *segment, unsigned loop);
 struct mr_offload_runner_stats *mr_segment_runner(const struct mr_segment *segment, unsigned runner);
 

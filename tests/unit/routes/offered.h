@@ -48,7 +48,7 @@ static inline void fill_offered(struct offered *offered)
         .offload = offered->offload,
         .image_limits = {.pixels = 1000000, .frames = 10},
         .pipe = &offered->pipe,
-        .figures = {.segment = offered->segment, .http = &offered->http, .offload = "none", .workers = 1},
+        .stats = {.segment = offered->segment, .http = &offered->http, .offload = "none", .workers = 1},
     };
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
-#include "stats/figures.h"
+#include "stats/snapshot.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ struct counted {
     struct mr_segment *segment;
     struct mr_http http;
     struct mr_http_counters *counters[COUNTED_LOOPS_MAX];
-    struct mr_figures_source source;
+    struct mr_snapshot_source source;
 };
 
 /* One process with so many loops, and two workers. */
@@ -46,11 +46,11 @@ static inline struct counted *make_counted(unsigned loops)
         counted->counters[i] = &mr_segment_loop(counted->segment, i)->http;
     mr_http_init(&counted->http, counted->counters, loops);
     mr_http_register(&counted->http, routes);
-    counted->source = (struct mr_figures_source){.segment = counted->segment,
-                                                 .http = &counted->http,
-                                                 .offload = "workers",
-                                                 .workers = 2,
-                                                 .queue_capacity = 1024 * loops};
+    counted->source = (struct mr_snapshot_source){.segment = counted->segment,
+                                                  .http = &counted->http,
+                                                  .offload = "workers",
+                                                  .workers = 2,
+                                                  .queue_capacity = 1024 * loops};
     return counted;
 }
 

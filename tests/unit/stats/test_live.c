@@ -20,7 +20,7 @@ static struct pair *read_pair(const struct counted *counted, void (*meanwhile)(c
     mr_live_read(&pair->before, &counted->source, COUNTED_ENDLESS);
     meanwhile(counted);
     mr_live_read(&pair->now, &counted->source, COUNTED_ENDLESS);
-    pair->before.figures.at = pair->now.figures.at - MR_NS_PER_S;
+    pair->before.snapshot.at = pair->now.snapshot.at - MR_NS_PER_S;
     return pair;
 }
 

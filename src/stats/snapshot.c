@@ -1,11 +1,11 @@
-#include "stats/figures.h"
+#include "stats/snapshot.h"
 #include "base/clock.h"
 #include "base/counter.h"
 #include "base/macros.h"
 
 /* ---- the loops ---- */
 
-static struct mr_figures_blocked *find_blocked(struct mr_figures *out, const char *label)
+static struct mr_snapshot_blocked *find_blocked(struct mr_snapshot *out, const char *label)
 {
     unsigned i = 0;
     while (i < out->blocked_count && strcmp(out->blocked[i].label, label) != 0)
@@ -13,7 +13,7 @@ static struct mr_figures_blocked *find_blocked(struct mr_figures *out, const cha
     if (i == MR_LOOP_LABELS_MAX) /* loops that know different ones: the last place is where each counts the rest */
         return &out->blocked[MR_LOOP_LABELS_MAX - 1];
     if (i == out->blocked_count)
-        out->blocked[out->blocked_count++] = (struct mr_figures_blocked){.label = label};
+        out->blocked[out->blocked_count++] = (struct mr_snapshot_blocked){.label = label};
     return &out->blocked[i];
 }
 
@@ -24,21 +24,21 @@ static void keep_larger(struct mr_exemplar_value *kept, const struct mr_exemplar
         *kept = value;
 }
 
-static void add_blocked(struct mr_figures *out, const struct mr_loop_stats *stats)
+static void add_blocked(struct mr_snapshot *out, const struct mr_loop_stats *stats)
 {
     for (unsigned i = 0; i < MR_LOOP_LABELS_MAX; i++) {
         const struct mr_loop_blocked *from = &stats->blocked[i];
         const char *label = atomic_load_explicit(&from->label, memory_order_relaxed);
         if (label == NULL)
             return;
-        struct mr_figures_blocked *to = find_blocked(out, label);
+        struct mr_snapshot_blocked *to = find_blocked(out, label);
         to->count += mr_counter_read(&from->count);
         to->ns += mr_counter_read(&from->ns);
         keep_larger(&to->worst, &from->worst);
     }
 }
 
-static void add_loop(struct mr_figures *out, const struct mr_loop_stats *stats)
+static void add_loop(struct mr_snapshot *out, const struct mr_loop_stats *stats)
 {
     mr_histogram_read(&stats->lag, &out->lag);
     mr_histogram_read(&stats->busy, &out->busy);
@@ -55,7 +55,7 @@ static void add_loop(struct mr_figures *out, const struct mr_loop_stats *stats)
 
 /* ---- jobs ---- */
 
-static void add_jobs(struct mr_figures *out, const struct mr_offload_stats *stats, const struct mr_pipe_numbers *jobs)
+static void add_jobs(struct mr_snapshot *out, const struct mr_offload_stats *stats, const struct mr_pipe_numbers *jobs)
 {
     uint64_t failed = mr_counter_read(&jobs->failed), stopped = mr_counter_read(&jobs->stopped);
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
@@ -71,7 +71,7 @@ static void add_jobs(struct mr_figures *out, const struct mr_offload_stats *stat
 }
 
 /* Those that were taken, before those that were submitted are read: a job is submitted first. */
-static void add_runners(struct mr_figures *out, uint64_t taken[MR_LANE_COUNT], const struct mr_segment *segment)
+static void add_runners(struct mr_snapshot *out, uint64_t taken[MR_LANE_COUNT], const struct mr_segment *segment)
 {
     for (unsigned i = 0; i < mr_segment_runners(segment); i++) {
         const struct mr_offload_runner_stats *runner = mr_segment_runner(segment, i);
@@ -81,7 +81,7 @@ static void add_runners(struct mr_figures *out, uint64_t taken[MR_LANE_COUNT], c
     }
 }
 
-static void read_queue(struct mr_figures *out, const struct mr_segment *segment)
+static void read_queue(struct mr_snapshot *out, const struct mr_segment *segment)
 {
     uint64_t taken[MR_LANE_COUNT] = {0};
     add_runners(out, taken, segment);
@@ -95,7 +95,7 @@ static void read_queue(struct mr_figures *out, const struct mr_segment *segment)
 
 /* ---- HTTP ---- */
 
-static void add_http(struct mr_figures *out, const struct mr_http_counters *counters)
+static void add_http(struct mr_snapshot *out, const struct mr_http_counters *counters)
 {
     out->connections += mr_counter_read(&counters->connections);
     out->connections_accepted += mr_counter_read(&counters->connections_accepted);
@@ -107,7 +107,7 @@ static void add_http(struct mr_figures *out, const struct mr_http_counters *coun
     out->timeouts += mr_counter_read(&counters->timeouts);
 }
 
-static void add_route(struct mr_figures_route *out, const struct mr_http_route_counter *counter)
+static void add_route(struct mr_snapshot_route *out, const struct mr_http_route_counter *counter)
 {
     uint64_t count = 0;
     for (enum mr_status_index at = 0; at < MR_STATUS_COUNT; at++) {
@@ -122,7 +122,7 @@ static void add_route(struct mr_figures_route *out, const struct mr_http_route_c
     keep_larger(&out->slowest, &counter->slowest);
 }
 
-unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_figures_source *source, unsigned route)
+unsigned mr_snapshot_read_route(struct mr_snapshot_route *out, const struct mr_snapshot_source *source, unsigned route)
 {
     const struct mr_http *http = source->http;
     const char *pattern = route < http->route_count ? http->routes[route].pattern : NULL;
@@ -138,7 +138,7 @@ unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_fig
 
 /* ---- all of it ---- */
 
-static void add_process(struct mr_figures *out, const struct mr_process_numbers *process)
+static void add_process(struct mr_snapshot *out, const struct mr_process_numbers *process)
 {
     out->memory_limit += process->memory.limit;
     out->memory_used += mr_budget_used(&process->memory);
@@ -147,7 +147,7 @@ static void add_process(struct mr_figures *out, const struct mr_process_numbers 
     out->log_dropped += mr_counter_read(&process->log_dropped);
 }
 
-void mr_figures_read(struct mr_figures *out, const struct mr_figures_source *source)
+void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *source)
 {
     const struct mr_segment *segment = source->segment;
     memset(out, 0, sizeof(*out));

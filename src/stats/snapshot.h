@@ -1,18 +1,19 @@
-/* figures.h -- all numbers of the server at about one moment, added up over the loops of all its processes: the one
- * place where they are read. /metrics and /events are written from it.
+/* snapshot.h -- all numbers of the server at about one moment, added up over the loops of all its processes. This is
+ * the one place where they are read: the pages of /metrics (prometheus.h) and /events (live.h) are written from a
+ * snapshot.
  *
- * Each loop writes its own numbers and nobody else's; here they are read (relaxed, not at one instant) and added up.
- * Any thread; it takes some ten microseconds a loop. */
-#ifndef MR_STATS_FIGURES_H
-#define MR_STATS_FIGURES_H
+ * Each loop writes its own numbers only. They are read relaxed and not at one instant. Any thread; reading takes some
+ * ten microseconds a loop. */
+#ifndef MR_STATS_SNAPSHOT_H
+#define MR_STATS_SNAPSHOT_H
 
 #include "base/exemplar.h"
 #include "base/histogram.h"
 #include "pipe/stages.h"
 #include "stats/segment.h"
 
-/* What they are read from. All borrowed. */
-struct mr_figures_source {
+/* What a snapshot is read from. All borrowed. */
+struct mr_snapshot_source {
     const struct mr_segment *segment;
     const struct mr_http *http; /* its routes, and whether it drains */
     const char *offload;        /* static text: where jobs run (mr_offload_name()) */
@@ -21,21 +22,21 @@ struct mr_figures_source {
 };
 
 /* Iterations that were busy for too long, of one label. */
-struct mr_figures_blocked {
+struct mr_snapshot_blocked {
     const char *label; /* static text */
     uint64_t count, ns;
     struct mr_exemplar_value worst; /* .value 0: none is known */
 };
 
 /* Histograms are of ns, as all times here. */
-struct mr_figures {
+struct mr_snapshot {
     uint64_t at; /* when it was read, monotonic */
 
     unsigned processes, loops; /* of those that run */
     struct mr_histogram_view lag, busy;
     uint64_t iterations, deliveries, longest_ns;
-    const char *longest_label;                             /* static text */
-    struct mr_figures_blocked blocked[MR_LOOP_LABELS_MAX]; /* those that have a label */
+    const char *longest_label;                              /* static text */
+    struct mr_snapshot_blocked blocked[MR_LOOP_LABELS_MAX]; /* those that have a label */
     unsigned blocked_count;
 
     struct mr_histogram_view queue_wait[MR_LANE_COUNT], run_time[MR_STAGE_COUNT];
@@ -45,25 +46,25 @@ struct mr_figures {
     uint64_t connections, connections_accepted, connections_refused, connections_dropped;
     uint64_t requests_in_flight, request_bytes, response_bytes, timeouts;
 
-    uint64_t listeners, listener_drops; /* of /events, and the figures that they did not take */
+    uint64_t listeners, listener_drops; /* of /events, and the events that they missed */
     uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;
     bool is_draining;
 };
 
-/* Everything but what is told by route. */
-void mr_figures_read(struct mr_figures *out, const struct mr_figures_source *source);
+/* Read all numbers but those of single routes. */
+void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *source);
 
-/* The requests of one pattern of the route table: routes that differ in their method only stand next to each other
- * there, and are one here. Behind the last pattern comes one for the requests that matched none. */
-struct mr_figures_route {
+/* The requests of one pattern of the route table. Routes that differ in their method only stand next to each other in
+ * the table and are counted together here. Behind the last pattern comes an entry for requests that matched none. */
+struct mr_snapshot_route {
     const char *pattern;                        /* static text; "none" */
     uint64_t by_status[MR_STATUS_COUNT], count; /* index: enum mr_status_index */
     struct mr_histogram_view duration;
     struct mr_exemplar_value slowest; /* .value 0: none is known */
 };
 
-/* Read the pattern that begins at row `route` of the table, from 0 on. Returns where the next begins; 0: it was the
- * last. */
-unsigned mr_figures_read_route(struct mr_figures_route *out, const struct mr_figures_source *source, unsigned route);
+/* Read the pattern that begins at row `route` of the table; the first begins at 0. Returns the row where the next one
+ * begins, or 0 after the last. */
+unsigned mr_snapshot_read_route(struct mr_snapshot_route *out, const struct mr_snapshot_source *source, unsigned route);
 
 #endif
