@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LISTENING_MAGIC 0x6c697374u /* "list" */
+
 struct mr_listening {
+    uint32_t magic;
     struct mr_request *request;
     struct mr_stream *response; /* we are its sender */
     struct mr_events *events;
@@ -19,20 +22,27 @@ static const char retry[] = "retry: 2000\n\n";
 
 /* ---- one listener ---- */
 
-static void on_resume(void *context)
+static struct mr_listening *listening_of(void *context)
 {
-    ((struct mr_listening *)context)->is_paused = false;
+    struct mr_listening *listening = context;
+    MR_ASSERT(listening->magic == LISTENING_MAGIC);
+    return listening;
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void on_listener_resume(void *context)
+{
+    listening_of(context)->is_paused = false;
+}
+
+static void on_listener_cancel(void *context, const struct mr_fault *why)
 {
     (void)context; /* the client has left: the route's gone() comes next */
     (void)why;
 }
 
-static const struct mr_stream_sender sender = {.resume = on_resume, .cancel = on_cancel};
+static const struct mr_stream_sender listener_sender = {.resume = on_listener_resume, .cancel = on_listener_cancel};
 
-static void push(struct mr_listening *listening, const char *text, size_t len)
+static void push_event(struct mr_listening *listening, const char *text, size_t len)
 {
     if (listening->is_paused)
         mr_counter_add(&listening->events->numbers->dropped, 1);
@@ -59,11 +69,11 @@ static void push_to_all(struct mr_events *events, const char *json, size_t json_
     size_t len;
     char *text = make_event(events->now, json, json_len, &len);
     for (struct mr_listening *at = events->first; at != NULL && text != NULL; at = at->next)
-        push(at, text, len);
+        push_event(at, text, len);
     free(text);
 }
 
-static void on_tick(struct mr_timer *timer)
+static void on_events_tick(struct mr_timer *timer)
 {
     struct mr_events *events = mr_container_of(timer, struct mr_events, tick);
     size_t len;
@@ -99,7 +109,7 @@ static void end_ticks(struct mr_events *events)
 
 /* ---- coming and going ---- */
 
-static int admit(struct mr_events *events, struct mr_fault *fault)
+static int admit_listener(struct mr_events *events, struct mr_fault *fault)
 {
     uint64_t listeners = mr_counter_read(&events->numbers->listeners);
     if (events->is_closed)
@@ -118,12 +128,13 @@ static struct mr_stream *respond(struct mr_request *request, struct mr_listening
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
     mr_fields_set_text(&fields, "X-Accel-Buffering", "no"); /* for nginx */
-    return mr_respond_stream(request, 200, media_type, &fields, UINT64_MAX, &sender, listening);
+    return mr_respond_stream(request, 200, media_type, &fields, UINT64_MAX, &listener_sender, listening);
 }
 
-static void join(struct mr_events *events, struct mr_request *request)
+static void add_listener(struct mr_events *events, struct mr_request *request)
 {
     struct mr_listening *listening = mr_arena_zalloc(&request->arena, sizeof(*listening));
+    listening->magic = LISTENING_MAGIC;
     listening->request = request;
     listening->events = events;
     listening->next = events->first;
@@ -132,13 +143,13 @@ static void join(struct mr_events *events, struct mr_request *request)
     events->first = listening;
     mr_counter_add(&events->numbers->listeners, 1);
     request->handler_data = listening;
-    mr_request_hold(request); /* until leave() */
+    mr_request_hold(request); /* until remove_listener() */
     mr_loop_request_rest(request->loop);
     listening->response = respond(request, listening);
-    push(listening, retry, sizeof(retry) - 1);
+    push_event(listening, retry, sizeof(retry) - 1);
 }
 
-static void leave(struct mr_listening *listening)
+static void remove_listener(struct mr_listening *listening)
 {
     struct mr_events *events = listening->events;
     *(listening->prev != NULL ? &listening->prev->next : &events->first) = listening->next;
@@ -158,16 +169,16 @@ static void start_events(struct mr_request *request)
     struct mr_fault fault;
     if (request->head.method == MR_METHOD_HEAD)
         mr_stream_end(respond(request, NULL));
-    else if (admit(events, &fault) != MR_OK)
+    else if (admit_listener(events, &fault) != MR_OK)
         mr_respond_problem(request, &fault);
     else
-        join(events, request);
+        add_listener(events, request);
 }
 
-static void on_gone(struct mr_request *request)
+static void on_listener_gone(struct mr_request *request)
 {
-    if (request->handler_data != NULL) /* else it was told to leave */
-        leave(request->handler_data);
+    if (request->handler_data != NULL) /* else the shutdown has removed it */
+        remove_listener(listening_of(request->handler_data));
 }
 
 static const struct mr_route routes[] = {
@@ -176,36 +187,36 @@ static const struct mr_route routes[] = {
         .pattern = MR_EVENTS_PATTERN,
         .cache_control = "no-store",
         .start = start_events,
-        .gone = on_gone,
+        .gone = on_listener_gone,
     },
     {.pattern = NULL},
 };
 
 /* ---- the life of them all ---- */
 
-static void open_loop(void *state, const struct mr_app *app, unsigned loop)
+static void open_events(void *state, const struct mr_app *app, unsigned loop)
 {
     struct mr_events *events = state;
     events->numbers = &app->numbers[loop].events;
     events->source = &app->stats;
-    mr_timer_list_open(&events->ticks, app->loops[loop], MR_EVENTS_INTERVAL_NS, on_tick);
+    mr_timer_list_open(&events->ticks, app->loops[loop], MR_EVENTS_INTERVAL_NS, on_events_tick);
 }
 
-/* Who does not read would not take the end either, and the drain would wait for him. */
+/* A paused client would not read the final event and would delay the shutdown, so abort it. */
 static void end_stream(struct mr_listening *listening)
 {
     struct mr_fault fault;
     mr_fault_set(&fault, MR_ESHUTDOWN, NULL);
     struct mr_stream *response = listening->response;
     bool is_paused = listening->is_paused;
-    leave(listening);
+    remove_listener(listening);
     if (is_paused)
         mr_stream_abort(response, &fault);
     else
         mr_stream_end(response);
 }
 
-static void drain_loop(void *state)
+static void drain_events(void *state)
 {
     struct mr_events *events = state;
     events->is_closed = true;
@@ -213,7 +224,7 @@ static void drain_loop(void *state)
         end_stream(events->first);
 }
 
-static void close_loop(void *state)
+static void close_events(void *state)
 {
     struct mr_events *events = state;
     MR_ASSERT(events->first == NULL);
@@ -223,7 +234,7 @@ static void close_loop(void *state)
 const struct mr_resource mr_events_resource = {
     .routes = routes,
     .loop_size = sizeof(struct mr_events),
-    .open_loop = open_loop,
-    .drain_loop = drain_loop,
-    .close_loop = close_loop,
+    .open_loop = open_events,
+    .drain_loop = drain_events,
+    .close_loop = close_events,
 };

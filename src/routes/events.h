@@ -1,14 +1,15 @@
-/* events.h -- GET /events: the live figures once a second, as server-sent events (WHATWG HTML, "Server-sent events").
+/* events.h -- GET /events: the server's numbers once a second, as server-sent events (WHATWG HTML, "Server-sent
+ * events").
  *
  *      retry: 2000
  *
  *      id: 1767322985123
- *      data: {"time":1767322985.123,...}           live.h
+ *      data: {"time":1767322985.123,...}           stats/live.h
  *
- * The id is the time in ms. Each loop has its listeners and one timer, which runs while there are any: a server that
- * nobody watches has no wake-ups. A listener that does not read is not waited for: once as much as an answer may hold
- * is on its way to it, it misses figures (its ids have gaps) until it reads on; --body-timeout cuts it like any reader.
- * Draining ends the streams in good order, and whoever comes later is refused. */
+ * The id is the time in ms. Each loop has a list of listeners and one timer, which runs only while there are listeners:
+ * a server without listeners has no wake-ups. The server does not wait for a listener that stops reading. Once as much
+ * is buffered for it as a response may hold, it misses events (its ids have gaps) until it reads again, and
+ * --body-timeout ends it like any other client. Shutdown ends the streams cleanly and refuses new listeners. */
 #ifndef MR_ROUTES_EVENTS_H
 #define MR_ROUTES_EVENTS_H
 
@@ -32,7 +33,7 @@ struct mr_events {                     /* of one loop; its thread only; all priv
     struct mr_listening *first; /* each in its request's arena */
     struct mr_timer_list ticks;
     struct mr_timer tick;
-    struct mr_live *now, *before; /* owned while somebody listens */
+    struct mr_live *now, *before; /* owned while there are listeners */
     bool is_closed;
 };
 

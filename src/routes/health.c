@@ -99,7 +99,7 @@ static const struct mr_route routes[] = {
 /* ---- JSON, written once at start ---- */
 
 /* Space-separated words as an array. */
-static void write_words(struct mr_json *json, const char *name, const char *words)
+static void write_word_array(struct mr_json *json, const char *name, const char *words)
 {
     struct mr_slice rest = mr_slice_of(words);
     mr_json_open(json, name, '[');
@@ -111,7 +111,7 @@ static void write_words(struct mr_json *json, const char *name, const char *word
     mr_json_close(json);
 }
 
-static int finish(FILE *out, char **text)
+static int finish_json(FILE *out, char **text)
 {
     fputc('\n', out);
     if (fclose(out) == 0)
@@ -142,18 +142,18 @@ static int write_version(char **out, const struct mr_app *app)
     mr_json_text(&json, "zstd", ZSTD_versionString());
     mr_json_text(&json, "llhttp", llhttp);
     mr_json_open(&json, "image", '{');
-    write_words(&json, "reads", mr_image_readable());
-    write_words(&json, "writes", mr_image_writable());
+    write_word_array(&json, "reads", mr_image_readable());
+    write_word_array(&json, "writes", mr_image_writable());
     mr_json_close(&json);
     mr_json_text(&json, "offload", mr_offload_name(mr_offload_kind(app->offload)));
     mr_json_integer(&json, "workers", mr_offload_workers(app->offload));
     mr_json_integer(&json, "loops", app->loop_count);
     mr_json_integer(&json, "processes", mr_segment_processes(app->stats.segment));
     mr_json_close(&json);
-    return finish(file, out);
+    return finish_json(file, out);
 }
 
-static void write_range(struct mr_json *json, const struct mr_param_spec *spec)
+static void write_param_range(struct mr_json *json, const struct mr_param_spec *spec)
 {
     bool is_number = spec->type == MR_PARAM_INT || spec->type == MR_PARAM_NUMBER || spec->type == MR_PARAM_SIZE ||
                      spec->type == MR_PARAM_TIME;
@@ -165,7 +165,7 @@ static void write_range(struct mr_json *json, const struct mr_param_spec *spec)
         mr_json_text(json, "unit", spec->unit);
 }
 
-static void write_choices(struct mr_json *json, const char *const *choices)
+static void write_param_choices(struct mr_json *json, const char *const *choices)
 {
     mr_json_open(json, "choices", '[');
     for (size_t i = 0; choices[i] != NULL; i++)
@@ -183,9 +183,9 @@ static void write_parameter(struct mr_json *json, const struct mr_param_spec *sp
     mr_json_open(json, NULL, '{');
     mr_json_text(json, "name", spec->name);
     mr_json_text(json, "type", types[spec->type]);
-    write_range(json, spec);
+    write_param_range(json, spec);
     if (spec->choices != NULL)
-        write_choices(json, spec->choices);
+        write_param_choices(json, spec->choices);
     if (spec->text != NULL)
         mr_json_text(json, "text", spec->text);
     mr_json_close(json);
@@ -220,7 +220,7 @@ static int write_stages(char **out)
     }
     mr_json_close(&json);
     mr_json_close(&json);
-    return finish(file, out);
+    return finish_json(file, out);
 }
 
 /* ---- the resource ---- */

@@ -9,7 +9,7 @@ struct mr_loop;
 
 extern const struct mr_resource mr_health_resource;
 
-/* MR_OK: new work is welcome. Else the fault that /readyz answers with. The loop's thread. */
+/* May new work come? MR_OK, or the fault that /readyz responds with. The loop's thread. */
 int mr_health_check(const struct mr_app *app, struct mr_loop *loop, struct mr_fault *fault);
 
 #endif

@@ -4,7 +4,7 @@
  *        |            |                           ^
  *        +------------+---------------------------+      refused, answered at once, or the client left
  *
- * While WORKING nothing was sent: a fault is a problem document. An answer whose length is known, or that ends within
+ * While WORKING nothing was sent: a fault is a problem document. A response whose length is known, or that ends within
  * mr_pipeline_held_back() bytes, is sent with its length; of a longer one those bytes begin a stream. From then on a
  * fault cuts it. What is held back is in the memory budget; where that has no room the stream begins earlier.
  *
@@ -20,20 +20,23 @@
 
 #define TIMING_SIZE 600
 
+#define PIPE_MAGIC 0x70697065u /* "pipe" */
+
 enum pipe_state { WORKING, STREAMING, OVER };
 
-struct held { /* the first bytes of an answer */
+struct held { /* the first bytes of a response */
     struct mr_budget *budget;
     size_t len;
     char bytes[];
 };
 
 struct pipe {
+    uint32_t magic;
     struct mr_request *request;
     const struct mr_app *app;
     enum pipe_state state;
     struct mr_pipeline *pipeline; /* NULL: not made, or given back */
-    struct mr_spill *spill;       /* behind it; NULL: the answer is an image, sent from where it lies */
+    struct mr_spill *spill;       /* behind it; NULL: the response is an image, sent from where it lies */
     struct mr_stream *out;        /* of the spill or the pipeline: we are its receiver */
     struct mr_stream *response;   /* STREAMING: we are its sender */
     struct held *held;            /* owned; NULL: none */
@@ -48,8 +51,15 @@ static void release_held(void *context)
     free(held);
 }
 
-/* The pipe may be gone when a function that answers returns: a request ends with its answer. */
-static void take_leave(struct pipe *pipe)
+static struct pipe *pipe_of(void *context)
+{
+    struct pipe *pipe = context;
+    MR_ASSERT(pipe->magic == PIPE_MAGIC);
+    return pipe;
+}
+
+/* The pipe may be freed when a function that responds returns, because a request ends with its response. */
+static void pipe_finish(struct pipe *pipe)
 {
     pipe->state = OVER;
     mr_pipeline_destroy(&pipe->pipeline);
@@ -58,11 +68,11 @@ static void take_leave(struct pipe *pipe)
     pipe->held = NULL;
 }
 
-static void refuse(struct pipe *pipe, const struct mr_fault *why)
+static void pipe_refuse(struct pipe *pipe, const struct mr_fault *why)
 {
     struct mr_request *request = pipe->request;
     struct mr_fault fault = *why;
-    take_leave(pipe);
+    pipe_finish(pipe);
     mr_respond_problem(request, &fault);
 }
 
@@ -122,38 +132,38 @@ static void release_sent(void *context)
 /* The result's bytes stay in the budget until they were sent: a slow reader holds them. */
 static void on_whole(void *context, const struct mr_image_result *result, uint64_t charged)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     struct mr_request *request = pipe->request;
     struct sent *sent = malloc(sizeof(*sent));
     MR_ASSERT(sent != NULL);
     *sent = (struct sent){.result = *result, .budget = pipe->app->memory, .charged = charged};
     struct mr_fields fields = timing_fields(pipe);
-    take_leave(pipe);
+    pipe_finish(pipe);
     mr_respond(request, 200, mr_image_media_type(result->format), &fields, result->bytes, result->len, release_sent,
                sent);
 }
 
-/* ---- all other answers ---- */
+/* ---- all other responses ---- */
 
 static void on_response_resume(void *context)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     if (pipe->state == STREAMING)
         mr_stream_resume(pipe->out);
 }
 
 static void on_response_cancel(void *context, const struct mr_fault *why)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     if (pipe->state != STREAMING)
         return;
     mr_stream_cancel(pipe->out, why);
-    take_leave(pipe);
+    pipe_finish(pipe);
 }
 
 static const struct mr_stream_sender response_sender = {.resume = on_response_resume, .cancel = on_response_cancel};
 
-static void begin_answer(struct pipe *pipe, uint64_t length)
+static void begin_response(struct pipe *pipe, uint64_t length)
 {
     struct mr_request *request = pipe->request;
     struct mr_fields fields;
@@ -168,7 +178,7 @@ static void begin_answer(struct pipe *pipe, uint64_t length)
 }
 
 /* False: it would be too much. */
-static bool hold_back(struct pipe *pipe, const void *bytes, size_t len)
+static bool buffer_response(struct pipe *pipe, const void *bytes, size_t len)
 {
     size_t max = mr_pipeline_held_back(pipe->pipeline);
     struct held *held = pipe->held;
@@ -187,7 +197,7 @@ static bool hold_back(struct pipe *pipe, const void *bytes, size_t len)
 /* The first bytes do not fit into what is held back, or their number is known: the response begins with them. */
 static void begin_stream(struct pipe *pipe, uint64_t length)
 {
-    begin_answer(pipe, length);
+    begin_response(pipe, length);
     struct held *held = pipe->held;
     pipe->held = NULL;
     if (held != NULL)
@@ -200,80 +210,81 @@ static bool is_sending_now(struct pipe *pipe, const void *bytes, size_t len)
     if (pipe->state == STREAMING)
         return true;
     uint64_t length = mr_pipeline_out_length(pipe->pipeline);
-    if (length == MR_PIPELINE_UNKNOWN && hold_back(pipe, bytes, len))
+    if (length == MR_PIPELINE_UNKNOWN && buffer_response(pipe, bytes, len))
         return false;
     begin_stream(pipe, length);
     return true;
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow on_out_push(void *context, const void *bytes, size_t len)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     return is_sending_now(pipe, bytes, len) ? mr_stream_push(pipe->response, bytes, len) : MR_FLOW_MORE;
 }
 
-static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
+static enum mr_flow on_out_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
+                                    void *owner)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     if (is_sending_now(pipe, bytes, len))
         return mr_stream_push_ref(pipe->response, bytes, len, release, owner);
     release(owner);
     return MR_FLOW_MORE;
 }
 
-static void answer_held(struct pipe *pipe)
+static void respond_buffered(struct pipe *pipe)
 {
     struct mr_request *request = pipe->request;
     struct mr_fields fields = timing_fields(pipe);
     const char *type = mr_pipeline_media_type(pipe->pipeline);
     struct held *held = pipe->held;
     pipe->held = NULL;
-    take_leave(pipe);
+    pipe_finish(pipe);
     if (held != NULL)
         mr_respond(request, 200, type, &fields, held->bytes, held->len, release_held, held);
     else
         mr_respond(request, 200, type, &fields, NULL, 0, NULL, NULL);
 }
 
-static void on_end(void *context)
+static void on_out_end(void *context)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     if (pipe->state == WORKING) {
-        answer_held(pipe);
+        respond_buffered(pipe);
         return;
     }
     struct mr_stream *response = pipe->response;
     mr_respond_trailer(pipe->request, "Server-Timing", server_timing(pipe));
-    take_leave(pipe);
+    pipe_finish(pipe);
     mr_stream_end(response);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void on_out_abort(void *context, const struct mr_fault *why)
 {
-    struct pipe *pipe = context;
+    struct pipe *pipe = pipe_of(context);
     struct mr_fault fault = *why;
     if (pipe->state == WORKING) {
-        refuse(pipe, &fault);
+        pipe_refuse(pipe, &fault);
         return;
     }
     struct mr_stream *response = pipe->response;
-    take_leave(pipe);
+    pipe_finish(pipe);
     mr_stream_abort(response, &fault);
 }
 
 static const struct mr_stream_receiver out_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = on_push_ref};
+    .push = on_out_push, .end = on_out_end, .abort = on_out_abort, .push_ref = on_out_push_ref};
 
 /* ---- the request ---- */
 
-static void hold(void *context)
+static void pipe_hold(void *context)
 {
-    mr_request_hold(((struct pipe *)context)->request);
+    mr_request_hold(pipe_of(context)->request);
 }
 
-static void release(void *context)
+static void pipe_release(void *context)
 {
-    mr_request_release(((struct pipe *)context)->request);
+    mr_request_release(pipe_of(context)->request);
 }
 
 /* Which of two secrets is meant cannot be known. *out: .at NULL if there is none. */
@@ -305,7 +316,7 @@ static int read_env(struct mr_stage_env *env, const struct pipe *pipe, struct mr
     return MR_OK;
 }
 
-static int create(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fault)
+static int create_pipeline(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fault)
 {
     const struct mr_app *app = pipe->app;
     struct mr_pipeline_config config = {
@@ -317,8 +328,8 @@ static int create(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fa
         .patience_ns = app->http->limits.body_timeout_ns,
         .body_memory = app->pipe->body_memory,
         .numbers = &mr_app_numbers(app, pipe->request->loop)->pipes,
-        .hold = hold,
-        .release = release,
+        .hold = pipe_hold,
+        .release = pipe_release,
         .whole = on_whole,
         .context = pipe,
     };
@@ -326,7 +337,7 @@ static int create(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fa
     return err != MR_OK ? err : mr_pipeline_create(&pipe->pipeline, &config, stages, fault);
 }
 
-static int set_parameters(struct pipe *pipe, const struct mr_query *query, struct mr_fault *fault)
+static int set_pipe_parameters(struct pipe *pipe, const struct mr_query *query, struct mr_fault *fault)
 {
     struct mr_slice twice = mr_query_duplicate(query, mr_stage_repeatable);
     if (twice.at != NULL)
@@ -342,7 +353,7 @@ static int set_parameters(struct pipe *pipe, const struct mr_query *query, struc
 
 static bool is_sending(void *context)
 {
-    return ((struct pipe *)context)->request->request_half == MR_REQUEST_BODY;
+    return pipe_of(context)->request->request_half == MR_REQUEST_BODY;
 }
 
 static int open_spill(struct pipe *pipe, struct mr_fault *fault)
@@ -388,18 +399,19 @@ static void start_pipe(struct mr_request *request)
 {
     struct pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
     struct mr_fault fault;
+    pipe->magic = PIPE_MAGIC;
     pipe->request = request;
     pipe->app = mr_app_of(request);
     request->handler_data = pipe;
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
-        err = create(pipe, request->match.params[0].value, &fault); /* raw: no name of a stage is ever escaped */
+        err = create_pipeline(pipe, request->match.params[0].value, &fault); /* raw: stages' names need no escapes */
     if (err == MR_OK)
-        err = set_parameters(pipe, &request->query, &fault);
+        err = set_pipe_parameters(pipe, &request->query, &fault);
     if (err == MR_OK)
         err = open_pipeline(pipe, &fault);
     if (err != MR_OK) {
-        refuse(pipe, &fault);
+        pipe_refuse(pipe, &fault);
         return;
     }
     mr_stream_attach_receiver(pipe->out, &out_receiver, pipe);
@@ -409,18 +421,18 @@ static void start_pipe(struct mr_request *request)
     mr_request_take_body(request, NULL, NULL);
 }
 
-static void on_gone(struct mr_request *request)
+static void on_pipe_gone(struct mr_request *request)
 {
-    struct pipe *pipe = request->handler_data;
+    struct pipe *pipe = pipe_of(request->handler_data);
     struct mr_fault gone;
     if (pipe->state == OVER)
         return;
     mr_fault_set(&gone, MR_EGONE, NULL);
     mr_stream_cancel(pipe->out, &gone);
-    take_leave(pipe);
+    pipe_finish(pipe);
 }
 
-#define PIPE_ROUTE .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .gone = on_gone
+#define PIPE_ROUTE .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .gone = on_pipe_gone
 
 static const struct mr_route routes[] = {
     {PIPE_ROUTE, .method = MR_METHOD_POST},
