@@ -189,7 +189,7 @@ static int open_app(struct mr_service *service)
     return mr_app_open(app, mr_routes);
 }
 
-static int build(struct mr_service *service)
+static int build_service(struct mr_service *service)
 {
     count_in_segment(service);
     mr_budget_init(service->app.memory, service->config->app.memory_budget);
@@ -203,7 +203,7 @@ static int build(struct mr_service *service)
     return err == MR_OK ? open_app(service) : err;
 }
 
-static int load_identities(struct mr_service *service, struct mr_fault *fault)
+static int load_identity_files(struct mr_service *service, struct mr_fault *fault)
 {
     const struct mr_option_list *files = &service->config->app.identity;
     int err = files->count > 0 ? mr_age_keys_create(&service->identities) : MR_OK;
@@ -222,8 +222,8 @@ int mr_service_create(struct mr_service **out, const struct mr_config *config, c
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     service->config = config;
     service->child = child;
-    int err = load_identities(service, fault);
-    if (err == 0 && ((err = create_segment(service)) != 0 || (err = build(service)) != 0))
+    int err = load_identity_files(service, fault);
+    if (err == 0 && ((err = create_segment(service)) != 0 || (err = build_service(service)) != 0))
         mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
     if (err != 0)
         mr_service_destroy(&service);

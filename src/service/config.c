@@ -49,7 +49,7 @@ const struct mr_options_program *mr_config_program(void)
     return &program;
 }
 
-static bool complain(FILE *complaints, const char *option, const char *why)
+static bool complain_of(FILE *complaints, const char *option, const char *why)
 {
     fprintf(complaints, "%s: --%s: %s\n", mr_config_program()->name, option, why);
     return false;
@@ -58,7 +58,7 @@ static bool complain(FILE *complaints, const char *option, const char *why)
 static bool check_listen(const struct mr_config *config, FILE *complaints)
 {
     struct mr_fault fault;
-    return mr_listeners_check(&config->listen, &fault) == MR_OK || complain(complaints, "listen", fault.detail);
+    return mr_listeners_check(&config->listen, &fault) == MR_OK || complain_of(complaints, "listen", fault.detail);
 }
 
 static bool check_http(const struct mr_config *config, FILE *complaints)
@@ -66,15 +66,15 @@ static bool check_http(const struct mr_config *config, FILE *complaints)
     struct mr_fault fault;
     const char *option;
     if (mr_http_settings_check(&config->http, &option, &fault) != MR_OK)
-        return complain(complaints, option, fault.detail);
+        return complain_of(complaints, option, fault.detail);
     option = mr_http_settings_public(&config->http);
     if (option == NULL || config->listen.open)
         return true;
-    return complain(complaints, option, "makes the server public, and it has no keys: add --open to allow that");
+    return complain_of(complaints, option, "makes the server public, and it has no keys: add --open to allow that");
 }
 
 /* What depends on the machine and was not given. */
-static void complete(struct mr_config *config)
+static void complete_config(struct mr_config *config)
 {
     struct mr_machine machine;
     mr_machine_read(&machine);
@@ -88,7 +88,7 @@ static void complete(struct mr_config *config)
 }
 
 /* What is given for the server as a whole, to each process its share. */
-static void divide(struct mr_config *config)
+static void divide_config(struct mr_config *config)
 {
     config->app.memory_budget /= (uint64_t)config->cluster.processes;
     config->io.disk_budget /= (uint64_t)config->cluster.processes;
@@ -96,14 +96,14 @@ static void divide(struct mr_config *config)
 }
 
 /* What no option shows alone. */
-static bool check(const struct mr_config *config, FILE *complaints)
+static bool check_config(const struct mr_config *config, FILE *complaints)
 {
     if (config->cluster.processes * config->loop.loops > MR_LOOPS_ASKED)
-        return complain(complaints, "processes", "times --loops must not be more than 64");
+        return complain_of(complaints, "processes", "times --loops must not be more than 64");
     if (config->http.max_connections < config->cluster.processes)
-        return complain(complaints, "max-connections", "must not be less than --processes");
+        return complain_of(complaints, "max-connections", "must not be less than --processes");
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
-        return complain(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
+        return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
     return check_listen(config, complaints) && check_http(config, complaints);
 }
 
@@ -113,9 +113,9 @@ enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *con
     *out = (struct mr_config){0};
     enum mr_options_result result = mr_options_parse(mr_config_program(), out, argc, argv, environment, complaints);
     if (result == MR_OPTIONS_RUN || result == MR_OPTIONS_CHECK) {
-        complete(out);
-        if (check(out, complaints)) {
-            divide(out);
+        complete_config(out);
+        if (check_config(out, complaints)) {
+            divide_config(out);
             return result;
         }
         result = MR_OPTIONS_WRONG;

@@ -10,7 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* What was cut stops at its next checkpoint; who takes longer than this is left behind. */
+/* A job that was aborted stops at its next checkpoint. The process ends without one that takes longer than this. */
 #define CUT_GRACE_MS 5000
 /* Turns of a loop that still accept: the length of a listener's queue, so that a flood does not keep the drain from its
  * beginning. */
@@ -24,7 +24,7 @@ const struct mr_option mr_drain_options[] = {
 };
 // clang-format on
 
-_Noreturn static void exit_now(struct mr_service *service)
+_Noreturn static void exit_service_now(struct mr_service *service)
 {
     mr_listeners_close(&service->listeners);
     mr_log_flush();
@@ -33,7 +33,7 @@ _Noreturn static void exit_now(struct mr_service *service)
 
 /* ---- the last step ---- */
 
-static void end(struct mr_service *service)
+static void end_loops(struct mr_service *service)
 {
     MR_ASSERT(service->phase == MR_PHASE_DRAINING || service->phase == MR_PHASE_CUTTING);
     service->phase = MR_PHASE_OVER;
@@ -47,7 +47,7 @@ static void on_loop_quiet(struct mr_inbox_node *node)
 {
     struct mr_service *service = mr_container_of(node, struct mr_service_loop, quiet)->service;
     if (++service->loops_quiet == service->loop_count)
-        end(service);
+        end_loops(service);
 }
 
 /* On any loop: nothing is left on it. */
@@ -74,7 +74,7 @@ static void on_cut_too_long(uv_timer_t *alarm)
 {
     struct mr_service *service = alarm->data;
     mr_log(MR_LOG_ERROR, "some work did not stop after it was cut");
-    exit_now(service);
+    exit_service_now(service);
 }
 
 static void on_drain_timeout(uv_timer_t *alarm)
@@ -90,7 +90,7 @@ static void on_drain_timeout(uv_timer_t *alarm)
 }
 
 /* Clients that had connected before are accepted first. libuv accepts one of them in a turn (before 1.45: all). */
-static void drain_loop(struct mr_inbox_node *node)
+static void begin_loop_drain(struct mr_inbox_node *node)
 {
     struct mr_service_loop *loop = mr_container_of(node, struct mr_service_loop, drain);
     if (mr_server_has_unaccepted(loop->server) && ++loop->drain_turns < DRAIN_TURNS_MAX) {
@@ -108,7 +108,7 @@ static void on_delay_over(uv_timer_t *alarm)
     struct mr_service *service = alarm->data;
     service->phase = MR_PHASE_DRAINING;
     for (unsigned i = 0; i < service->loop_count; i++) {
-        service->loops[i].drain.deliver = drain_loop;
+        service->loops[i].drain.deliver = begin_loop_drain;
         mr_loop_post(service->loops[i].loop, &service->loops[i].drain);
     }
     uv_timer_start(alarm, on_drain_timeout, service->config->drain.timeout / MR_NS_PER_MS, 0);
@@ -137,7 +137,7 @@ static void on_end_signal(struct mr_service *service)
 {
     /* One of several is told by the supervisor, after others may have told all of them: SIGUSR1. */
     if (service->phase != MR_PHASE_SERVING && service->child == NULL)
-        exit_now(service);
+        exit_service_now(service);
     mr_drain_begin(service);
 }
 
@@ -175,7 +175,7 @@ static void on_signals(uv_poll_t *poll, int status, int events)
         if (info.ssi_signo == SIGHUP)
             on_hangup(service);
         else if (info.ssi_signo == SIGUSR1)
-            exit_now(service);
+            exit_service_now(service);
         else
             on_end_signal(service);
     }

@@ -1,4 +1,4 @@
-/* internal.h -- the service's own struct, for build.c, run.c and drain.c. Nobody outside src/service includes it.
+/* internal.h -- the service's own struct, for build.c, run.c and drain.c. No file outside src/service includes it.
  *
  * What several loops share is atomic, or read-only while they run. */
 #ifndef MR_SERVICE_INTERNAL_H
@@ -16,7 +16,7 @@ struct mr_service_loop {
     struct mr_loop *loop;
     struct mr_server *server;
     uv_thread_t thread;                     /* of all but loop 0 */
-    struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and what it answers */
+    struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and its response */
     unsigned drain_turns;                   /* that accepted more before the drain began */
 };
 
@@ -36,7 +36,7 @@ struct mr_service {
     struct mr_listeners listeners;
 
     atomic_uint loops_cut; /* drain.c: the last of them closes the offload */
-    atomic_bool was_cut;   /* drain.c: on any loop there was something to cut */
+    atomic_bool was_cut;   /* drain.c: on any loop there was something to abort */
 
     /* drain.c; loop 0 only. */
     enum mr_phase phase;

@@ -13,7 +13,7 @@ enum { HEAP_KEPT = 16 * MR_MIB };
 /* glibc gives each thread a heap of its own, up to eight for a core, and each keeps what its largest jobs needed.
  * libvips computes on threads of its own, many more than workers, and on another one each time: all heaps grow to the
  * size of the largest images. One heap for two workers is enough, since small pieces come from a cache of each thread;
- * whoever knows better says so in the environment. */
+ * an operator who knows better says so in the environment. */
 static void bound_heaps(const struct mr_config *config)
 {
 #ifdef __GLIBC__

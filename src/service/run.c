@@ -72,7 +72,7 @@ static void run_loop(void *context)
     mr_loop_run(((struct mr_service_loop *)context)->loop);
 }
 
-static unsigned start_threads(struct mr_service *service)
+static unsigned start_loop_threads(struct mr_service *service)
 {
     unsigned started = 1; /* loop 0 is ours */
     while (started < service->loop_count &&
@@ -85,7 +85,7 @@ int mr_service_run(struct mr_service *service)
 {
     if (mr_drain_open(service) != 0)
         mr_log(MR_LOG_WARN, "signals cannot be watched");
-    unsigned started = start_threads(service);
+    unsigned started = start_loop_threads(service);
     if (started == service->loop_count) {
         announce(service);
     } else {

@@ -3,8 +3,8 @@
  *
  *      create -> listen -> run (until SIGTERM or SIGINT) -> destroy
  *
- * The main thread calls these; run() is loop 0. Another transport than run() (millrace-bench serve-threads) leaves out
- * listen and run, and finds in the app what it serves with. */
+ * The main thread calls these, and is loop 0 in run(). Another transport than run() (millrace-bench serve-threads)
+ * leaves out listen and run, and finds in the app what it serves with. */
 #ifndef MR_SERVICE_SERVICE_H
 #define MR_SERVICE_SERVICE_H
 
@@ -23,9 +23,9 @@ int mr_service_create(struct mr_service **out, const struct mr_config *config, c
                       struct mr_fault *fault);
 /* Accept on the child's listeners; or open them (listeners.h), with `passed` descriptors from the service manager. */
 int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault);
-/* reload(): called on libuv's pool after SIGHUP, once the log was opened anew. Before run. */
+/* reload(): called on libuv's pool after SIGHUP, once the log was opened again. Set it before run. */
 void mr_service_on_hangup(struct mr_service *service, void (*reload)(void));
-/* Serve until told to end. 0: drained; 1: something was cut. */
+/* Serve until the shutdown. Returns 0 if the server drained, 1 if something was aborted. */
 int mr_service_run(struct mr_service *service);
 void mr_service_destroy(struct mr_service **service);
 /* On a thread that ran jobs, before it ends: frees what the codecs and libvips keep for it. */

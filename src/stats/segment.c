@@ -93,7 +93,7 @@ void mr_segment_enter(struct mr_segment *segment, unsigned process)
     (void)madvise(segment->memory, size_of(segment), MADV_POPULATE_READ); /* since Linux 5.14; else a scrape pays */
 }
 
-/* ---- who runs ---- */
+/* ---- the processes that run ---- */
 
 /* The processor time that a process has used, also one that ended and is not waited for. False: there is none. */
 static bool read_cpu_ns(pid_t pid, uint64_t *out)

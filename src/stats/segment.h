@@ -1,6 +1,6 @@
 /* segment.h -- the numbers of all processes of the server, in memory that they share.
  *
- *      | supervisor: who runs, how many restarts | process 0: its loops, its runners | process 1 | ...
+ *      | supervisor: which run, how many restarts | process 0: its loops, its runners | process 1 | ...
  *
  * The segment is created before the first fork, by the supervisor (supervisor/cluster.h), or by a server that is one
  * process for itself. A process can write its own part only; the rest is mapped read-only, so that a stray write ends

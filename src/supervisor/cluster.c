@@ -46,7 +46,7 @@ struct cluster {
     unsigned count;
     struct process processes[MR_PROCESSES_MAX];
     enum phase phase;
-    uint64_t close_at, kill_at; /* the listeners; whoever is left */
+    uint64_t close_at, kill_at; /* when to close the listeners, and to kill the processes that are left */
     int status;                 /* the exit status, if all goes on well */
 };
 
@@ -84,7 +84,7 @@ _Noreturn static void be_process(struct cluster *cluster, unsigned index)
 }
 
 /* New connections to those that serve. */
-static void steer(const struct cluster *cluster)
+static void steer_cluster(const struct cluster *cluster)
 {
     bool accepts[MR_LISTENER_FDS_MAX];
     unsigned loops = cluster->config->loops;
@@ -102,7 +102,7 @@ static void restart_later(struct process *process)
     process->early_deaths++;
 }
 
-static void start(struct cluster *cluster, unsigned index)
+static void start_process(struct cluster *cluster, unsigned index)
 {
     struct process *process = &cluster->processes[index];
     *process = (struct process){
@@ -124,22 +124,22 @@ static void restart_due(struct cluster *cluster, uint64_t now)
         if (cluster->processes[i].restart_at > now)
             continue;
         mr_segment_count_restart(cluster->segment);
-        start(cluster, i);
+        start_process(cluster, i);
     }
 }
 
 /* The first one alone, so that what is wrong with the configuration is said once. */
-static void on_ready(struct cluster *cluster, unsigned index)
+static void on_process_ready(struct cluster *cluster, unsigned index)
 {
     struct process *process = &cluster->processes[index];
     process->is_ready = process->pid != 0;
     if (cluster->phase == RUNNING)
-        steer(cluster);
+        steer_cluster(cluster);
     if (cluster->phase != STARTING)
         return;
     if (index == 0) {
         for (unsigned i = 1; i < cluster->count; i++)
-            start(cluster, i);
+            start_process(cluster, i);
     }
     for (unsigned i = 0; i < cluster->count; i++) {
         if (!cluster->processes[i].is_ready)
@@ -155,7 +155,7 @@ static void read_ready(struct cluster *cluster)
     ssize_t got = read(cluster->ready[0], indexes, sizeof(indexes));
     for (ssize_t i = 0; i < got; i++) {
         if (indexes[i] < cluster->count)
-            on_ready(cluster, indexes[i]);
+            on_process_ready(cluster, indexes[i]);
     }
 }
 
@@ -175,7 +175,7 @@ static void forget_restarts(struct cluster *cluster)
         cluster->processes[i].restart_at = NEVER;
 }
 
-static void leave(struct cluster *cluster)
+static void shut_down_cluster(struct cluster *cluster)
 {
     uint64_t now = mr_clock_now();
     cluster->phase = LEAVING;
@@ -187,7 +187,7 @@ static void leave(struct cluster *cluster)
     tell_all(cluster, SIGTERM);
 }
 
-static void end_now(struct cluster *cluster, int status)
+static void end_cluster_now(struct cluster *cluster, int status)
 {
     uint64_t now = mr_clock_now();
     cluster->phase = ENDING;
@@ -198,15 +198,15 @@ static void end_now(struct cluster *cluster, int status)
     tell_all(cluster, SIGUSR1);
 }
 
-static void on_signal(struct cluster *cluster, uint32_t number)
+static void on_cluster_signal(struct cluster *cluster, uint32_t number)
 {
     if (number == SIGHUP) {
         mr_log_reopen();
         tell_all(cluster, SIGHUP);
     } else if (number != SIGCHLD && (cluster->phase == STARTING || cluster->phase == RUNNING)) {
-        leave(cluster);
+        shut_down_cluster(cluster);
     } else if (number != SIGCHLD) {
-        end_now(cluster, 1);
+        end_cluster_now(cluster, 1);
     }
 }
 
@@ -214,7 +214,7 @@ static void read_signals(struct cluster *cluster)
 {
     struct signalfd_siginfo info;
     while (read(cluster->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-        on_signal(cluster, info.ssi_signo);
+        on_cluster_signal(cluster, info.ssi_signo);
 }
 
 /* ---- deaths ---- */
@@ -249,12 +249,12 @@ static void on_death(struct cluster *cluster, unsigned index, int status)
     process->pid = 0;
     process->is_ready = false;
     if (cluster->phase == RUNNING) {
-        steer(cluster);
+        steer_cluster(cluster);
         if (mr_clock_now() - process->started_at >= MR_CLUSTER_STEADY_NS)
             process->early_deaths = 0;
         restart_later(process);
     } else if (cluster->phase == STARTING) {
-        end_now(cluster, WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1);
+        end_cluster_now(cluster, WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1);
     } else if (!is_well && was_ready && cluster->status == 0) {
         cluster->status = 1; /* (one that did not serve yet had nothing to drain) */
     }
@@ -311,13 +311,13 @@ static int pause_ms(const struct cluster *cluster, uint64_t now)
 static int supervise(struct cluster *cluster)
 {
     struct pollfd fds[] = {{.fd = cluster->signals, .events = POLLIN}, {.fd = cluster->ready[0], .events = POLLIN}};
-    start(cluster, 0);
+    start_process(cluster, 0);
     while (!is_over(cluster)) {
         on_time(cluster, mr_clock_now());
         if (poll(fds, MR_ARRAY_SIZE(fds), pause_ms(cluster, mr_clock_now())) < 0 && errno != EINTR)
-            end_now(cluster, 1);
+            end_cluster_now(cluster, 1);
         read_signals(cluster);
-        read_ready(cluster); /* before the deaths: who was ready and died was ready */
+        read_ready(cluster); /* before the deaths, so that a process that was ready and died counts as ready */
         reap(cluster);       /* after the signals: a SIGCHLD that comes later is still there for poll() */
     }
     mr_log(MR_LOG_INFO, cluster->status == 0 ? "ended, all drained" : "ended, not all drained");
@@ -338,7 +338,7 @@ static int watch_signals(struct cluster *cluster)
     return cluster->signals >= 0 ? MR_OK : MR_EIO;
 }
 
-static int open_all(struct cluster *cluster, struct mr_fault *fault)
+static int open_cluster(struct cluster *cluster, struct mr_fault *fault)
 {
     const struct mr_cluster_config *config = cluster->config;
     unsigned loops = cluster->count * config->loops;
@@ -352,7 +352,7 @@ static int open_all(struct cluster *cluster, struct mr_fault *fault)
     return err;
 }
 
-static void close_all(struct cluster *cluster)
+static void close_cluster(struct cluster *cluster)
 {
     mr_listeners_close(&cluster->listeners);
     if (cluster->segment != NULL)
@@ -381,10 +381,10 @@ int mr_cluster_run(const struct mr_cluster_config *config, mr_child_main *serve,
         cluster->processes[i].restart_at = NEVER;
 
     struct mr_fault fault;
-    int err = open_all(cluster, &fault);
+    int err = open_cluster(cluster, &fault);
     if (err != MR_OK)
         fprintf(stderr, "millrace: %s\n", fault.detail);
     int status = err == MR_OK ? supervise(cluster) : err == MR_EPARAM ? 2 : 1;
-    close_all(cluster);
+    close_cluster(cluster);
     return status;
 }

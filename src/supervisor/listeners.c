@@ -38,7 +38,7 @@ struct wanted {
     bool open;
 };
 
-static int add(struct mr_listeners *listeners, const struct wanted *wanted, struct mr_fault *fault)
+static int open_listener(struct mr_listeners *listeners, const struct wanted *wanted, struct mr_fault *fault)
 {
     MR_ASSERT(listeners->count < MR_LISTENERS_MAX);
     struct mr_listener *listener = &listeners->at[listeners->count];
@@ -59,16 +59,16 @@ int mr_listeners_open(struct mr_listeners *out, const struct mr_listen_settings 
     out->count = 0;
     for (size_t i = 0; i < addresses->count && err == 0; i++) {
         wanted.address = addresses->values[i];
-        err = add(out, &wanted, fault);
+        err = open_listener(out, &wanted, fault);
     }
     if (addresses->count > 0)
         return err;
     for (unsigned i = 0; i < passed && err == 0; i++) {
         wanted.fd = MR_SYSTEMD_FIRST_FD + (int)i;
-        err = add(out, &wanted, fault);
+        err = open_listener(out, &wanted, fault);
     }
     wanted.address = MR_DEFAULT_LISTEN;
-    return passed > 0 ? err : add(out, &wanted, fault);
+    return passed > 0 ? err : open_listener(out, &wanted, fault);
 }
 
 void mr_listeners_close(struct mr_listeners *listeners)

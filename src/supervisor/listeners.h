@@ -11,7 +11,7 @@
 
 struct mr_listen_settings {
     struct mr_option_list addresses; /* none: MR_DEFAULT_LISTEN, or the sockets that were passed in (systemd.h) */
-    bool open;                       /* also such as other machines can reach */
+    bool open;                       /* also addresses that other machines can reach */
 };
 
 extern const struct mr_option mr_listen_options[];

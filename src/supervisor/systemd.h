@@ -6,7 +6,7 @@
 #define MR_SYSTEMD_FIRST_FD 3
 
 /* Send `state` ("READY=1", "STOPPING=1") as a datagram to $NOTIFY_SOCKET, a path or an abstract name ("@..."). Does not
- * wait. 0 when it was sent or nobody asked, else MR_EIO. */
+ * wait. 0 when it was sent or no manager asked for it, else MR_EIO. */
 int mr_systemd_notify(const char *state);
 
 /* How many listening sockets were passed in, as descriptors from MR_SYSTEMD_FIRST_FD on; 0 when none are meant for this

@@ -76,7 +76,7 @@ static void serve_connection(void *context)
 }
 
 /* Streams without an end are ended; others go on. */
-static void drain_loop(void *context, struct mr_loop *loop)
+static void drain_seat_loop(void *context, struct mr_loop *loop)
 {
     struct acceptor *self = context;
     mr_app_drain(self->app, loop);
@@ -145,7 +145,7 @@ static void stop_accepting(struct acceptor *self)
 
 /* ---- the way out: the phases of service/drain.h ---- */
 
-_Noreturn static void exit_now(struct acceptor *self)
+_Noreturn static void exit_acceptor_now(struct acceptor *self)
 {
     mr_listeners_close(&self->listeners);
     mr_log_flush();
@@ -180,14 +180,14 @@ static void end_phase(struct acceptor *self)
         break;
     case MR_PHASE_CUTTING:
         mr_log(MR_LOG_ERROR, "some work did not stop after it was cut");
-        exit_now(self);
+        exit_acceptor_now(self);
     case MR_PHASE_SERVING:
     case MR_PHASE_OVER:
         break;
     }
 }
 
-static void reload(struct acceptor *self)
+static void reread_options(struct acceptor *self)
 {
     struct mr_config config;
     mr_log_reopen();
@@ -203,11 +203,11 @@ static void take_signal(struct acceptor *self)
     ssize_t got = read(self->signal_fd, &info, sizeof(info));
     MR_ASSERT(got == sizeof(info));
     if (info.ssi_signo == SIGHUP)
-        reload(self);
+        reread_options(self);
     else if (self->phase == MR_PHASE_SERVING)
         begin_to_leave(self);
     else
-        exit_now(self);
+        exit_acceptor_now(self);
 }
 
 /* ---- running ---- */
@@ -221,7 +221,7 @@ static int phase_left_ms(const struct acceptor *self)
     return (int)MR_MIN((left_ns + MR_NS_PER_MS - 1) / MR_NS_PER_MS, (uint64_t)INT_MAX);
 }
 
-static void step(struct acceptor *self)
+static void step_acceptor(struct acceptor *self)
 {
     struct pollfd fds[2 + MR_LISTENERS_MAX] = {{.fd = self->signal_fd, .events = POLLIN},
                                                {.fd = self->ended_fd, .events = POLLIN}};
@@ -251,7 +251,7 @@ static int open_acceptor(struct acceptor *self, const sigset_t *signals)
     self->phase_ends = UINT64_MAX;
     self->signal_fd = signalfd(-1, signals, SFD_CLOEXEC);
     self->ended_fd = eventfd(0, EFD_CLOEXEC);
-    self->word.on_drain = drain_loop;
+    self->word.on_drain = drain_seat_loop;
     self->word.context = self;
     int err = mr_blocking_word_open(&self->word);
     return self->signal_fd >= 0 && self->ended_fd >= 0 ? err : MR_EIO;
@@ -266,11 +266,11 @@ static void close_acceptor(struct acceptor *self)
         close(self->signal_fd);
 }
 
-static int run(struct acceptor *self)
+static int run_acceptor(struct acceptor *self)
 {
     mr_listeners_announce(&self->listeners);
     while (self->phase < MR_PHASE_DRAINING || !is_quiet(self))
-        step(self);
+        step_acceptor(self);
     bool was_cut = atomic_load(&self->was_cut);
     mr_log(MR_LOG_INFO, was_cut ? "ended, what was in flight was cut" : "ended, drained");
     return was_cut;
@@ -278,7 +278,7 @@ static int run(struct acceptor *self)
 
 /* ---- from options to the end ---- */
 
-static int serve(struct acceptor *self, const struct mr_config *config, const sigset_t *signals)
+static int serve_with(struct acceptor *self, const struct mr_config *config, const sigset_t *signals)
 {
     struct mr_fault fault = {0};
     unsigned passed = mr_systemd_listen_fds();
@@ -293,7 +293,7 @@ static int serve(struct acceptor *self, const struct mr_config *config, const si
         err = mr_listeners_open(&self->listeners, &config->listen, 1, passed, &fault); /* the loops do not accept */
     int status = err == MR_EPARAM ? 2 : 1;
     if (err == 0)
-        status = run(self);
+        status = run_acceptor(self);
     else
         fprintf(mr_console(), "millrace-bench: %s\n", fault.detail);
     mr_listeners_close(&self->listeners);
@@ -303,7 +303,7 @@ static int serve(struct acceptor *self, const struct mr_config *config, const si
     return status;
 }
 
-static int run_process(struct mr_config *config, struct acceptor *self)
+static int run_acceptor_process(struct mr_config *config, struct acceptor *self)
 {
     sigset_t signals;
     sigemptyset(&signals);
@@ -322,12 +322,12 @@ static int run_process(struct mr_config *config, struct acceptor *self)
     self->config = config;
     if (mr_process_begin(config) != 0)
         return 1;
-    int status = serve(self, config, &signals);
+    int status = serve_with(self, config, &signals);
     mr_process_end();
     return status;
 }
 
-static int start(struct mr_config *config, int argc, char *const *argv, char *const *environment)
+static int start_acceptor(struct mr_config *config, int argc, char *const *argv, char *const *environment)
 {
     struct acceptor *self = calloc(1, sizeof(*self));
     if (self == NULL)
@@ -335,12 +335,12 @@ static int start(struct mr_config *config, int argc, char *const *argv, char *co
     self->argc = argc;
     self->argv = argv;
     self->environment = environment;
-    int status = run_process(config, self);
+    int status = run_acceptor_process(config, self);
     free(self);
     return status;
 }
 
-static void write_help(FILE *out)
+static void write_threads_help(FILE *out)
 {
     struct mr_options_program program = *mr_config_program();
     program.name = "millrace-bench serve-threads";
@@ -355,9 +355,9 @@ int mr_serve_threads_main(int argc, char *const *argv, char *const *environment)
 {
     struct mr_config config;
     enum mr_options_result result = mr_config_read(&config, argc, argv, environment, stderr);
-    int status = mr_options_answer(result, "millrace-bench", write_help);
+    int status = mr_options_answer(result, "millrace-bench", write_threads_help);
     if (status == MR_OPTIONS_GO_ON)
-        status = start(&config, argc, argv, environment);
+        status = start_acceptor(&config, argc, argv, environment);
     mr_config_free(&config);
     return status;
 }
