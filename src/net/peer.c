@@ -59,7 +59,7 @@ bool mr_peer_is_public_socket(int fd)
         return true;
     struct mr_peer peer = peer_of(&at);
     bool is_loopback = is_v4(peer.address) ? peer.address[sizeof(mapped)] == 127
-                                           : IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)peer.address);
+                                           : memcmp(peer.address, &in6addr_loopback, sizeof(peer.address)) == 0;
     return peer.kind != MR_PEER_UNIX && !is_loopback;
 }
 
