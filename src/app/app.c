@@ -72,6 +72,7 @@ int mr_app_open(struct mr_app *app, const struct mr_resource *const *resources)
     unsigned count = 0;
     while (resources[count] != NULL)
         count++;
+    MR_ASSERT(count > 0);
     app->magic = MR_APP_MAGIC;
     app->resources = resources;
     app->resource_count = 0;

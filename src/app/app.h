@@ -45,8 +45,8 @@ struct mr_app {
     void **states; /* owned, as what they point to: of each resource that of the process, then those of the loops */
 };
 
-/* Register the resources' routes and open them, up to a NULL. What is registered first is matched first. On the main
- * thread, before the loops run; MR_OK or a resource's error, and then all of them are closed again. */
+/* Register the routes of one resource or more, up to a NULL, and open them. What is registered first is matched first.
+ * On the main thread, before the loops run. MR_OK, or a resource's error after all of them were closed again. */
 int mr_app_open(struct mr_app *app, const struct mr_resource *const *resources);
 /* After the loops ended. No effect unless it is open. */
 void mr_app_close(struct mr_app *app);
