@@ -54,7 +54,8 @@
     X(MR_ELISTENERS,      -39,  LOAD,  "Too many listen to the live figures.")                                         \
     X(MR_ENOSPACE,        -40,  LOAD,  "The disk is full.")                                                            \
     X(MR_EDISK,           -41,  LOAD,  "The disk budget is used up.")                                                  \
-    X(MR_EFILES,          -42,  LOAD,  "The server has no file descriptor left.")
+    X(MR_EFILES,          -42,  LOAD,  "The server has no file descriptor left.")                                      \
+    X(MR_ESPILL,          -43,  INPUT, "The response is larger than may be kept until the request was read.")
 // clang-format on
 
 enum mr_error {

@@ -5,6 +5,8 @@
 #include "http/problem.h"
 #include "http/protocol.h"
 
+#define METHODS_SIZE 80 /* all of them, with commas */
+
 /* The route that a preflight asks for, or NULL: it is none, or there is no such route. */
 static const struct mr_route *find_asked(const struct mr_request *request)
 {
@@ -60,14 +62,30 @@ static bool is_token_list(struct mr_slice text)
     return text.len > 0;
 }
 
-/* Allow, and the CORS fields of a preflight. allowed: bits of methods. */
-static void respond_options(struct mr_request *request, unsigned allowed)
+/* The fields of a preflight's response. Of an address that pages of any site may use, the methods for which they may.
+ */
+static void set_preflight(struct mr_request *request, struct mr_fields *fields, unsigned allowed)
 {
     const struct mr_head *head = &request->head;
+    const struct mr_route *asked = find_asked(request);
+    char *methods = mr_arena_alloc(&request->arena, METHODS_SIZE);
+    if (mr_policy_cors_origin(request).at == NULL || mr_head_find(head, "access-control-request-method").at == NULL)
+        return;
+    mr_router_allow(request->is_any_site ? 1u << asked->method : allowed, methods, METHODS_SIZE);
+    mr_fields_set_text(fields, "Access-Control-Allow-Methods", methods);
+    struct mr_slice wanted = mr_head_find(head, "access-control-request-headers");
+    if (is_token_list(wanted))
+        mr_fields_set(fields, "Access-Control-Allow-Headers", wanted);
+    mr_fields_set_text(fields, "Access-Control-Max-Age", "600");
+}
+
+/* allowed: bits of methods. */
+static void respond_options(struct mr_request *request, unsigned allowed)
+{
     struct mr_fields fields;
-    char methods[80];
+    char methods[METHODS_SIZE];
     struct mr_fault fault = {0};
-    if (mr_slice_is(head->path, "*"))
+    if (mr_slice_is(request->head.path, "*"))
         allowed = all_methods(request->http);
     if (allowed == 0) {
         mr_fault_set(&fault, MR_ENOTFOUND, "%s", "");
@@ -77,13 +95,7 @@ static void respond_options(struct mr_request *request, unsigned allowed)
     mr_router_allow(allowed, methods, sizeof(methods));
     mr_fields_init(&fields, &request->arena);
     mr_fields_set_text(&fields, "Allow", methods);
-    struct mr_slice wanted = mr_head_find(head, "access-control-request-headers");
-    if (mr_policy_cors_origin(request).at != NULL && mr_head_find(head, "access-control-request-method").at != NULL) {
-        mr_fields_set_text(&fields, "Access-Control-Allow-Methods", methods);
-        if (is_token_list(wanted))
-            mr_fields_set(&fields, "Access-Control-Allow-Headers", wanted);
-        mr_fields_set_text(&fields, "Access-Control-Max-Age", "600");
-    }
+    set_preflight(request, &fields, allowed);
     mr_respond(request, 204, NULL, &fields, NULL, 0, NULL, NULL);
 }
 

@@ -50,6 +50,7 @@ static const struct {
     [-MR_ENOSPACE] = {507, "no-space"},
     [-MR_EDISK] = {507, "disk-budget"},
     [-MR_EFILES] = {503, "too-many-files"},
+    [-MR_ESPILL] = {507, "spill"},
 };
 
 /* The same number for each error: one without a row here does not build. */

@@ -27,6 +27,7 @@ struct mr_spill {
     struct mr_spill_config config;
     struct mr_stream out;
     bool storing; /* else passing */
+    bool held;    /* config.holds, and it is still needed: `blocked` too */
     bool blocked; /* the receiver of `out` said so */
     bool paused;  /* the sender of `in` was told to wait */
     bool in_ended, over;
@@ -180,19 +181,69 @@ static bool get_memory(struct mr_spill *spill)
 }
 
 /* Take the disk budget for all that is stored once the piece that is filled is full. */
+static bool reserve_or(struct mr_spill *spill, struct mr_fault *fault)
+{
+    uint64_t ahead = spill->pool_work == POOL_WRITES ? spill->writing.len : 0;
+    uint64_t size = spill->written + ahead + PIECE_SIZE + SLACK;
+    spill->lacks_disk = mr_temporary_reserve(&spill->file, size, fault) != MR_OK;
+    return !spill->lacks_disk;
+}
+
 static bool reserve(struct mr_spill *spill)
 {
     struct mr_fault fault; /* not told: `in` waits instead */
-    uint64_t ahead = spill->pool_work == POOL_WRITES ? spill->writing.len : 0;
-    uint64_t size = spill->written + ahead + PIECE_SIZE + SLACK;
-    spill->lacks_disk = mr_temporary_reserve(&spill->file, size, &fault) != MR_OK;
-    return !spill->lacks_disk;
+    return reserve_or(spill, &fault);
+}
+
+static uint64_t stored_bytes(const struct mr_spill *spill)
+{
+    return spill->written + spill->writing.len + spill->filling.len;
+}
+
+/* Of what is held, the first piece stays in memory and needs no file. */
+static bool is_within_max(const struct mr_spill *spill)
+{
+    if (spill->held)
+        return stored_bytes(spill) <= MR_MAX(spill->config.max, (uint64_t)PIECE_SIZE);
+    return spill->written + PIECE_SIZE <= spill->config.max;
 }
 
 static bool has_room(struct mr_spill *spill)
 {
-    return spill->storing && spill->filling.len < PIECE_SIZE && spill->written + PIECE_SIZE <= spill->config.max &&
+    return spill->storing && spill->filling.len < PIECE_SIZE && is_within_max(spill) &&
            spill->config.is_needed(spill->config.context) && reserve(spill);
+}
+
+/* The client has sent all, or more is held than may be. */
+static void check_held(struct mr_spill *spill)
+{
+    struct mr_fault fault;
+    if (!spill->held)
+        return;
+    if (spill->in_ended || !spill->config.is_needed(spill->config.context)) {
+        spill->held = spill->blocked = false;
+    } else if (!is_within_max(spill)) {
+        mr_fault_limit(&fault, MR_ESPILL, "max-spill", spill->config.max, stored_bytes(spill));
+        fail(spill, &fault);
+    } else if (spill->lacks_disk && !reserve_or(spill, &fault)) {
+        fail(spill, &fault);
+    }
+}
+
+/* What is held must be stored, from its first byte. */
+static void begin_to_hold(struct mr_spill *spill)
+{
+    struct mr_fault fault;
+    if (spill->storing)
+        return;
+    check_held(spill);
+    if (!spill->held || spill->over)
+        return;
+    spill->storing = get_memory(spill);
+    if (spill->storing)
+        return;
+    mr_fault_set(&fault, MR_EBUDGET, NULL);
+    fail(spill, &fault);
 }
 
 /* The receiver has taken nothing for a while; or what is stored has waited for the disk budget. */
@@ -263,6 +314,9 @@ static void settle(struct mr_spill *spill)
 {
     if (spill->over)
         return;
+    check_held(spill);
+    if (spill->over)
+        return;
     bool is_empty = !spill->storing || pass_stored(spill);
     if (spill->over)
         return;
@@ -308,9 +362,10 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_spill *spill = context;
     enter(spill);
-    if (spill->storing)
+    begin_to_hold(spill);
+    if (spill->storing && !spill->over)
         store(spill, bytes, len);
-    else
+    else if (!spill->over)
         push_out(spill, bytes, len);
     return end_push(spill);
 }
@@ -320,7 +375,10 @@ static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, vo
 {
     struct mr_spill *spill = context;
     enter(spill);
-    if (spill->storing) {
+    begin_to_hold(spill);
+    if (spill->over) {
+        give_back(owner);
+    } else if (spill->storing) {
         store(spill, bytes, len);
         give_back(owner);
     } else if (mr_stream_push_ref(&spill->out, bytes, len, give_back, owner) == MR_FLOW_PAUSE) {
@@ -357,7 +415,7 @@ static void on_resume(void *context)
 {
     struct mr_spill *spill = context;
     enter(spill);
-    spill->blocked = false;
+    spill->blocked = spill->held; /* a receiver that is attached resumes, too */
     settle(spill);
     leave(spill);
 }
@@ -380,6 +438,7 @@ int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config,
     if (spill == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     spill->config = *config;
+    spill->held = spill->blocked = config->holds;
     mr_temporary_init(&spill->file, config->disk);
     mr_file_init(&spill->request, config->loop, "spill", on_file);
     mr_stream_attach_sender(&spill->out, &out_sender, spill);

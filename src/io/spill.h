@@ -7,7 +7,10 @@
  *                  file                    `out` took nothing for MR_SPILL_AFTER_NS while it was needed
  *
  * It is needed while the client still sends. Later, when the file holds config.max bytes, and while a budget has no
- * room, `in` is paused instead. Written and read on libuv's pool. Everything here is called on the loop. */
+ * room, `in` is paused instead. Written and read on libuv's pool. Everything here is called on the loop.
+ *
+ * With config.holds nothing passes to `out` before it is no longer needed: all is stored from its first byte. What is
+ * more than config.max (and 256 KiB) then aborts `out` with MR_ESPILL, and a budget without room with its own error. */
 #ifndef MR_IO_SPILL_H
 #define MR_IO_SPILL_H
 
@@ -25,6 +28,7 @@ struct mr_spill_config {
     struct mr_budget *disk; /* of temporary files; NULL: none */
     struct mr_stream *in;
     uint64_t max;                     /* bytes in the file; 0: never spill */
+    bool holds;                       /* until the client has sent all */
     bool (*is_needed)(void *context); /* does the client still send? */
     void *context;
 };

@@ -1,13 +1,17 @@
-/* pipe_options.h -- what a program can be told of streams through stages: --body-memory, --max-spill, --max-expansion,
- * --max-expansion-ratio. */
+/* pipe_options.h -- what a program can be told of streams through stages: --body-memory, --respond, --max-spill,
+ * --max-expansion, --max-expansion-ratio. */
 #ifndef MR_PIPE_PIPE_OPTIONS_H
 #define MR_PIPE_PIPE_OPTIONS_H
 
 #include "base/option_tables.h"
 
+/* When a response begins: as soon as there is enough of it, or when the whole request was read. */
+enum mr_respond_mode { MR_RESPOND_STREAMING, MR_RESPOND_AFTER_BODY };
+
 /* Sizes in bytes. */
 struct mr_pipe_settings {
     uint64_t body_memory;        /* of a body that is collected: the rest of it goes to a file */
+    int respond;                 /* enum mr_respond_mode */
     uint64_t max_spill;          /* of a response kept for a client that still sends; 0: none */
     uint64_t max_expansion;      /* of gunzip and unzstd; 0: none */
     int64_t max_expansion_ratio; /* the same, in times the input; 0: none */

@@ -13,6 +13,7 @@
 #include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "http/prefer.h"
 #include "io/spill.h"
 #include "pipe/pipeline.h"
 #include <stdio.h>
@@ -35,6 +36,8 @@ struct pipe {
     struct mr_request *request;
     const struct mr_app *app;
     enum pipe_state state;
+    bool after_body;              /* the response begins when the whole request was read */
+    bool prefers;                 /* the client asked for the mode that it gets */
     struct mr_pipeline *pipeline; /* NULL: not made, or given back */
     struct mr_spill *spill;       /* behind it; NULL: the response is an image, sent from where it lies */
     struct mr_stream *out;        /* of the spill or the pipeline: we are its receiver */
@@ -104,11 +107,21 @@ static struct mr_slice server_timing(const struct pipe *pipe)
                            milliseconds(request->began_at, mr_loop_now(request->loop)));
 }
 
-/* For a response whose work is all done. */
-static struct mr_fields timing_fields(const struct pipe *pipe)
+/* What every response of a pipe has. */
+static struct mr_fields common_fields(const struct pipe *pipe)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &pipe->request->arena);
+    if (pipe->prefers)
+        mr_fields_set_text(&fields, "Preference-Applied",
+                           pipe->after_body ? "respond=after-body" : "respond=streaming");
+    return fields;
+}
+
+/* For a response whose work is all done. */
+static struct mr_fields timing_fields(const struct pipe *pipe)
+{
+    struct mr_fields fields = common_fields(pipe);
     mr_fields_set(&fields, "Server-Timing", server_timing(pipe));
     return fields;
 }
@@ -166,11 +179,8 @@ static const struct mr_stream_sender response_sender = {.resume = on_response_re
 static void begin_response(struct pipe *pipe, uint64_t length)
 {
     struct mr_request *request = pipe->request;
-    struct mr_fields fields;
-    mr_fields_init(&fields, &request->arena);
-    if (length != MR_PIPELINE_UNKNOWN)
-        fields = timing_fields(pipe);
-    else if (request->head.te_trailers)
+    struct mr_fields fields = length != MR_PIPELINE_UNKNOWN ? timing_fields(pipe) : common_fields(pipe);
+    if (length == MR_PIPELINE_UNKNOWN && request->head.te_trailers)
         mr_fields_set_text(&fields, "Trailer", "Server-Timing");
     pipe->state = STREAMING;
     pipe->response = mr_respond_stream(request, 200, mr_pipeline_media_type(pipe->pipeline), &fields, length,
@@ -364,6 +374,7 @@ static int open_spill(struct pipe *pipe, struct mr_fault *fault)
         .disk = pipe->app->disk,
         .in = pipe->out,
         .max = pipe->app->pipe->max_spill,
+        .holds = pipe->after_body,
         .is_needed = is_sending,
         .context = pipe,
     };
@@ -395,6 +406,22 @@ static int check_media_type(const struct mr_head *head, struct mr_fault *fault)
                         "A pipe takes no form: send the file itself as the body, as curl -T FILE does.");
 }
 
+/* A proxy may stop sending the body once it has the head of a response (nginx does), and a client of HTTP/1.0 may not
+ * read before it has sent all. */
+static void choose_mode(struct pipe *pipe)
+{
+    const struct mr_head *head = &pipe->request->head;
+    struct mr_slice wanted = mr_prefer_find(head, "respond");
+    bool wants_after = mr_slice_is_nocase(wanted, "after-body"),
+         wants_streaming = mr_slice_is_nocase(wanted, "streaming");
+    pipe->after_body = pipe->app->pipe->respond == MR_RESPOND_AFTER_BODY;
+    if (wants_after || wants_streaming)
+        pipe->after_body = wants_after;
+    if (head->minor == 0)
+        pipe->after_body = true;
+    pipe->prefers = pipe->after_body ? wants_after : wants_streaming;
+}
+
 static void start_pipe(struct mr_request *request)
 {
     struct pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
@@ -403,6 +430,7 @@ static void start_pipe(struct mr_request *request)
     pipe->request = request;
     pipe->app = mr_app_of(request);
     request->handler_data = pipe;
+    choose_mode(pipe);
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
         err = create_pipeline(pipe, request->match.params[0].value, &fault); /* raw: stages' names need no escapes */

@@ -15,7 +15,7 @@ static struct {
     struct rig *rig;
     struct mr_spill *spill;
     struct mr_budget disk;
-    bool is_needed;
+    bool is_needed, holds;
 } bench;
 
 static bool on_is_needed(void *context)
@@ -42,6 +42,7 @@ static struct rig *open_bench(uint32_t seed, size_t len, uint64_t max, uint64_t 
                                            .disk = &bench.disk,
                                            .in = &rig->in,
                                            .max = max,
+                                           .holds = bench.holds,
                                            .is_needed = on_is_needed};
     assert_int_equal(mr_spill_create(&bench.spill, &config, &fault), MR_OK);
     rig_attach(rig, mr_spill_out(bench.spill));
@@ -312,6 +313,68 @@ static void file_that_cannot_be_written_ends_both_sides(void **state)
     }
 }
 
+static void what_is_held_comes_out_when_it_is_no_longer_needed(void **state)
+{
+    (void)state;
+    static const size_t lengths[] = {0, 1, PIECE - 1, PIECE + 1, 3 * MR_MIB + 5};
+    bench.holds = true;
+    for (uint32_t seed = 0; seed < 2 * MR_ARRAY_SIZE(lengths); seed++) {
+        struct rig *rig = open_bench(seed, lengths[seed / 2], FILE_MAX, 0);
+        rig_attach_sender(rig);
+        if (seed % 2 == 0) { /* some of it comes later, else it ends before the client does */
+            send_until_stored(rig, lengths[seed / 2] / 2);
+            assert_int_equal(rig->output_len, 0);
+            bench.is_needed = false;
+        }
+        rig_run(rig);
+        assert_output();
+        close_bench();
+    }
+    bench.holds = false;
+}
+
+static void run_until_refused(struct rig *rig, enum mr_error error)
+{
+    rig_attach_sender(rig);
+    while (!rig_is_over(rig)) {
+        rig_send(rig, 4);
+        rig_turn(rig);
+    }
+    assert_int_equal(rig->output_len, 0);
+    assert_int_equal(rig->abort_fault.error, error);
+    assert_int_equal(rig->cancels, 1);
+}
+
+static void more_than_may_be_held_is_refused_with_both_numbers(void **state)
+{
+    (void)state;
+    static const uint64_t max[] = {0, 1000, 2 * MR_MIB};
+    bench.holds = true;
+    for (uint32_t seed = 0; seed < 2 * MR_ARRAY_SIZE(max); seed++) {
+        struct rig *rig = open_bench(seed, 8 * MR_MIB, max[seed / 2], 0);
+        run_until_refused(rig, MR_ESPILL);
+        assert_string_equal(rig->abort_fault.limit_name, "max-spill");
+        assert_int_equal(rig->abort_fault.limit, max[seed / 2]);
+        assert_in_range(rig->abort_fault.value, max[seed / 2] + 1, max[seed / 2] + HOLDS);
+        close_bench();
+    }
+    bench.holds = false;
+}
+
+static void what_cannot_be_held_is_refused(void **state)
+{
+    (void)state;
+    bench.holds = true;
+    struct rig *rig = open_bench(1, 4 * MR_MIB, FILE_MAX, 1000);
+    run_until_refused(rig, MR_EBUDGET);
+    close_bench();
+    rig = open_bench(1, 4 * MR_MIB, FILE_MAX, 0);
+    mr_budget_init(&bench.disk, MR_MIB);
+    run_until_refused(rig, MR_EDISK);
+    close_bench();
+    bench.holds = false;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +388,9 @@ int main(void)
         cmocka_unit_test(sender_waits_for_the_disk_budget),
         cmocka_unit_test(nothing_is_stored_without_disk_budget),
         cmocka_unit_test(full_disk_is_named),
+        cmocka_unit_test(what_is_held_comes_out_when_it_is_no_longer_needed),
+        cmocka_unit_test(more_than_may_be_held_is_refused_with_both_numbers),
+        cmocka_unit_test(what_cannot_be_held_is_refused),
         cmocka_unit_test(file_that_cannot_be_written_ends_both_sides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
