@@ -54,9 +54,10 @@ static const struct {
 };
 
 /* The same number for each error: one without a row here does not build. */
-#define MR_ERROR_COUNT(code, value, kind, text) +1
-_Static_assert(MR_ARRAY_SIZE(rows) == 1 MR_ERRORS(MR_ERROR_COUNT), "each error has a row");
-#undef MR_ERROR_COUNT
+#define MR_ERROR_NUMBER(code, value, kind, text) NUMBER_OF_##code,
+enum { NUMBER_OF_MR_OK, MR_ERRORS(MR_ERROR_NUMBER) ERROR_COUNT };
+#undef MR_ERROR_NUMBER
+_Static_assert(MR_ARRAY_SIZE(rows) == ERROR_COUNT, "each error has a row");
 
 int mr_problem_status(enum mr_error error)
 {

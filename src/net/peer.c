@@ -98,8 +98,7 @@ bool mr_peer_parse(struct mr_peer *out, struct mr_slice text)
         host = mr_slice_cut(&port, ']');
         bool ends = port.at != NULL && port.len == 0;
         bool has_port = port.len > 1 && port.at[0] == ':';
-        is_good = (ends || has_port) && parse_address(peer.address, host) &&
-                  memchr(host.at, ':', host.len) != NULL;
+        is_good = (ends || has_port) && parse_address(peer.address, host) && memchr(host.at, ':', host.len) != NULL;
         if (is_good && has_port)
             is_good = parse_port((struct mr_slice){.at = port.at + 1, .len = port.len - 1}, &peer.port);
     } else if (parse_address(peer.address, text)) {

@@ -281,10 +281,9 @@ static void command_has_its_line_alone_and_options_of_its_operand(void **state)
                      MR_OPTIONS_RUN);
     assert_true(config.open);
     assert_string_equal(further_text, "depth=7");
-    char *const *const wrong[] = {(char *[]){"dive", "--depth=1", NULL},
-                                         (char *[]){"dive", "sea", "--depth", NULL},
-                                         (char *[]){"dive", "sea", "--depth=1", NULL}, (char *[]){"dive", "-x", NULL},
-                                         (char *[]){"dive", "--config=x", NULL}};
+    char *const *const wrong[] = {(char *[]){"dive", "--depth=1", NULL}, (char *[]){"dive", "sea", "--depth", NULL},
+                                  (char *[]){"dive", "sea", "--depth=1", NULL}, (char *[]){"dive", "-x", NULL},
+                                  (char *[]){"dive", "--config=x", NULL}};
     static const char *const why[] = {"--depth: no such option", "--depth: needs a value: VALUE",
                                       "--depth: once is enough", "-x: not an option", "--config: no such option"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(wrong); i++) {
