@@ -16,6 +16,7 @@ uint64_t mr_pace_rate(const struct mr_pace *pace, uint64_t bytes, uint64_t ns)
 bool mr_pace_is_too_slow(struct mr_pace *pace, const struct mr_http_limits *limits, uint64_t bytes, uint64_t ns)
 {
     uint64_t grace = RATE_GRACE_NS;
+    ns = MR_MAX(ns, pace->next.ns);
     if (limits->body_timeout_ns != 0)
         grace = MR_MIN(grace, limits->body_timeout_ns);
     if (limits->min_rate != 0 && ns - pace->from.ns > grace && mr_pace_rate(pace, bytes, ns) < limits->min_rate)
