@@ -15,7 +15,7 @@
 
 #define PIECE_MAX   MR_MIB             /* to write at a time */
 #define SLACK       MR_STREAM_PUSH_MAX /* room beyond the mark: one read (stream.h, rule 3) */
-#define CHARGE_STEP (256 * MR_KIB)     /* the budget of a body of unknown length is taken in such steps */
+#define CHARGE_STEP (16 * MR_KIB)      /* the budget is taken in such steps as the body comes */
 #define CHEAP_FREE  MR_MIB             /* returning more memory than this to the system takes too long for the loop */
 
 enum collect_state { FILLING, FLUSHING, COMPLETE, OVER };
@@ -56,17 +56,11 @@ static bool charge(struct mr_collect *collect, struct piece *piece, size_t len)
 }
 
 /* malloc does not touch the pages: a large piece costs nothing until it is filled. */
-static int open_piece(struct mr_collect *collect, size_t size, size_t mark, size_t charged, struct mr_fault *fault)
+static int open_piece(struct mr_collect *collect, size_t size, size_t mark, struct mr_fault *fault)
 {
-    struct piece piece = {.size = size, .mark = mark};
-    if (!charge(collect, &piece, charged))
-        return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", collect->config.budget->limit,
-                              mr_budget_used(collect->config.budget) + charged);
-    piece.bytes = malloc(MR_MAX(size, (size_t)1));
-    if (piece.bytes == NULL) {
-        mr_budget_give_back(collect->config.budget, piece.charged);
+    struct piece piece = {.bytes = malloc(MR_MAX(size, (size_t)1)), .size = size, .mark = mark};
+    if (piece.bytes == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    }
     collect->filling = piece;
     return MR_OK;
 }
@@ -82,17 +76,20 @@ static void close_piece(struct mr_collect *collect, struct piece *piece)
 static int open_file_piece(struct mr_collect *collect, struct mr_fault *fault)
 {
     size_t mark = (size_t)MR_MIN(collect->config.memory_max, (uint64_t)PIECE_MAX);
-    return open_piece(collect, mark + SLACK, mark, mark + SLACK, fault);
+    return open_piece(collect, mark + SLACK, mark, fault);
 }
 
 static int open_first_piece(struct mr_collect *collect, struct mr_fault *fault)
 {
     uint64_t length = collect->config.length, memory_max = collect->config.memory_max;
     if (length == MR_COLLECT_UNKNOWN)
-        return open_piece(collect, (size_t)memory_max + SLACK, (size_t)memory_max, 1, fault);
-    if (length <= memory_max)
-        return open_piece(collect, (size_t)length, SIZE_MAX, (size_t)length, fault);
-    return open_file_piece(collect, fault);
+        return open_piece(collect, (size_t)memory_max + SLACK, (size_t)memory_max, fault);
+    if (length > memory_max)
+        return open_file_piece(collect, fault);
+    const struct mr_budget *budget = collect->config.budget;
+    if (budget->limit != 0 && length > budget->limit) /* it will never fit */
+        return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", budget->limit, length);
+    return open_piece(collect, (size_t)length, SIZE_MAX, fault);
 }
 
 /* ---- The file: on libuv's pool ---- */
@@ -232,16 +229,17 @@ static void on_abort(void *context, const struct mr_fault *why)
     collect->config.events->aborted(collect->config.context, why);
 }
 
-/* Not beyond the mark: that room is for a paused sender. */
+/* Not beyond the mark: that room is for a paused sender. What is read to its place is charged when it is there, so
+ * there is no place where the budget is tight. */
 static void *on_space(void *context, size_t *len)
 {
     struct mr_collect *collect = context;
     struct piece *piece = &collect->filling;
     size_t end = MR_MIN(piece->mark, piece->size);
     size_t wanted = MR_MAX(*len, (size_t)1);
-    if (piece->len >= end || end - piece->len < wanted || !charge(collect, piece, piece->len + wanted))
+    if (piece->len >= end || end - piece->len < wanted || mr_budget_is_tight(collect->config.budget))
         return NULL;
-    *len = MR_MIN(end, piece->charged) - piece->len;
+    *len = end - piece->len;
     return piece->bytes + piece->len;
 }
 

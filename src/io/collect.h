@@ -2,7 +2,7 @@
  *
  * A collector is the receiver of a stream (stream.h). It holds the body in memory up to a bound, and above it in an
  * unlinked temporary file ($TMPDIR, or /tmp), written on libuv's pool while the sender is told to pause. What it holds
- * in memory is taken from the budget before it is touched; the budget being full in mid-body is a failure. A body of
+ * in memory is taken from the budget as it comes; the budget being full in mid-body is a failure. A body of
  * known length has one allocation of just that size, and is read into it without a copy.
  *
  *      FILLING ----> COMPLETE              it fitted into memory

@@ -56,7 +56,6 @@ struct mr_stage_piece {
     size_t out_len;
     size_t in_used; /* open and SEQUENTIAL: bytes of `in` that are done with; the rest comes again */
     enum mr_stage_status status;
-    size_t kept;    /* SEQUENTIAL: of sizes.work_memory, what the stage holds until the next work(); 0: all of it */
     uint32_t check; /* from work() to join() */
 };
 
@@ -73,7 +72,7 @@ struct mr_stage_sizes {
 
 /* What a stage is given beside its parameters; borrowed for the stage's life unless it says otherwise. */
 struct mr_stage_env {
-    struct mr_budget *budget;             /* for what only open() can know that it needs; NULL: none */
+    struct mr_budget *budget;             /* for what only open() or work() can know that it needs; NULL: none */
     const struct mr_age_keys *identities; /* encrypt, decrypt: that the server holds; or NULL */
     struct mr_slice identity;             /* decrypt: sent with the request ("AGE-SECRET-KEY-1..."); during create */
     struct mr_slice passphrase;           /* encrypt, decrypt: sent with the request; during create; .at NULL: none */

@@ -102,10 +102,11 @@ static uint64_t work_memory(const struct mr_chunks *chunks, unsigned jobs)
     return jobs * (uint64_t)chunks->sizes.work_memory;
 }
 
-/* After a job, or when one did not start. A SEQUENTIAL stage keeps some of it from piece to piece. */
+/* After a job, or when one did not start. A SEQUENTIAL stage keeps it from piece to piece. */
 static void give_back_work_memory(struct mr_chunks *chunks)
 {
-    hold_work_memory(chunks, chunks->jobs == 0 ? chunks->work_kept : work_memory(chunks, chunks->jobs));
+    if (chunks->ops->kind == MR_STAGE_PARALLEL)
+        hold_work_memory(chunks, work_memory(chunks, chunks->jobs));
 }
 
 /* ---- what goes wrong ---- */
@@ -163,8 +164,6 @@ static bool was_run(struct mr_chunk *chunk)
     }
     chunks->has_run = true;
     chunk->result->touched = MR_MAX(chunk->result->touched, chunk->piece.out_len);
-    if (chunks->ops->kind == MR_STAGE_SEQUENTIAL)
-        chunks->work_kept = chunk->piece.kept != 0 ? chunk->piece.kept : chunks->sizes.work_memory;
     chunks->work_ns += job->finished_at - job->started_at;
     chunks->wait_ns += job->started_at - job->submitted_at;
     if (chunk->err == MR_ECANCELLED) /* if the stream is still wanted it was the end of the server */

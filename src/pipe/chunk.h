@@ -68,7 +68,6 @@ struct mr_chunks {
     /* Private. */
     uint64_t charged;       /* bytes taken from the budget, for rooms */
     uint64_t work_charged;  /* the same, for what work() itself uses */
-    uint64_t work_kept;     /* SEQUENTIAL: of that, what the stage keeps between jobs */
     uint64_t waiting_since; /* when the budget had no room for a chunk; 0: it had */
     bool has_run;           /* a job of ours came back done: from then on others may wait for memory */
     struct mr_timer retry;  /* for chunks that wait while none of ours is in flight */

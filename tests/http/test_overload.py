@@ -1,11 +1,12 @@
 """More work than the server can do: it says so at once, with an honest Retry-After, and works on."""
 
+import gzip
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from images import blank_png, decode, noise, photo, slow_job
-from server import SANITIZER
-from streams import cpu_seconds
+from server import SANITIZER, wait_for
+from streams import MIB, cpu_seconds, noise_bytes, run
 from test_pipe_image import problem
 from wire import chunked, request
 
@@ -116,14 +117,56 @@ def test_the_loop_stays_free_while_jobs_run(start, offload):
 def test_a_budget_that_is_used_up_refuses_with_503_and_comes_back(start):
     server = start("--memory-budget=16MiB", "--body-memory=16MiB")
     with server.connect() as first:
-        first.send(request("POST", "/pipe/image?w=50", {"Content-Length": 12 << 20}) + photo())
-        server.wait_for_metric("millrace_memory_budget_used_bytes", 12 << 20)
+        first.send(request("POST", "/pipe/image?w=50", {"Content-Length": 16_000_000}) + photo().ljust(15_900_000, b"\0"))
+        server.wait_for_metric("millrace_memory_budget_used_bytes", 15_900_000)
         with server.connect() as second:
             second.send(request("POST", "/pipe/image?w=50", {"Content-Length": 12 << 20, "Expect": "100-continue"}))
             assert_refused(second.receive(), "memory-budget")
+        with server.connect() as third:
+            third.send(request("POST", "/pipe/gzip", {"Content-Length": 1000, "Expect": "100-continue"}))
+            assert_refused(third.receive(), "memory-budget")
+        assert server.get("/readyz").status == 503
         first.reset()
     server.assert_at_rest()
     assert server.post("/pipe/image?w=50", photo()).status == 200
+
+
+def test_heads_without_bodies_take_no_memory(start):
+    server = start("--memory-budget=64MiB")
+    wires = [server.connect() for _ in range(8)]
+    for wire in wires:
+        wire.send(request("POST", "/pipe/image?w=50", {"Content-Length": 30 << 20}) + photo()[:1000])
+    server.wait_for_metric("millrace_requests_in_flight", len(wires) + 1)
+    server.wait_for_metric("millrace_memory_budget_used_bytes", len(wires) * 1000)
+    assert server.metric("millrace_memory_budget_used_bytes") < MIB
+    assert server.get("/readyz").status == 200
+    assert server.post("/pipe/image?w=50", photo()).status == 200
+    for wire in wires:
+        wire.reset()
+
+
+# Bytes: what came, and what the codec holds.
+MEMORY_OF_A_SLOW_STREAM = {"gzip": 16384, "zstd": 16384, "gunzip": 80_000, "unzstd": 1_000_000}
+
+
+@pytest.mark.under("workers", "libuv", "none")
+@pytest.mark.parametrize("stage", MEMORY_OF_A_SLOW_STREAM)
+def test_slow_streams_take_what_came_and_no_more(start, stage):
+    server = start("--memory-budget=128MiB", "--min-rate=0")
+    packed = {"gunzip": gzip.compress, "unzstd": lambda data: run("zstd", "-q", "-c", data=data)}.get(stage, bytes)
+    body = packed(noise_bytes(100_000))[:3000]
+    wires = [server.connect() for _ in range(80)]
+    for wire in wires:
+        wire.send(request("POST", f"/pipe/{stage}", {"Content-Length": 10 * MIB}) + body)
+    server.wait_for_metric("millrace_requests_in_flight", len(wires) + 1)
+    server.wait_for_metric("millrace_request_bytes_total", len(wires) * len(body))
+    most = len(wires) * MEMORY_OF_A_SLOW_STREAM[stage]
+    wait_for(lambda: server.metric("millrace_memory_budget_used_bytes") < most, "memory of what came alone")
+    assert server.metric("millrace_requests_in_flight") == len(wires) + 1
+    assert server.get("/readyz").status == 200
+    assert server.post("/pipe/image?w=50", photo()).status == 200
+    for wire in wires:
+        wire.reset()
 
 
 def test_bodies_above_the_body_memory_go_to_a_file_and_are_the_same(start, tmp_path):

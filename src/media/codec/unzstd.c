@@ -17,14 +17,19 @@ _Static_assert(MR_UNZSTD_WINDOW_MAX == UINT64_C(1) << WINDOW_LOG_MAX, "two words
 
 #define PIECE   (128 * MR_KIB)
 #define OUT_MAX (256 * MR_KIB)
-/* The decoder's tables, the window, and a block of input and of output. They live as long as the stage. */
-#define WORK_MEMORY ((size_t)MR_UNZSTD_WINDOW_MAX + 512 * MR_KIB)
+/* What lives as long as the stage: the decoder's tables; and, known when a frame begins, its window and a block or two
+ * of input and of output, which the stage takes from the budget itself. */
+#define WORK_MEMORY  (160 * MR_KIB)
+#define BLOCK_MEMORY (3 * 128 * MR_KIB)
 
 struct unzstd {
     ZSTD_DCtx *decoder;
     bool started; /* there was a frame */
     bool in_frame;
     struct mr_expansion expansion;
+    struct mr_budget *budget; /* borrowed, or NULL */
+    uint64_t charged;         /* bytes taken from it */
+    uint64_t window;          /* the largest so far: the decoder keeps it */
 };
 
 static const struct mr_param_spec params[] = {{.name = NULL}};
@@ -42,6 +47,7 @@ static int create(void **out, const struct mr_stage_env *env, struct mr_fault *f
     size_t code = ZSTD_DCtx_setParameter(unzstd->decoder, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
     MR_ASSERT(!ZSTD_isError(code));
     mr_expansion_init(&unzstd->expansion, env);
+    unzstd->budget = env->budget;
     *out = unzstd;
     return MR_OK;
 }
@@ -50,6 +56,8 @@ static void destroy(void *stage)
 {
     struct unzstd *unzstd = stage;
     ZSTD_freeDCtx(unzstd->decoder);
+    if (unzstd->budget != NULL)
+        mr_budget_give_back(unzstd->budget, unzstd->charged);
     free(unzstd);
 }
 
@@ -76,6 +84,7 @@ static int enter_frame(struct unzstd *unzstd, const unsigned char *in, size_t le
         return mr_expansion_refuse(fault, "zstd-window", MR_UNZSTD_WINDOW_MAX, window,
                                    "The Zstandard data needs a larger window to be expanded than is allowed.");
     unzstd->started = unzstd->in_frame = true;
+    unzstd->window = MR_MAX(unzstd->window, window);
     return MR_OK;
 }
 
@@ -91,6 +100,19 @@ static int go_in_frame(struct unzstd *unzstd, ZSTD_inBuffer *in, ZSTD_outBuffer 
     return mr_fault_set(fault, MR_ECORRUPT, "The Zstandard data is damaged: %s.", ZSTD_getErrorName(code));
 }
 
+/* So much of the window is filled when `more` bytes have come out. */
+static int hold_window(struct unzstd *unzstd, uint64_t more, struct mr_fault *fault)
+{
+    struct mr_budget *budget = unzstd->budget;
+    uint64_t wanted = MR_MIN(unzstd->window, unzstd->expansion.out + more) + BLOCK_MEMORY;
+    if (budget == NULL || wanted <= unzstd->charged)
+        return MR_OK;
+    if (!mr_budget_try_take(budget, wanted - unzstd->charged))
+        return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", budget->limit, mr_budget_used(budget) + wanted);
+    unzstd->charged = wanted;
+    return MR_OK;
+}
+
 /* Until the input is read and its output written, or there is no room. */
 static int go(struct unzstd *unzstd, ZSTD_inBuffer *in, ZSTD_outBuffer *out, bool last, struct mr_fault *fault)
 {
@@ -98,7 +120,9 @@ static int go(struct unzstd *unzstd, ZSTD_inBuffer *in, ZSTD_outBuffer *out, boo
     while (err == MR_OK) {
         size_t left = in->size - in->pos;
         if (unzstd->in_frame) {
-            err = go_in_frame(unzstd, in, out, fault);
+            err = hold_window(unzstd, out->size, fault);
+            if (err == MR_OK)
+                err = go_in_frame(unzstd, in, out, fault);
             if (unzstd->in_frame && (in->pos == in->size || out->pos == out->size))
                 break;
         } else if (left >= MR_ZSTD_HEADER_MAX || (last && (left > 0 || !unzstd->started))) {
@@ -125,7 +149,6 @@ static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cance
         return mr_fault_set(fault, MR_ECORRUPT, "The Zstandard data ends too soon.");
     piece->in_used = in.pos;
     piece->out_len = out.pos;
-    piece->kept = ZSTD_sizeof_DCtx(unzstd->decoder);
     piece->status = unzstd->in_frame && out.pos == out.size ? MR_STAGE_FULL
                     : piece->last                           ? MR_STAGE_DONE
                                                             : MR_STAGE_WANT;
