@@ -177,7 +177,8 @@ static void chunk_done(struct mr_job *job)
 {
     struct mr_chunk *chunk = mr_container_of(job, struct mr_chunk, job);
     struct mr_chunks *chunks = chunk->chunks;
-    chunks->jobs--;
+    if (--chunks->jobs == 0)
+        mr_offload_stream_end(chunks->offload);
     chunks->retry_due = true;
     chunk->state = was_run(chunk) ? CHUNK_BACK : CHUNK_WAITING;
     give_back_memory(chunks, chunk);
@@ -262,7 +263,8 @@ void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_l
     int err = mr_offload_submit(chunks->offload, &chunk->job);
     if (err == MR_OK) {
         chunk->state = CHUNK_RUNNING;
-        chunks->jobs++;
+        if (chunks->jobs++ == 0)
+            mr_offload_stream_begin(chunks->offload);
         return;
     }
     give_back_memory(chunks, chunk);

@@ -11,7 +11,8 @@
 /* Each stage once, and a wrap after encrypt. */
 #define STEPS_MAX (MR_STAGE_COUNT + 1)
 
-#define HELD_BACK (64 * MR_KIB) /* so that short answers have their length, and early faults are problem documents */
+#define WINDOW_MEMORY (8 * MR_MIB)
+#define HELD_BACK     (64 * MR_KIB) /* so that short answers have their length, and early faults are problem documents */
 
 /* One stage. A step is either an image step or a transform, with a sniffer before it if its input may need one. */
 struct step {
@@ -161,7 +162,8 @@ static struct mr_transform_config transform_config(const struct mr_pipeline *pip
         .failed = &config->numbers->failed,
         .refused = &config->numbers->refused,
         .patience_ns = config->patience_ns,
-        .window = 2 * mr_offload_parallelism(config->offload) + 2,
+        .window = mr_offload_stream_jobs_max(config->offload),
+        .window_memory = config->env.large_pieces ? 0 : WINDOW_MEMORY, /* no bound where the stream is alone */
         .length = MR_TRANSFORM_UNKNOWN,
         .hold = config->hold,
         .release = config->release,

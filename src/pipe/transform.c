@@ -16,6 +16,8 @@
 #include "pipe/window.h"
 #include <stdlib.h>
 
+#define WINDOW_MIN 4 /* pieces in flight that every stream may have, however large they are */
+
 struct mr_transform {
     struct mr_transform_config config;
     struct mr_stream *in; /* borrowed; NULL: not attached */
@@ -406,6 +408,14 @@ static void init_chunks(struct mr_chunks *chunks, const struct mr_transform_conf
     mr_chunks_init(chunks);
 }
 
+static unsigned window_size(const struct mr_transform_config *config, const struct mr_stage_sizes *sizes)
+{
+    size_t each = sizes->history + sizes->piece + sizes->out_max;
+    if (config->window_memory == 0)
+        return config->window;
+    return (unsigned)MR_MIN((size_t)config->window, MR_MAX(config->window_memory / each, (size_t)WINDOW_MIN));
+}
+
 int mr_transform_create(struct mr_transform **out, const struct mr_transform_config *config, struct mr_fault *fault)
 {
     MR_ASSERT(config->window >= 2);
@@ -422,7 +432,7 @@ int mr_transform_create(struct mr_transform **out, const struct mr_transform_con
     init_chunks(&transform->chunks, config);
     transform->lender = (struct mr_lender){.chunks = &transform->chunks, .out = &transform->out};
     mr_serial_init(&transform->serial, &transform->chunks, &transform->backlog, config->length);
-    int err = mr_window_init(&transform->window, &transform->chunks, config->window);
+    int err = mr_window_init(&transform->window, &transform->chunks, window_size(config, &transform->chunks.sizes));
     if (err == MR_OK) {
         *out = transform;
         return MR_OK;

@@ -34,6 +34,7 @@ struct mr_transform_config {
     _Atomic uint64_t *refused;     /* or NULL: counts streams that were refused for want of memory */
     uint64_t patience_ns;          /* longest wait of a piece for memory; 0: no bound */
     unsigned window;               /* pieces in flight at most; 2 or more */
+    size_t window_memory;          /* bytes of pieces and results in flight at most, but for 4 of them; 0: no bound */
     struct mr_stream *in;
     uint64_t length;                /* of the input, or MR_TRANSFORM_UNKNOWN */
     const struct mr_stage_ops *ops; /* static */

@@ -17,6 +17,13 @@ static struct mr_slot *slot_at(struct mr_window *window, uint64_t number)
     return &window->slots[number % window->size];
 }
 
+/* As many as streams that are at work may have now. */
+static bool is_full(const struct mr_window *window)
+{
+    uint64_t in_use = window->filled - window->joined;
+    return in_use == window->size || in_use >= mr_offload_stream_jobs(window->chunks->offload);
+}
+
 /* The one that is being filled, or NULL when none was begun. */
 static struct mr_slot *filling(struct mr_window *window)
 {
@@ -99,7 +106,7 @@ static bool wants_memory(struct mr_window *window)
 static bool begin(struct mr_window *window)
 {
     const struct mr_stage_sizes *sizes = &window->chunks->sizes;
-    if (window->filled - window->joined == window->size || wants_memory(window))
+    if (is_full(window) || wants_memory(window))
         return false;
     struct mr_slot *slot = slot_at(window, window->filled);
     if (!get_memory(window, slot, true))
@@ -170,7 +177,7 @@ size_t mr_window_take(struct mr_window *window, const unsigned char *bytes, size
 static unsigned char *next_place(struct mr_window *window)
 {
     size_t history = window->filled > 0 ? window->chunks->sizes.history : 0; /* the slot before it is full */
-    if (window->filled - window->joined == window->size)
+    if (is_full(window))
         return NULL;
     if (history > 0 && slot_at(window, window->filled - 1)->in.bytes == NULL) /* its end lies in this one's memory */
         return NULL;
@@ -199,7 +206,7 @@ bool mr_window_has_room(struct mr_window *window)
     uint64_t in_use = window->filled - window->joined;
     /* Also when nothing but a full slot is there: the next byte sends it on its way, and none of it makes room before.
      */
-    return (slot != NULL && (slot->in_len < window->chunks->sizes.piece || in_use == 1)) || in_use < window->size;
+    return (slot != NULL && (slot->in_len < window->chunks->sizes.piece || in_use == 1)) || !is_full(window);
 }
 
 void mr_window_end(struct mr_window *window)

@@ -199,6 +199,34 @@ int mr_offload_admit(struct mr_offload *offload, struct mr_loop *loop, enum mr_l
     return err;
 }
 
+/* ---- streams of jobs ---- */
+
+enum { STREAM_JOBS_MIN = 4 };
+
+/* One runs on each worker, as many wait, and two are on their way. */
+unsigned mr_offload_stream_jobs_max(const struct mr_offload *offload)
+{
+    return MR_MAX(2 * mr_offload_parallelism(offload) + 2, STREAM_JOBS_MIN);
+}
+
+/* Relaxed, as below: the number is the whole message, and an older one does no harm. */
+unsigned mr_offload_stream_jobs(const struct mr_offload *offload)
+{
+    unsigned streams = atomic_load_explicit(&offload->streams, memory_order_relaxed);
+    return MR_MAX(mr_offload_stream_jobs_max(offload) / MR_MAX(streams, 1), STREAM_JOBS_MIN);
+}
+
+void mr_offload_stream_begin(struct mr_offload *offload)
+{
+    atomic_fetch_add_explicit(&offload->streams, 1, memory_order_relaxed);
+}
+
+void mr_offload_stream_end(struct mr_offload *offload)
+{
+    unsigned before = atomic_fetch_sub_explicit(&offload->streams, 1, memory_order_relaxed);
+    MR_ASSERT(before > 0);
+}
+
 /* ---- a job's way ---------------------------------------------------------------------------------------------------
  */
 

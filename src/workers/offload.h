@@ -10,7 +10,7 @@
  *                 the job's loop   any thread   main (no loop running)
  *   submit             yes             -              -
  *   admit              yes             -              -
- *   depth, busy...     yes            yes            yes
+ *   depth, busy, stream... yes        yes            yes
  *   close              yes            yes            yes
  *   create, destroy     -              -             yes
  */
@@ -77,6 +77,14 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job);
 /* Would a job of this lane be accepted now? The same answers as submit, asked before a body is read. *retry_after_s:
  * from the backlog, when a try makes sense again (1 or more); may be NULL. */
 int mr_offload_admit(struct mr_offload *offload, struct mr_loop *loop, enum mr_lane lane, uint32_t *retry_after_s);
+
+/* A stream keeps several jobs in flight, so that no worker waits for it. Streams that have jobs in flight share that:
+ * how many one of them should have now, and the most that one can have. 4 or more. */
+unsigned mr_offload_stream_jobs(const struct mr_offload *offload);
+unsigned mr_offload_stream_jobs_max(const struct mr_offload *offload);
+/* One more has its first job in flight; its last one came back. */
+void mr_offload_stream_begin(struct mr_offload *offload);
+void mr_offload_stream_end(struct mr_offload *offload);
 
 /* Take no more jobs; those not started come back as MR_JOB_SHUT_DOWN, running ones are cancelled. */
 void mr_offload_close(struct mr_offload *offload);

@@ -41,6 +41,7 @@ struct mr_offload {
     struct mr_offload_runner_stats *runner_stats, *own_runner_stats; /* [runner_count] */
     unsigned runner_count;
     atomic_bool closed;
+    _Alignas(MR_CACHE_LINE) _Atomic unsigned streams; /* that have jobs in flight */
 
     /* workers */
     struct mr_pool *pool;

@@ -136,6 +136,22 @@ static void window_that_had_no_memory_grows_when_there_is_some(void **state)
     }
 }
 
+static void window_is_bounded_by_its_memory_but_for_four_pieces(void **state)
+{
+    (void)state;
+    open_bench(1, MR_OFFLOAD_WORKERS, MR_STAGE_PARALLEL);
+    struct rig *rig = bench.rig;
+    bench.config.window_memory = 1;
+    start_bench(60 * (size_t)PIECE);
+    size_t held = fill_window(rig);
+    assert_in_range(held, 3 * PIECE, 4 * PIECE + 2 * rig->push_max); /* and what came after the pause */
+    rig->pause_percent = 0;
+    rig_resume(rig);
+    rig_run(rig);
+    assert_output();
+    close_bench();
+}
+
 /* Once bytes may have been sent. */
 static void stream_that_is_under_way_waits_for_memory(void **state)
 {
@@ -241,6 +257,7 @@ int main(void)
         cmocka_unit_test(memory_that_is_free_is_given_back_where_it_is_tight),
         cmocka_unit_test(budget_for_less_than_the_window_is_enough),
         cmocka_unit_test(window_that_had_no_memory_grows_when_there_is_some),
+        cmocka_unit_test(window_is_bounded_by_its_memory_but_for_four_pieces),
         cmocka_unit_test(stream_that_is_under_way_waits_for_memory),
         cmocka_unit_test(stream_fails_when_there_is_no_memory_for_what_came),
         cmocka_unit_test(memory_of_work_is_in_the_budget_while_jobs_run),

@@ -424,6 +424,23 @@ static void a_wait_that_would_pass_the_deadline_is_refused(void **state)
     close_offload();
 }
 
+static void streams_that_are_at_work_share_what_may_be_in_flight(void **state)
+{
+    (void)state;
+    open_offload(8, 0, 0);
+    unsigned most = mr_offload_stream_jobs_max(offload);
+    assert_int_equal(most, kind == MR_OFFLOAD_NONE ? 4 : MR_MAX(2 * WORKERS + 2, 4));
+    assert_int_equal(mr_offload_stream_jobs(offload), most);
+    for (unsigned streams = 1; streams <= 5; streams++) {
+        mr_offload_stream_begin(offload);
+        assert_int_equal(mr_offload_stream_jobs(offload), MR_MAX(most / streams, 4));
+    }
+    for (unsigned streams = 5; streams > 0; streams--)
+        mr_offload_stream_end(offload);
+    assert_int_equal(mr_offload_stream_jobs(offload), most);
+    close_offload();
+}
+
 static void workers_end_with_their_hook(void **state)
 {
     (void)state;
@@ -466,6 +483,7 @@ int main(void)
         EVERYWHERE(a_chain_of_jobs_each_submitted_by_the_one_before_goes_on),
         EVERYWHERE(bulk_progresses_under_endless_interactive_jobs),
         EVERYWHERE(a_wait_that_would_pass_the_deadline_is_refused),
+        UNDER(streams_that_are_at_work_share_what_may_be_in_flight, 0, "workers"),
         UNDER(workers_end_with_their_hook, 0, "workers"),
     };
     return cmocka_run_group_tests_name("offload", tests, NULL, NULL);
