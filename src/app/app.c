@@ -24,6 +24,7 @@ void *mr_app_state(const struct mr_app *app, const struct mr_resource *resource)
 
 void *mr_app_loop_state(const struct mr_app *app, const struct mr_resource *resource, const struct mr_loop *loop)
 {
+    MR_ON_LOOP(loop);
     return row_of(app, resource)[1 + mr_loop_index(loop)];
 }
 

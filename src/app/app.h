@@ -53,7 +53,7 @@ void mr_app_close(struct mr_app *app);
 /* Tell all resources that the loop drains. Its thread only; a second call tells them again. */
 void mr_app_drain(const struct mr_app *app, struct mr_loop *loop);
 
-/* What a resource that was registered keeps. */
+/* What a resource that was registered keeps: for the process, and for a loop, on the loop's thread. */
 void *mr_app_state(const struct mr_app *app, const struct mr_resource *resource);
 void *mr_app_loop_state(const struct mr_app *app, const struct mr_resource *resource, const struct mr_loop *loop);
 

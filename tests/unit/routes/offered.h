@@ -6,6 +6,7 @@
 #include "app/app.h"
 #include "base/clock.h"
 #include "base/counter.h"
+#include "base/log.h"
 #include "http/http1/connection.h"
 #include "routes/routes.h"
 #include <setjmp.h>
@@ -56,6 +57,7 @@ static inline void fill_offered(struct offered *offered)
 static inline struct offered *make_offered(void)
 {
     struct offered *offered = calloc(1, sizeof(*offered));
+    mr_log_set_level(MR_LOG_ERROR);
     assert_int_equal(mr_segment_create(&offered->segment, 1, 1, 1), MR_OK);
     mr_segment_started(offered->segment, 0, getpid());
     mr_budget_init(&mr_segment_process(offered->segment, 0)->memory, 16 * MR_MIB);

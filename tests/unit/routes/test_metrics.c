@@ -1,12 +1,7 @@
 #include "routes/metrics.h"
 
 #include "base/macros.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "routes/offered.h"
 
 static void openmetrics_is_given_to_those_who_ask_for_it(void **state)
 {
@@ -35,9 +30,24 @@ static void openmetrics_is_given_to_those_who_ask_for_it(void **state)
     }
 }
 
+static void a_scrape_without_a_wish_gets_the_classic_text(void **state)
+{
+    (void)state;
+    struct offered *offered = make_offered();
+    struct client *client = ask_for(offered, "GET", "/metrics");
+    const char *response = take(client);
+    assert_non_null(strstr(response, "HTTP/1.1 200 OK\r\n"));
+    assert_non_null(strstr(response, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+    assert_non_null(strstr(response, "Vary: Accept\r\n"));
+    assert_non_null(strstr(response, "\nmillrace_requests_in_flight 1\n")); /* itself */
+    free_client(client);
+    free_offered(offered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_scrape_without_a_wish_gets_the_classic_text),
         cmocka_unit_test(openmetrics_is_given_to_those_who_ask_for_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
