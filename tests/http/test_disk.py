@@ -80,6 +80,16 @@ def test_what_waits_for_a_reader_never_exceeds_the_budget(start):
     assert outcome.whole and outcome.status == 200 and outcome.body == body
 
 
+def test_a_response_held_until_the_body_has_come_is_507_beyond_the_budget(start):
+    server = start("--disk-budget=1MiB", "--respond=after-body", "--processes=1")
+    response = server.post("/pipe/zstd?level=1", noise_bytes(8 * MIB))
+    assert response.status == 507, response.body
+    problem = response.json()
+    assert problem["type"] == "urn:millrace:problem:disk-budget"
+    assert problem["limit"] == {"name": "disk-budget", "value": MIB} and problem["value"] > MIB
+    assert server.post("/pipe/zstd?level=1", noise_bytes(MIB // 4)).status == 200, "what fits is done"
+
+
 def test_a_full_disk_is_507_and_named_in_the_log(start, tmpfs):
     server = start("--body-memory=64KiB", "--disk-budget=1GiB", env={"TMPDIR": str(tmpfs)})
     response = server.post("/pipe/image?w=300", noise(2600, 1900))
