@@ -1,5 +1,5 @@
-/* image_step.h -- the image stage at work on one stream: collects it (collect.h), measures it, takes the memory that
- * the run needs, has one job do it, and passes the result on.
+/* image_step.h -- the image stage at work on one stream: collects it (collect.h), has an image job (image_job.h) do it,
+ * and passes the result on.
  *
  *      in (stream.h)  --->  the whole image  --->  one job on a worker  --->  out (stream.h), or whole()
  *

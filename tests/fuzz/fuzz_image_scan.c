@@ -8,12 +8,11 @@
 static void check_glance(const uint8_t *data, size_t size, const struct mr_image_limits *limits,
                          const struct mr_scan *whole, int err)
 {
-    struct mr_image_info info;
+    struct mr_image_scan scan;
     struct mr_fault fault = {0};
-    bool decided = false;
-    int glanced = mr_image_glance(&info, &decided, data, size, limits, &fault);
-    if (decided)
-        MR_ASSERT(glanced == err && info.width == whole->info.width && info.height == whole->info.height);
+    int glanced = mr_image_glance(&scan, 0, data, size, limits, &fault);
+    if (scan.is_whole)
+        MR_ASSERT(glanced == err && scan.info.width == whole->info.width && scan.info.height == whole->info.height);
     else
         MR_ASSERT(whole->steps > 4096 && glanced != MR_EDAMAGED);
 }

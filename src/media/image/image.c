@@ -188,15 +188,32 @@ static int run_steps(struct mr_run *run, struct mr_image_result *out)
     return mr_run_encode(run, &out->bytes, &out->len);
 }
 
+static int scan(struct mr_run *run, const struct mr_image_scan *known)
+{
+    if (!known->is_whole || known->page != run->ops->frame)
+        return mr_scan_image(&run->scan, run->input, run->ops->frame, run->limits, run->fault);
+    run->scan.info = known->info;
+    run->scan.strays = known->strays;
+    return MR_OK;
+}
+
 int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
                  const struct mr_image_limits *limits, const struct mr_cancel *cancel, struct mr_fault *fault)
+{
+    const struct mr_image_scan nothing = {.is_whole = false};
+    return mr_image_run_scanned(out, ops, bytes, len, &nothing, limits, cancel, fault);
+}
+
+int mr_image_run_scanned(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
+                         const struct mr_image_scan *known, const struct mr_image_limits *limits,
+                         const struct mr_cancel *cancel, struct mr_fault *fault)
 {
     struct mr_run run = {
         .ops = ops, .limits = limits, .cancel = cancel, .fault = fault, .input = {.at = bytes, .len = len}};
     memset(out, 0, sizeof(*out));
     int err = mr_image_ops_check(ops, fault);
     if (err == MR_OK)
-        err = mr_scan_image(&run.scan, run.input, ops->frame, limits, fault);
+        err = scan(&run, known);
     if (err == MR_OK && !mr_image_can_read(run.scan.info.format))
         err = mr_fault_set(fault, MR_ENOTIMAGE, "No decoder for %s is installed here.",
                            mr_image_media_type(run.scan.info.format));

@@ -117,6 +117,11 @@ struct mr_image_result {
  * MR_EDIMENSION, MR_ETIME, MR_ECANCELLED, MR_EINTERNAL, and what limits->reserve returns. */
 int mr_image_run(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
                  const struct mr_image_limits *limits, const struct mr_cancel *cancel, struct mr_fault *fault);
+/* The same for bytes that were scanned already, within the same limits. A scan that is not whole, or of another page,
+ * is done here. */
+int mr_image_run_scanned(struct mr_image_result *out, const struct mr_image_ops *ops, const void *bytes, size_t len,
+                         const struct mr_image_scan *known, const struct mr_image_limits *limits,
+                         const struct mr_cancel *cancel, struct mr_fault *fault);
 void mr_image_result_free(struct mr_image_result *result);
 
 /* Start libvips for a server: one thread per job, operation cache off, untrusted loaders blocked. 0 or MR_EINTERNAL. */

@@ -148,13 +148,13 @@ int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, 
     return err;
 }
 
-int mr_image_glance(struct mr_image_info *out, bool *decided, const void *bytes, size_t len,
+int mr_image_glance(struct mr_image_scan *out, int32_t page, const void *bytes, size_t len,
                     const struct mr_image_limits *limits, struct mr_fault *fault)
 {
     struct mr_scan scan;
     struct mr_view file = {.at = bytes, .len = len};
-    int err = scan_within(&scan, MR_MIN((uint64_t)GLANCE_STEPS, mr_scan_steps_max(len)), file, 0, limits, fault);
-    *out = scan.info;
-    *decided = scan.steps <= GLANCE_STEPS;
-    return *decided || err != MR_EDAMAGED ? err : MR_OK;
+    int err = scan_within(&scan, MR_MIN((uint64_t)GLANCE_STEPS, mr_scan_steps_max(len)), file, page, limits, fault);
+    bool is_decided = scan.steps <= GLANCE_STEPS;
+    *out = (struct mr_image_scan){.info = scan.info, .strays = scan.strays, .page = page, .is_whole = is_decided};
+    return is_decided || err != MR_EDAMAGED ? err : MR_OK;
 }

@@ -49,9 +49,17 @@ struct mr_image_info {
  * an image of its size may have) or MR_OK. */
 int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
                       struct mr_fault *fault);
-/* The same with a fixed amount of work at most, whatever the bytes are: for a loop. *decided: that sufficed. Otherwise
- * *out holds what was read until then, and MR_OK means that nothing speaks against the image so far. */
-int mr_image_glance(struct mr_image_info *out, bool *decided, const void *bytes, size_t len,
+/* What a scan found, for those who come after it: a container is scanned once. */
+struct mr_image_scan {
+    struct mr_image_info info;
+    uint32_t strays; /* as in scan.h */
+    int32_t page;    /* the one that was asked for, as mr_image_ops.frame */
+    bool is_whole;   /* all of the container was visited, or an error is certain */
+};
+
+/* The same with a fixed amount of work at most, whatever the bytes are: for a loop. If that does not suffice, *out
+ * holds what was read until then without is_whole, and MR_OK means that nothing speaks against the image so far. */
+int mr_image_glance(struct mr_image_scan *out, int32_t page, const void *bytes, size_t len,
                     const struct mr_image_limits *limits, struct mr_fault *fault);
 /* Format by the first bytes alone (12 or more wanted). */
 enum mr_image_format mr_image_sniff(const void *bytes, size_t len);

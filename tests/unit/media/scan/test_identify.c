@@ -344,13 +344,12 @@ static void sound_files_take_far_fewer_steps_than_bytes(void **state)
     for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
         struct bytes file = encode(noise(300, 200, 3), suffixes[i]);
         struct mr_scan scan;
-        bool decided = false;
-        struct mr_image_info info;
+        struct mr_image_scan glanced;
         assert_int_equal(mr_scan_image(&scan, (struct mr_view){file.at, file.len}, 0, &generous, NULL), MR_OK);
         if (scan.steps > 64 + file.len / 16)
             fail_msg("%s: %llu steps for %zu bytes", suffixes[i], (unsigned long long)scan.steps, file.len);
-        assert_int_equal(mr_image_glance(&info, &decided, file.at, file.len, &generous, NULL), MR_OK);
-        assert_true(decided && info.width == 300);
+        assert_int_equal(mr_image_glance(&glanced, 0, file.at, file.len, &generous, NULL), MR_OK);
+        assert_true(glanced.is_whole && glanced.info.width == 300 && glanced.strays == scan.strays);
     }
 }
 
@@ -374,19 +373,17 @@ static void glance_decides_or_leaves_it_after_a_fixed_number_of_steps(void **sta
     (void)state;
     for (size_t len = 1000; len <= 16 << 20; len *= 4) {
         struct bytes file = jpeg_of_markers(len);
-        struct mr_image_info info;
-        bool decided = false;
-        int err = mr_image_glance(&info, &decided, file.at, file.len, &generous, NULL);
-        assert_int_equal(err, decided ? MR_EDAMAGED : MR_OK);
-        assert_true(decided == (len < 10000));
-        assert_true(info.width == 20 && info.height == 10);
+        struct mr_image_scan glanced;
+        int err = mr_image_glance(&glanced, 0, file.at, file.len, &generous, NULL);
+        assert_int_equal(err, glanced.is_whole ? MR_EDAMAGED : MR_OK);
+        assert_true(glanced.is_whole == (len < 10000));
+        assert_true(glanced.info.width == 20 && glanced.info.height == 10);
         takes_steps(MR_EDAMAGED, file);
     }
     const struct mr_image_limits few = {.pixels = 100, .frames = 1};
     struct bytes file = jpeg_of_markers(1 << 20);
-    struct mr_image_info info;
-    bool decided;
-    assert_int_equal(mr_image_glance(&info, &decided, file.at, file.len, &few, NULL), MR_EPIXELS);
+    struct mr_image_scan glanced;
+    assert_int_equal(mr_image_glance(&glanced, 0, file.at, file.len, &few, NULL), MR_EPIXELS);
 }
 
 #define SCAN_TEST(test) cmocka_unit_test_teardown(test, images_end_test)
