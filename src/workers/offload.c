@@ -13,19 +13,16 @@
 
 #define RUN_AVERAGE_OVER 8 /* jobs: weight of the newest in the moving average is 1/8 */
 
-static const struct {
-    const char *name;
-    const struct mr_offload_ops *ops;
-} kinds[] = {
-    [MR_OFFLOAD_WORKERS] = {"workers", &mr_offload_ops_workers},
-    [MR_OFFLOAD_LIBUV] = {"libuv", &mr_offload_ops_libuv},
-    [MR_OFFLOAD_NONE] = {"none", &mr_offload_ops_none},
+static const struct mr_offload_ops *const kinds[] = {
+    [MR_OFFLOAD_WORKERS] = &mr_offload_ops_workers,
+    [MR_OFFLOAD_LIBUV] = &mr_offload_ops_libuv,
+    [MR_OFFLOAD_NONE] = &mr_offload_ops_none,
 };
 
 const char *mr_offload_name(enum mr_offload_kind kind)
 {
     MR_ASSERT(kind < MR_ARRAY_SIZE(kinds));
-    return kinds[kind].name;
+    return kinds[kind]->name;
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------
@@ -35,17 +32,16 @@ const char *mr_offload_name(enum mr_offload_kind kind)
  */
 static unsigned heavy_max(const struct mr_offload_config *config)
 {
-    if (config->kind == MR_OFFLOAD_NONE)
+    if (kinds[config->kind]->is_on_loop)
         return config->loop_count;
     return config->workers > 1 ? config->workers - 1 : 1;
 }
 
 unsigned mr_offload_runners(enum mr_offload_kind kind, unsigned workers, unsigned loop_count)
 {
-    if (kind == MR_OFFLOAD_NONE)
+    if (kinds[kind]->is_on_loop)
         return loop_count;
-    /* libuv's pool may be larger than asked for, if it was started before: 1,024 is the most it ever has. */
-    return kind == MR_OFFLOAD_LIBUV ? 1024 : workers;
+    return kinds[kind]->runners != 0 ? kinds[kind]->runners : workers;
 }
 
 static void *aligned_zalloc(size_t size)
@@ -99,7 +95,7 @@ int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *c
     if (offload == NULL)
         return MR_EMEMORY;
     offload->config = *config;
-    offload->ops = kinds[config->kind].ops;
+    offload->ops = kinds[config->kind];
 
     int err = allocate(offload);
     if (err != 0)
@@ -143,6 +139,12 @@ void mr_offload_close(struct mr_offload *offload)
 /* ---- admission -----------------------------------------------------------------------------------------------------
  */
 
+/* Of one loop's jobs. */
+static unsigned parallelism(const struct mr_offload *offload)
+{
+    return offload->ops->is_on_loop ? 1 : offload->config.workers;
+}
+
 /* Time to run the jobs that `loop` has in `lane` and in those before it, also the running ones. */
 static uint64_t work_ns(const struct mr_offload_loop *loop, const struct mr_offload_loop *own, enum mr_lane lane)
 {
@@ -159,11 +161,11 @@ static uint64_t expected_wait_ns(const struct mr_offload *offload, const struct 
 {
     uint64_t ns = 0;
 
-    if (offload->config.kind == MR_OFFLOAD_NONE) /* each loop runs its own */
+    if (offload->ops->is_on_loop)
         return work_ns(own, own, lane);
     for (unsigned i = 0; i < offload->config.loop_count; i++)
         ns += work_ns(&offload->loops[i], own, lane);
-    return ns / (lane == MR_LANE_HEAVY ? offload->lanes.heavy_max : mr_offload_parallelism(offload));
+    return ns / (lane == MR_LANE_HEAVY ? offload->lanes.heavy_max : parallelism(offload));
 }
 
 static int admission(struct mr_offload *offload, unsigned index, enum mr_lane lane)
@@ -206,7 +208,7 @@ enum { STREAM_JOBS_MIN = 4 };
 /* One runs on each worker, as many wait, and two are on their way. */
 unsigned mr_offload_stream_jobs_max(const struct mr_offload *offload)
 {
-    return MR_MAX(2 * mr_offload_parallelism(offload) + 2, STREAM_JOBS_MIN);
+    return MR_MAX(2 * parallelism(offload) + 2, STREAM_JOBS_MIN);
 }
 
 /* Relaxed, as below: the number is the whole message, and an older one does no harm. */
@@ -336,12 +338,7 @@ enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload)
 
 unsigned mr_offload_workers(const struct mr_offload *offload)
 {
-    return offload->config.kind == MR_OFFLOAD_NONE ? offload->config.loop_count : offload->config.workers;
-}
-
-unsigned mr_offload_parallelism(const struct mr_offload *offload)
-{
-    return offload->config.kind == MR_OFFLOAD_NONE ? 1 : offload->config.workers;
+    return offload->ops->is_on_loop ? offload->config.loop_count : offload->config.workers;
 }
 
 bool mr_offload_runner_is_busy(const struct mr_offload_runner_stats *stats)

@@ -89,10 +89,10 @@ void mr_offload_stream_end(struct mr_offload *offload);
 /* Take no more jobs; those not started come back as MR_JOB_SHUT_DOWN, running ones are cancelled. */
 void mr_offload_close(struct mr_offload *offload);
 
+/* For those who tell which one it is. What differs for jobs, the offload answers: nothing else should depend on it. */
 enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload);
-unsigned mr_offload_workers(const struct mr_offload *offload);     /* threads that run jobs: under none the loops' */
-unsigned mr_offload_parallelism(const struct mr_offload *offload); /* of one loop's jobs: under none 1 */
-unsigned mr_offload_busy(const struct mr_offload *offload);        /* running a job now */
+unsigned mr_offload_workers(const struct mr_offload *offload); /* threads that run jobs: under none the loops' */
+unsigned mr_offload_busy(const struct mr_offload *offload);    /* running a job now */
 uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane); /* waiting now */
 uint32_t mr_offload_capacity(const struct mr_offload *offload);                 /* of one lane, all loops */
 

@@ -14,6 +14,10 @@
 #include "workers/runner.h"
 
 struct mr_offload_ops {
+    const char *name;
+    /* Each loop runs its own jobs, one at a time; else all of them share config.workers threads. */
+    bool is_on_loop;
+    unsigned runners; /* that there may be, where that is more than what was asked for; 0: it is not */
     int (*start)(struct mr_offload *offload);
     /* One more job waits in the lanes. On the loop that submitted it. */
     void (*give_turn)(struct mr_offload *offload, unsigned loop_index);

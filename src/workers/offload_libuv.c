@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define POOL_MAX 1024 /* threads that libuv's pool ever has */
+
 struct token {
     uv_work_t request;
     struct mr_offload *offload;
@@ -142,4 +144,6 @@ static void stop(struct mr_offload *offload)
     }
 }
 
-const struct mr_offload_ops mr_offload_ops_libuv = {start, give_turn, stop};
+/* The pool may be larger than asked for, if it was started before. */
+const struct mr_offload_ops mr_offload_ops_libuv = {
+    .name = "libuv", .runners = POOL_MAX, .start = start, .give_turn = give_turn, .stop = stop};

@@ -64,4 +64,5 @@ static void stop(struct mr_offload *offload)
     }
 }
 
-const struct mr_offload_ops mr_offload_ops_none = {start, give_turn, stop};
+const struct mr_offload_ops mr_offload_ops_none = {
+    .name = "none", .is_on_loop = true, .start = start, .give_turn = give_turn, .stop = stop};
