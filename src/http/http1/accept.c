@@ -245,9 +245,21 @@ void mr_server_stop_accepting(struct mr_server *server)
     }
 }
 
+static void on_first_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
 void mr_accept_open(struct mr_server *server)
 {
     server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    /* With its first socket libuv opens a spare descriptor of its own. That is not to look like one that was left open.
+     */
+    uv_tcp_t *first = malloc(sizeof(*first));
+    if (first != NULL && uv_tcp_init(mr_loop_uv(server->loop), first) == 0)
+        uv_close((uv_handle_t *)first, on_first_closed);
+    else
+        free(first);
 }
 
 void mr_accept_close(struct mr_server *server)
