@@ -41,6 +41,7 @@ bool mr_room_charge(struct mr_chunks *chunks, struct mr_room *room, size_t len, 
         return false;
     room->charged += more;
     chunks->charged += more;
+    chunks->waiting_since = 0;
     return true;
 }
 
