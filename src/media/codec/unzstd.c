@@ -20,7 +20,7 @@ _Static_assert(MR_UNZSTD_WINDOW_MAX == UINT64_C(1) << WINDOW_LOG_MAX, "two words
 /* What lives as long as the stage: the decoder's tables; and, known when a frame begins, its window and a block or two
  * of input and of output, which the stage takes from the budget itself. */
 #define WORK_MEMORY  (160 * MR_KIB)
-#define BLOCK_MEMORY (3 * 128 * MR_KIB)
+#define BLOCK_MEMORY (384 * MR_KIB)
 
 struct unzstd {
     ZSTD_DCtx *decoder;
