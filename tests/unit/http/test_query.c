@@ -102,7 +102,7 @@ static void refusal_names_the_parameter_and_never_its_value(void **state)
     struct mr_query query;
     struct mr_fault fault = {0};
     assert_int_equal(mr_query_parse(&query, MR_SLICE("w=1&key=secret%zz"), &arena, &fault), MR_EPARAM);
-    assert_non_null(strstr(fault.detail, "parameter key "));
+    assert_non_null(strstr(fault.detail, "parameter \"key\" "));
     assert_null(strstr(fault.detail, "secret"));
 }
 
