@@ -91,10 +91,10 @@ void mr_stream_abort(struct mr_stream *stream, const struct mr_fault *why)
 
 void *mr_stream_space(struct mr_stream *stream, size_t *len)
 {
-    if (!mr_stream_is_open(stream) || stream->receiver->space == NULL)
+    if (!mr_stream_is_open(stream) || stream->receiver->get_buffer == NULL)
         return NULL;
     size_t wanted = *len;
-    void *place = stream->receiver->space(stream->receiver_context, len);
+    void *place = stream->receiver->get_buffer(stream->receiver_context, len);
     MR_ASSERT(place == NULL || *len >= wanted);
     return place;
 }

@@ -44,7 +44,7 @@ struct mr_stream_receiver {
     /* Optional (NULL): where the sender may put the next bytes itself, to save a copy: at least *len bytes are wanted,
      * *len becomes what there is. NULL: no place; push bytes from anywhere. A push of bytes that start at the place
      * last given copies nothing. */
-    void *(*space)(void *context, size_t *len);
+    void *(*get_buffer)(void *context, size_t *len);
     /* Optional (NULL: push and release): a push of bytes that need not be copied, see rule 2. */
     enum mr_flow (*push_ref)(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner);
 };

@@ -218,8 +218,8 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
         mr_stream_cancel(&request->response, why);
     if (mr_stream_is_open(&request->body))
         mr_stream_abort(&request->body, why);
-    if (!answered && request->match.route != NULL && request->match.route->gone != NULL)
-        request->match.route->gone(request);
+    if (!answered && request->match.route != NULL && request->match.route->on_disconnect != NULL)
+        request->match.route->on_disconnect(request);
     request->holds--;
     mr_request_detach(request);
 }

@@ -15,7 +15,7 @@
  *      mr_request_hold        before a job that refers to the request is submitted: its work is now SUBMITTED
  *      mr_request_release     in the job's done(): the request may now be freed if the client has left
  *      mr_respond...          exactly once
- *      gone()                 the client left: cancel the jobs; nothing can be answered any more
+ *      on_disconnect()                 the client left: cancel the jobs; nothing can be answered any more
  *
  * A request belongs to its loop; everything here is called on the loop's thread only. Memory of a request comes from
  * its arena. After the answer a request lives until the handler returns to the loop, or for as long as it is held. */

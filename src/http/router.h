@@ -33,7 +33,7 @@ struct mr_route {
     void (*start)(struct mr_request *request);
     /* The client went away before the answer was complete: cancel what runs for it. May be NULL. Called at most once,
      * and never after the answer was complete. */
-    void (*gone)(struct mr_request *request);
+    void (*on_disconnect)(struct mr_request *request);
 };
 
 struct mr_route_match {

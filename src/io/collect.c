@@ -244,7 +244,7 @@ static void *on_space(void *context, size_t *len)
 }
 
 const struct mr_stream_receiver mr_collect_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
+    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
 
 static void fail_write(struct mr_collect *collect)
 {

@@ -367,7 +367,7 @@ static void *on_space(void *context, size_t *len)
 }
 
 static const struct mr_stream_receiver in_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
+    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
 
 static void on_resume(void *context)
 {

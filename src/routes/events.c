@@ -36,7 +36,7 @@ static void on_listener_resume(void *context)
 
 static void on_listener_cancel(void *context, const struct mr_fault *why)
 {
-    (void)context; /* the client has left: the route's gone() comes next */
+    (void)context; /* the client has left: the route's on_disconnect() comes next */
     (void)why;
 }
 
@@ -187,7 +187,7 @@ static const struct mr_route routes[] = {
         .pattern = MR_EVENTS_PATTERN,
         .cache_control = "no-store",
         .start = start_events,
-        .gone = on_listener_gone,
+        .on_disconnect = on_listener_gone,
     },
     {.pattern = NULL},
 };

@@ -460,7 +460,8 @@ static void on_pipe_gone(struct mr_request *request)
     pipe_finish(pipe);
 }
 
-#define PIPE_ROUTE .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .gone = on_pipe_gone
+#define PIPE_ROUTE \
+    .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .on_disconnect = on_pipe_gone
 
 static const struct mr_route routes[] = {
     {PIPE_ROUTE, .method = MR_METHOD_POST},

@@ -63,7 +63,7 @@ static void tell_quiet(void *context)
 static void cut_loop(struct mr_inbox_node *node)
 {
     struct mr_service_loop *on = mr_container_of(node, struct mr_service_loop, cut);
-    if (mr_server_cut(on->server))
+    if (mr_server_abort(on->server))
         atomic_store(&on->service->was_cut, true);
     /* Not before: a stream whose next piece is refused would end by itself, and not be counted as cut. */
     if (atomic_fetch_add(&on->service->loops_cut, 1) + 1 == on->service->loop_count)

@@ -262,7 +262,7 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
 }
 
 /* Is the job still to be run? */
-static enum mr_job_outcome judge(const struct mr_offload *offload, const struct mr_job *job, uint64_t now)
+static enum mr_job_outcome outcome_before_run(const struct mr_offload *offload, const struct mr_job *job, uint64_t now)
 {
     if (atomic_load_explicit(&offload->closed, memory_order_relaxed))
         return MR_JOB_SHUT_DOWN;
@@ -278,7 +278,7 @@ void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct
     mr_runner_begin(runner, job);
     mr_counter_add(&stats->taken[job->lane], 1);
     uint64_t now = mr_clock_now();
-    job->outcome = judge(offload, job, now);
+    job->outcome = outcome_before_run(offload, job, now);
     if (job->outcome == MR_JOB_DONE) {
         job->started_at = now;
         if (offload->config.run_ns_max != 0)

@@ -13,9 +13,9 @@
 #endif
 #define SKIPS_MAX 63
 
-struct habit {      /* of one worker */
-    unsigned skips; /* searches to leave out now */
-    unsigned next;  /* and after the next one in vain */
+struct spin_backoff { /* of one worker */
+    unsigned skips;   /* searches to leave out now */
+    unsigned next;    /* and after the next one in vain */
 };
 
 static bool is_ending(const struct mr_offload *offload)
@@ -45,14 +45,14 @@ static bool nothing_else_in_flight(const struct mr_offload *offload)
     return jobs <= 1; /* 1: the loop has not taken back yet what was just sent */
 }
 
-static struct mr_job *search(struct mr_offload *offload, struct mr_runner *runner, struct habit *habit)
+static struct mr_job *search(struct mr_offload *offload, struct mr_runner *runner, struct spin_backoff *backoff)
 {
     struct mr_job *job = NULL;
 
     if (MR_SEARCH_LOOKS == 0 || !nothing_else_in_flight(offload))
         return NULL;
-    if (habit->skips > 0) {
-        habit->skips--;
+    if (backoff->skips > 0) {
+        backoff->skips--;
         return NULL;
     }
     for (int looks = 0; job == NULL && looks < MR_SEARCH_LOOKS; looks++) {
@@ -60,8 +60,8 @@ static struct mr_job *search(struct mr_offload *offload, struct mr_runner *runne
             mr_pause();
         job = look(offload, runner);
     }
-    habit->next = job != NULL ? 0 : MR_MIN(2 * habit->next + 1, SKIPS_MAX);
-    habit->skips = habit->next;
+    backoff->next = job != NULL ? 0 : MR_MIN(2 * backoff->next + 1, SKIPS_MAX);
+    backoff->skips = backoff->next;
     return job;
 }
 
@@ -83,12 +83,12 @@ static struct mr_job *park(struct mr_offload *offload, struct mr_runner *runner)
 }
 
 /* The next job, or NULL when the offload ends. */
-static struct mr_job *wait_for_job(struct mr_offload *offload, struct mr_runner *runner, struct habit *habit)
+static struct mr_job *wait_for_job(struct mr_offload *offload, struct mr_runner *runner, struct spin_backoff *backoff)
 {
     struct mr_job *job = look(offload, runner);
 
     if (job == NULL)
-        job = search(offload, runner, habit);
+        job = search(offload, runner, backoff);
     while (job == NULL && !is_ending(offload))
         job = park(offload, runner);
     return job;
@@ -98,9 +98,9 @@ static void run_worker(void *argument, unsigned index)
 {
     struct mr_offload *offload = argument;
     struct mr_runner *runner = &offload->runners[index];
-    struct habit habit = {0};
+    struct spin_backoff backoff = {0};
 
-    for (struct mr_job *job; (job = wait_for_job(offload, runner, &habit)) != NULL;)
+    for (struct mr_job *job; (job = wait_for_job(offload, runner, &backoff)) != NULL;)
         mr_offload_run(offload, runner, job);
     if (offload->config.worker_end != NULL)
         offload->config.worker_end();

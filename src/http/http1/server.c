@@ -42,7 +42,7 @@ void mr_server_destroy(struct mr_server **server)
         return;
     self->on_quiet = NULL;
     mr_server_stop_accepting(self);
-    mr_server_cut(self);
+    mr_server_abort(self);
     /* The loop has ended: let the close callbacks run. */
     while (self->socket_count > 0)
         uv_run(mr_loop_uv(self->loop), UV_RUN_NOWAIT);
@@ -62,7 +62,7 @@ void mr_server_drain(struct mr_server *server)
         mr_departures_wait(socket);
 }
 
-bool mr_server_cut(struct mr_server *server)
+bool mr_server_abort(struct mr_server *server)
 {
     MR_ON_LOOP(server->loop);
     bool any = false;

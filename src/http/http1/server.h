@@ -43,7 +43,7 @@ void mr_server_stop_accepting(struct mr_server *server);
  * caller). */
 void mr_server_drain(struct mr_server *server);
 /* Stop everything now, and close it within the next turns. Was any connection still to be answered? */
-bool mr_server_cut(struct mr_server *server);
+bool mr_server_abort(struct mr_server *server);
 /* on_quiet(context) is called, once, in a later turn, when no connection is open and no request is alive any more. The
  * caller makes sure that a turn comes (mr_loop_post, a timer). */
 void mr_server_on_quiet(struct mr_server *server, void (*on_quiet)(void *context), void *context);

@@ -196,11 +196,11 @@ static VipsImage *blurred(VipsImage *in, double sigma)
 static VipsImage *blurred_with_alpha(VipsImage *in, double sigma)
 {
     VipsImage *out = NULL;
-    VipsImage *weighed = mr_image_weigh(in);
-    VipsImage *soft = weighed == NULL ? NULL : blurred(weighed, sigma);
+    VipsImage *premultiplied = mr_image_premultiply(in);
+    VipsImage *soft = premultiplied == NULL ? NULL : blurred(premultiplied, sigma);
     if (soft != NULL)
-        out = mr_image_unweigh(soft);
-    VIPS_UNREF(weighed);
+        out = mr_image_unpremultiply(soft);
+    VIPS_UNREF(premultiplied);
     VIPS_UNREF(soft);
     return out;
 }

@@ -183,12 +183,12 @@ static VipsImage *weigh(VipsImage *in, int (*operation)(VipsImage *in, VipsImage
     return out;
 }
 
-VipsImage *mr_image_weigh(VipsImage *in)
+VipsImage *mr_image_premultiply(VipsImage *in)
 {
     return weigh(in, vips_premultiply);
 }
 
-VipsImage *mr_image_unweigh(VipsImage *in)
+VipsImage *mr_image_unpremultiply(VipsImage *in)
 {
     return weigh(in, vips_unpremultiply);
 }
@@ -197,14 +197,14 @@ VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int widt
 {
     if (!vips_image_hasalpha(in))
         return mr_image_resize_channels(in, span_x, span_y, width, height);
-    VipsImage *weighed = mr_image_weigh(in);
-    if (weighed == NULL)
+    VipsImage *premultiplied = mr_image_premultiply(in);
+    if (premultiplied == NULL)
         return NULL;
-    VipsImage *small = mr_image_resize_channels(weighed, span_x, span_y, width, height);
-    g_object_unref(weighed);
+    VipsImage *small = mr_image_resize_channels(premultiplied, span_x, span_y, width, height);
+    g_object_unref(premultiplied);
     if (small == NULL)
         return NULL;
-    VipsImage *out = mr_image_unweigh(small);
+    VipsImage *out = mr_image_unpremultiply(small);
     g_object_unref(small);
     return out;
 }

@@ -11,7 +11,7 @@ VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int widt
 /* The same, each channel for itself: for colours that are weighed by their alpha, or have none. */
 VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height);
 /* Colours multiplied by alpha, and divided by it again, 8 bits a channel. NULL when libvips fails. */
-VipsImage *mr_image_weigh(VipsImage *in);
-VipsImage *mr_image_unweigh(VipsImage *in);
+VipsImage *mr_image_premultiply(VipsImage *in);
+VipsImage *mr_image_unpremultiply(VipsImage *in);
 
 #endif

@@ -75,7 +75,7 @@ static void on_cancel(void *context, const struct mr_fault *why)
 }
 
 static const struct mr_stream_receiver receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
+    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
 static const struct mr_stream_receiver placeless = {.push = on_push, .end = on_end, .abort = on_abort};
 static const struct mr_stream_sender sender = {.resume = on_resume, .cancel = on_cancel};
 

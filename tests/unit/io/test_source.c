@@ -43,7 +43,7 @@ static void *on_space(void *context, size_t *room)
 }
 
 static const struct mr_stream_receiver receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .space = on_space};
+    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
 
 static int open_bench(void **state)
 {

@@ -25,7 +25,7 @@ struct fixture {
     size_t said_len;
     /* What the handlers saw. */
     struct mr_request *held;
-    unsigned gone, ended, aborted, resumed, cancelled, pushed, released;
+    unsigned disconnects, ended, aborted, resumed, cancelled, pushed, released;
     char body[1 << 17];
     size_t body_len;
     bool pause, answer_at_end;
@@ -58,7 +58,7 @@ static void start_job(struct mr_request *request)
 
 static void gone_job(struct mr_request *request)
 {
-    fixture_of(request)->gone++;
+    fixture_of(request)->disconnects++;
 }
 
 static enum mr_flow take_push(void *context, const void *bytes, size_t len)
@@ -94,7 +94,7 @@ static void *take_space(void *context, size_t *len)
 }
 
 static const struct mr_stream_receiver receiver_with_space = {
-    .push = take_push, .end = take_end, .abort = take_abort, .space = take_space};
+    .push = take_push, .end = take_end, .abort = take_abort, .get_buffer = take_space};
 
 static void start_take(struct mr_request *request)
 {
@@ -181,11 +181,15 @@ static const struct mr_route routes[] = {
     {.method = MR_METHOD_POST, .pattern = "/fields", .start = start_fields},
     {.method = MR_METHOD_GET, .pattern = "/forger", .start = start_forger},
     {.method = MR_METHOD_GET, .pattern = "/hello", .start = start_hello},
-    {.method = MR_METHOD_GET, .pattern = "/job", .start = start_job, .gone = gone_job},
-    {.method = MR_METHOD_POST, .pattern = "/take", .start = start_take, .gone = gone_job, .cache_control = "no-store"},
-    {.method = MR_METHOD_POST, .pattern = "/later", .start = start_later, .gone = gone_job},
-    {.method = MR_METHOD_GET, .pattern = "/later", .start = start_later, .gone = gone_job},
-    {.method = MR_METHOD_GET, .pattern = "/stream", .start = start_stream, .gone = gone_job},
+    {.method = MR_METHOD_GET, .pattern = "/job", .start = start_job, .on_disconnect = gone_job},
+    {.method = MR_METHOD_POST,
+     .pattern = "/take",
+     .start = start_take,
+     .on_disconnect = gone_job,
+     .cache_control = "no-store"},
+    {.method = MR_METHOD_POST, .pattern = "/later", .start = start_later, .on_disconnect = gone_job},
+    {.method = MR_METHOD_GET, .pattern = "/later", .start = start_later, .on_disconnect = gone_job},
+    {.method = MR_METHOD_GET, .pattern = "/stream", .start = start_stream, .on_disconnect = gone_job},
     {.method = MR_METHOD_POST,
      .pattern = "/small",
      .body_max = 5,
@@ -492,7 +496,7 @@ static void abandoned_request_is_freed_by_its_release(void **state)
     feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
     struct mr_request *request = f->held;
     mr_connection_reset(f->connection);
-    assert_int_equal(f->gone, 1);
+    assert_int_equal(f->disconnects, 1);
     assert_true(mr_connection_is_finished(f->connection));
     assert_true(mr_request_is_gone(request));
     assert_int_equal(mr_loop_requests(f->loop), 1);
@@ -508,7 +512,7 @@ static void end_of_file_with_a_job_is_answered(void **state)
     feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
     mr_connection_eof(f->connection);
     flush(f);
-    assert_int_equal(f->gone, 0);
+    assert_int_equal(f->disconnects, 0);
     assert_false(mr_connection_wants_read(f->connection));
     assert_false(mr_connection_is_finished(f->connection));
     answer(f->held, "done");
@@ -524,7 +528,7 @@ static void reset_behind_the_end_of_file_counts_as_gone(void **state)
     feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
     mr_connection_eof(f->connection);
     mr_connection_reset(f->connection);
-    assert_int_equal(f->gone, 1);
+    assert_int_equal(f->disconnects, 1);
     assert_true(mr_connection_is_finished(f->connection));
     mr_request_release(f->held);
 }
@@ -539,7 +543,7 @@ static void streamed_answer_goes_on_behind_the_end_of_file(void **state)
     mr_stream_end(f->stream);
     flush(f);
     assert_string_equal(f->said + f->said_len - 13, "3\r\nabc\r\n0\r\n\r\n");
-    assert_int_equal(f->gone + f->cancelled, 0);
+    assert_int_equal(f->disconnects + f->cancelled, 0);
     assert_true(mr_connection_is_finished(f->connection));
 }
 
@@ -770,7 +774,7 @@ static void client_that_leaves_while_its_body_waits_is_gone(void **state)
     struct fixture *f = *state;
     feed(f, LATER "Content-Length: 10\r\n\r\n123");
     mr_connection_reset(f->connection);
-    assert_int_equal(f->gone, 1);
+    assert_int_equal(f->disconnects, 1);
     assert_true(mr_request_is_gone(f->held));
     mr_request_release(f->held);
     assert_int_equal(f->aborted + f->ended, 0);
@@ -784,7 +788,7 @@ static void end_of_file_while_the_body_waits_shows_when_it_is_taken(void **state
     mr_request_release(f->held);
     mr_connection_eof(f->connection);
     flush(f);
-    assert_int_equal(f->said_len + f->gone, 0);
+    assert_int_equal(f->said_len + f->disconnects, 0);
     mr_request_take_body(f->held, &receiver, f->held);
     flush(f);
     assert_int_equal(f->aborted, 1);
@@ -1034,7 +1038,7 @@ static void reset_cancels_a_streamed_answer(void **state)
     feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
     mr_connection_reset(f->connection);
     assert_int_equal(f->cancelled, 1);
-    assert_int_equal(f->gone, 1);
+    assert_int_equal(f->disconnects, 1);
 }
 
 static void head_request_gets_the_head_only(void **state)

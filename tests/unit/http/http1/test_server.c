@@ -290,7 +290,7 @@ static void a_cut_stops_all_at_once_and_closes_in_portions(void **state)
     open_clients(true);
     close_clients(0, HALF);
     turn(); /* some wait */
-    assert_true(mr_server_cut(it.server));
+    assert_true(mr_server_abort(it.server));
     assert_int_equal(it.aborted, CLIENTS);
     turn_until_departed();
     close_clients(HALF, CLIENTS);
