@@ -33,7 +33,7 @@ void mr_log_stop(void);
 /* Write what is pending at once, from the calling thread: for the last moment before an abort. Best effort: a line
  * that the logger's thread has just taken may be missing. */
 void mr_log_flush(void);
-/* Open the file anew (after a rotation). No effect on standard error. Not from a signal handler. */
+/* Open the file again (after a rotation). No effect on standard error. Not from a signal handler. */
 void mr_log_reopen(void);
 void mr_log_set_level(enum mr_log_level level);
 uint64_t mr_log_dropped(void); /* lines lost to the bound since start */

@@ -212,7 +212,7 @@ static void reopen(void)
 {
     int fd = open_file(logger.path);
     if (fd < 0) {
-        mr_log(MR_LOG_ERROR, "The log file cannot be opened anew (%s); the old one is kept.", strerror(errno));
+        mr_log(MR_LOG_ERROR, "The log file cannot be opened again (%s); the old one is kept.", strerror(errno));
         return;
     }
     dup3(fd, logger.fd, O_CLOEXEC);

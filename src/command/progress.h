@@ -1,5 +1,5 @@
 /* progress.h -- a line on a terminal that says how far a pipe is: bytes in and out, rate, time, and per cent where the
- * length of the input is known. Drawn anew five times a second. The loop's thread only. */
+ * length of the input is known. Drawn again five times a second. The loop's thread only. */
 #ifndef MR_COMMAND_PROGRESS_H
 #define MR_COMMAND_PROGRESS_H
 

@@ -292,7 +292,7 @@ static bool pass_stored(struct mr_spill *spill)
     return false;
 }
 
-/* The file keeps its size, and is written anew from its beginning. */
+/* The file keeps its size, and is written again from its beginning. */
 static void stop_storing(struct mr_spill *spill)
 {
     spill->storing = false;

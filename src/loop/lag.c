@@ -45,7 +45,7 @@ static void on_tick(uv_poll_t *handle, int status, int events)
     (void)status;
     (void)events;
     if (read(probe->fd, &ticks, sizeof(ticks)) != (ssize_t)sizeof(ticks))
-        return; /* EAGAIN: it was armed anew since poll returned */
+        return; /* EAGAIN: it was armed again since poll returned */
     if (!probe->seen) {
         set_ticks(probe, 0);
         return;

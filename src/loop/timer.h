@@ -40,7 +40,7 @@ struct mr_timer_list *mr_timer_list_share(struct mr_loop *loop, uint64_t duratio
 /* Must be empty. */
 void mr_timer_list_close(struct mr_timer_list *list);
 
-/* Start `timer` anew at the full length of `list`, wherever it was before. */
+/* Start `timer` again at the full length of `list`, wherever it was before. */
 void mr_timer_set(struct mr_timer_list *list, struct mr_timer *timer);
 void mr_timer_clear(struct mr_timer *timer); /* no effect when not set */
 

@@ -26,7 +26,7 @@ static void bound_heaps(const struct mr_config *config)
 
 /* Pieces of streams come and go by the megabyte. glibc gives the free end of a heap back to the system when it is twice
  * as long as the largest block that was ever freed (mallopt(3), M_MMAP_THRESHOLD): at first after each few pieces, and
- * then faults every page of the next ones in anew. Free a larger block once; it is never touched. */
+ * then faults every page of the next ones in again. Free a larger block once; it is never touched. */
 static void keep_freed_memory(void)
 {
     void *volatile block = malloc(HEAP_KEPT / 2);

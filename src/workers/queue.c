@@ -8,7 +8,8 @@
 #include "base/macros.h"
 #include <stdlib.h>
 
-/* Atomic, as a consumer may read a slot that the producer writes anew: its swap then fails and the value is dropped. */
+/* Atomic, as a consumer may read a slot that the producer writes again: its swap then fails and the value is dropped.
+ */
 typedef _Atomic(struct mr_job *) slot;
 
 struct ring {
@@ -136,7 +137,7 @@ static struct mr_job *pop(const struct mr_queue *queue, struct ring *ring)
             return NULL;
         /* Relaxed: ordered by tail before and by the swap after. */
         struct mr_job *job = mr_load(&ring->slots[head & (queue->capacity - 1)], relaxed);
-        /* Release: pairs with the acquire of is_full(): the slot was read before it may be written anew. Later swaps
+        /* Release: pairs with the acquire of is_full(): the slot was read before it may be written again. Later swaps
          * of other consumers continue the release sequence. Relaxed on failure: only the number is used. */
         if (mr_compare_swap(&ring->head, &head, head + 1, release, relaxed))
             return job;

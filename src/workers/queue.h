@@ -4,7 +4,7 @@
  * free-running 64-bit counters. Only the producer writes `tail`; consumers take by compare-and-swap on `head`. So
  *  - a push is wait-free and shares no cache line with other producers;
  *  - a pop is lock-free: a failed swap means that another consumer took a job;
- *  - nobody is ever between "reserved" and "published" where others would have to wait for him: a producer stopped
+ *  - nobody is ever between "reserved" and "published" where others would have to wait for it: a producer stopped
  * inside push holds back only his own job, a consumer stopped inside pop holds back nothing. Rings in which producers
  *    share a tail (ck_ring's MPMC, Vyukov's) do not have this; docs/queue.md has the measurements.
  * Order: first in, first out per producer and lane. Full is an answer, not a wait: the caller sheds.

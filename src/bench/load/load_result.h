@@ -46,7 +46,7 @@ struct mr_load_result {
     uint64_t errors[MR_LOAD_ERROR_COUNT];
     uint64_t queued; /* requests that found no free connection */
     uint64_t bytes_sent, bytes_received;
-    uint64_t connects; /* tries to open a connection while the stream ran: lost ones anew, and those on demand */
+    uint64_t connects; /* tries to open a connection while the stream ran: lost ones again, and those on demand */
     uint64_t connect_failures; /* of these: refused, or closed before an answer came */
     double busy;               /* share of the window in which the generator's loop was not waiting, 0..1 */
 };

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define OPENING_MAX 64  /* connections being opened at once before the run: stays below a listen backlog */
-#define RETRY_MS    100 /* before a connection that carried no answer is tried anew */
+#define RETRY_MS    100 /* before a connection that carried no answer is tried again */
 
 enum phase { PHASE_OPENING, PHASE_OPEN, PHASE_RUNNING, PHASE_ENDED, PHASE_SETTLED, PHASE_CLOSING };
 
@@ -241,7 +241,7 @@ static void admit_arrival(struct mr_load_stream *stream, uint64_t now)
 static void admit_due_arrivals(struct mr_load_stream *stream)
 {
     while (!arrivals_are_over(stream)) {
-        uint64_t now = mr_clock_now(), due = mr_schedule_due(&stream->arrivals); /* now: anew, as sending takes time */
+        uint64_t now = mr_clock_now(), due = mr_schedule_due(&stream->arrivals); /* now: again, as sending takes time */
         if (now < due) {
             arm_pacer(stream, due);
             return;

@@ -4,8 +4,8 @@
  * connection is free, oldest first, each connection in turn. Closed loop (rate 0): a connection sends its next request
  * when the last answer came.
  *
- * Connections are opened before the run, and lost ones at once anew; or on demand: in an open loop when a request finds
- * none free, and it takes the first that is; in a closed loop with the first request that each is to carry.
+ * Connections are opened before the run, and lost ones at once again; or on demand: in an open loop when a request
+ * finds none free, and it takes the first that is; in a closed loop with the first request that each is to carry.
  *
  * Steps, in order: create, open, (opened), start, (settled), close, (closed), destroy. The loop's thread only. */
 #ifndef MR_BENCH_LOAD_STREAM_H

@@ -1,5 +1,5 @@
-/* DESIGN: one of each kind a thread. A compressor of another level than the last piece's is made anew: a stream has one
- * level, and streams of many levels at once are rare. */
+/* DESIGN: one of each kind a thread. A compressor of another level than the last piece's is made again: a stream has
+ * one level, and streams of many levels at once are rare. */
 #include "media/codec/codec_thread.h"
 #include "media/codec/codec.h"
 

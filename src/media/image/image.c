@@ -151,7 +151,7 @@ static int run_animation(struct mr_run *run)
         return err;
     VipsImage *strip = run->image;
     run->image = NULL;
-    const struct mr_plan plan = run->plan; /* cut_first makes another one of it, for each frame anew */
+    const struct mr_plan plan = run->plan; /* cut_first makes another one of it, for each frame again */
     VipsImage **frames = calloc(plan.frames, sizeof(VipsImage *));
     if (frames == NULL) {
         g_object_unref(strip);

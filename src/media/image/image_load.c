@@ -82,7 +82,7 @@ static bool is_as_scanned(const struct mr_run *run)
            is_shrunk(image->Ysize, (uint64_t)info->height * run->plan.frames, run->plan.shrink);
 }
 
-/* What a HEIF's properties cut from its image (clap) is known when it is open. It can only be less: plan anew. */
+/* What a HEIF's properties cut from its image (clap) is known when it is open. It can only be less: plan again. */
 static int plan_as_opened(struct mr_run *run)
 {
     struct mr_image_info *info = &run->scan.info;

@@ -358,7 +358,7 @@ static void file_that_cannot_be_opened_anew_is_kept(void **state)
     assert_int_equal(rename(path, moved), 0);
     assert_int_equal(mkdir(path, 0700), 0);
     mr_log_reopen();
-    while (strstr(content_of(moved), "cannot be opened anew") == NULL)
+    while (strstr(content_of(moved), "cannot be opened again") == NULL)
         sched_yield();
     mr_log(MR_LOG_INFO, "after");
     mr_log_stop();

@@ -1,0 +1,55 @@
+"""Words of prose that the field has better ones for, as a ratchet: tests/words.txt says how often each may still stand
+in comments, documents and help texts. More is an error; where there are fewer, the file is to say so (--write).
+File-local names that several files share are counted the same way: grep cannot tell them apart."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIST = ROOT / "tests" / "words.txt"
+SHARED = "shared file-local names"
+
+
+def tracked(*patterns):
+    names = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in names.split("\n") if name]
+
+
+def prose():
+    """All comments of C, and the documents."""
+    texts = ["\n".join(re.findall(r"/\*.*?\*/|//[^\n]*", path.read_text(), re.S)) for path in tracked("src/*.[ch]")]
+    return "\n".join(texts + [path.read_text() for path in tracked("docs/*.md", "*.md")])
+
+
+def shared_names():
+    """How many names of static functions stand in more than one file of src/."""
+    files = {}
+    for path in tracked("src/*.c"):
+        for name in set(re.findall(r"^static [^;=(]*?(\w+)\([^;]*?\)\n?\{", path.read_text(), re.M)):
+            files.setdefault(name, set()).add(path)
+    return sum(len(found) > 1 for found in files.values())
+
+
+def main():
+    text = prose()
+    allowed = dict(line.rsplit(" ", 1) for line in LIST.read_text().splitlines() if line)
+    found = {
+        word: shared_names() if word == SHARED else len(re.findall(rf"\b{word}\b", text, re.I)) for word in allowed
+    }
+    if sys.argv[1:] == ["--write"]:
+        LIST.write_text("".join(f"{word} {count}\n" for word, count in found.items()))
+        return 0
+    wrong = [
+        f"tests/words.txt: {word}: {found[word]}, where {count} are allowed"
+        + ("" if found[word] > int(count) else " (fewer: run tests/words.py --write)")
+        for word, count in allowed.items()
+        if found[word] != int(count)
+    ]
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
