@@ -5,6 +5,8 @@ import urllib.error
 import urllib.request
 
 import pytest
+from clients import CLIENTS, is_here, post
+from server import HANG
 from wire import request
 
 pytestmark = pytest.mark.once
@@ -44,6 +46,16 @@ def test_urllib_gets_it(server):
         urllib.request.urlopen(f"http://127.0.0.1:{server.port}/pipe/image?w=bogus", BODY)
     assert caught.value.code == 400
     assert b"bogus" not in caught.value.read()
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_real_client_gets_it(server, tmp_path, client):
+    if not is_here(client):
+        pytest.skip(f"{client} is not on this machine")
+    file = tmp_path / "file"
+    file.write_bytes(BODY)
+    said = post(client, f"http://127.0.0.1:{server.port}/nothing?at=all", file, HANG)
+    assert "404" in said and "urn:millrace:problem:not-found" in said
 
 
 def test_a_body_above_the_limit_is_refused_with_the_limit(start):
