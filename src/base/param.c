@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define SENT_NAME_MAX 32 /* octets, as no parameter of ours is longer */
+
 /* A word behind a number and what it multiplies by. */
 struct unit {
     const char *word;
@@ -278,12 +280,12 @@ void mr_param_describe(const struct mr_param_spec *spec, char *out, size_t size)
 
 struct mr_slice mr_param_sent_name(struct mr_slice name)
 {
-    return (struct mr_slice){.at = name.at, .len = MR_MIN(name.len, (size_t)64)};
+    return name.len <= SENT_NAME_MAX ? name : MR_SLICE("*");
 }
 
 struct mr_slice mr_param_shown_name(struct mr_slice name)
 {
-    bool is_plain = name.len <= 32;
+    bool is_plain = name.len <= SENT_NAME_MAX;
     for (size_t i = 0; i < name.len && is_plain; i++) {
         char c = name.at[i];
         is_plain = (c >= 'a' && c <= 'z') || mr_number_is_digit(c) || c == '-' || c == '_' || c == '.';

@@ -55,7 +55,8 @@ int mr_param_parse(const struct mr_param_spec *spec, struct mr_slice text, struc
 /* Write what is allowed, to stand behind "must be": "an integer from 1 to 1024". Cut to what fits, NUL included. */
 void mr_param_describe(const struct mr_param_spec *spec, char *out, size_t size);
 
-/* A name that came from outside, as its sender is told it: as it was sent, up to 64 octets. */
+/* A name that came from outside, as its sender is told it: as it was sent, or "*" if it is longer than 32 octets, since
+ * no parameter is and a key may be. */
 struct mr_slice mr_param_sent_name(struct mr_slice name);
 /* A name that came from outside, as it may be logged: itself if it could be a parameter's (up to 32 of a to z,
  * digits, '-', '_', '.'), else "*". It may be a secret that stands in the wrong place. */

@@ -33,7 +33,7 @@ def test_put_does_what_post_does(server):
     assert server.metrics().sum("millrace_requests_total", route="/pipe/{stages*}", code=200) >= 2
 
 
-@pytest.mark.parametrize("sent, told", [("Width=3", "Width"), ("a%20b=3", "a b"), ("a%22b=3", 'a"b'), ("%C3%A9=3", "é"), ("=3", ""), ("x" * 200, "x" * 64)])
+@pytest.mark.parametrize("sent, told", [("Width=3", "Width"), ("a%20b=3", "a b"), ("a%22b=3", 'a"b'), ("%C3%A9=3", "é"), ("=3", ""), ("x" * 33, "*")])
 def test_an_unknown_parameter_is_named_as_it_was_sent(server, sent, told):
     response = server.post(f"/pipe/image?{sent}", photo())
     assert response.status == 400
