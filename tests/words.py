@@ -1,10 +1,9 @@
 """Words of prose that the field has better ones for, as a ratchet: tests/words.txt says how often each may still stand
-in comments, documents and help texts. More is an error; where there are fewer, the file is to say so (--write).
+in comments and documents. More is an error; where there are fewer, the file is to say so (--write).
 File-local names that several files share are counted the same way: grep cannot tell them apart."""
 
 import pathlib
 import re
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -12,21 +11,16 @@ LIST = ROOT / "tests" / "words.txt"
 SHARED = "shared file-local names"
 
 
-def tracked(*patterns):
-    names = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return [ROOT / name for name in names.split("\n") if name]
-
-
 def prose():
     """All comments of C, and the documents."""
-    texts = ["\n".join(re.findall(r"/\*.*?\*/|//[^\n]*", path.read_text(), re.S)) for path in tracked("src/*.[ch]")]
-    return "\n".join(texts + [path.read_text() for path in tracked("docs/*.md", "*.md")])
+    texts = ["\n".join(re.findall(r"/\*.*?\*/|//[^\n]*", path.read_text(), re.S)) for path in (ROOT / "src").rglob("*.[ch]")]
+    return "\n".join(texts + [path.read_text() for path in [*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")]])
 
 
 def shared_names():
     """How many names of static functions stand in more than one file of src/."""
     files = {}
-    for path in tracked("src/*.c"):
+    for path in (ROOT / "src").rglob("*.c"):
         for name in set(re.findall(r"^static [^;=(]*?(\w+)\([^;]*?\)\n?\{", path.read_text(), re.M)):
             files.setdefault(name, set()).add(path)
     return sum(len(found) > 1 for found in files.values())
