@@ -105,6 +105,8 @@ class Server:
         options = [str(option) for option in options]
         if PROCESSES != "1" and not any(option.startswith("--processes") for option in options):
             options.append(f"--processes={PROCESSES}")
+        if SANITIZER == "thread" and not any(option.startswith("--job-time") for option in options):
+            options.append("--job-time=10m")  # the job is right, but ten times as long
         command = [*words_to_start(offload), *options]
         if passed is not None:
             # LISTEN_PID must be the server's own: a shell knows its pid, and becomes the server.
