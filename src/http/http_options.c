@@ -15,7 +15,7 @@ const struct mr_option mr_http_options[] = {
     MR_OPTION_ROW(mr_http_settings, "head-timeout",    TIME, 0.1, 86400, "TIME", "60s", head_timeout, "for a whole request head"),
     MR_OPTION_ROW(mr_http_settings, "body-timeout",    TIME, 0.1, 86400, "TIME", "60s", body_timeout, "for progress on a body, either way"),
     MR_OPTION_ROW(mr_http_settings, "idle-timeout",    TIME, 0.1, 86400, "TIME", "75s", idle_timeout, "of a connection between requests"),
-    MR_OPTION_ROW(mr_http_settings, "min-rate",        SIZE, 0, 0, "SIZE", "1KiB", min_rate,     "bytes/s of a body, on average; 0: none"),
+    MR_OPTION_ROW(mr_http_settings, "min-rate",        SIZE, 0, 0, "SIZE", "1KiB", min_rate,     "bytes/s of a body, over a minute; 0: none"),
     MR_OPTION_END,
 };
 
