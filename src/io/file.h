@@ -6,8 +6,8 @@
  *      idle --mr_file_read(), ...--> submitted --> idle, and then done() is called
  *
  * What was submitted cannot be taken back. It completes exactly once, on its loop, in a later turn than the one that
- * submitted it; whoever does not want the result any more keeps request, descriptor, paths and bytes until then and
- * ignores it. done() may submit the request again and may free it.
+ * submitted it; an owner that does not want the result any more keeps request, descriptor, paths and bytes until then
+ * and ignores it. done() may submit the request again and may free it.
  *
  * When done() is called, `err` is MR_OK or the error, and `failure` then says which operation failed and why
  * (mr_disk_fault() makes the fault of it). The note of the callback that submitted the request (loop.h) holds in done()

@@ -23,7 +23,7 @@
 /* Whom a callback works for, kept by value: what it is about may be gone when it is read. The loop knows nothing of
  * what the id means. */
 struct mr_loop_note {
-    char id[72];    /* text, the rest zeros; "": nobody in particular */
+    char id[72];    /* text, the rest zeros; "": of no request */
     uint64_t bytes; /* that came for it so far */
 };
 

@@ -33,8 +33,8 @@ void mr_blocking_word_close(struct mr_blocking_word *word);
 void mr_blocking_tell(struct mr_blocking_word *word, enum mr_blocking_stage stage);
 
 /* Serve the connected socket `fd` until it is over, then close it; returns when no request of it is alive any more. The
- * calling thread is the loop's meanwhile, and nobody else uses the loop. is_public: it came to a listener that other
- * machines can reach. True: something that was going on was cut. */
+ * calling thread is the loop's meanwhile, and no other thread uses the loop. is_public: it came to a listener that
+ * other machines can reach. True: something that was going on was cut. */
 bool mr_blocking_serve(int fd, bool is_public, struct mr_http *http, struct mr_loop *loop,
                        struct mr_blocking_word *word);
 

@@ -314,7 +314,7 @@ static int run_acceptor_process(struct mr_config *config, struct acceptor *self)
     signal(SIGXFSZ, SIG_IGN);                   /* a temporary file over the limit: EFBIG */
     setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0}); /* it would hold what clients sent */
     config->cluster.processes = 1;
-    config->loop.lag_warn = 0; /* nobody but its connection waits for a loop */
+    config->loop.lag_warn = 0; /* only its own connection waits for a loop */
     config->offload.kind = MR_OFFLOAD_NONE;
     config->http.max_connections = MR_MIN(config->http.max_connections, MR_LOOPS_MAX - SEATS_TO_REFUSE);
     config->loop.loops = config->http.max_connections + SEATS_TO_REFUSE;

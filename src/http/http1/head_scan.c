@@ -104,7 +104,7 @@ static bool cut_origin(struct scan *scan, struct mr_slice *rest)
 }
 
 /* Section 3.2: origin-form, absolute-form, or the asterisk of OPTIONS. CONNECT is the only method with an
- * authority-form and is not implemented here, so that nobody will look at its path. */
+ * authority-form and is not implemented here, so that no code looks at its path. */
 static int split_target(struct scan *scan)
 {
     struct mr_head *head = scan->head;
@@ -329,7 +329,7 @@ static int conclude_host(struct scan *scan)
     return MR_OK;
 }
 
-/* Section 6.3. Several of these a server might survive; whoever stands before it might read them in another way. */
+/* Section 6.3. Several of these a server might survive; a proxy before it might read them in another way. */
 static int conclude_framing(struct scan *scan)
 {
     struct mr_head *head = scan->head;

@@ -1,4 +1,4 @@
-/* internal.h -- what the files of http1/ share; nobody else includes it.
+/* internal.h -- what the files of http1/ share. No file outside of it includes this header.
  *
  *   connection.c   the driver, and what the transport calls
  *   admission.c    the number of connections

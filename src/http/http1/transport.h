@@ -1,4 +1,4 @@
-/* transport.h -- what the files of the transport share; nobody else includes it.
+/* transport.h -- what the files of the transport share. No file outside of it includes this header.
  *
  *   server.c       the server of a loop: its life, its turns
  *   accept.c       listeners, and the connections that they report
