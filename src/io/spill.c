@@ -242,7 +242,8 @@ static void begin_to_hold(struct mr_spill *spill)
     spill->storing = get_memory(spill);
     if (spill->storing)
         return;
-    mr_fault_set(&fault, MR_EBUDGET, NULL);
+    const struct mr_budget *budget = spill->config.budget;
+    mr_fault_limit(&fault, MR_EBUDGET, "memory-budget", budget->limit, mr_budget_used(budget) + MEMORY);
     fail(spill, &fault);
 }
 
