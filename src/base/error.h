@@ -55,7 +55,12 @@
     X(MR_ENOSPACE,        -40,  LOAD,  "The disk is full.")                                                            \
     X(MR_EDISK,           -41,  LOAD,  "The disk budget is used up.")                                                  \
     X(MR_EFILES,          -42,  LOAD,  "The server has no file descriptor left.")                                      \
-    X(MR_ESPILL,          -43,  INPUT, "The response is larger than may be kept until the request was read.")
+    X(MR_ESPILL,          -43,  INPUT, "The response is larger than may be kept until the request was read.")          \
+    X(MR_ERANGE,          -44,  INPUT, "No byte of the requested range exists.")                                       \
+    X(MR_EPRECONDITION,   -45,  INPUT, "A condition of the request does not hold.")                                    \
+    X(MR_EDIGEST,         -46,  INPUT, "The digest of the content is another than the request says.")                  \
+    X(MR_EMULTIPART,      -47,  INPUT, "The multipart body is malformed.")                                             \
+    X(MR_EPARTS,          -48,  INPUT, "The body has too many parts.")
 // clang-format on
 
 enum mr_error {

@@ -51,6 +51,11 @@ static const struct {
     [-MR_EDISK] = {507, "disk-budget"},
     [-MR_EFILES] = {503, "too-many-files"},
     [-MR_ESPILL] = {507, "spill"},
+    [-MR_ERANGE] = {416, "range-not-satisfiable"},
+    [-MR_EPRECONDITION] = {412, "precondition-failed"},
+    [-MR_EDIGEST] = {400, "digest-mismatch"},
+    [-MR_EMULTIPART] = {400, "multipart"},
+    [-MR_EPARTS] = {413, "too-many-parts"},
 };
 
 /* The same number for each error: one without a row here does not build. */
