@@ -1,8 +1,8 @@
 #include "media/age/age_armor.h"
 #include "base/assert.h"
+#include "base/base64.h"
 #include "base/macros.h"
 #include "media/age/age.h"
-#include "media/age/base64.h"
 
 enum {
     PIECE_LINES = 2048,

@@ -1,7 +1,7 @@
+#include "base/base64.h"
 #include "base/macros.h"
 #include "media/age/age.h"
 #include "media/age/age_armor.h"
-#include "media/age/base64.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -3,9 +3,9 @@
  * it one was. */
 #include "media/age/age_header.h"
 #include "base/assert.h"
+#include "base/base64.h"
 #include "base/macros.h"
 #include "base/number.h"
-#include "media/age/base64.h"
 #include <sodium.h>
 #include <stdio.h>
 

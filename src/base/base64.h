@@ -1,10 +1,10 @@
-/* base64.h -- base64 of RFC 4648, section 4, for what is public: armor, and the fields of age headers. Tables are
- * looked up by the data, so secrets do not belong here. Several hundred MB/s each way.
+/* base64.h -- base64 of RFC 4648, section 4, for what is public: armor, the fields of age headers, digests. Tables
+ * are looked up by the data, so secrets do not belong here. Several hundred MB/s each way.
  *
  * Decoding is strict (section 3.5): one text for each run of bytes. No line ends, no blanks, the bits that stand for
  * nothing are 0, and padding is there where it is asked for and nowhere else. Pure functions; any thread. */
-#ifndef MR_MEDIA_BASE64_H
-#define MR_MEDIA_BASE64_H
+#ifndef MR_BASE_BASE64_H
+#define MR_BASE_BASE64_H
 
 #include "base/slice.h"
 #include <stdbool.h>

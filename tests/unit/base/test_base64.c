@@ -1,5 +1,5 @@
+#include "base/base64.h"
 #include "base/macros.h"
-#include "media/age/base64.h"
 #include "media/stages.h"
 #include <sodium.h>
 

@@ -1,4 +1,4 @@
-#include "media/age/base64.h"
+#include "base/base64.h"
 
 enum { KNOWN = 0x80, DIGIT = 0x3f };
 
