@@ -35,7 +35,8 @@ enum mr_stage_kind { MR_STAGE_PARALLEL, MR_STAGE_SEQUENTIAL };
 
 enum mr_stage_status {
     MR_STAGE_WANT, /* open, SEQUENTIAL work: go on with more input (what was left unused comes again, in front) */
-    MR_STAGE_FULL, /* SEQUENTIAL work: the output is full, call again with the rest of the input before anything else */
+    MR_STAGE_FULL, /* SEQUENTIAL work: there is more to do with the rest of the input before anything else: call again
+                    */
     MR_STAGE_OPEN, /* open: go on with work() */
     MR_STAGE_DONE, /* work: this piece is done; SEQUENTIAL with `last`: the stream is */
 };
@@ -54,7 +55,8 @@ struct mr_stage_piece {
 
     /* From the stage. */
     size_t out_len;
-    size_t in_used; /* open and SEQUENTIAL: bytes of `in` that are done with; the rest comes again */
+    size_t in_used; /* open and SEQUENTIAL: bytes of `in` that are done with; the rest comes again. SEQUENTIAL: while it
+                       WANTs more, twice sizes.piece are never left unused */
     enum mr_stage_status status;
     uint32_t check; /* from work() to join() */
 };

@@ -407,6 +407,8 @@ def assert_expansion(outcome, limit_name, limit, most):
 
 GRACE = 64 * MIB  # what may come out before the ratio is looked at
 BOMBS = {"gunzip": zeros_in_gzip, "unzstd": zeros_in_zstd}
+BEST = {"gunzip": gzip.compress, "unzstd": by_zstd}
+RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
 
 @pytest.mark.parametrize("stage", BOMBS)
@@ -441,7 +443,7 @@ def test_max_expansion_counts_all_members_and_frames_together(share, stage):
 def test_max_expansion_ratio_bounds_it_by_what_came_in(share, stage):
     server = share("--max-expansion-ratio=50")
     bomb = BOMBS[stage](100_000_000)
-    assert_expansion(exchange(server, f"/pipe/{stage}", bomb, take=lambda piece: None), "max-expansion-ratio", 50, GRACE)
+    assert_expansion(exchange(server, f"/pipe/{stage}", bomb), "max-expansion-ratio", 50, GRACE)
     body = sample(200_000) + noise_bytes(5 * MIB)
     assert through(server, f"/pipe/{stage}", PACKED[stage](body)) == body
 
@@ -457,6 +459,27 @@ def test_a_bomb_that_passes_the_bound_in_its_first_mebibyte_is_a_problem(share, 
     assert document["type"] == "urn:millrace:problem:expansion"
     assert document["limit"] == {"name": "max-expansion", "value": limit}
     assert document["value"] > limit
+
+
+@pytest.mark.parametrize("behind", ["", "/encrypt?recipient=" + RECIPIENT, "/zstd?level=1"], ids=["alone", "encrypt", "zstd"])
+@pytest.mark.parametrize("front", [b"", b"a few words in front" * 20], ids=["zeros", "words"])
+@pytest.mark.parametrize("stage", BOMBS)
+def test_a_bomb_that_passes_the_ratio_is_a_problem_although_it_may_expand_to_64_mebibytes(server, stage, front, behind):
+    """Nothing of it was sent before it was known."""
+    outcome = exchange(server, f"/pipe/{stage}{behind}", BEST[stage](front + bytes(100_000_000)))
+    assert outcome.whole and outcome.status == 413
+    document = json.loads(outcome.body)
+    assert document["type"] == "urn:millrace:problem:expansion"
+    assert document["limit"] == {"name": "max-expansion-ratio", "value": 250}
+    assert document["value"] > 250
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("stage", BOMBS)
+@pytest.mark.parametrize("chunk", [None, 100])
+def test_zeros_before_other_bytes_are_no_bomb(server, stage, chunk):
+    body = bytes(20_000_000) + noise_bytes(200_000) + bytes(3 * MIB)
+    assert through(server, f"/pipe/{stage}", BEST[stage](body), chunk=chunk) == body
 
 
 @pytest.mark.parametrize("stage", BOMBS)

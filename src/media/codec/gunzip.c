@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE   (128 * MR_KIB)
 #define OUT_MAX (256 * MR_KIB)
 
 enum {
@@ -59,7 +58,7 @@ static void destroy(void *stage)
 static void sizes(const void *stage, struct mr_stage_sizes *out)
 {
     (void)stage;
-    *out = (struct mr_stage_sizes){.piece = PIECE, .out_max = OUT_MAX, .work_memory = WORK_MEMORY};
+    *out = (struct mr_stage_sizes){.piece = MR_EXPANSION_PIECE, .out_max = OUT_MAX, .work_memory = WORK_MEMORY};
 }
 
 /* Does the input begin as a gzip file? Of a shorter one all that is there is compared. */
@@ -167,15 +166,28 @@ static bool inflate_whole(struct mr_stage_piece *piece)
     return piece->in_used == len;
 }
 
+static int gunzip_expand(void *stage, struct mr_stage_piece *piece, struct mr_fault *fault)
+{
+    struct gunzip *gunzip = stage;
+    return gunzip->at == START && inflate_whole(piece) ? MR_OK : inflate_part(gunzip, piece, fault);
+}
+
+static void gunzip_reset(void *stage)
+{
+    struct gunzip *gunzip = stage;
+    inflateReset(&gunzip->z);
+    gunzip->at = START;
+}
+
+static const struct mr_expander gunzip_expander = {.expand = gunzip_expand, .reset = gunzip_reset};
+
 static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault)
 {
     struct gunzip *gunzip = stage;
     int err = mr_cancel_check(cancel);
     if (err != MR_OK)
         return mr_fault_set(fault, err, NULL);
-    if (gunzip->at != START || !inflate_whole(piece))
-        err = inflate_part(gunzip, piece, fault);
-    return err != MR_OK ? err : mr_expansion_add(&gunzip->expansion, piece->in_used, piece->out_len, fault);
+    return mr_expansion_work(&gunzip->expansion, &gunzip_expander, gunzip, piece, fault);
 }
 
 const struct mr_stage_ops mr_stage_gunzip = {

@@ -15,7 +15,6 @@
 enum { WINDOW_LOG_MAX = 23 };
 _Static_assert(MR_UNZSTD_WINDOW_MAX == UINT64_C(1) << WINDOW_LOG_MAX, "two words for one bound");
 
-#define PIECE   (128 * MR_KIB)
 #define OUT_MAX (256 * MR_KIB)
 /* What lives as long as the stage: the decoder's tables; and, known when a frame begins, its window and a block or two
  * of input and of output, which the stage takes from the budget itself. */
@@ -64,7 +63,7 @@ static void destroy(void *stage)
 static void sizes(const void *stage, struct mr_stage_sizes *out)
 {
     (void)stage;
-    *out = (struct mr_stage_sizes){.piece = PIECE, .out_max = OUT_MAX, .work_memory = WORK_MEMORY};
+    *out = (struct mr_stage_sizes){.piece = MR_EXPANSION_PIECE, .out_max = OUT_MAX, .work_memory = WORK_MEMORY};
 }
 
 static int refuse_start(const struct unzstd *unzstd, size_t len, struct mr_fault *fault)
@@ -134,15 +133,12 @@ static int go(struct unzstd *unzstd, ZSTD_inBuffer *in, ZSTD_outBuffer *out, boo
     return err;
 }
 
-static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault)
+static int unzstd_expand(void *stage, struct mr_stage_piece *piece, struct mr_fault *fault)
 {
     struct unzstd *unzstd = stage;
-    int err = mr_cancel_check(cancel);
-    if (err != MR_OK)
-        return mr_fault_set(fault, err, NULL);
     ZSTD_inBuffer in = {.src = piece->in, .size = piece->in_len};
     ZSTD_outBuffer out = {.dst = piece->out, .size = piece->out_size};
-    err = go(unzstd, &in, &out, piece->last, fault);
+    int err = go(unzstd, &in, &out, piece->last, fault);
     if (err != MR_OK)
         return err;
     if (piece->last && unzstd->in_frame && out.pos < out.size)
@@ -152,7 +148,25 @@ static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cance
     piece->status = unzstd->in_frame && out.pos == out.size ? MR_STAGE_FULL
                     : piece->last                           ? MR_STAGE_DONE
                                                             : MR_STAGE_WANT;
-    return mr_expansion_add(&unzstd->expansion, in.pos, out.pos, fault);
+    return MR_OK;
+}
+
+static void unzstd_reset(void *stage)
+{
+    struct unzstd *unzstd = stage;
+    ZSTD_DCtx_reset(unzstd->decoder, ZSTD_reset_session_only);
+    unzstd->started = unzstd->in_frame = false;
+}
+
+static const struct mr_expander unzstd_expander = {.expand = unzstd_expand, .reset = unzstd_reset};
+
+static int work(void *stage, struct mr_stage_piece *piece, const struct mr_cancel *cancel, struct mr_fault *fault)
+{
+    struct unzstd *unzstd = stage;
+    int err = mr_cancel_check(cancel);
+    if (err != MR_OK)
+        return mr_fault_set(fault, err, NULL);
+    return mr_expansion_work(&unzstd->expansion, &unzstd_expander, unzstd, piece, fault);
 }
 
 const struct mr_stage_ops mr_stage_unzstd = {

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/macros.h"
 #include "media/codec/codec.h"
+#include "media/codec/expansion.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,10 +88,11 @@ struct run {
 
     struct bytes out;
     struct mr_fault fault;
-    uint32_t random; /* private */
+    uint32_t random; /* private, as the next */
+    unsigned idle;   /* calls in a row that a SEQUENTIAL stage looked ahead in */
 };
 
-enum { HANDS_MAX = 4 };
+enum { HANDS_MAX = 4, IDLE_MAX = 300 };
 
 static inline void run_end(struct run *run)
 {
@@ -136,7 +138,9 @@ static inline int run_step(struct run *run, const struct mr_stage_ops *ops, void
     if (err == MR_OK) {
         MR_ASSERT(piece->in_used <= len);
         MR_ASSERT(piece->status != MR_STAGE_OPEN);
-        MR_ASSERT(piece->status != MR_STAGE_FULL || piece->in_used > 0 || piece->out_len > 0);
+        run->idle = piece->status == MR_STAGE_FULL && piece->in_used == 0 && piece->out_len == 0 ? run->idle + 1 : 0;
+        MR_ASSERT(run->idle <= IDLE_MAX);
+        MR_ASSERT(piece->status != MR_STAGE_WANT || len - piece->in_used < 2 * MR_EXPANSION_PIECE);
         MR_ASSERT(piece->status != MR_STAGE_DONE || (last && piece->in_used == len));
         MR_ASSERT(piece->status != MR_STAGE_WANT || !last);
         bytes_append(&run->out, piece->out, piece->out_len);
@@ -324,6 +328,7 @@ static inline int run_stage(struct run *run, const struct mr_stage_ops *ops, con
     void *stage = NULL;
     run->random = run->seed * 2654435761U + 1;
     run->fault = (struct mr_fault){0};
+    run->idle = 0;
     run->out = (struct bytes){0};
     MR_ASSERT(ops->create(&stage, &run->env, &run->fault) == MR_OK);
     if (run->level != NULL)
