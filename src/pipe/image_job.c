@@ -34,6 +34,8 @@ static void work(struct mr_job *job)
     if (image->err == MR_OK)
         image->err = mr_image_run_scanned(&image->result, &image->ops, bytes.at, bytes.len, &image->scan, &limits,
                                           &job->cancel, &image->fault);
+    if (image->err == MR_OK && image->wants_sha256)
+        mr_sha256(image->sha256, image->result.bytes, image->result.len);
     if (source->drop != NULL)
         source->drop(source->owner);
 }

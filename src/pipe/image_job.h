@@ -10,6 +10,7 @@
 
 #include "base/budget.h"
 #include "base/slice.h"
+#include "media/digest/sha256.h"
 #include "media/image/image.h"
 #include "workers/offload.h"
 
@@ -31,6 +32,7 @@ struct mr_image_job {
     struct mr_budget *budget;
     const struct mr_image_limits *limits;
     struct mr_image_ops ops;
+    bool wants_sha256;                        /* of the result */
     struct mr_histogram *run_time;            /* or NULL, as the next two */
     _Atomic uint64_t *failed;                 /* counts jobs that found that it cannot be done, */
     _Atomic uint64_t *stopped;                /* and that were cancelled while they ran */
@@ -40,6 +42,7 @@ struct mr_image_job {
     int err;
     struct mr_fault fault;
     struct mr_image_result result;
+    uint8_t sha256[MR_SHA256_LEN]; /* if it is wanted */
 
     /* Read-only. */
     struct mr_job job; /* for its times, once it is back */

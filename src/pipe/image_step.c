@@ -253,6 +253,7 @@ int mr_image_step_create(struct mr_image_step **out, const struct mr_image_step_
         .budget = config->budget,
         .limits = config->limits,
         .ops = config->ops,
+        .wants_sha256 = config->wants_sha256,
         .run_time = config->run_time,
         .failed = config->failed,
         .stopped = config->stopped,
@@ -292,6 +293,11 @@ void mr_image_step_attach(struct mr_image_step *step)
 struct mr_stream *mr_image_step_out(struct mr_image_step *step)
 {
     return &step->out;
+}
+
+const uint8_t *mr_image_step_sha256(const struct mr_image_step *step)
+{
+    return step->image.sha256;
 }
 
 const struct mr_job *mr_image_step_job(const struct mr_image_step *step)

@@ -25,6 +25,7 @@ struct mr_image_step_config {
     struct mr_stream *in;
     uint64_t length; /* of the input, or UINT64_MAX */
     struct mr_image_ops ops;
+    bool wants_sha256;              /* of the result */
     struct mr_histogram *run_time;  /* or NULL, as the next three */
     _Atomic uint64_t *failed;       /* counts jobs that found that it cannot be done, */
     _Atomic uint64_t *stopped;      /* that were cancelled while they ran, */
@@ -44,6 +45,8 @@ void mr_image_step_destroy(struct mr_image_step **step);
 /* Become the receiver of `in`. */
 void mr_image_step_attach(struct mr_image_step *step);
 struct mr_stream *mr_image_step_out(struct mr_image_step *step);
+/* Of the result, if it is wanted; valid once the job came back, also in whole(). */
+const uint8_t *mr_image_step_sha256(const struct mr_image_step *step);
 /* For its times; valid once it came back. */
 const struct mr_job *mr_image_step_job(const struct mr_image_step *step);
 

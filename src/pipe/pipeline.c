@@ -2,14 +2,15 @@
 #include "base/assert.h"
 #include "base/counter.h"
 #include "base/macros.h"
+#include "media/digest/sha256.h"
 #include "pipe/image_step.h"
 #include "pipe/sniffer.h"
 #include "pipe/transform.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Each stage once, and a wrap after encrypt. */
-#define STEPS_MAX (MR_STAGE_COUNT + 1)
+/* Each stage once, a wrap after encrypt, and the digest. */
+#define STEPS_MAX (MR_STAGE_COUNT + 2)
 
 #define WINDOW_MEMORY (8 * MR_MIB)
 #define HELD_BACK     (64 * MR_KIB) /* so that short answers have their length, and early faults are problem documents */
@@ -27,6 +28,8 @@ struct step {
 struct mr_pipeline {
     struct mr_pipeline_config config;
     struct mr_image_ops image;
+    bool wants_sha256;
+    const void *sha256; /* borrowed: the stage of the last step, if that is the digest; else NULL */
     unsigned count;
     struct step steps[STEPS_MAX];
 };
@@ -119,6 +122,21 @@ int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault)
 
 /* ---- places and memory ---- */
 
+static const struct step *last_step(const struct mr_pipeline *pipeline)
+{
+    return &pipeline->steps[pipeline->count - 1];
+}
+
+bool mr_pipeline_streams(const struct mr_pipeline *pipeline)
+{
+    return last_step(pipeline)->ops != NULL || pipeline->config.whole == NULL;
+}
+
+void mr_pipeline_want_sha256(struct mr_pipeline *pipeline)
+{
+    pipeline->wants_sha256 = true;
+}
+
 static struct mr_stream *out_of(const struct step *step)
 {
     return step->image != NULL ? mr_image_step_out(step->image) : mr_transform_out(step->transform);
@@ -128,7 +146,7 @@ static int open_image(struct mr_pipeline *pipeline, struct step *step, struct mr
                       struct mr_fault *fault)
 {
     const struct mr_pipeline_config *config = &pipeline->config;
-    bool is_last = step == &pipeline->steps[pipeline->count - 1];
+    bool is_last = step == last_step(pipeline);
     const struct mr_image_step_config image = {
         .loop = config->loop,
         .offload = config->offload,
@@ -139,6 +157,7 @@ static int open_image(struct mr_pipeline *pipeline, struct step *step, struct mr
         .in = in,
         .length = length,
         .ops = pipeline->image,
+        .wants_sha256 = is_last && pipeline->wants_sha256,
         .run_time = &config->numbers->run_time[MR_STAGE_IMAGE],
         .failed = &config->numbers->failed,
         .stopped = &config->numbers->stopped,
@@ -151,14 +170,14 @@ static int open_image(struct mr_pipeline *pipeline, struct step *step, struct mr
     return mr_image_step_create(&step->image, &image, fault);
 }
 
-static struct mr_transform_config transform_config(const struct mr_pipeline *pipeline, enum mr_stage_id id)
+static struct mr_transform_config transform_config(const struct mr_pipeline *pipeline, const struct step *step)
 {
     const struct mr_pipeline_config *config = &pipeline->config;
     return (struct mr_transform_config){
         .loop = config->loop,
         .offload = config->offload,
         .budget = config->budget,
-        .run_time = &config->numbers->run_time[id],
+        .run_time = step->ops != &mr_stage_sha256 ? &config->numbers->run_time[step->id] : NULL, /* it has no name */
         .failed = &config->numbers->failed,
         .refused = &config->numbers->refused,
         .patience_ns = config->patience_ns,
@@ -174,7 +193,7 @@ static struct mr_transform_config transform_config(const struct mr_pipeline *pip
 static int open_transform(struct mr_pipeline *pipeline, struct step *step, struct mr_stream *in, uint64_t length,
                           struct mr_fault *fault)
 {
-    struct mr_transform_config config = transform_config(pipeline, step->id);
+    struct mr_transform_config config = transform_config(pipeline, step);
     int err = MR_OK;
     if (step->ops->sniff != NULL)
         err = mr_sniffer_create(&step->sniffer, &config, step->ops->sniff, in, fault);
@@ -205,6 +224,19 @@ static int add_wrap(struct mr_pipeline *pipeline, unsigned at, struct mr_fault *
         pipeline->steps[i] = pipeline->steps[i - 1];
     pipeline->steps[at + 1] = wrap;
     return MR_OK;
+}
+
+/* Behind all others, for a result that comes in pieces. */
+static int add_sha256(struct mr_pipeline *pipeline, struct mr_stream *in, struct mr_fault *fault)
+{
+    struct step digest = {.id = last_step(pipeline)->id, .ops = &mr_stage_sha256};
+    int err = digest.ops->create(&digest.stage, &pipeline->config.env, fault);
+    if (err != MR_OK)
+        return err;
+    MR_ASSERT(pipeline->count < STEPS_MAX);
+    pipeline->sha256 = digest.stage;
+    pipeline->steps[pipeline->count] = digest;
+    return open_transform(pipeline, &pipeline->steps[pipeline->count++], in, MR_PIPELINE_UNKNOWN, fault);
 }
 
 /* Is there room for a new stream? What there is beyond that is kept for those that are under way. */
@@ -241,6 +273,8 @@ int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_
         if (err == MR_OK)
             in = out_of(step);
     }
+    if (err == MR_OK && pipeline->wants_sha256 && mr_pipeline_streams(pipeline))
+        err = add_sha256(pipeline, in, fault);
     return err;
 }
 
@@ -285,14 +319,11 @@ void mr_pipeline_destroy(struct mr_pipeline **out)
 
 /* ---- what is known of it ---- */
 
-static const struct step *last_step(const struct mr_pipeline *pipeline)
-{
-    return &pipeline->steps[pipeline->count - 1];
-}
-
 const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline)
 {
     const struct step *last = last_step(pipeline);
+    if (pipeline->sha256 != NULL)
+        last--; /* the digest changes nothing */
     return last->ops != NULL ? last->ops->media_type : "application/octet-stream";
 }
 
@@ -309,6 +340,15 @@ size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline)
         if (pipeline->steps[i].ops != NULL)
             most = MR_MAX(most, pipeline->steps[i].ops->held_back);
     return most;
+}
+
+const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline)
+{
+    if (!pipeline->wants_sha256)
+        return NULL;
+    if (pipeline->sha256 != NULL)
+        return mr_stage_sha256_result(pipeline->sha256);
+    return mr_image_step_sha256(last_step(pipeline)->image);
 }
 
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)

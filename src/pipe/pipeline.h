@@ -55,6 +55,10 @@ int mr_pipeline_create(struct mr_pipeline **out, const struct mr_pipeline_config
 /* A parameter, for all stages that have it. MR_EPARAM: none has, or it is malformed. */
 int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct mr_slice value, struct mr_fault *fault);
 int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault);
+/* Does the result come in pieces? False: whole() is given it. */
+bool mr_pipeline_streams(const struct mr_pipeline *pipeline);
+/* Before open: the SHA-256 of the result is computed, on the workers. */
+void mr_pipeline_want_sha256(struct mr_pipeline *pipeline);
 /* length: of the input, if it is known. MR_OK, or MR_EBUSY, MR_EBACKLOG, MR_EBUDGET... with the time to try again. */
 int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_t length, struct mr_fault *fault);
 /* Become the receiver of `in`. */
@@ -70,6 +74,8 @@ const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline);
 uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline);
 /* Bytes of output before which a response should not begin: a refusal of the input is likely to come before them. */
 size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline);
+/* The SHA-256 of the result, in whole() and when out() ended; NULL: it is not wanted, or not known yet. */
+const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline);
 /* Is image its only stage? Then the job, for its times. */
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline);
 /* "gzip;dur=12.345, encrypt;dur=3.210": ms that each stage's jobs ran. As snprintf. */

@@ -13,6 +13,7 @@
 #include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "http/digest_fields.h"
 #include "http/prefer.h"
 #include "io/spill.h"
 #include "pipe/pipeline.h"
@@ -38,6 +39,7 @@ struct pipe {
     enum pipe_state state;
     bool after_body;              /* the response begins when the whole request was read */
     bool prefers;                 /* the client asked for the mode that it gets */
+    bool wants_digest;            /* and can be told it */
     struct mr_pipeline *pipeline; /* NULL: not made, or given back */
     struct mr_spill *spill;       /* behind it; NULL: the response is an image, sent from where it lies */
     struct mr_stream *out;        /* of the spill or the pipeline: we are its receiver */
@@ -119,10 +121,13 @@ static struct mr_fields common_fields(const struct pipe *pipe)
 }
 
 /* For a response whose work is all done. */
-static struct mr_fields timing_fields(const struct pipe *pipe)
+static struct mr_fields final_fields(const struct pipe *pipe)
 {
     struct mr_fields fields = common_fields(pipe);
+    const uint8_t *sha256 = mr_pipeline_sha256(pipe->pipeline);
     mr_fields_set(&fields, "Server-Timing", server_timing(pipe));
+    if (sha256 != NULL)
+        mr_digest_set_field(&fields, "Repr-Digest", sha256);
     return fields;
 }
 
@@ -150,7 +155,7 @@ static void on_whole(void *context, const struct mr_image_result *result, uint64
     struct sent *sent = malloc(sizeof(*sent));
     MR_ASSERT(sent != NULL);
     *sent = (struct sent){.result = *result, .budget = pipe->app->memory, .charged = charged};
-    struct mr_fields fields = timing_fields(pipe);
+    struct mr_fields fields = final_fields(pipe);
     pipe_finish(pipe);
     mr_respond(request, 200, mr_image_media_type(result->format), &fields, result->bytes, result->len, release_sent,
                sent);
@@ -176,12 +181,18 @@ static void on_response_cancel(void *context, const struct mr_fault *why)
 
 static const struct mr_stream_sender response_sender = {.resume = on_response_resume, .cancel = on_response_cancel};
 
+/* Of a response that is chunked. */
+static bool takes_trailers(const struct mr_head *head)
+{
+    return head->te_trailers && head->minor > 0;
+}
+
 static void begin_response(struct pipe *pipe, uint64_t length)
 {
     struct mr_request *request = pipe->request;
-    struct mr_fields fields = length != MR_PIPELINE_UNKNOWN ? timing_fields(pipe) : common_fields(pipe);
-    if (length == MR_PIPELINE_UNKNOWN && request->head.te_trailers)
-        mr_fields_set_text(&fields, "Trailer", "Server-Timing");
+    struct mr_fields fields = length != MR_PIPELINE_UNKNOWN ? final_fields(pipe) : common_fields(pipe);
+    if (length == MR_PIPELINE_UNKNOWN && takes_trailers(&request->head))
+        mr_fields_set_text(&fields, "Trailer", pipe->wants_digest ? "Server-Timing, Repr-Digest" : "Server-Timing");
     pipe->state = STREAMING;
     pipe->response = mr_respond_stream(request, 200, mr_pipeline_media_type(pipe->pipeline), &fields, length,
                                        &response_sender, pipe);
@@ -245,7 +256,7 @@ static enum mr_flow on_out_push_ref(void *context, const void *bytes, size_t len
 static void respond_buffered(struct pipe *pipe)
 {
     struct mr_request *request = pipe->request;
-    struct mr_fields fields = timing_fields(pipe);
+    struct mr_fields fields = final_fields(pipe);
     const char *type = mr_pipeline_media_type(pipe->pipeline);
     struct held *held = pipe->held;
     pipe->held = NULL;
@@ -256,6 +267,14 @@ static void respond_buffered(struct pipe *pipe)
         mr_respond(request, 200, type, &fields, NULL, 0, NULL, NULL);
 }
 
+static void add_trailers(struct pipe *pipe)
+{
+    struct mr_fields fields = final_fields(pipe);
+    mr_respond_trailer(pipe->request, "Server-Timing", mr_fields_find(&fields, "Server-Timing"));
+    if (pipe->wants_digest)
+        mr_respond_trailer(pipe->request, "Repr-Digest", mr_fields_find(&fields, "Repr-Digest"));
+}
+
 static void on_out_end(void *context)
 {
     struct pipe *pipe = pipe_of(context);
@@ -264,7 +283,7 @@ static void on_out_end(void *context)
         return;
     }
     struct mr_stream *response = pipe->response;
-    mr_respond_trailer(pipe->request, "Server-Timing", server_timing(pipe));
+    add_trailers(pipe);
     pipe_finish(pipe);
     mr_stream_end(response);
 }
@@ -384,11 +403,26 @@ static int open_spill(struct pipe *pipe, struct mr_fault *fault)
     return err;
 }
 
+/* That of a stream is known at its end, and told to clients that take trailers. A field that is malformed asks for
+ * nothing (RFC 8941, section 4.2). */
+static void choose_digest(struct pipe *pipe)
+{
+    const struct mr_head *head = &pipe->request->head;
+    struct mr_fault fault;
+    bool is_wanted;
+    if (mr_digest_read_want(head, "Want-Repr-Digest", &is_wanted, &fault) != MR_OK || !is_wanted)
+        return;
+    pipe->wants_digest = takes_trailers(head) || !mr_pipeline_streams(pipe->pipeline);
+    if (pipe->wants_digest)
+        mr_pipeline_want_sha256(pipe->pipeline);
+}
+
 /* Is there room now for jobs and for the body that was announced? Asked before the client is told to send it. */
 static int open_pipeline(struct pipe *pipe, struct mr_fault *fault)
 {
     struct mr_request *request = pipe->request;
     uint64_t length = request->head.chunked ? MR_PIPELINE_UNKNOWN : request->head.content_length;
+    choose_digest(pipe);
     int err = mr_pipeline_open(pipe->pipeline, &request->body, length, fault);
     if (err != MR_OK)
         return err;

@@ -1,9 +1,12 @@
 """POST /pipe/{stages}: bodies through gzip, zstd and back, alone and in pipes, and how what is wrong is refused."""
 
+import base64
 import gzip
+import hashlib
 import json
 import random
 import re
+import shutil
 import struct
 import threading
 import time
@@ -876,3 +879,82 @@ def test_the_loop_stays_free_while_stages_work(start):
         assert receive_stream(wire).whole
         upload.stop()
     assert server.metric("millrace_loop_blocked_total", label="job") == 0
+
+
+# ---- the digest of what comes out
+
+WANT = {"Want-Repr-Digest": "sha-512=3, sha-256=10"}
+
+
+def digest_of(body):
+    return "sha-256=:" + base64.b64encode(hashlib.sha256(body).digest()).decode() + ":"
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("chunk", [None, 65537])
+@pytest.mark.parametrize("stages", ["gzip?level=1", "zstd/unzstd?level=1", "encrypt?recipient=" + RECIPIENT, "encrypt?armor=1&recipient=" + RECIPIENT])
+def test_the_digest_of_a_stream_is_a_trailer(server, stages, chunk):
+    outcome = exchange(server, "/pipe/" + stages, noise_bytes(5 * MIB), {"TE": "trailers", **WANT}, chunk=chunk)
+    assert outcome.whole and outcome.status == 200
+    assert outcome.response["Trailer"] == "Server-Timing, Repr-Digest" and outcome.response["Transfer-Encoding"] == "chunked"
+    assert outcome.response.get("Repr-Digest") is None
+    assert outcome.trailer("Repr-Digest") == digest_of(outcome.body)
+    assert "sha256" in timings(outcome.trailer("Server-Timing"))
+
+
+def test_the_content_type_is_that_of_the_last_stage_also_with_a_digest(server):
+    for stages in ("gzip", "gzip/gunzip", "encrypt?armor=1&recipient=" + RECIPIENT):
+        plain, wanted = (exchange(server, "/pipe/" + stages, sample(MIB), {"TE": "trailers", **more}) for more in ({}, WANT))
+        assert wanted.response["Content-Type"] == plain.response["Content-Type"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 30_000])
+def test_the_digest_of_a_short_result_is_a_field(server, size):
+    outcome = exchange(server, "/pipe/zstd", noise_bytes(size), {"TE": "trailers", **WANT})
+    assert outcome.response["Repr-Digest"] == digest_of(outcome.body) and outcome.response["Content-Length"]
+
+
+@pytest.mark.parametrize("path, body", [("/pipe/image?w=40", photo()), ("/pipe/gunzip/image?w=40", gzip.compress(photo()))], ids=["alone", "behind"])
+@pytest.mark.parametrize("more", [{}, {"TE": "trailers"}], ids=["no_trailers", "trailers"])
+def test_the_digest_of_an_image_is_a_field(server, path, body, more):
+    response = server.post(path, body, {**more, **WANT})
+    assert response.status == 200 and response["Repr-Digest"] == digest_of(response.body)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"TE": "trailers"}, WANT, {"TE": "trailers", "Want-Repr-Digest": "sha-256=0"}, {"TE": "trailers", "Want-Repr-Digest": "sha-512=1"},
+     {"TE": "trailers", "Want-Repr-Digest": "sha-256=:AA:"}, {"TE": "trailers", "Want-Content-Digest": "sha-256=1"}],
+    ids=["not_wanted", "no_trailers", "zero", "another", "malformed", "of_the_content"],
+)  # fmt: skip
+def test_a_stream_without_a_digest(server, fields):
+    body = noise_bytes(MIB)
+    outcome = exchange(server, "/pipe/gzip/gunzip", body, fields)
+    assert outcome.whole and outcome.body == body
+    assert outcome.response.get("Repr-Digest") is None and outcome.trailer("Repr-Digest") is None
+    assert "Repr-Digest" not in (outcome.response.get("Trailer") or "")
+
+
+def test_a_stream_over_http_1_0_announces_no_trailer(server):
+    with server.connect() as wire:
+        wire.send(request("POST", "/pipe/gzip", {"TE": "trailers", **WANT}, noise_bytes(MIB), version="HTTP/1.0"))
+        head = wire.receive_head()
+    assert head.status == 200 and head.get("Trailer") is None
+
+
+def test_a_stream_that_fails_has_no_digest(server):
+    packed = gzip.compress(noise_bytes(3 * MIB), 1)
+    outcome = exchange(server, "/pipe/gunzip", packed[:-4] + b"XXXX", {"TE": "trailers", **WANT})
+    assert not outcome.whole and outcome.trailer("Repr-Digest") is None
+
+
+def test_a_proxy_that_waits_for_the_whole_body_gets_the_digest_too(server):
+    outcome = exchange(server, "/pipe/zstd", noise_bytes(3 * MIB), {"TE": "trailers", "Prefer": "respond=after-body", **WANT})
+    assert outcome.whole and outcome.trailer("Repr-Digest") == digest_of(outcome.body)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_curl_is_sent_the_digest(server):
+    body = noise_bytes(3 * MIB)
+    raw = run("curl", "-s", "--raw", "-T", "-", "-H", "TE: trailers", "-H", "Want-Repr-Digest: sha-256=1", f"http://127.0.0.1:{server.port}/pipe/gzip/gunzip", data=body)
+    assert raw.endswith(b"\r\nRepr-Digest: " + digest_of(body).encode() + b"\r\n\r\n")
