@@ -4,18 +4,14 @@
 #include "http/forwarded.h"
 #include "http/chars.h"
 
-struct hop {
-    struct mr_slice address, proto; /* without quotes; .at NULL: not said */
-};
-
 struct hops {
-    unsigned long count; /* of all; the last MR_FORWARDED_HOPS_MAX are kept */
-    struct hop at[MR_FORWARDED_HOPS_MAX];
+    unsigned long count;                       /* of all; the last MR_FORWARDED_HOPS_MAX are kept */
+    struct mr_slice at[MR_FORWARDED_HOPS_MAX]; /* addresses without quotes; .at NULL: not said */
 };
 
-static void add_hop(struct hops *hops, const struct hop *hop)
+static void add_hop(struct hops *hops, struct mr_slice address)
 {
-    hops->at[hops->count++ % MR_FORWARDED_HOPS_MAX] = *hop;
+    hops->at[hops->count++ % MR_FORWARDED_HOPS_MAX] = address;
 }
 
 /* ---- Forwarded ---- */
@@ -56,18 +52,15 @@ static bool cut_value(struct mr_slice *text, struct mr_slice *out)
 }
 
 /* name "=" value */
-static bool cut_pair(struct mr_slice *text, struct hop *hop)
+static bool cut_pair(struct mr_slice *text, struct mr_slice *address)
 {
     struct mr_slice value, name = cut_token(text);
     if (name.len == 0 || !cut_char(text, '=') || !cut_value(text, &value))
         return false;
-    struct mr_slice *place = mr_slice_is_nocase(name, "for")     ? &hop->address
-                             : mr_slice_is_nocase(name, "proto") ? &hop->proto
-                                                                 : NULL;
-    if (place == NULL)
+    if (!mr_slice_is_nocase(name, "for"))
         return true;
-    bool is_first = place->at == NULL;
-    *place = value;
+    bool is_first = address->at == NULL;
+    *address = value;
     return is_first;
 }
 
@@ -75,14 +68,14 @@ static bool cut_pair(struct mr_slice *text, struct hop *hop)
 static bool read_forwarded(struct hops *hops, struct mr_slice text)
 {
     do {
-        struct hop hop = {.address = {.at = NULL}};
+        struct mr_slice address = {.at = NULL};
         do {
             text = mr_slice_trim(text);
-            if (!cut_pair(&text, &hop))
+            if (!cut_pair(&text, &address))
                 return false;
             text = mr_slice_trim(text);
         } while (cut_char(&text, ';'));
-        add_hop(hops, &hop);
+        add_hop(hops, address);
     } while (cut_char(&text, ','));
     return text.len == 0;
 }
@@ -91,10 +84,8 @@ static bool read_forwarded(struct hops *hops, struct mr_slice text)
 
 static bool read_list(struct hops *hops, struct mr_slice text)
 {
-    while (text.at != NULL) {
-        struct hop hop = {.address = mr_slice_trim(mr_slice_cut(&text, ','))};
-        add_hop(hops, &hop);
-    }
+    while (text.at != NULL)
+        add_hop(hops, mr_slice_trim(mr_slice_cut(&text, ',')));
     return true;
 }
 
@@ -119,56 +110,37 @@ bool mr_trust_has(const struct mr_trust *trust, const struct mr_peer *peer)
     return false;
 }
 
-/* From the right to the first hop that is not trusted. *proto becomes what the proxy behind it says. */
-static struct mr_peer find_client(const struct hops *hops, const struct mr_peer *peer, const struct mr_trust *trust,
-                                  struct mr_slice *proto)
+/* From the right to the first hop that is not trusted. */
+static struct mr_peer find_client(const struct hops *hops, const struct mr_peer *peer, const struct mr_trust *trust)
 {
     struct mr_peer client = *peer, next;
     unsigned long kept = hops->count < MR_FORWARDED_HOPS_MAX ? hops->count : MR_FORWARDED_HOPS_MAX;
     for (unsigned long i = 1; i <= kept && mr_trust_has(trust, &client); i++) {
-        const struct hop *hop = &hops->at[(hops->count - i) % MR_FORWARDED_HOPS_MAX];
-        if (hop->proto.at != NULL)
-            *proto = hop->proto;
-        if (!mr_peer_parse(&next, hop->address))
+        if (!mr_peer_parse(&next, hops->at[(hops->count - i) % MR_FORWARDED_HOPS_MAX]))
             break;
         client = next;
     }
     return client;
 }
 
-/* The last element of X-Forwarded-Proto: what the nearest proxy says. */
-static struct mr_slice last_proto(const struct mr_head *head)
-{
-    struct hops hops;
-    if (!read_all(&hops, head, "x-forwarded-proto", read_list))
-        return (struct mr_slice){.at = NULL, .len = 0};
-    return hops.at[(hops.count - 1) % MR_FORWARDED_HOPS_MAX].address;
-}
-
 struct mr_client mr_forwarded_client(const struct mr_head *head, const struct mr_peer *peer,
                                      const struct mr_trust *trust)
 {
     struct mr_client client = {.peer = *peer, .is_behind_trusted = mr_trust_has(trust, peer)};
-    struct mr_slice proto = {.at = NULL}, ignored;
     struct hops hops;
     if (!client.is_behind_trusted)
         return client;
     bool is_forwarded = mr_head_find(head, "forwarded").at != NULL;
     bool is_listed = read_all(&hops, head, "x-forwarded-for", read_list);
-    if (is_listed) {
-        client.peer = find_client(&hops, peer, trust, &ignored);
-        proto = last_proto(head);
-    }
+    if (is_listed)
+        client.peer = find_client(&hops, peer, trust);
     if (is_forwarded && read_all(&hops, head, "forwarded", read_forwarded)) {
-        struct mr_peer other = find_client(&hops, peer, trust, &proto);
+        struct mr_peer other = find_client(&hops, peer, trust);
         if (is_listed && !mr_peer_is_same(&other, &client.peer))
             other = *peer;
         client.peer = other;
     } else if (is_forwarded) {
         client.peer = *peer;
-    } else if (!is_listed) {
-        proto = last_proto(head);
     }
-    client.is_https = mr_slice_is_nocase(proto, "https");
     return client;
 }

@@ -1,5 +1,4 @@
-/* forwarded.h -- what a trusted proxy says of the client before it: Forwarded (RFC 7239), or X-Forwarded-For and
- * X-Forwarded-Proto.
+/* forwarded.h -- what a trusted proxy says of the client before it: Forwarded (RFC 7239), or X-Forwarded-For.
  *
  * A proxy adds the address of its own peer at the right, and what stands to the left of that may come from anybody. So
  * the list is read from the right, beginning with the connection's peer: as long as a hop is trusted, the one before it
@@ -22,7 +21,6 @@ struct mr_trust {
 
 struct mr_client {
     struct mr_peer peer;
-    bool is_https;          /* it speaks TLS with the proxy that is nearest to it */
     bool is_behind_trusted; /* the connection's peer is a trusted proxy */
 };
 

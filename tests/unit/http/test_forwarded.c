@@ -114,25 +114,11 @@ static void only_the_last_hops_are_looked_at(void **state)
     assert_string_equal(text, "10.0.0.2");
 }
 
-static void scheme_is_what_a_trusted_proxy_says(void **state)
-{
-    (void)state;
-    char text[MR_PEER_SIZE];
-    assert_false(client_of("192.0.2.9", "X-Forwarded-Proto: https\r\n", text).is_https);
-    assert_true(client_of("10.0.0.1", "X-Forwarded-Proto: https\r\n", text).is_https);
-    assert_true(client_of("10.0.0.1", XFF "1.2.3.4\r\nX-Forwarded-Proto: http, HTTPS\r\n", text).is_https);
-    assert_false(client_of("10.0.0.1", "X-Forwarded-Proto: https, http\r\n", text).is_https);
-    assert_true(client_of("10.0.0.1", FWD "for=1.2.3.4;proto=https, for=10.0.0.2;proto=http\r\n", text).is_https);
-    assert_false(client_of("10.0.0.1", FWD "for=6.6.6.6;proto=https, for=1.2.3.4;proto=http\r\n", text).is_https);
-    assert_false(client_of("10.0.0.1", XFF "1.2.3.4\r\n", text).is_https);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(client_is_the_first_from_the_right_that_is_not_trusted),
         cmocka_unit_test(only_the_last_hops_are_looked_at),
-        cmocka_unit_test(scheme_is_what_a_trusted_proxy_says),
     };
     return cmocka_run_group_tests(tests, set_trust, NULL);
 }
