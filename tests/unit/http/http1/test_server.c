@@ -40,6 +40,18 @@ static struct {
     unsigned numbers[CLIENTS]; /* of the clients whose bodies were aborted, in that order */
 } it;
 
+/* ---- memory that is not there: the linker lets the calls of our libraries to calloc() end here ---- */
+
+static unsigned fails_at; /* the call that fails, from 1; 0: none */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails_at > 0 && --fails_at == 0 ? NULL : __real_calloc(count, size);
+}
+
 /* ---- handlers ---- */
 
 static enum mr_flow take_push(void *context, const void *bytes, size_t len)
@@ -237,6 +249,40 @@ static void connections_for_which_no_descriptor_is_left_are_closed_and_counted(v
     close_clients(2, CLIENTS);
 }
 
+static int connect_one(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&it.at, sizeof(it.at)), 0);
+    return fd;
+}
+
+static void connections_for_which_there_is_no_memory_are_closed_and_counted(void **state)
+{
+    (void)state;
+    mr_loop_turn(it.loop); /* registers the listener */
+    unsigned dropped = 0;
+    for (bool is_served = false; !is_served; dropped += !is_served) {
+        char octet;
+        fails_at = dropped + 1;
+        int fd = connect_one();
+        while (connections() + mr_counter_read(&it.counters.connections_dropped) == dropped)
+            turn();
+        is_served = connections() > 0;
+        assert_int_equal(fails_at != 0, is_served); /* in the end no call is left to fail */
+        if (!is_served)
+            assert_int_equal(recv(fd, &octet, 1, 0), 0);
+        close(fd);
+    }
+    fails_at = 0;
+    assert_int_equal(dropped, 2); /* the socket and the connection */
+    turn_until_departed();
+    int fd = connect_one();
+    while (connections() == 0)
+        turn();
+    close(fd);
+    turn_until_departed();
+}
+
 static void clients_that_leave_at_once_are_seen_to_in_portions(void **state)
 {
     (void)state;
@@ -420,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(connections_are_accepted_in_portions),
         TEST(connections_for_which_no_descriptor_is_left_are_closed_and_counted),
+        TEST(connections_for_which_there_is_no_memory_are_closed_and_counted),
         TEST(clients_that_leave_at_once_are_seen_to_in_portions),
         TEST(clients_that_leave_later_depart_after_those_that_wait),
         TEST(idle_connections_are_drained_in_portions),
