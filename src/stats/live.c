@@ -175,6 +175,8 @@ static void live_write_gauges(struct live_page *out)
     live_gauge(out, "millrace_workers_busy", snapshot->workers_busy);
     live_gauge(out, "millrace_memory_budget_bytes", snapshot->memory_limit);
     live_gauge(out, "millrace_memory_budget_used_bytes", snapshot->memory_used);
+    live_gauge(out, "millrace_disk_budget_bytes", snapshot->disk_limit);
+    live_gauge(out, "millrace_disk_budget_used_bytes", snapshot->disk_used);
     live_gauge(out, "millrace_processes", snapshot->processes);
     live_gauge(out, "millrace_loops", snapshot->loops);
     live_gauge(out, "millrace_events_listeners", snapshot->listeners);

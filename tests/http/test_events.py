@@ -98,6 +98,8 @@ def test_what_happened_in_the_second_shows(server):
         assert ticks > 0, "of the probe, while there was a request beside the listener's"
         assert 0 <= durations["p50"] <= durations["p99"] <= durations["max"]
         assert figures["gauges"]["millrace_events_listeners"] == 1
+        for budget in ("memory", "disk"):
+            assert figures["gauges"][f"millrace_{budget}_budget_used_bytes"] <= figures["gauges"][f"millrace_{budget}_budget_bytes"]
         assert figures["gauges"]["millrace_connections"] >= 1
 
 
