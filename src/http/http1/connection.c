@@ -144,7 +144,7 @@ void mr_connection_timeout(struct mr_connection *self)
 {
     const struct mr_http_limits *limits = &self->http->limits;
     enum mr_wait wait = mr_connection_wait(self);
-    if (wait == MR_WAIT_REQUEST || wait == MR_WAIT_LINGER) {
+    if (wait == MR_WAIT_REQUEST || wait == MR_WAIT_REFUSED || wait == MR_WAIT_LINGER) {
         self->finished = true;
         return;
     }

@@ -34,6 +34,7 @@ enum mr_wait {
     MR_WAIT_HEAD,    /* the rest of a head */
     MR_WAIT_BODY,    /* the next bytes of a body */
     MR_WAIT_WRITE,   /* the peer to take what was answered */
+    MR_WAIT_REFUSED, /* the rest of a body that was refused */
     MR_WAIT_LINGER,  /* the peer to close after we did */
     MR_WAIT_COUNT,
 };

@@ -6,9 +6,6 @@
 
 /* Bytes dropped beyond those that were announced: the end of the input shows behind them. */
 #define LINGER_SPARE (64 * MR_KIB)
-/* A client that sends all before it reads would lose the last response to a reset if the connection was closed while it
- * sends. What it sends is dropped for so long, as long as it does not fall silent (MR_WAIT_LINGER). */
-#define LINGER_NS (30 * MR_NS_PER_S)
 
 static void add_to_pending(struct mr_connection *self, const void *bytes, size_t len)
 {
@@ -80,6 +77,11 @@ void mr_input_stop(struct mr_connection *self)
     self->input = (struct mr_slice){NULL, 0};
 }
 
+bool mr_input_is_owed(const struct mr_connection *self)
+{
+    return self->linger && self->linger_left > LINGER_SPARE;
+}
+
 void *mr_connection_space(struct mr_connection *self, size_t *len)
 {
     struct mr_request *request = self->request;
@@ -112,7 +114,7 @@ void mr_input_drop(struct mr_connection *self, size_t len)
     if (!mr_connection_has_said_all(self))
         return;
     if (self->linger_until == 0)
-        self->linger_until = now + LINGER_NS;
+        self->linger_until = now + MR_LINGER_NS;
     else if (now >= self->linger_until)
         self->finished = true;
 }

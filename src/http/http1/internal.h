@@ -73,6 +73,12 @@ size_t mr_input_unconsumed(const struct mr_connection *connection);
 /* No further request is read from this connection, and what still arrives is dropped. Before the request is done with
  * its body, so that what is left of that can be told. */
 void mr_input_stop(struct mr_connection *connection);
+/* A client that sends all before it reads would lose the last response to a reset if the connection was closed while it
+ * sends. What it sends is dropped for so long. It may be silent for all of that time (a busy machine's Node.js is, for
+ * 15 seconds, while it copies a file that it has announced). */
+#define MR_LINGER_NS (30 * MR_NS_PER_S)
+/* Does the client still have to send some of the body that was refused? */
+bool mr_input_is_owed(const struct mr_connection *connection);
 /* Bytes arrived that are dropped. */
 void mr_input_drop(struct mr_connection *connection, size_t len);
 

@@ -5,7 +5,7 @@
  * what is judged follows in two steps, each half of it. */
 #define RATE_GRACE_NS  (5 * MR_NS_PER_S)
 #define RATE_WINDOW_NS (60 * MR_NS_PER_S)
-#define LINGER_IDLE_NS (5 * MR_NS_PER_S) /* of what is dropped: nothing came for so long */
+#define LINGER_IDLE_NS (5 * MR_NS_PER_S) /* nothing came for so long, and nothing has to come */
 
 uint64_t mr_pace_rate(const struct mr_pace *pace, uint64_t bytes, uint64_t ns)
 {
@@ -55,7 +55,7 @@ enum mr_wait mr_connection_wait(const struct mr_connection *self)
     if (request != NULL)
         return MR_WAIT_NOTHING;
     if (self->closing)
-        return MR_WAIT_LINGER;
+        return mr_input_is_owed(self) ? MR_WAIT_REFUSED : MR_WAIT_LINGER;
     return self->pending_len > 0 ? MR_WAIT_HEAD : MR_WAIT_REQUEST;
 }
 
@@ -69,6 +69,8 @@ uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait
     case MR_WAIT_BODY:
     case MR_WAIT_WRITE:
         return limits->body_timeout_ns;
+    case MR_WAIT_REFUSED:
+        return MR_LINGER_NS;
     case MR_WAIT_LINGER:
         return LINGER_IDLE_NS;
     case MR_WAIT_NOTHING:

@@ -365,7 +365,7 @@ static void long_chunked_body_that_is_not_wanted_ends_the_connection(void **stat
     feed_bytes(f, 0x10000);
     assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_BODY);
     feed_bytes(f, 1);
-    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER); /* what still comes is dropped */
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_REFUSED); /* what still comes is dropped */
     assert_int_equal(times(f->said, "HTTP/1.1"), 1);
 }
 
@@ -414,7 +414,7 @@ static void large_unwanted_body_closes_the_connection_after_the_answer(void **st
     assert_non_null(strstr(f->said, "Connection: close"));
     assert_true(mr_connection_wants_shutdown(f->connection));
     assert_true(mr_connection_wants_read(f->connection));
-    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_REFUSED);
     mr_connection_timeout(f->connection);
     assert_true(mr_connection_is_finished(f->connection));
 }
@@ -444,7 +444,7 @@ static void each_byte_that_is_dropped_keeps_the_silence_from_ending_it(void **st
 {
     struct fixture *f = *state;
     feed(f, "POST /nothing HTTP/1.1\r\n" HOST "Content-Length: 5000000\r\n\r\n1");
-    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_LINGER);
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_REFUSED);
     uint64_t before = mr_connection_progress(f->connection);
     feed_bytes(f, 1);
     assert_true(mr_connection_progress(f->connection) > before);
