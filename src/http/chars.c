@@ -44,3 +44,23 @@ bool mr_percent_is_valid(struct mr_slice text)
             return false;
     return true;
 }
+
+struct mr_slice mr_cut_unquoted(struct mr_slice *rest, char separator)
+{
+    bool is_quoted = false;
+    for (size_t i = 0; i < rest->len; i++) {
+        char c = rest->at[i];
+        if (is_quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            is_quoted = !is_quoted;
+        else if (c == separator && !is_quoted) {
+            struct mr_slice head = {.at = rest->at, .len = i};
+            *rest = (struct mr_slice){.at = rest->at + i + 1, .len = rest->len - i - 1};
+            return head;
+        }
+    }
+    struct mr_slice all = *rest;
+    *rest = (struct mr_slice){.at = NULL, .len = 0};
+    return all;
+}

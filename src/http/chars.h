@@ -27,4 +27,7 @@ bool mr_chars_are(struct mr_slice text, enum mr_char_class class);
 /* Is every '%' followed by two hex digits (RFC 3986, section 2.1)? */
 bool mr_percent_is_valid(struct mr_slice text);
 
+/* mr_slice_cut() at the first separator that does not stand between quotes. */
+struct mr_slice mr_cut_unquoted(struct mr_slice *rest, char separator);
+
 #endif
