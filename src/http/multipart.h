@@ -44,7 +44,7 @@ struct mr_multipart {
     const struct mr_multipart_receiver *receiver;
     void *context;
     unsigned parts, parts_max;
-    uint64_t steps;           /* read-only: bytes looked at; at most two for each that was fed */
+    uint64_t steps;           /* read-only: bytes looked at: at most three for each that was fed, but for pauses */
     uint8_t state;            /* private, all below */
     uint8_t matched, skipped; /* bytes of the delimiter that matched; of those, not content */
     uint8_t delimiter_len;
