@@ -80,7 +80,7 @@ static int find_boundary(struct mr_slice content_type, struct mr_slice *out, str
 
 static void expect_delimiter(struct mr_multipart *multipart, enum multipart_state state)
 {
-    multipart->state = state;
+    multipart->state = (uint8_t)state;
     multipart->matched = multipart->skipped = 2;
 }
 
