@@ -6,6 +6,7 @@
  * The CR LF of a delimiter may be the one that ends the head, or the beginning of the body: there it counts as matched
  * already, and is no content (`skipped`). */
 #include "http/multipart.h"
+#include "base/assert.h"
 #include "base/macros.h"
 #include "http/chars.h"
 #include "http/disposition.h"
@@ -92,6 +93,7 @@ int mr_multipart_init(struct mr_multipart *multipart, struct mr_slice content_ty
     multipart->error = find_boundary(content_type, &boundary, fault);
     if (multipart->error != MR_OK)
         return multipart->error;
+    MR_ASSERT(boundary.at != NULL);
     memcpy(multipart->delimiter, "\r\n--", 4);
     memcpy(multipart->delimiter + 4, boundary.at, boundary.len);
     multipart->delimiter_len = (uint8_t)(4 + boundary.len);
