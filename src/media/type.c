@@ -25,8 +25,11 @@ static const char *magic_type(struct mr_slice file)
         {"\x2a\x4d\x18", "application/zstd", 3, 1}, /* a frame to skip, checked below */
         {"age-encryption.org/v1\n", "application/octet-stream", 22, 0},
         {"-----BEGIN AGE ENCRYPTED FILE-----", "application/octet-stream", 34, 0},
-        {"fLaC", "audio/flac", 4, 0},
-        {"ID3", "audio/mpeg", 3, 0},
+        {"fLaC\0", "audio/flac", 5, 0},
+        {"fLaC\x80", "audio/flac", 5, 0},
+        {"ID3\x02", "audio/mpeg", 4, 0}, /* with its version: a text may begin so far */
+        {"ID3\x03", "audio/mpeg", 4, 0},
+        {"ID3\x04", "audio/mpeg", 4, 0},
     };
     for (size_t i = 0; i < MR_ARRAY_SIZE(rows); i++) {
         bool is_skippable = rows[i].offset > 0;
@@ -76,6 +79,8 @@ static const char *box_type(struct mr_slice file)
 
 static const char *iso_type(struct mr_slice file)
 {
+    if (file.len < 8 || (uint8_t)file.at[0] >= '\t') /* "The wide road": no box of a file's beginning is as long */
+        return NULL;
     if (has_at(file, 4, "ftyp", 4))
         return box_type(file);
     if (has_at(file, 4, "moov", 4) || has_at(file, 4, "mdat", 4) || has_at(file, 4, "wide", 4))
@@ -102,11 +107,7 @@ static const char *ogg_type(struct mr_slice file)
 {
     if (!has_at(file, 0, "OggS\0", 5))
         return NULL;
-    if (has_at(file, 28, "\x01vorbis", 7) || has_at(file, 28, "OpusHead", 8) ||
-        has_at(file, 28,
-               "\x7f"
-               "FLAC",
-               5) ||
+    if (has_at(file, 28, "\x01vorbis", 7) || has_at(file, 28, "OpusHead", 8) || has_at(file, 28, "\177FLAC", 5) ||
         has_at(file, 28, "Speex   ", 8))
         return "audio/ogg";
     return has_at(file, 28, "\x80theora", 7) ? "video/ogg" : "application/ogg";
