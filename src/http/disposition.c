@@ -115,9 +115,15 @@ static struct mr_slice last_component(struct mr_slice name)
     return (struct mr_slice){name.at + begin, name.len - begin};
 }
 
-static bool is_control(uint32_t point)
+struct mr_slice mr_disposition_next_character(struct mr_slice *rest)
 {
-    return point < 0x20 || (point >= 0x7f && point < 0xa0);
+    uint32_t point = 0;
+    size_t len = mr_utf8_decode(*rest, &point);
+    bool is_bad = len == 0 || point < 0x20 || (point >= 0x7f && point < 0xa0);
+    struct mr_slice character = is_bad ? MR_SLICE("_") : (struct mr_slice){rest->at, len};
+    len = len > 0 ? len : 1;
+    *rest = (struct mr_slice){rest->at + len, rest->len - len};
+    return character;
 }
 
 size_t mr_disposition_clean_name(char out[MR_DISPOSITION_NAME_MAX], struct mr_slice name)
@@ -125,17 +131,11 @@ size_t mr_disposition_clean_name(char out[MR_DISPOSITION_NAME_MAX], struct mr_sl
     size_t len = 0;
     name = last_component(name);
     while (name.len > 0) {
-        uint32_t point = 0;
-        size_t octets = mr_utf8_decode(name, &point);
-        struct mr_slice character = {name.at, octets};
-        if (octets == 0 || is_control(point))
-            character = MR_SLICE("_");
+        struct mr_slice character = mr_disposition_next_character(&name);
         if (character.len > MR_DISPOSITION_NAME_MAX - len)
             break;
         memcpy(out + len, character.at, character.len);
         len += character.len;
-        octets = octets > 0 ? octets : 1;
-        name = (struct mr_slice){name.at + octets, name.len - octets};
     }
     struct mr_slice cleaned = {out, len};
     return mr_slice_is(cleaned, ".") || mr_slice_is(cleaned, "..") ? 0 : len;

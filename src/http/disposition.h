@@ -21,6 +21,10 @@ struct mr_disposition {
  * False: malformed, not form-data, or a parameter twice. */
 bool mr_disposition_parse(char *value, size_t len, struct mr_disposition *out);
 
+/* Cut the next character off a name, as UTF-8. A control, and an octet that is no UTF-8, is "_". `rest` is not empty.
+ */
+struct mr_slice mr_disposition_next_character(struct mr_slice *rest);
+
 #define MR_DISPOSITION_NAME_MAX 255 /* bytes of a cleaned name */
 
 /* Make a name fit to be kept: what stands behind the last slash or backslash (old browsers send a whole path), controls

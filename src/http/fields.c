@@ -2,8 +2,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/number.h"
-#include "base/utf8.h"
 #include "http/chars.h"
+#include "http/disposition.h"
 #include "http/router.h"
 
 void mr_fields_init(struct mr_fields *fields, struct mr_arena *arena)
@@ -116,17 +116,11 @@ static char *put_percent(char *out, char octet)
     return out;
 }
 
-/* The next character of a file's name, as UTF-8: what no name should have is '_'. */
+/* A separator of directories is '_', as what no name should have. */
 static struct mr_slice next_of_name(struct mr_slice *rest)
 {
-    uint32_t point = 0;
-    size_t len = mr_utf8_decode(*rest, &point);
-    struct mr_slice character = {rest->at, len};
-    if (len == 0 || point < 0x20 || (point >= 0x7f && point < 0xa0) || point == '/' || point == '\\')
-        character = MR_SLICE("_");
-    len = len > 0 ? len : 1;
-    *rest = (struct mr_slice){rest->at + len, rest->len - len};
-    return character;
+    struct mr_slice character = mr_disposition_next_character(rest);
+    return character.at[0] == '/' || character.at[0] == '\\' ? MR_SLICE("_") : character;
 }
 
 /* Between quotes, and read alike by all: some clients decode '%', and few know the backslash (RFC 6266, appendix D). */
