@@ -1,0 +1,29 @@
+/* store_numbers.h -- what the store of one process counts. The memory is the caller's, who may share it between
+ * processes (store.h). Any thread of any process may read it: all are relaxed atomics, exact once the store rests. */
+#ifndef MR_STORE_STORE_NUMBERS_H
+#define MR_STORE_STORE_NUMBERS_H
+
+#include "base/histogram.h"
+
+#define MR_STORE_COMMITTERS 2 /* threads that commit: for short payloads, for long ones */
+
+struct mr_store_committer_numbers { /* written by that thread alone */
+    struct mr_histogram commit_ns;  /* from the commit's call to the disk's answer */
+    struct mr_histogram group;      /* commits that shared one sync of their directories */
+};
+
+struct mr_store_numbers {
+    struct mr_store_committer_numbers committers[MR_STORE_COMMITTERS];
+    /* Totals. */
+    _Atomic uint64_t objects_written, bytes_written; /* acknowledged */
+    _Atomic uint64_t changed, deleted;
+    _Atomic uint64_t failed;         /* writes, commits, changes and deletes that the disk refused */
+    _Atomic uint64_t debris_removed; /* files of dead processes: at the start, or swept by their successor */
+    _Atomic uint64_t damaged;        /* times that something was found damaged */
+    /* Gauges: 0 when the process ends. */
+    _Atomic uint64_t uploads_open;
+    _Atomic uint64_t reserved_bytes; /* for uploads under way */
+    _Atomic uint64_t free_bytes;     /* of the file system, when it was last asked */
+};
+
+#endif
