@@ -9,6 +9,8 @@
 #include <linux/magic.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #define MODE_MASK 07777
 
@@ -34,6 +36,8 @@ static const char *const names[MR_DISK_OPERATIONS] = {
     [MR_DISK_UNLINK] = "unlink",
     [MR_DISK_STAT] = "stat",
     [MR_DISK_ROOM] = "statfs",
+    [MR_DISK_LOCK] = "lock",
+    [MR_DISK_MODE] = "chmod",
     [MR_DISK_CLOSE] = "close",
 };
 
@@ -75,6 +79,12 @@ static int fail_with(struct mr_disk_failure *failure, enum mr_disk_operation ope
     return mr_disk_error(error_number);
 }
 
+/* Network file systems interrupt these, and then have done nothing yet. */
+#define UNINTERRUPTED(returned, call) \
+    do                                \
+        (returned) = (call);          \
+    while ((returned) != 0 && errno == EINTR)
+
 /* Of a call that returned 0, or -1 with errno. */
 static int outcome(int returned, enum mr_disk_operation operation, struct mr_disk_failure *failure)
 {
@@ -90,6 +100,9 @@ static void set_info(struct mr_disk_info *info, const struct stat *from)
         *info = (struct mr_disk_info){.size = (uint64_t)from->st_size,
                                       .device = from->st_dev,
                                       .inode = from->st_ino,
+                                      .links = from->st_nlink,
+                                      .owner = from->st_uid,
+                                      .mode = from->st_mode & MODE_MASK,
                                       .modified_ns = from->st_mtim.tv_sec * s + from->st_mtim.tv_nsec};
 }
 
@@ -218,42 +231,89 @@ int mr_disk_write(int fd, const void *bytes, size_t len, uint64_t offset, struct
     return MR_OK;
 }
 
+/* Take what was written off the front of the runs. */
+static void skip_written(struct iovec **runs, int *count, size_t written)
+{
+    while (*count > 0 && written >= (*runs)->iov_len) {
+        written -= (*runs)->iov_len;
+        ++*runs;
+        --*count;
+    }
+    if (*count > 0) {
+        (*runs)->iov_base = (char *)(*runs)->iov_base + written;
+        (*runs)->iov_len -= written;
+    }
+}
+
+int mr_disk_write_runs(int fd, struct iovec *runs, int count, uint64_t offset, struct mr_disk_failure *failure)
+{
+    skip_written(&runs, &count, 0); /* empty ones */
+    while (count > 0) {
+        ssize_t written = mr_disk_calls.pwritev(fd, runs, count, (off_t)offset);
+        if (written < 0 && errno != EINTR)
+            return fail_with(failure, MR_DISK_WRITE, errno);
+        if (written == 0)
+            return fail_with(failure, MR_DISK_WRITE, EIO); /* it would go on for ever */
+        if (written > 0) {
+            skip_written(&runs, &count, (size_t)written);
+            offset += (uint64_t)written;
+        }
+    }
+    return MR_OK;
+}
+
+int mr_disk_set_mode(int fd, mode_t mode, struct mr_disk_failure *failure)
+{
+    return outcome(mr_disk_calls.fchmod(fd, mode), MR_DISK_MODE, failure);
+}
+
 /* ---- syncs ---- */
 
 int mr_disk_write_back(int fd, uint64_t offset, uint64_t len, struct mr_disk_failure *failure)
 {
-    int returned = mr_disk_calls.sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.sync_file_range(fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE));
     return outcome(returned, MR_DISK_WRITE_BACK, failure);
 }
 
 int mr_disk_sync(int fd, struct mr_disk_failure *failure)
 {
+    int returned;
     MR_ASSERT(!is_pool_thread);
-    return outcome(mr_disk_calls.fdatasync(fd), MR_DISK_SYNC, failure);
+    UNINTERRUPTED(returned, mr_disk_calls.fdatasync(fd));
+    return outcome(returned, MR_DISK_SYNC, failure);
 }
 
 int mr_disk_sync_directory(int directory, struct mr_disk_failure *failure)
 {
+    int returned;
     MR_ASSERT(!is_pool_thread);
-    return outcome(mr_disk_calls.fsync(directory), MR_DISK_SYNC_DIRECTORY, failure);
+    UNINTERRUPTED(returned, mr_disk_calls.fsync(directory));
+    return outcome(returned, MR_DISK_SYNC_DIRECTORY, failure);
 }
 
 /* ---- directories ---- */
 
 int mr_disk_make_directory(int directory, const char *path, mode_t mode, struct mr_disk_failure *failure)
 {
-    return outcome(mr_disk_calls.mkdirat(directory, path, mode), MR_DISK_MAKE_DIRECTORY, failure);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.mkdirat(directory, path, mode));
+    return outcome(returned, MR_DISK_MAKE_DIRECTORY, failure);
 }
 
 int mr_disk_rename(int from_directory, const char *from, int to_directory, const char *to, unsigned flags,
                    struct mr_disk_failure *failure)
 {
-    return outcome(mr_disk_calls.renameat2(from_directory, from, to_directory, to, flags), MR_DISK_RENAME, failure);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.renameat2(from_directory, from, to_directory, to, flags));
+    return outcome(returned, MR_DISK_RENAME, failure);
 }
 
 int mr_disk_unlink(int directory, const char *path, int flags, struct mr_disk_failure *failure)
 {
-    return outcome(mr_disk_calls.unlinkat(directory, path, flags), MR_DISK_UNLINK, failure);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.unlinkat(directory, path, flags));
+    return outcome(returned, MR_DISK_UNLINK, failure);
 }
 
 int mr_disk_list(int directory, void *buffer, size_t size, size_t *got, struct mr_disk_failure *failure)
@@ -289,6 +349,38 @@ bool mr_disk_entry(struct mr_disk_entry *entry, const void *buffer, size_t got, 
         return true;
     }
     return false;
+}
+
+/* ---- locks ---- */
+
+int mr_disk_lock_file(int fd, struct mr_disk_failure *failure)
+{
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.flock(fd, LOCK_EX | LOCK_NB));
+    if (returned != 0 && errno == EWOULDBLOCK)
+        return MR_EBUSY;
+    return outcome(returned, MR_DISK_LOCK, failure);
+}
+
+static struct flock byte_lock(short type, uint64_t at)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)at, .l_len = 1};
+}
+
+int mr_disk_lock_byte(int fd, uint64_t at, bool may_wait, struct mr_disk_failure *failure)
+{
+    struct flock lock = byte_lock(F_WRLCK, at);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.ofd_lock(fd, may_wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock));
+    if (returned != 0 && (errno == EAGAIN || errno == EACCES))
+        return MR_EBUSY;
+    return outcome(returned, MR_DISK_LOCK, failure);
+}
+
+void mr_disk_unlock_byte(int fd, uint64_t at)
+{
+    struct flock lock = byte_lock(F_UNLCK, at);
+    mr_disk_calls.ofd_lock(fd, F_OFD_SETLK, &lock); /* there is nothing that could fail */
 }
 
 /* ---- file systems ---- */

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum mr_disk_operation {
     MR_DISK_OPEN,
@@ -32,6 +33,8 @@ enum mr_disk_operation {
     MR_DISK_UNLINK,
     MR_DISK_STAT,
     MR_DISK_ROOM,
+    MR_DISK_LOCK,
+    MR_DISK_MODE,
     MR_DISK_CLOSE,
     MR_DISK_OPERATIONS
 };
@@ -56,8 +59,10 @@ int mr_disk_fault(struct mr_fault *fault, const struct mr_disk_failure *failure,
 
 struct mr_disk_info {
     uint64_t size;
-    uint64_t device, inode;
+    uint64_t device, inode, links;
     int64_t modified_ns; /* since 1970 */
+    uid_t owner;
+    mode_t mode; /* permissions: 07777 at most */
 };
 
 /* Open the regular file `path` beneath the directory: the path does not leave it and no component is a symbolic link.
@@ -75,6 +80,10 @@ int mr_disk_stat(struct mr_disk_info *info, int fd, struct mr_disk_failure *fail
 int mr_disk_read(int fd, void *bytes, size_t len, uint64_t offset, size_t *got, struct mr_disk_failure *failure);
 /* Write all `len` bytes at `offset`. After a failure some of them may be written. */
 int mr_disk_write(int fd, const void *bytes, size_t len, uint64_t offset, struct mr_disk_failure *failure);
+/* The same with the bytes of all runs, one after the other; at most IOV_MAX (1024) of them. The runs are changed. */
+int mr_disk_write_runs(int fd, struct iovec *runs, int count, uint64_t offset, struct mr_disk_failure *failure);
+/* chmod. */
+int mr_disk_set_mode(int fd, mode_t mode, struct mr_disk_failure *failure);
 /* Start to write the range to the disk, so that a later sync has less to do. Promises nothing. */
 int mr_disk_write_back(int fd, uint64_t offset, uint64_t len, struct mr_disk_failure *failure);
 /* fdatasync: data and length are on the disk. After a failure it is not known what is: do not try again. */
@@ -104,6 +113,17 @@ struct mr_disk_entry {
 };
 /* The entry at *at (0 at first), which moves on; "." and ".." are left out. False: there is none left. */
 bool mr_disk_entry(struct mr_disk_entry *entry, const void *buffer, size_t got, size_t *at);
+
+/* ---- locks ---- */
+
+/* Both hold between open files: a descriptor that was duplicated or inherited by fork() shares its lock, and the lock
+ * is gone when the last of them is closed. MR_EBUSY: another open file has it; else an error with *failure filled. */
+
+/* All of the file (flock), for this open file alone. Does not wait. */
+int mr_disk_lock_file(int fd, struct mr_disk_failure *failure);
+/* One byte of it (fcntl, F_OFD_SETLK), which need not exist. may_wait: as long as it takes, and never MR_EBUSY. */
+int mr_disk_lock_byte(int fd, uint64_t at, bool may_wait, struct mr_disk_failure *failure);
+void mr_disk_unlock_byte(int fd, uint64_t at);
 
 /* ---- file systems ---- */
 

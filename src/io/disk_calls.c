@@ -1,9 +1,10 @@
-#define _GNU_SOURCE 1 /* preadv2, getdents64, renameat2, mkostemp, sync_file_range */
+#define _GNU_SOURCE 1 /* pwritev, preadv2, getdents64, renameat2, mkostemp, sync_file_range */
 #include "io/disk_calls.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +18,11 @@ static int call_open(const char *path, int flags, mode_t mode)
     return open(path, flags, mode);
 }
 
+static int call_ofd_lock(int fd, int command, struct flock *lock)
+{
+    return fcntl(fd, command, lock);
+}
+
 struct mr_disk_calls mr_disk_calls = {
     .openat2 = call_openat2,
     .open = call_open,
@@ -24,6 +30,7 @@ struct mr_disk_calls mr_disk_calls = {
     .close = close,
     .pread = pread,
     .pwrite = pwrite,
+    .pwritev = pwritev,
     .preadv2 = preadv2,
     .read = read,
     .write = write,
@@ -36,4 +43,7 @@ struct mr_disk_calls mr_disk_calls = {
     .unlinkat = unlinkat,
     .fstat = fstat,
     .fstatfs = fstatfs,
+    .fchmod = fchmod,
+    .flock = flock,
+    .ofd_lock = call_ofd_lock,
 };

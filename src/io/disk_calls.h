@@ -4,6 +4,7 @@
 #ifndef MR_IO_DISK_CALLS_H
 #define MR_IO_DISK_CALLS_H
 
+#include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -17,6 +18,7 @@ struct mr_disk_calls {
     int (*close)(int fd);
     ssize_t (*pread)(int fd, void *bytes, size_t len, off_t offset);
     ssize_t (*pwrite)(int fd, const void *bytes, size_t len, off_t offset);
+    ssize_t (*pwritev)(int fd, const struct iovec *runs, int count, off_t offset);
     ssize_t (*preadv2)(int fd, const struct iovec *runs, int count, off_t offset, int flags);
     ssize_t (*read)(int fd, void *bytes, size_t len);
     ssize_t (*write)(int fd, const void *bytes, size_t len);
@@ -29,6 +31,9 @@ struct mr_disk_calls {
     int (*unlinkat)(int directory, const char *path, int flags);
     int (*fstat)(int fd, struct stat *info);
     int (*fstatfs)(int fd, struct statfs *info);
+    int (*fchmod)(int fd, mode_t mode);
+    int (*flock)(int fd, int operation);
+    int (*ofd_lock)(int fd, int command, struct flock *lock); /* fcntl(2) with F_OFD_SETLK or F_OFD_SETLKW */
 };
 
 extern struct mr_disk_calls mr_disk_calls;

@@ -61,6 +61,15 @@ static inline ssize_t faults_pwrite(int fd, const void *bytes, size_t len, off_t
     return faults_strike() != 0 ? -1 : faults.before.pwrite(fd, bytes, faults_len(len), offset);
 }
 
+static inline ssize_t faults_pwritev(int fd, const struct iovec *runs, int count, off_t offset)
+{
+    if (faults_strike() != 0)
+        return -1;
+    if (faults.most == 0)
+        return faults.before.pwritev(fd, runs, count, offset);
+    return faults.before.pwrite(fd, runs->iov_base, faults_len(runs->iov_len), offset);
+}
+
 static inline ssize_t faults_read(int fd, void *bytes, size_t len)
 {
     return faults_strike() != 0 ? -1 : faults.before.read(fd, bytes, faults_len(len));
@@ -96,6 +105,7 @@ static inline void faults_begin(void)
     atomic_store(&faults.calls, 0);
     mr_disk_calls.pread = faults_pread;
     mr_disk_calls.pwrite = faults_pwrite;
+    mr_disk_calls.pwritev = faults_pwritev;
     mr_disk_calls.read = faults_read;
     mr_disk_calls.write = faults_write;
     mr_disk_calls.openat2 = faults_openat2;

@@ -83,6 +83,9 @@ static void opened_file_has_its_size_mode_and_closes_on_exec(void **state)
     assert_int_equal(mr_disk_stat(&found, fd, &failure), MR_OK);
     assert_int_equal(found.size, 5);
     assert_int_equal(found.inode, info.st_ino);
+    assert_int_equal(found.links, 1);
+    assert_int_equal(found.owner, geteuid());
+    assert_int_equal(found.mode, 0600);
     assert_true(found.modified_ns > 0);
     assert_int_equal(mr_disk_close(&fd, &failure), MR_OK);
     assert_int_equal(fd, -1);
@@ -118,6 +121,29 @@ static void transfers_are_whole_in_spite_of_short_calls_and_interrupts(void **st
     assert_true(atomic_load(&faults.calls) >= 2 * 3 * LEN / 1000);
     assert_int_equal(mr_disk_read(fd, back, LEN, 5 + LEN - 10, &got, &failure), MR_OK);
     assert_int_equal(got, 10); /* the file ends */
+    close(fd);
+}
+
+static void runs_are_written_whole_in_spite_of_short_calls_and_interrupts(void **state)
+{
+    (void)state;
+    size_t got;
+    int fd = open_file("file", O_RDWR | O_CREAT);
+    for (size_t most = 0; most <= 10007; most += 10007) {
+        struct iovec runs[] = {{bytes, 0}, {bytes, 10007}, {bytes + 10007, 1}, {NULL, 0}, {bytes + 10008, LEN - 10008}};
+        faults.most = most;
+        faults.interrupts = 2;
+        assert_int_equal(mr_disk_write_runs(fd, runs, 5, 3, &failure), MR_OK);
+        assert_int_equal(mr_disk_read(fd, back, LEN + 1, 3, &got, &failure), MR_OK);
+        assert_int_equal(got, LEN);
+        assert_memory_equal(back, bytes, LEN);
+        assert_int_equal(ftruncate(fd, 0), 0);
+    }
+    faults.error_number = ENOSPC;
+    atomic_store(&faults.after, 3);
+    struct iovec run = {bytes, LEN};
+    assert_int_equal(mr_disk_write_runs(fd, &run, 1, 0, &failure), MR_ENOSPACE);
+    assert_int_equal(failure.operation, MR_DISK_WRITE);
     close(fd);
 }
 
@@ -287,6 +313,36 @@ static int fstatfs_of_memory(int fd, struct statfs *info)
     return 0;
 }
 
+static void locks_hold_between_open_files(void **state)
+{
+    (void)state;
+    int first = open_file("file", O_RDWR | O_CREAT), second = open_file("file", O_RDWR);
+    assert_int_equal(mr_disk_lock_file(first, &failure), MR_OK);
+    assert_int_equal(mr_disk_lock_file(first, &failure), MR_OK);
+    assert_int_equal(mr_disk_lock_file(second, &failure), MR_EBUSY);
+    assert_int_equal(mr_disk_lock_byte(first, INT64_MAX - 1, true, &failure), MR_OK);
+    assert_int_equal(mr_disk_lock_byte(second, INT64_MAX - 1, false, &failure), MR_EBUSY);
+    assert_int_equal(mr_disk_lock_byte(second, 0, true, &failure), MR_OK); /* another byte */
+    mr_disk_unlock_byte(first, INT64_MAX - 1);
+    assert_int_equal(mr_disk_lock_byte(second, INT64_MAX - 1, false, &failure), MR_OK);
+    close(first);
+    assert_int_equal(mr_disk_lock_file(second, &failure), MR_OK);
+    close(second);
+    assert_int_equal(mr_disk_lock_file(second, &failure), MR_EIO);
+    assert_int_equal(failure.operation, MR_DISK_LOCK);
+    assert_int_equal(mr_disk_lock_byte(second, 0, false, &failure), MR_EIO);
+}
+
+static void interrupted_calls_are_made_again(void **state)
+{
+    (void)state;
+    int fd = open_file("file", O_RDWR | O_CREAT);
+    faults.interrupts = 2;
+    assert_int_equal(mr_disk_sync(fd, &failure), MR_OK);
+    assert_true(atomic_load(&faults.calls) > 2); /* the open is one of them */
+    close(fd);
+}
+
 static void room_counts_bytes_and_knows_memory(void **state)
 {
     (void)state;
@@ -348,6 +404,7 @@ int main(void)
         TEST(opened_file_has_its_size_mode_and_closes_on_exec),
         TEST(kernel_without_openat2_is_named),
         TEST(transfers_are_whole_in_spite_of_short_calls_and_interrupts),
+        TEST(runs_are_written_whole_in_spite_of_short_calls_and_interrupts),
         TEST(failed_transfer_says_which_and_why),
         TEST(write_that_moves_nothing_ends),
         TEST(descriptors_of_any_kind_give_what_there_is_and_take_everything),
@@ -355,6 +412,8 @@ int main(void)
         TEST(what_the_kernel_cannot_promise_would_block),
         TEST(names_are_made_moved_and_removed),
         TEST(directory_is_listed_whole_through_a_small_buffer),
+        TEST(locks_hold_between_open_files),
+        TEST(interrupted_calls_are_made_again),
         TEST(room_counts_bytes_and_knows_memory),
         TEST(each_errno_has_its_error_and_its_name),
         TEST(pool_does_not_sync),
