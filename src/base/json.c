@@ -128,3 +128,9 @@ void mr_json_bool(struct mr_json *json, const char *name, bool value)
     begin_value(json, name);
     fputs(value ? "true" : "false", json->file);
 }
+
+void mr_json_raw(struct mr_json *json, const char *name, struct mr_slice text)
+{
+    begin_value(json, name);
+    fwrite(text.at, 1, text.len, json->file);
+}

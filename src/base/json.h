@@ -43,5 +43,7 @@ void mr_json_number(struct mr_json *json, const char *name, double value);
 /* With that many digits behind the point. */
 void mr_json_decimal(struct mr_json *json, const char *name, double value, int digits);
 void mr_json_bool(struct mr_json *json, const char *name, bool value);
+/* `text` is JSON already and is written as it is: one value; or, with the name NULL in an object, several members. */
+void mr_json_raw(struct mr_json *json, const char *name, struct mr_slice text);
 
 #endif

@@ -100,6 +100,19 @@ static void numbers_that_json_does_not_have_are_null(void **state)
     assert_written(&page, "[0.25,null,2.000,null]");
 }
 
+static void what_is_json_already_is_written_as_it_is(void **state)
+{
+    (void)state;
+    struct page page;
+    begin(&page);
+    mr_json_open(&page.json, NULL, '{');
+    mr_json_raw(&page.json, "a", MR_SLICE("{\"b\":[]}"));
+    mr_json_raw(&page.json, NULL, MR_SLICE("\"c\":1,\"d\":2"));
+    mr_json_bool(&page.json, "e", false);
+    mr_json_close(&page.json);
+    assert_written(&page, "{\"a\":{\"b\":[]},\"c\":1,\"d\":2,\"e\":false}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +120,7 @@ int main(void)
         cmocka_unit_test(members_of_the_upper_levels_may_have_lines_of_their_own),
         cmocka_unit_test(text_is_escaped),
         cmocka_unit_test(numbers_that_json_does_not_have_are_null),
+        cmocka_unit_test(what_is_json_already_is_written_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
