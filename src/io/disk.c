@@ -12,7 +12,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define MODE_MASK 07777
+#define MODE_MASK   07777
+#define WALK_BUFFER (16 * MR_KIB)
 
 static _Thread_local bool is_pool_thread;
 
@@ -149,6 +150,16 @@ int mr_disk_open(int *fd, struct mr_disk_info *info, int directory, const char *
 {
     *fd = -1;
     int opened = open_beneath(directory, path, flags, mode, 0);
+    if (opened < 0)
+        return fail_with(failure, MR_DISK_OPEN, errno);
+    return accept_file(fd, info, opened, flags, failure);
+}
+
+int mr_disk_open_root(int *fd, struct mr_disk_info *info, const char *path, struct mr_disk_failure *failure)
+{
+    const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    *fd = -1;
+    int opened = mr_disk_calls.open(path, flags, 0);
     if (opened < 0)
         return fail_with(failure, MR_DISK_OPEN, errno);
     return accept_file(fd, info, opened, flags, failure);
@@ -349,6 +360,33 @@ bool mr_disk_entry(struct mr_disk_entry *entry, const void *buffer, size_t got, 
         return true;
     }
     return false;
+}
+
+static int walk(int directory, bool (*take)(void *context, const struct mr_disk_entry *entry), void *context,
+                struct mr_disk_failure *failure)
+{
+    _Alignas(struct dirent64) char buffer[WALK_BUFFER];
+    struct mr_disk_entry entry;
+    size_t got = 0;
+    int err;
+    while ((err = mr_disk_list(directory, buffer, sizeof(buffer), &got, failure)) == MR_OK && got > 0) {
+        for (size_t at = 0; mr_disk_entry(&entry, buffer, got, &at);) {
+            if (!take(context, &entry))
+                return MR_OK;
+        }
+    }
+    return err;
+}
+
+int mr_disk_walk(int directory, bool (*take)(void *context, const struct mr_disk_entry *entry), void *context,
+                 struct mr_disk_failure *failure)
+{
+    int fd, err = mr_disk_open(&fd, NULL, directory, ".", O_RDONLY | O_DIRECTORY, 0, failure);
+    if (err != MR_OK)
+        return err;
+    err = walk(fd, take, context, failure);
+    mr_disk_calls.close(fd);
+    return err;
 }
 
 /* ---- locks ---- */

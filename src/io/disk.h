@@ -71,6 +71,8 @@ struct mr_disk_info {
  * *info may be NULL. Needs openat2 (Linux 5.6); without it the error is ENOSYS. */
 int mr_disk_open(int *fd, struct mr_disk_info *info, int directory, const char *path, int flags, mode_t mode,
                  struct mr_disk_failure *failure);
+/* The directory at a path of the operator's own, which may hold symbolic links. */
+int mr_disk_open_root(int *fd, struct mr_disk_info *info, const char *path, struct mr_disk_failure *failure);
 /* *fd becomes -1, also when it fails, as the descriptor is closed all the same. Some file systems (NFS) report only
  * here that there was no room. */
 int mr_disk_close(int *fd, struct mr_disk_failure *failure);
@@ -113,6 +115,11 @@ struct mr_disk_entry {
 };
 /* The entry at *at (0 at first), which moves on; "." and ".." are left out. False: there is none left. */
 bool mr_disk_entry(struct mr_disk_entry *entry, const void *buffer, size_t got, size_t *at);
+
+/* Call take() with each name in the directory, in no order, until it returns false. What is made or removed meanwhile
+ * may or may not be among them. */
+int mr_disk_walk(int directory, bool (*take)(void *context, const struct mr_disk_entry *entry), void *context,
+                 struct mr_disk_failure *failure);
 
 /* ---- locks ---- */
 
