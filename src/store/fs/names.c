@@ -1,0 +1,68 @@
+#include "store/fs/names.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Below 0: a comes before b. */
+static int compare(const struct mr_names *names, const char *a, const char *b)
+{
+    int order = strcmp(a, b);
+    return names->descends ? -order : order;
+}
+
+/* How many of those that are kept come before it. */
+static size_t find(const struct mr_names *names, const char *name)
+{
+    size_t low = 0, high = names->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(names, names->at[middle], name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void keep(struct mr_names *names, const char *name)
+{
+    size_t at = find(names, name);
+    if (at < names->count && strcmp(names->at[at], name) == 0)
+        return; /* a directory that changes may show a name twice */
+    names->is_cut |= names->count == names->max;
+    if (at == names->max)
+        return;
+    size_t behind = names->count - at - (names->count == names->max);
+    memmove(names->at[at + 1], names->at[at], behind * MR_NAMES_SIZE);
+    memcpy(names->at[at], name, MR_NAMES_SIZE);
+    names->count += names->count < names->max;
+}
+
+static bool take(void *context, const struct mr_disk_entry *entry)
+{
+    struct mr_names *names = context;
+    char name[MR_NAMES_SIZE] = {0};
+    if (names->accept(name, entry, names->context) &&
+        (names->after[0] == '\0' || compare(names, names->after, name) < 0))
+        keep(names, name);
+    return true;
+}
+
+int mr_names_read(struct mr_names *names, int directory, struct mr_disk_failure *failure)
+{
+    names->count = 0;
+    names->is_cut = false;
+    names->at = calloc(names->max, MR_NAMES_SIZE);
+    if (names->at == NULL) {
+        *failure = (struct mr_disk_failure){.operation = MR_DISK_LIST, .error_number = ENOMEM};
+        return MR_EMEMORY;
+    }
+    return mr_disk_walk(directory, take, names, failure);
+}
+
+void mr_names_free(struct mr_names *names)
+{
+    free(names->at);
+    names->at = NULL;
+    names->count = 0;
+}
