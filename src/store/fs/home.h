@@ -1,0 +1,41 @@
+/* home.h -- the data directory: its descriptors, its lock, and the memory that all processes of the server share.
+ *
+ * All descriptors are opened before the fork and are the same in all processes. Every name below them is opened by
+ * mr_disk_open() or is one component in a directory that was opened so: no path is followed out of the directory, or
+ * through a link that lies in it. */
+#ifndef MR_STORE_FS_HOME_H
+#define MR_STORE_FS_HOME_H
+
+#include "io/disk.h"
+#include "store/store.h"
+#include <stdatomic.h>
+
+#define MR_GENERATIONS 16384 /* IDs share one by hash: then a change of one makes the other be read again, too */
+
+/* Zeroed at first. Written by all processes. */
+struct mr_store_shared {
+    _Atomic uint64_t reserved[MR_STORE_PROCESSES_MAX]; /* bytes of each process's uploads under way (room.h) */
+    _Atomic uint64_t generations[MR_GENERATIONS];
+};
+
+struct mr_store_home {
+    const struct mr_store_settings *settings;
+    struct mr_store_min_free min_free;
+    struct mr_store_shared *shared;
+    bool is_durable;
+    int data, objects, uploads; /* directories */
+    int lock;                   /* the file whose lock says that the directory is in use */
+    uint64_t debris_removed;    /* when it was opened; the first process counts it */
+};
+
+/* Another place for the hash of an ID: a byte to lock (locks.h), a generation. */
+uint64_t mr_home_hash(const char *id);
+
+/* A generation is read before a meta is read, and counted up after a meta was changed or removed and before that is
+ * acknowledged: what was read under an older one is out of date. */
+uint64_t mr_home_generation(const struct mr_store_home *home, const char *id);
+void mr_home_outdate(struct mr_store_home *home, const char *id);
+/* All of them: after a process died that may have changed something and not come to say so. */
+void mr_home_outdate_all(struct mr_store_home *home);
+
+#endif
