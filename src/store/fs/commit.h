@@ -1,0 +1,42 @@
+/* commit.h -- making new objects durable, group by group, on a thread of its own.
+ *
+ * The thread takes all commits that wait, and does each step for all of them before the next:
+ *
+ *      1. ID.meta is made and written in uploads/, and the kernel starts to write it back
+ *      2. each segment, then each meta: fdatasync
+ *      3. the time directory, made where it is missing, with its name on the disk
+ *      4. the segments are renamed to their place, then the meta: that is the commit
+ *      5. each directory once: fsync
+ *      6. the responses, on their loops; meanwhile the next group has gathered
+ *
+ * What fails in 1 to 4 fails alone and is undone; a directory that cannot be synced fails all that were renamed into
+ * it. With --durability=none 2 and 5 are left out. */
+#ifndef MR_STORE_FS_COMMIT_H
+#define MR_STORE_FS_COMMIT_H
+
+#include "store/fs/fs.h"
+#include "store/fs/meta.h"
+
+struct mr_commit {
+    struct mr_file_request request; /* its done() is the end; request.err and `fault` are the result */
+    struct mr_store *store;         /* borrowed */
+    struct mr_meta meta;            /* the object, and its segment if there is one */
+    int fd;                         /* of that segment, in uploads/; or -1. The commit closes it */
+    uint64_t began_at;              /* monotonic ns */
+    struct mr_fault fault;
+
+    int meta_fd; /* private, as all below */
+    int directory;
+    char directory_name[MR_ULID_DIRECTORY_LEN + 1];
+    unsigned renamed; /* segments, and then the meta */
+    bool has_meta;    /* there is one in uploads/, or at its place */
+    bool is_synced;   /* its directory was, or need not be */
+};
+
+/* Hand it to the thread for payloads of its size. Everything but `request` (mr_file_init()) and what is private is
+ * filled in by the caller, and is the thread's until request.done() is called. */
+void mr_commit_submit(struct mr_commit *commit);
+/* For store.c: what the thread does. context: the struct mr_committer. */
+void mr_commit_group(void *context, struct mr_file_request *first);
+
+#endif

@@ -1,0 +1,55 @@
+/* fs.h -- the store of one process, as the files of fs/ share it. No file outside fs/ includes it.
+ *
+ *      loop         writers, readers, requests: their state, and what the kernel promises not to block on
+ *      libuv's pool writing and reading payloads, opening, listing, removing
+ *      committers   two threads that commit new objects, group by group (commit.h): one for short payloads, which shall
+ *                   not wait for the syncs of long ones
+ *      changer      one thread that changes and deletes (change.c); the only one that takes locks of IDs */
+#ifndef MR_STORE_FS_FS_H
+#define MR_STORE_FS_FS_H
+
+#include "io/syncer.h"
+#include "store/fs/directories.h"
+#include "store/fs/home.h"
+#include "store/fs/locks.h"
+#include "store/fs/room.h"
+
+enum { MR_COMMIT_SHORT, MR_COMMIT_LONG };
+_Static_assert(MR_COMMIT_LONG < MR_STORE_COMMITTERS, "a thread for each");
+
+struct mr_committer {
+    struct mr_store *store;
+    struct mr_syncer *syncer; /* owned */
+    struct mr_directories directories;
+    struct mr_store_committer_numbers *numbers;
+};
+
+struct mr_store {
+    struct mr_store_home *home; /* borrowed, as the next three */
+    struct mr_budget *memory;
+    struct mr_store_numbers *numbers;
+    unsigned process;
+    struct mr_room room;
+    int locks; /* of the changer */
+    struct mr_committer committers[MR_STORE_COMMITTERS];
+    struct mr_syncer *changer; /* owned */
+    atomic_size_t pending;     /* operations under way, on all loops */
+};
+
+/* An operation of the loop begins, ends. */
+void mr_store_begin(struct mr_store *store, struct mr_loop *loop);
+void mr_store_end(struct mr_store *store, struct mr_loop *loop);
+
+/* The fault of a failure (mr_disk_fault()), counted, and a line in the log, at most one a second. */
+int mr_store_fail(struct mr_store *store, struct mr_fault *fault, const struct mr_disk_failure *failure,
+                  const char *what);
+/* The same for a fault that is made already. Returns its error. */
+int mr_store_report(struct mr_store *store, const struct mr_fault *fault);
+
+static inline void mr_store_count(_Atomic uint64_t *number, uint64_t amount)
+{
+    /* Relaxed: numbers that several threads count. */
+    atomic_fetch_add_explicit(number, amount, memory_order_relaxed);
+}
+
+#endif
