@@ -1,0 +1,502 @@
+/* DESIGN. Bytes that came and are not written yet stand in one queue, copied or borrowed. As long as all of them may
+ * stay with the description (MR_STORE_INLINE_MAX) nothing touches the disk. With the first byte more a file is opened;
+ * from then on libuv's pool writes what the queue holds, one write at a time, while more is appended behind it.
+ *
+ *      TAKING --(end, all written)--> COMPLETE --(commit)--> COMMITTING
+ *         |                               |
+ *         +----> OVER (failed, aborted, destroyed) <-----+
+ *
+ * The pool has `runs`, `fd`, `written`, `synced` and `reserve` while the request is submitted. A slow sender's bytes
+ * are written WRITE_MIN at a time, a fast one's as many as came during the last write. */
+#include "base/clock.h"
+#include "base/guard.h"
+#include "base/macros.h"
+#include "store/fs/commit.h"
+#include "store/fs/layout.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WRITE_MIN  MR_STORE_INLINE_MAX
+#define QUEUE_HIGH (256 * MR_KIB) /* behind the write that runs: then the sender is paused */
+#define QUEUE_LOW  (64 * MR_KIB)
+#define RUNS_MAX   64
+#define SMALL_REF  (4 * MR_KIB) /* is copied, as a write takes RUNS_MAX runs */
+#define BACK_STEP  (8 * MR_MIB) /* written back at a time, so that the last sync has little to do */
+#define UNKEPT     "The upload cannot be stored"
+
+enum writer_state { TAKING, COMPLETE, COMMITTING, OVER };
+
+struct mr_store_writer {
+    struct mr_store *store;
+    struct mr_loop *loop;
+    const struct mr_store_writer_events *events;
+    void *context;
+    struct mr_stream *stream; /* NULL: not attached, or it is over */
+    enum writer_state state;
+    bool is_paused, has_ended;
+    char id[MR_ULID_LEN + 1];
+    uint64_t size;       /* bytes that came */
+    struct mr_buf queue; /* of those, what is not written; charged to the memory budget */
+    struct mr_guard guard;
+
+    struct mr_file_request request; /* write, clean up */
+    bool has_file;                  /* in uploads/ */
+    int fd;
+    uint64_t written, written_back;
+    struct mr_reserve reserve;
+    struct iovec runs[RUNS_MAX];
+    int run_count;
+    size_t run_bytes;
+    struct mr_fault fault; /* of the pool's work */
+
+    struct mr_commit commit;
+    mr_store_committed *committed;
+    void *committed_context;
+    char *payload; /* owned: a short one, in one piece */
+};
+
+static void settle(struct mr_store_writer *writer);
+
+/* ---- the end ---- */
+
+static void give_back_queue(struct mr_store_writer *writer)
+{
+    mr_budget_give_back(writer->store->memory, writer->queue.len);
+    mr_buf_reset(&writer->queue);
+}
+
+static void free_writer(struct mr_store_writer *writer)
+{
+    struct mr_store *store = writer->store;
+    struct mr_loop *loop = writer->loop;
+    give_back_queue(writer);
+    mr_reserve_give(&writer->reserve, writer->reserve.bytes);
+    mr_meta_free(&writer->commit.meta);
+    free(writer->payload);
+    free(writer);
+    atomic_fetch_sub_explicit(&store->numbers->uploads_open, 1, memory_order_relaxed);
+    mr_store_end(store, loop);
+}
+
+static void segment_name(const struct mr_store_writer *writer, char out[MR_LAYOUT_NAME_SIZE])
+{
+    struct mr_layout_name name = {.kind = MR_LAYOUT_SEGMENT, .segment = 1, .process = writer->store->process};
+    memcpy(name.id, writer->id, sizeof(name.id));
+    mr_layout_upload(out, &name);
+}
+
+/* On the pool. What cannot be removed is removed at the next start. */
+static int work_remove(struct mr_file_request *request)
+{
+    struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
+    char name[MR_LAYOUT_NAME_SIZE];
+    if (writer->fd >= 0)
+        mr_disk_close(&writer->fd, &request->failure);
+    segment_name(writer, name);
+    return mr_disk_unlink(writer->store->home->uploads, name, 0, &request->failure);
+}
+
+static void on_removed(struct mr_file_request *request)
+{
+    struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
+    writer->has_file = false;
+    if (writer->guard.destroyed)
+        free_writer(writer);
+}
+
+/* Nothing of it is kept: remove its file, if there is one and the pool does not write to it. */
+static void throw_away(struct mr_store_writer *writer)
+{
+    give_back_queue(writer);
+    mr_reserve_give(&writer->reserve, writer->reserve.bytes);
+    if (!writer->has_file)
+        return;
+    writer->request.done = on_removed;
+    mr_file_run(&writer->request, work_remove);
+}
+
+static void enter(struct mr_store_writer *writer)
+{
+    MR_ON_LOOP(writer->loop);
+    mr_guard_enter(&writer->guard);
+}
+
+static void leave(struct mr_store_writer *writer)
+{
+    if (!mr_guard_leave(&writer->guard) || writer->state == COMMITTING || !mr_file_is_idle(&writer->request))
+        return; /* what is under way frees it */
+    if (writer->has_file)
+        throw_away(writer);
+    else
+        free_writer(writer);
+}
+
+/* It is over, and nothing is kept. */
+static void end_taking(struct mr_store_writer *writer)
+{
+    writer->state = OVER;
+    writer->stream = NULL;
+    if (mr_file_is_idle(&writer->request))
+        throw_away(writer);
+}
+
+static void fail(struct mr_store_writer *writer, const struct mr_fault *why)
+{
+    struct mr_stream *stream = writer->has_ended ? NULL : writer->stream;
+    end_taking(writer);
+    if (stream != NULL)
+        mr_stream_cancel(stream, why);
+    if (!writer->guard.destroyed)
+        writer->events->failed(writer->context, why);
+}
+
+/* ---- on the pool ---- */
+
+static int open_segment(struct mr_store_writer *writer)
+{
+    struct mr_file_request *request = &writer->request;
+    char name[MR_LAYOUT_NAME_SIZE];
+    segment_name(writer, name);
+    return mr_disk_open(&writer->fd, NULL, writer->store->home->uploads, name, O_WRONLY | O_CREAT | O_EXCL, 0600,
+                        &request->failure);
+}
+
+/* Room for what is to be written, and for what was announced. */
+static int reserve_run(struct mr_store_writer *writer)
+{
+    struct mr_room *room = &writer->store->room;
+    uint64_t wanted = writer->run_bytes > writer->reserve.bytes ? MR_RESERVE_STEP : 0;
+    if (wanted == 0 && writer->written > 0)
+        return MR_OK;
+    int err = mr_room_ask(room, &writer->request.failure);
+    if (err != MR_OK)
+        return mr_disk_fault(&writer->fault, &writer->request.failure, UNKEPT);
+    return mr_reserve_take(&writer->reserve, wanted, true, &writer->fault);
+}
+
+static int write_run(struct mr_store_writer *writer)
+{
+    struct mr_disk_failure *failure = &writer->request.failure;
+    int err = writer->fd < 0 ? open_segment(writer) : MR_OK;
+    if (err == MR_OK)
+        err = mr_disk_write_runs(writer->fd, writer->runs, writer->run_count, writer->written, failure);
+    if (err != MR_OK)
+        return err;
+    writer->written += writer->run_bytes;
+    mr_reserve_give(&writer->reserve, writer->run_bytes);
+    uint64_t behind = writer->written - writer->written_back;
+    if (!writer->store->home->is_durable || behind < BACK_STEP)
+        return MR_OK;
+    err = mr_disk_write_back(writer->fd, writer->written_back, behind, failure);
+    writer->written_back = writer->written;
+    return err;
+}
+
+static int work_write(struct mr_file_request *request)
+{
+    struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
+    int err = reserve_run(writer);
+    if (err != MR_OK)
+        return err;
+    err = write_run(writer);
+    return err == MR_OK ? MR_OK : mr_disk_fault(&writer->fault, &request->failure, UNKEPT);
+}
+
+/* ---- on the loop ---- */
+
+static void on_written(struct mr_file_request *request)
+{
+    struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
+    enter(writer);
+    writer->has_file = writer->fd >= 0;
+    if (request->err == MR_OK) {
+        mr_budget_give_back(writer->store->memory, writer->run_bytes);
+        mr_buf_consume(&writer->queue, writer->run_bytes);
+    }
+    if (writer->state == OVER) {
+        throw_away(writer);
+    } else if (request->err != MR_OK) {
+        mr_store_report(writer->store, &writer->fault);
+        fail(writer, &writer->fault);
+    } else {
+        settle(writer);
+    }
+    leave(writer);
+}
+
+static void start_write(struct mr_store_writer *writer)
+{
+    writer->run_count = mr_buf_peek(&writer->queue, writer->runs, RUNS_MAX);
+    writer->run_bytes = 0;
+    for (int i = 0; i < writer->run_count; i++)
+        writer->run_bytes += writer->runs[i].iov_len;
+    writer->request.done = on_written;
+    mr_file_run(&writer->request, work_write);
+}
+
+static bool is_short(const struct mr_store_writer *writer)
+{
+    return writer->size <= MR_STORE_INLINE_MAX;
+}
+
+/* Bytes that no write has taken. */
+static size_t waiting(const struct mr_store_writer *writer)
+{
+    return writer->queue.len - (mr_file_is_idle(&writer->request) ? 0 : writer->run_bytes);
+}
+
+static void complete(struct mr_store_writer *writer)
+{
+    writer->state = COMPLETE;
+    writer->stream = NULL;
+    writer->events->complete(writer->context);
+}
+
+/* Whatever happened: what has become possible. */
+static void settle(struct mr_store_writer *writer)
+{
+    if (writer->state != TAKING)
+        return;
+    bool is_idle = mr_file_is_idle(&writer->request);
+    bool is_due = !is_short(writer) && (writer->queue.len >= WRITE_MIN || (writer->has_ended && writer->queue.len > 0));
+    if (is_idle && is_due)
+        start_write(writer);
+    else if (is_idle && writer->has_ended)
+        complete(writer);
+    if (writer->state == TAKING && writer->is_paused && !writer->has_ended && waiting(writer) <= QUEUE_LOW) {
+        writer->is_paused = false;
+        mr_stream_resume(writer->stream);
+    }
+}
+
+/* True: the bytes may be appended to the queue. */
+static bool charge(struct mr_store_writer *writer, size_t len)
+{
+    struct mr_fault fault;
+    struct mr_budget *memory = writer->store->memory;
+    if (writer->state != TAKING)
+        return false;
+    if (mr_budget_try_take(memory, len)) {
+        writer->size += len;
+        return true;
+    }
+    mr_fault_limit(&fault, MR_EBUDGET, "memory-budget", memory->limit, mr_budget_used(memory) + len);
+    fail(writer, &fault);
+    return false;
+}
+
+static enum mr_flow end_push(struct mr_store_writer *writer)
+{
+    settle(writer);
+    writer->is_paused = writer->state != TAKING || waiting(writer) >= QUEUE_HIGH;
+    bool is_paused = writer->is_paused;
+    leave(writer);
+    return is_paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+}
+
+static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+{
+    struct mr_store_writer *writer = context;
+    enter(writer);
+    if (charge(writer, len))
+        mr_buf_append(&writer->queue, bytes, len);
+    return end_push(writer);
+}
+
+static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
+{
+    struct mr_store_writer *writer = context;
+    if (len < SMALL_REF) {
+        enum mr_flow flow = on_push(context, bytes, len);
+        release(owner);
+        return flow;
+    }
+    enter(writer);
+    if (charge(writer, len))
+        mr_buf_append_ref(&writer->queue, bytes, len, release, owner);
+    else
+        release(owner);
+    return end_push(writer);
+}
+
+static void on_end(void *context)
+{
+    struct mr_store_writer *writer = context;
+    enter(writer);
+    writer->has_ended = true;
+    settle(writer);
+    leave(writer);
+}
+
+static void on_abort(void *context, const struct mr_fault *why)
+{
+    struct mr_store_writer *writer = context;
+    enter(writer);
+    writer->has_ended = true;
+    end_taking(writer);
+    if (!writer->guard.destroyed)
+        writer->events->aborted(writer->context, why);
+    leave(writer);
+}
+
+static const struct mr_stream_receiver receiver = {
+    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = on_push_ref};
+
+void mr_store_writer_attach(struct mr_store_writer *writer, struct mr_stream *stream)
+{
+    MR_ASSERT(writer->state == TAKING && writer->stream == NULL);
+    enter(writer);
+    writer->stream = stream;
+    mr_stream_attach_receiver(stream, &receiver, writer);
+    leave(writer);
+}
+
+/* ---- committing ---- */
+
+static void on_committed(struct mr_file_request *request)
+{
+    struct mr_commit *commit = mr_container_of(request, struct mr_commit, request);
+    struct mr_store_writer *writer = mr_container_of(commit, struct mr_store_writer, commit);
+    bool is_well = request->err == MR_OK;
+    enter(writer);
+    writer->state = OVER;
+    writer->committed(writer->committed_context, is_well ? NULL : &commit->fault,
+                      is_well ? &commit->meta.object : NULL);
+    leave(writer);
+}
+
+/* What the object is, beside what its owner says of it. */
+static int describe(struct mr_store_writer *writer, const struct mr_object *from)
+{
+    struct mr_meta *meta = &writer->commit.meta;
+    int err = mr_object_copy(&meta->object, from);
+    if (err != MR_OK)
+        return err;
+    memcpy(meta->object.id, writer->id, sizeof(meta->object.id));
+    meta->object.rev = 1;
+    meta->object.size = writer->size;
+    meta->object.created_ms = meta->object.changed_ms = mr_ulid_ms(writer->id);
+    return MR_OK;
+}
+
+static int add_segment(struct mr_store_writer *writer)
+{
+    struct mr_meta *meta = &writer->commit.meta;
+    meta->segments = calloc(1, sizeof(*meta->segments));
+    if (meta->segments == NULL)
+        return MR_EMEMORY;
+    meta->segments[0] = (struct mr_meta_segment){.number = 1, .stored = writer->size, .plain = writer->size};
+    meta->segment_count = 1;
+    return MR_OK;
+}
+
+static int add_payload(struct mr_store_writer *writer)
+{
+    struct iovec runs[RUNS_MAX];
+    writer->payload = malloc(MR_MAX((size_t)writer->size, (size_t)1));
+    if (writer->payload == NULL)
+        return MR_EMEMORY;
+    for (size_t at = 0; writer->queue.len > 0;) {
+        int count = mr_buf_peek(&writer->queue, runs, RUNS_MAX);
+        size_t taken = 0;
+        for (int i = 0; i < count; i++) {
+            memcpy(writer->payload + at + taken, runs[i].iov_base, runs[i].iov_len);
+            taken += runs[i].iov_len;
+        }
+        at += taken;
+        mr_budget_give_back(writer->store->memory, taken);
+        mr_buf_consume(&writer->queue, taken);
+    }
+    writer->commit.meta.payload = (struct mr_slice){writer->payload, (size_t)writer->size};
+    return MR_OK;
+}
+
+/* The work of a commit that cannot even be begun: its response comes in a later turn all the same. */
+static int work_nothing(struct mr_file_request *request)
+{
+    return mr_container_of(request, struct mr_commit, request)->fault.error;
+}
+
+void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_object *object,
+                            mr_store_committed *committed, void *context)
+{
+    struct mr_commit *commit = &writer->commit;
+    MR_ASSERT(writer->state == COMPLETE);
+    writer->state = COMMITTING;
+    writer->committed = committed;
+    writer->committed_context = context;
+    mr_file_init(&commit->request, writer->loop, "store-commit", on_committed);
+    commit->store = writer->store;
+    int err = describe(writer, object);
+    if (err == MR_OK)
+        err = is_short(writer) ? add_payload(writer) : add_segment(writer);
+    if (err == MR_OK) {
+        commit->fd = writer->fd; /* with its file: it will be at its place, or removed */
+        writer->fd = -1;
+        writer->has_file = false;
+        mr_commit_submit(commit);
+    } else {
+        mr_fault_set(&commit->fault, err, NULL);
+        mr_file_run(&commit->request, work_nothing);
+    }
+}
+
+/* ---- from outside ---- */
+
+int mr_store_writer_create(struct mr_store_writer **out, struct mr_store *store, struct mr_loop *loop, uint64_t length,
+                           const struct mr_store_writer_events *events, void *context, struct mr_fault *fault)
+{
+    struct mr_store_writer *writer = calloc(1, sizeof(*writer));
+    *out = NULL;
+    if (writer == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    writer->reserve.room = &store->room;
+    int err = mr_reserve_take(&writer->reserve, length == MR_STORE_UNKNOWN ? MR_RESERVE_STEP : length, false, fault);
+    if (err != MR_OK) {
+        free(writer);
+        return err;
+    }
+    writer->store = store;
+    writer->loop = loop;
+    writer->events = events;
+    writer->context = context;
+    writer->fd = -1;
+    mr_ulid_make(writer->id, (int64_t)(mr_clock_wall() / MR_NS_PER_MS));
+    mr_buf_init(&writer->queue, QUEUE_LOW, QUEUE_HIGH);
+    mr_file_init(&writer->request, loop, "store-write", on_written);
+    mr_store_begin(store, loop);
+    mr_store_count(&store->numbers->uploads_open, 1);
+    *out = writer;
+    return MR_OK;
+}
+
+const char *mr_store_writer_id(const struct mr_store_writer *writer)
+{
+    return writer->id;
+}
+
+uint64_t mr_store_writer_size(const struct mr_store_writer *writer)
+{
+    return writer->size;
+}
+
+void mr_store_writer_destroy(struct mr_store_writer **out)
+{
+    struct mr_store_writer *writer = *out;
+    struct mr_fault fault;
+    *out = NULL;
+    if (writer == NULL)
+        return;
+    enter(writer);
+    mr_guard_destroy(&writer->guard);
+    if (writer->state == TAKING && writer->stream != NULL && !writer->has_ended) {
+        struct mr_stream *stream = writer->stream;
+        writer->stream = NULL;
+        mr_fault_set(&fault, MR_ECANCELLED, NULL);
+        mr_stream_cancel(stream, &fault);
+    }
+    if (writer->state != COMMITTING)
+        writer->state = OVER;
+    leave(writer);
+}
