@@ -1,0 +1,114 @@
+#include "store/fs/reader.h"
+#include "base/macros.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+static void free_reader(struct mr_store_reader *reader)
+{
+    struct mr_store *store = reader->store;
+    struct mr_loop *loop = reader->loop;
+    if (reader->entry != NULL)
+        mr_entry_release(reader->entry);
+    free(reader);
+    mr_store_end(store, loop);
+}
+
+static int work_read(struct mr_file_request *request)
+{
+    struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
+    return mr_entry_read(&reader->read, reader->store, reader->id, &reader->fault);
+}
+
+static void on_read(struct mr_file_request *request)
+{
+    struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
+    reader->entry = reader->read;
+    if (reader->is_closed)
+        free_reader(reader);
+    else
+        reader->opened(reader->context, reader->entry != NULL ? NULL : &reader->fault);
+}
+
+static struct mr_store_reader *create_reader(struct mr_store *store, struct mr_loop *loop)
+{
+    struct mr_store_reader *reader = calloc(1, sizeof(*reader));
+    if (reader == NULL)
+        return NULL;
+    reader->store = store;
+    reader->loop = loop;
+    mr_file_init(&reader->request, loop, "store-open", on_read);
+    mr_store_begin(store, loop);
+    return reader;
+}
+
+void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
+                   mr_store_opened *opened, void *context)
+{
+    struct mr_store_reader *reader = *out = create_reader(store, loop);
+    struct mr_fault fault;
+    if (reader == NULL) {
+        mr_fault_set(&fault, MR_EMEMORY, NULL);
+        opened(context, &fault);
+        return;
+    }
+    reader->opened = opened;
+    reader->context = context;
+    if (!mr_ulid_is_valid(id)) {
+        mr_fault_set(&fault, MR_ENOTFOUND, NULL);
+        opened(context, &fault); /* may have closed it */
+        return;
+    }
+    memcpy(reader->id, id.at, MR_ULID_LEN);
+    enum mr_disk_try tried = mr_entry_try_read(&reader->entry, store, reader->id, &fault);
+    if (tried == MR_DISK_WOULD_BLOCK)
+        mr_file_run(&reader->request, work_read);
+    else
+        opened(context, tried == MR_DISK_DONE ? NULL : &fault);
+}
+
+void mr_store_reader_close(struct mr_store_reader **out)
+{
+    struct mr_store_reader *reader = *out;
+    *out = NULL;
+    if (reader == NULL)
+        return;
+    reader->is_closed = true;
+    if (mr_file_is_idle(&reader->request))
+        free_reader(reader);
+}
+
+struct mr_store_reader *mr_store_reader_share(struct mr_store_reader *reader)
+{
+    struct mr_store_reader *other = create_reader(reader->store, reader->loop);
+    MR_ASSERT(reader->entry != NULL && other != NULL); /* some hundred bytes */
+    other->entry = reader->entry;
+    other->entry->references++;
+    return other;
+}
+
+/* ---- what it is ---- */
+
+const struct mr_object *mr_store_reader_object(const struct mr_store_reader *reader)
+{
+    MR_ASSERT(reader->entry != NULL);
+    return &reader->entry->file.meta.object;
+}
+
+bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice *out)
+{
+    const struct mr_meta *meta = &reader->entry->file.meta;
+    *out = meta->payload;
+    return meta->segment_count == 0;
+}
+
+bool mr_store_reader_file(const struct mr_store_reader *reader, struct mr_buf_file *out)
+{
+    const struct mr_meta *meta = &reader->entry->file.meta;
+    if (meta->segment_count != 1)
+        return false;
+    *out = (struct mr_buf_file){
+        .fd = reader->entry->fd, .offset = meta->segments[0].room, .len = (size_t)meta->segments[0].plain};
+    return true;
+}

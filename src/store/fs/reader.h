@@ -1,0 +1,43 @@
+/* reader.h -- an open object, as reader.c, sender.c and entry.c share it.
+ *
+ * An entry is an object as it was read at one time: its description, its payload if that is short, the file of its
+ * first segment else. It never changes and is shared by readers, so that a reader is a reference to it. */
+#ifndef MR_STORE_FS_READER_H
+#define MR_STORE_FS_READER_H
+
+#include "store/fs/fs.h"
+#include "store/fs/metafile.h"
+
+struct mr_entry {
+    unsigned references; /* of one loop */
+    struct mr_metafile file;
+    int fd; /* of the first segment; -1: there is none */
+};
+
+/* Read it. Blocking: on the pool. MR_OK, or the fault. */
+int mr_entry_read(struct mr_entry **out, struct mr_store *store, const char *id, struct mr_fault *fault);
+/* Read what the kernel has in its cache, on a loop. WOULD_BLOCK: it takes the other. FAILED: the fault says why. */
+enum mr_disk_try mr_entry_try_read(struct mr_entry **out, struct mr_store *store, const char *id,
+                                   struct mr_fault *fault);
+/* The last reference frees it. */
+void mr_entry_release(struct mr_entry *entry);
+
+/* Open a segment of an object that was read. It has the length that it must have, or the fault says that it is damaged;
+ * MR_ENOTFOUND: it is gone. */
+int mr_entry_open_segment(int *fd, struct mr_store *store, const struct mr_meta *meta, size_t index,
+                          struct mr_fault *fault);
+
+struct mr_store_reader {
+    struct mr_store *store;
+    struct mr_loop *loop;
+    struct mr_entry *entry; /* NULL: not opened, or it failed */
+    mr_store_opened *opened;
+    void *context;
+    char id[MR_ULID_LEN + 1];
+    bool is_closed;
+    struct mr_file_request request;
+    struct mr_entry *read; /* by the pool */
+    struct mr_fault fault;
+};
+
+#endif

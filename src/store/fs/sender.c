@@ -1,0 +1,380 @@
+/* DESIGN. Two blocks take turns: one is filled while the receiver still has the other. Each is lent to the receiver
+ * (push_ref) in parts; it is filled again when all of them have come back. What the page cache has is read on the loop,
+ * TURN_MAX bytes a turn; the rest on libuv's pool, a block at a time. While the receiver is paused nothing is read.
+ *
+ * The first block's memory is taken from the budget before the first byte, so that a response that has begun is never
+ * aborted for want of it; the second one is used where the budget has room. */
+#include "base/guard.h"
+#include "base/macros.h"
+#include "store/fs/reader.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCKS     2
+#define BLOCK_SIZE (256 * MR_KIB)
+#define TURN_MAX   (256 * MR_KIB)
+
+struct block {
+    struct mr_store_sender *sender;
+    char *bytes;        /* owned; NULL: not used yet */
+    size_t len, pushed; /* filled, and of that pushed */
+    unsigned lent;      /* parts that the receiver has */
+};
+
+struct mr_store_sender {
+    struct mr_store_reader *reader; /* owned: a share */
+    struct mr_stream *stream;       /* NULL: not attached yet, or it is over */
+    uint64_t at, left;              /* of the payload: to be read */
+    struct block blocks[BLOCKS];
+    struct block *filling; /* by the pool, or partly pushed; NULL: none */
+    size_t block_size;
+    uint64_t charged;
+    bool has_begun, is_flowing;
+    bool is_posted; /* `turn` is on its way */
+    struct mr_inbox_node turn;
+    struct mr_guard guard;
+
+    struct mr_file_request request;
+    size_t segment; /* whose file `fd` is */
+    int fd;         /* owned, where it is not the first segment's; -1: none */
+    struct mr_fault fault;
+};
+
+static void pump(struct mr_store_sender *sender);
+
+/* ---- life ---- */
+
+static bool is_lent(const struct mr_store_sender *sender)
+{
+    for (size_t i = 0; i < BLOCKS; i++) {
+        if (sender->blocks[i].lent > 0)
+            return true;
+    }
+    return false;
+}
+
+static void free_sender(struct mr_store_sender *sender)
+{
+    struct mr_disk_failure failure;
+    for (size_t i = 0; i < BLOCKS; i++)
+        free(sender->blocks[i].bytes);
+    mr_budget_give_back(sender->reader->store->memory, sender->charged);
+    if (sender->fd >= 0)
+        mr_disk_close(&sender->fd, &failure);
+    mr_store_reader_close(&sender->reader);
+    free(sender);
+}
+
+static void enter(struct mr_store_sender *sender)
+{
+    mr_guard_enter(&sender->guard);
+}
+
+/* Its last user frees it: the stream, the pool, the receiver of a part, the inbox. */
+static void leave(struct mr_store_sender *sender)
+{
+    if (sender->has_begun && sender->stream == NULL)
+        mr_guard_destroy(&sender->guard);
+    if (mr_guard_leave(&sender->guard) && mr_file_is_idle(&sender->request) && !is_lent(sender) && !sender->is_posted)
+        free_sender(sender);
+}
+
+static void abort_sender(struct mr_store_sender *sender, const struct mr_fault *why)
+{
+    struct mr_stream *stream = sender->stream;
+    sender->stream = NULL;
+    mr_stream_abort(stream, why);
+}
+
+static void on_turn(struct mr_inbox_node *node)
+{
+    struct mr_store_sender *sender = mr_container_of(node, struct mr_store_sender, turn);
+    enter(sender);
+    sender->is_posted = false;
+    pump(sender);
+    leave(sender);
+}
+
+static void post(struct mr_store_sender *sender)
+{
+    if (sender->is_posted)
+        return;
+    sender->is_posted = true;
+    mr_loop_post(sender->reader->loop, &sender->turn);
+}
+
+/* ---- where the bytes are ---- */
+
+static const struct mr_meta *meta_of(const struct mr_store_sender *sender)
+{
+    return &sender->reader->entry->file.meta;
+}
+
+/* The segment with the next byte, and the place in its file. Returns how many bytes follow in it. */
+static uint64_t find_place(const struct mr_store_sender *sender, size_t *segment, uint64_t *place)
+{
+    const struct mr_meta *meta = meta_of(sender);
+    uint64_t begin = 0;
+    *segment = 0;
+    while (sender->at - begin >= meta->segments[*segment].plain)
+        begin += meta->segments[(*segment)++].plain;
+    *place = meta->segments[*segment].room + (sender->at - begin);
+    return meta->segments[*segment].plain - (sender->at - begin);
+}
+
+/* The file of a segment, or -1: it is not open. */
+static int file_of(const struct mr_store_sender *sender, size_t segment)
+{
+    if (segment == 0)
+        return sender->reader->entry->fd;
+    return segment == sender->segment ? sender->fd : -1;
+}
+
+static size_t wanted(const struct mr_store_sender *sender, uint64_t follow)
+{
+    return (size_t)MR_MIN(MR_MIN(sender->left, follow), (uint64_t)sender->block_size);
+}
+
+/* ---- on the pool ---- */
+
+static int open_segment(struct mr_store_sender *sender, size_t segment)
+{
+    struct mr_disk_failure failure;
+    if (sender->fd >= 0)
+        mr_disk_close(&sender->fd, &failure);
+    int err = mr_entry_open_segment(&sender->fd, sender->reader->store, meta_of(sender), segment, &sender->fault);
+    if (err == MR_OK)
+        sender->segment = segment;
+    return err;
+}
+
+static int work_fill(struct mr_file_request *request)
+{
+    struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
+    struct block *block = sender->filling;
+    uint64_t place;
+    size_t segment, len = wanted(sender, find_place(sender, &segment, &place));
+    int err = file_of(sender, segment) < 0 ? open_segment(sender, segment) : MR_OK;
+    if (err != MR_OK)
+        return err;
+    int fd = file_of(sender, segment);
+    if (mr_disk_read(fd, block->bytes, len, place, &block->len, &request->failure) != MR_OK)
+        return mr_store_fail(sender->reader->store, &sender->fault, &request->failure, "The object cannot be read");
+    if (block->len == len)
+        return MR_OK;
+    mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: segment %u ends too early.",
+                 (unsigned)meta_of(sender)->segments[segment].number);
+    return mr_store_report(sender->reader->store, &sender->fault);
+}
+
+/* ---- on the loop ---- */
+
+static void note_filled(struct mr_store_sender *sender, struct block *block)
+{
+    sender->at += block->len;
+    sender->left -= block->len;
+    block->pushed = 0;
+}
+
+static void on_filled(struct mr_file_request *request)
+{
+    struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
+    enter(sender);
+    if (request->err == MR_OK)
+        note_filled(sender, sender->filling);
+    else if (sender->stream != NULL)
+        abort_sender(sender, &sender->fault);
+    pump(sender);
+    leave(sender);
+}
+
+/* One that is not lent and has memory. */
+static struct block *get_block(struct mr_store_sender *sender)
+{
+    struct mr_budget *memory = sender->reader->store->memory;
+    for (size_t i = 0; i < BLOCKS; i++) {
+        struct block *block = &sender->blocks[i];
+        if (block->lent > 0)
+            continue;
+        if (block->bytes == NULL && (sender->left <= sender->block_size || !mr_budget_try_grow(memory, BLOCK_SIZE)))
+            continue; /* the other one has to do */
+        if (block->bytes == NULL) {
+            sender->charged += BLOCK_SIZE;
+            block->bytes = malloc(BLOCK_SIZE);
+            MR_ASSERT(block->bytes != NULL);
+        }
+        block->len = block->pushed = 0;
+        return block;
+    }
+    return NULL;
+}
+
+/* Read what is in memory, else ask the pool. Returns bytes read. */
+static size_t fill(struct mr_store_sender *sender)
+{
+    struct mr_disk_failure failure;
+    struct block *block = sender->filling;
+    uint64_t place;
+    size_t segment, len = wanted(sender, find_place(sender, &segment, &place));
+    int fd = file_of(sender, segment);
+    size_t got = 0;
+    len = MR_MIN(len, MR_STREAM_PUSH_MAX);
+    bool is_there = fd >= 0 && mr_disk_try_read(fd, block->bytes, len, place, &got, &failure) == MR_DISK_DONE;
+    if (is_there && got > 0) {
+        block->len = got;
+        note_filled(sender, block);
+        return got;
+    }
+    mr_file_run(&sender->request, work_fill); /* which finds out what is wrong, too */
+    return 0;
+}
+
+static void on_release(void *context)
+{
+    struct block *block = context;
+    struct mr_store_sender *sender = block->sender;
+    enter(sender);
+    if (--block->lent == 0 && sender->stream != NULL && sender->filling == NULL && sender->left > 0)
+        post(sender); /* a sender does not push from inside release */
+    leave(sender);
+}
+
+static void push_block(struct mr_store_sender *sender)
+{
+    struct block *block = sender->filling;
+    while (sender->is_flowing && sender->stream != NULL && block->pushed < block->len) {
+        size_t part = MR_MIN(block->len - block->pushed, MR_STREAM_PUSH_MAX);
+        const char *at = block->bytes + block->pushed;
+        block->pushed += part;
+        block->lent++;
+        sender->is_flowing = mr_stream_push_ref(sender->stream, at, part, on_release, block) == MR_FLOW_MORE;
+    }
+    if (block->pushed == block->len)
+        sender->filling = NULL;
+}
+
+static void end(struct mr_store_sender *sender)
+{
+    struct mr_stream *stream = sender->stream;
+    sender->stream = NULL;
+    mr_stream_end(stream);
+}
+
+/* Push what there is, and read more, as long as the receiver and the turn allow. */
+static void pump(struct mr_store_sender *sender)
+{
+    size_t taken = 0;
+    while (sender->stream != NULL && sender->is_flowing && mr_file_is_idle(&sender->request)) {
+        if (sender->filling != NULL && sender->filling->len > 0) {
+            push_block(sender);
+        } else if (sender->left == 0) {
+            end(sender);
+        } else if (taken >= TURN_MAX) {
+            post(sender);
+            return;
+        } else {
+            sender->filling = get_block(sender);
+            if (sender->filling == NULL)
+                return; /* on_release goes on */
+            taken += fill(sender);
+        }
+    }
+}
+
+static void on_resume(void *context)
+{
+    struct mr_store_sender *sender = context;
+    enter(sender);
+    sender->is_flowing = true;
+    pump(sender);
+    leave(sender);
+}
+
+static void on_cancel(void *context, const struct mr_fault *why)
+{
+    struct mr_store_sender *sender = context;
+    (void)why;
+    enter(sender);
+    sender->stream = NULL;
+    leave(sender);
+}
+
+const struct mr_stream_sender mr_store_stream_sender = {.resume = on_resume, .cancel = on_cancel};
+
+/* A short payload is sent from where the reader has it. */
+static int init_blocks(struct mr_store_sender *sender, struct mr_fault *fault)
+{
+    struct mr_budget *memory = sender->reader->store->memory;
+    const struct mr_meta *meta = meta_of(sender);
+    size_t size = (size_t)MR_MIN(sender->left, (uint64_t)BLOCK_SIZE);
+    for (size_t i = 0; i < BLOCKS; i++)
+        sender->blocks[i].sender = sender;
+    sender->block_size = size;
+    if (!mr_budget_try_take(memory, size))
+        return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", memory->limit, mr_budget_used(memory) + size);
+    sender->charged = size;
+    struct block *first = &sender->blocks[0];
+    first->bytes = malloc(MR_MAX(size, (size_t)1));
+    if (first->bytes == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    if (meta->segment_count > 0 || size == 0)
+        return MR_OK;
+    memcpy(first->bytes, meta->payload.at + sender->at, size);
+    first->len = size;
+    sender->filling = first;
+    note_filled(sender, first);
+    return MR_OK;
+}
+
+int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader *reader, uint64_t offset,
+                           uint64_t length, struct mr_fault *fault)
+{
+    uint64_t size = mr_store_reader_object(reader)->size;
+    MR_ASSERT(offset <= size && length <= size - offset);
+    struct mr_store_sender *sender = *out = calloc(1, sizeof(*sender));
+    if (sender == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    sender->reader = mr_store_reader_share(reader);
+    sender->at = offset;
+    sender->left = length;
+    sender->fd = -1;
+    sender->turn.deliver = on_turn;
+    mr_file_init(&sender->request, reader->loop, "store-read", on_filled);
+    int err = init_blocks(sender, fault);
+    if (err != MR_OK)
+        mr_store_sender_destroy(out);
+    return err;
+}
+
+void mr_store_sender_destroy(struct mr_store_sender **out)
+{
+    struct mr_store_sender *sender = *out;
+    *out = NULL;
+    if (sender == NULL)
+        return;
+    MR_ASSERT(!sender->has_begun);
+    free_sender(sender);
+}
+
+void mr_store_sender_begin(struct mr_store_sender *sender, struct mr_stream *stream)
+{
+    sender->has_begun = true;
+    sender->stream = stream;
+    sender->is_flowing = stream->state == MR_STREAM_FLOWING;
+    if (sender->is_flowing || mr_stream_is_closed(stream))
+        post(sender); /* which frees one that hears nothing more */
+    if (mr_stream_is_closed(stream))
+        sender->stream = NULL;
+}
+
+int mr_store_read(struct mr_store_reader *reader, uint64_t offset, uint64_t length, struct mr_stream *stream,
+                  struct mr_fault *fault)
+{
+    struct mr_store_sender *sender;
+    int err = mr_store_sender_create(&sender, reader, offset, length, fault);
+    if (err != MR_OK)
+        return err;
+    mr_stream_attach_sender(stream, &mr_store_stream_sender, sender);
+    mr_store_sender_begin(sender, stream);
+    return MR_OK;
+}
