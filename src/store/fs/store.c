@@ -1,0 +1,138 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/fs/change.h"
+#include "store/fs/commit.h"
+#include "store/fs/fs.h"
+#include "store/fs/recover.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define REPORT_NS MR_NS_PER_S /* between two lines in the log */
+
+/* ---- operations under way ---- */
+
+void mr_store_begin(struct mr_store *store, struct mr_loop *loop)
+{
+    /* Relaxed: read by destroy alone, after the loops. */
+    atomic_fetch_add_explicit(&store->pending, 1, memory_order_relaxed);
+    mr_loop_request_begin(loop);
+}
+
+void mr_store_end(struct mr_store *store, struct mr_loop *loop)
+{
+    mr_loop_request_end(loop);
+    atomic_fetch_sub_explicit(&store->pending, 1, memory_order_relaxed);
+}
+
+/* ---- failures ---- */
+
+/* Relaxed: a line more or less is no matter. */
+static bool may_report(void)
+{
+    static _Atomic uint64_t reported_at;
+    uint64_t now = mr_clock_now(), last = atomic_load_explicit(&reported_at, memory_order_relaxed);
+    return (last == 0 || now - last >= REPORT_NS) &&
+           atomic_compare_exchange_strong_explicit(&reported_at, &last, now, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+int mr_store_report(struct mr_store *store, const struct mr_fault *fault)
+{
+    mr_store_count(&store->numbers->failed, 1);
+    if (may_report())
+        mr_log(MR_LOG_ERROR, "store: %s",
+               fault->detail[0] != '\0' ? fault->detail : mr_error_text((enum mr_error)fault->error));
+    return fault->error;
+}
+
+int mr_store_fail(struct mr_store *store, struct mr_fault *fault, const struct mr_disk_failure *failure,
+                  const char *what)
+{
+    mr_disk_fault(fault, failure, what);
+    return mr_store_report(store, fault);
+}
+
+/* ---- life ---- */
+
+static int start_committer(struct mr_store *store, unsigned which, const char *name)
+{
+    struct mr_committer *committer = &store->committers[which];
+    const struct mr_syncer_config config = {.name = name, .group = mr_commit_group, .context = committer};
+    committer->numbers = &store->numbers->committers[which];
+    return mr_syncer_create(&committer->syncer, &config);
+}
+
+static int start_threads(struct mr_store *store, struct mr_fault *fault)
+{
+    const struct mr_syncer_config changer = {.name = "store-change", .group = mr_change_group, .context = store};
+    int err = start_committer(store, MR_COMMIT_SHORT, "store-short");
+    if (err == MR_OK)
+        err = start_committer(store, MR_COMMIT_LONG, "store-long");
+    if (err == MR_OK)
+        err = mr_syncer_create(&store->changer, &changer);
+    return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "the store's threads cannot be started");
+}
+
+/* A process that had this place before, in the same run of the server, has died. */
+static int sweep(struct mr_store *store, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    uint64_t removed = 0;
+    int err = mr_locks_open(&store->locks, store->home, &failure);
+    if (err == MR_OK)
+        err = mr_room_ask(&store->room, &failure);
+    if (err != MR_OK)
+        return mr_disk_fault(fault, &failure, store->home->settings->data);
+    mr_home_outdate_all(store->home);
+    err = mr_recover_process(store->home, store->locks, store->process, &removed, fault);
+    if (store->process == 0) {
+        removed += store->home->debris_removed;
+        store->home->debris_removed = 0;
+    }
+    mr_store_count(&store->numbers->debris_removed, removed);
+    return err;
+}
+
+int mr_store_create(struct mr_store **out, const struct mr_store_config *config, struct mr_fault *fault)
+{
+    struct mr_store *store = calloc(1, sizeof(*store));
+    *out = NULL;
+    if (store == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    MR_ASSERT(config->process < MR_STORE_PROCESSES_MAX);
+    store->home = config->home;
+    store->memory = config->memory;
+    store->numbers = config->numbers;
+    store->process = config->process;
+    store->locks = -1;
+    mr_room_init(&store->room, config->home, config->numbers, config->process);
+    for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
+        store->committers[i].store = store;
+        mr_directories_init(&store->committers[i].directories, config->home);
+    }
+    int err = sweep(store, fault);
+    if (err == MR_OK)
+        err = start_threads(store, fault);
+    if (err != MR_OK)
+        mr_store_destroy(&store);
+    *out = store;
+    return err;
+}
+
+void mr_store_destroy(struct mr_store **out)
+{
+    struct mr_store *store = *out;
+    *out = NULL;
+    if (store == NULL)
+        return;
+    MR_ASSERT(atomic_load_explicit(&store->pending, memory_order_relaxed) == 0);
+    mr_syncer_destroy(&store->changer);
+    for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
+        mr_syncer_destroy(&store->committers[i].syncer);
+        mr_directories_close(&store->committers[i].directories);
+    }
+    if (store->locks >= 0)
+        close(store->locks);
+    free(store);
+}
