@@ -13,27 +13,23 @@ const struct mr_option mr_store_options[] = {
 };
 // clang-format on
 
-static int parse_percent(struct mr_store_min_free *out, struct mr_slice text, struct mr_fault *fault)
+static int refuse(struct mr_fault *fault)
 {
-    static const struct mr_param_spec spec = {.name = "min-free", .type = MR_PARAM_INT, .min = 0, .max = 99};
-    struct mr_param_value value;
-    int err = mr_param_parse(&spec, text, &value, fault);
-    if (err == MR_OK)
-        *out = (struct mr_store_min_free){.percent = (unsigned)value.integer};
-    return err;
+    return mr_fault_set(fault, MR_EPARAM, "must be a size such as 512MiB, or a share such as 2%% (0%% to 99%%)");
 }
 
 int mr_store_min_free(struct mr_store_min_free *out, const char *text, struct mr_fault *fault)
 {
-    static const struct mr_param_spec spec = {.name = "min-free", .type = MR_PARAM_SIZE};
+    static const struct mr_param_spec size = {.name = "min-free", .type = MR_PARAM_SIZE};
+    static const struct mr_param_spec percent = {.name = "min-free", .type = MR_PARAM_INT, .min = 0, .max = 99};
     struct mr_slice given = mr_slice_of(text);
     struct mr_param_value value;
-    if (given.len > 0 && given.at[given.len - 1] == '%')
-        return parse_percent(out, (struct mr_slice){given.at, given.len - 1}, fault);
-    int err = mr_param_parse(&spec, given, &value, fault);
-    if (err == MR_OK)
-        *out = (struct mr_store_min_free){.bytes = (uint64_t)value.integer};
-    return err;
+    bool is_percent = given.len > 0 && given.at[given.len - 1] == '%';
+    given.len -= is_percent;
+    if (mr_param_parse(is_percent ? &percent : &size, given, &value, fault) != MR_OK)
+        return refuse(fault);
+    *out = (struct mr_store_min_free){.is_percent = is_percent, .amount = (uint64_t)value.integer};
+    return MR_OK;
 }
 
 int mr_store_settings_check(const struct mr_store_settings *settings, const char **option, struct mr_fault *fault)

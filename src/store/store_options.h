@@ -21,8 +21,8 @@ extern const struct mr_option mr_store_options[];
 
 /* What is to stay free of a file system: of its bytes, and the same share of its inodes. */
 struct mr_store_min_free {
-    uint64_t bytes; /* where percent is 0 */
-    unsigned percent;
+    bool is_percent;
+    uint64_t amount; /* percent, or bytes */
 };
 
 /* Read "512MiB" or "2%". MR_OK, or MR_EPARAM with a detail. */

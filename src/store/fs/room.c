@@ -24,10 +24,10 @@ int mr_room_ask(struct mr_room *room, struct mr_disk_failure *failure)
     int err = mr_disk_room(&found, room->home->data, failure);
     if (err != MR_OK)
         return err;
-    double part = (double)min_free->percent / 100;
-    if (min_free->percent == 0 && found.bytes > 0)
-        part = (double)MR_MIN(min_free->bytes, found.bytes) / (double)found.bytes;
-    uint64_t bytes_min = min_free->percent == 0 ? min_free->bytes : share(found.bytes, part);
+    double part = (double)min_free->amount / 100;
+    if (!min_free->is_percent)
+        part = found.bytes == 0 ? 0 : (double)MR_MIN(min_free->amount, found.bytes) / (double)found.bytes;
+    uint64_t bytes_min = min_free->is_percent ? share(found.bytes, part) : min_free->amount;
     uint64_t inodes_free = found.inodes == 0 ? UINT64_MAX : found.inodes_free;
     atomic_store_explicit(&room->bytes_min, bytes_min, memory_order_relaxed);
     atomic_store_explicit(&room->inodes_min, share(found.inodes, part), memory_order_relaxed);
