@@ -19,6 +19,7 @@
 #include "media/image/image.h"
 #include "pipe/pipe_options.h"
 #include "stats/snapshot.h"
+#include "store/store.h"
 #include "workers/offload.h"
 
 #define MR_APP_MAGIC 0x4d726170u /* "Mrap" */
@@ -36,6 +37,7 @@ struct mr_app {
     const struct mr_pipe_settings *pipe;  /* limits of streams */
     const struct mr_age_keys *identities; /* of --identity; NULL: none */
     bool allow_request_identity;          /* keys may come with a request */
+    struct mr_store *store;               /* NULL: there is no --data */
     struct mr_snapshot_source stats;
 
     /* Private. */

@@ -165,6 +165,19 @@ static int create_offload(struct mr_service *service)
                                                 });
 }
 
+static int create_store(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
+{
+    if (data == NULL || data->home == NULL)
+        return MR_OK;
+    struct mr_process_numbers *numbers = mr_segment_process(service->segment, mr_service_index(service));
+    return mr_store_create(&service->store,
+                           &(struct mr_store_config){.home = data->home,
+                                                     .process = mr_service_index(service),
+                                                     .memory = &numbers->memory,
+                                                     .numbers = &numbers->store},
+                           fault);
+}
+
 /* What the handlers see, once all of it is there. */
 static int open_app(struct mr_service *service)
 {
@@ -174,6 +187,7 @@ static int open_app(struct mr_service *service)
     app->loops = service->loop_list;
     app->loop_count = service->loop_count;
     app->offload = service->offload;
+    app->store = service->store;
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};
     app->pipe = &config->pipe;
@@ -189,9 +203,9 @@ static int open_app(struct mr_service *service)
     return mr_app_open(app, mr_routes);
 }
 
+/* The rest, whose failures have no words of their own. */
 static int build_service(struct mr_service *service)
 {
-    count_in_segment(service);
     mr_budget_init(service->app.memory, service->config->app.memory_budget);
     mr_budget_init(service->app.disk, service->config->io.disk_budget);
     check_quota(service);
@@ -214,17 +228,29 @@ static int load_identity_files(struct mr_service *service, struct mr_fault *faul
     return err;
 }
 
-int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_child *child,
-                      struct mr_fault *fault)
+static int build(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
+{
+    int err = load_identity_files(service, fault);
+    if (err != MR_OK)
+        return err;
+    if ((err = create_segment(service)) != MR_OK)
+        return mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
+    count_in_segment(service);
+    if ((err = create_store(service, data, fault)) != MR_OK)
+        return err;
+    err = build_service(service);
+    return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
+}
+
+int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_data *data,
+                      const struct mr_child *child, struct mr_fault *fault)
 {
     struct mr_service *service = calloc(1, sizeof(*service));
     if (service == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     service->config = config;
     service->child = child;
-    int err = load_identity_files(service, fault);
-    if (err == 0 && ((err = create_segment(service)) != 0 || (err = build_service(service)) != 0))
-        mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
+    int err = build(service, data, fault);
     if (err != 0)
         mr_service_destroy(&service);
     *out = service;
@@ -243,6 +269,7 @@ void mr_service_destroy(struct mr_service **out)
     for (unsigned i = 0; i < service->loop_count; i++)
         mr_server_destroy(&service->loops[i].server);
     mr_app_close(&service->app);
+    mr_store_destroy(&service->store);
     for (unsigned i = 0; i < service->loop_count; i++)
         mr_loop_destroy(&service->loops[i].loop);
     mr_listeners_close(&service->listeners);

@@ -13,6 +13,7 @@
 /* The order of --help. */
 static const struct mr_option_table tables[] = {
     TABLE(mr_listen_options, listen),
+    TABLE(mr_store_options, store),
     TABLE(mr_cluster_options, cluster),
     TABLE(mr_offload_worker_options, offload),
     TABLE(mr_loop_options, loop),
@@ -73,6 +74,14 @@ static bool check_http(const struct mr_config *config, FILE *complaints)
     return complain_of(complaints, option, "makes the server public, and it has no keys: add --open to allow that");
 }
 
+static bool check_store(const struct mr_config *config, FILE *complaints)
+{
+    struct mr_fault fault;
+    const char *option;
+    return mr_store_settings_check(&config->store, &option, &fault) == MR_OK ||
+           complain_of(complaints, option, fault.detail);
+}
+
 /* What depends on the machine and was not given. */
 static void complete_config(struct mr_config *config)
 {
@@ -104,7 +113,7 @@ static bool check_config(const struct mr_config *config, FILE *complaints)
         return complain_of(complaints, "max-connections", "must not be less than --processes");
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
         return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
-    return check_listen(config, complaints) && check_http(config, complaints);
+    return check_listen(config, complaints) && check_http(config, complaints) && check_store(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,

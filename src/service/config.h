@@ -16,6 +16,7 @@
 #include "media/image/image_options.h"
 #include "pipe/pipe_options.h"
 #include "service/drain.h"
+#include "store/store_options.h"
 #include "supervisor/cluster.h"
 #include "supervisor/listeners.h"
 #include "workers/offload_options.h"
@@ -28,6 +29,7 @@ struct mr_config {
     struct mr_http_settings http;
     struct mr_app_settings app;
     struct mr_io_settings io;
+    struct mr_store_settings store;
     struct mr_image_settings image;
     struct mr_pipe_settings pipe;
     struct mr_drain_settings drain;

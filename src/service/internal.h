@@ -27,6 +27,7 @@ struct mr_service {
     struct mr_http http;
     struct mr_app app;
     struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
+    struct mr_store *store;         /* owned; NULL: there is no --data */
     struct mr_offload *offload;
     struct mr_service_loop *loops;           /* owned: one per --loops */
     unsigned loop_count;                     /* of those, how many were made */

@@ -10,6 +10,7 @@
 
 #include "app/app.h"
 #include "service/config.h"
+#include "service/data.h"
 #include "supervisor/cluster.h"
 #include "supervisor/listeners.h"
 
@@ -17,10 +18,10 @@
 
 struct mr_service;
 
-/* All but the listeners. *config and *child, if there is one, must outlive it; child: one of several processes. MR_OK,
- * or the fault's detail is for a person. */
-int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_child *child,
-                      struct mr_fault *fault);
+/* All but the listeners. *config, *data and *child must outlive it. data: NULL, or without a home: no store. child: one
+ * of several processes; NULL: the only one. MR_OK, or the fault's detail is for a person. */
+int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_data *data,
+                      const struct mr_child *child, struct mr_fault *fault);
 /* Accept on the child's listeners; or open them (listeners.h), with `passed` descriptors from the service manager. */
 int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault);
 /* reload(): called on libuv's pool after SIGHUP, once the log was opened again. Set it before run. */

@@ -146,8 +146,12 @@ static void clear_gauges(const struct mr_segment *segment, unsigned process)
             atomic_store_explicit(&runner->taken[lane], 0, memory_order_relaxed);
         atomic_store_explicit(&runner->ended, 0, memory_order_relaxed);
     }
-    atomic_store_explicit(&mr_segment_process(segment, process)->memory.used, 0, memory_order_relaxed);
-    atomic_store_explicit(&mr_segment_process(segment, process)->disk.used, 0, memory_order_relaxed);
+    struct mr_process_numbers *numbers = mr_segment_process(segment, process);
+    atomic_store_explicit(&numbers->memory.used, 0, memory_order_relaxed);
+    atomic_store_explicit(&numbers->disk.used, 0, memory_order_relaxed);
+    atomic_store_explicit(&numbers->store.uploads_open, 0, memory_order_relaxed);
+    atomic_store_explicit(&numbers->store.reserved_bytes, 0, memory_order_relaxed);
+    atomic_store_explicit(&numbers->store.free_bytes, 0, memory_order_relaxed);
 }
 
 void mr_segment_ended(struct mr_segment *segment, unsigned process)

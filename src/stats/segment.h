@@ -18,6 +18,7 @@
 #include "http/http.h"
 #include "loop/loop.h"
 #include "pipe/pipeline.h"
+#include "store/store_numbers.h"
 #include "workers/offload.h"
 #include <sys/types.h>
 
@@ -43,6 +44,7 @@ struct mr_process_numbers {
     _Alignas(MR_CACHE_LINE) struct mr_budget memory;
     struct mr_budget disk; /* of temporary files */
     _Atomic uint64_t log_dropped;
+    struct mr_store_numbers store;
 };
 
 struct mr_segment;

@@ -342,7 +342,7 @@ static int open_cluster(struct cluster *cluster, struct mr_fault *fault)
 {
     const struct mr_cluster_config *config = cluster->config;
     unsigned loops = cluster->count * config->loops;
-    int err = mr_listeners_open(&cluster->listeners, config->listen, loops, mr_systemd_listen_fds(), fault);
+    int err = mr_listeners_open(&cluster->listeners, config->listen, loops, config->passed, fault);
     if (err != MR_OK)
         return err;
     if ((err = mr_segment_create(&cluster->segment, cluster->count, config->loops, config->runners)) != MR_OK)

@@ -286,7 +286,7 @@ static int serve_with(struct acceptor *self, const struct mr_config *config, con
     if (err != 0)
         mr_fault_set(&fault, err, "cannot open descriptors");
     if (err == 0)
-        err = mr_service_create(&self->service, config, NULL, &fault);
+        err = mr_service_create(&self->service, config, NULL, NULL, &fault);
     if (err == 0)
         self->app = mr_service_app(self->service);
     if (err == 0)

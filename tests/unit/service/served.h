@@ -24,6 +24,7 @@
 
 struct served {
     struct mr_config config;
+    struct mr_data data;
     struct mr_service *service;
     pthread_t thread;
     int status;
@@ -71,7 +72,8 @@ static inline struct served *build_service(const char *const *options)
     sigaddset(&ends, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     assert_int_equal(mr_config_read(&served->config, argc, argv, environment, stderr), MR_OPTIONS_RUN);
-    assert_int_equal(mr_service_create(&served->service, &served->config, NULL, &fault), MR_OK);
+    assert_int_equal(mr_data_open(&served->data, &served->config, false, &fault), MR_OK);
+    assert_int_equal(mr_service_create(&served->service, &served->config, &served->data, NULL, &fault), MR_OK);
     return served;
 }
 #define BUILD(...) build_service((const char *const[]){__VA_ARGS__, NULL})
@@ -79,6 +81,7 @@ static inline struct served *build_service(const char *const *options)
 static inline void free_service(struct served *served)
 {
     mr_service_destroy(&served->service);
+    mr_data_close(&served->data);
     mr_config_free(&served->config);
     free(served);
 }
