@@ -11,10 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MR_OBJECT_NAME_MAX   255               /* bytes */
-#define MR_OBJECT_TYPE_MAX   255               /* two names of 127 (RFC 6838, section 4.2) and the slash */
-#define MR_OBJECT_META_MAX   ((size_t)8 << 10) /* of the text `meta` */
-#define MR_OBJECT_TAGS_MAX   ((size_t)2 << 10) /* of the text `tags` */
+#define MR_OBJECT_NAME_MAX   255                /* bytes */
+#define MR_OBJECT_TYPE_MAX   255                /* two names of 127 (RFC 6838, section 4.2) and the slash */
+#define MR_OBJECT_META_MAX   ((size_t)8 << 10)  /* of the text `meta` */
+#define MR_OBJECT_TAGS_MAX   ((size_t)2 << 10)  /* of the text `tags` */
+#define MR_OBJECT_PATCH_MAX  ((size_t)64 << 10) /* of the text of a patch */
 #define MR_OBJECT_SHA256_LEN 32
 
 struct mr_object {
@@ -46,6 +47,12 @@ int mr_object_set_name(struct mr_object *object, struct mr_slice name, struct mr
 /* Set the media type, whose syntax is not checked any further. MR_EPARAM: it is empty, longer than MR_OBJECT_TYPE_MAX,
  * or has other characters than visible ASCII and spaces. MR_EMEMORY. */
 int mr_object_set_type(struct mr_object *object, struct mr_slice type, struct mr_fault *fault);
+
+/* Apply a JSON merge patch (RFC 7396): name (text or null), meta (an object, which is merged, or null) and focal (the
+ * same: x and y, from 0 to 1). MR_OK. MR_EREQUEST: it is not JSON (json_in.h). MR_EPARAM: a member is none of these,
+ * which the fault names, or has a value that it cannot have. MR_EBODY: it is longer than MR_OBJECT_PATCH_MAX.
+ * MR_EMEMORY. The object is unchanged after a failure. It takes up to a few milliseconds: not on a loop. */
+int mr_object_patch(struct mr_object *object, struct mr_slice text, struct mr_fault *fault);
 
 /* Write the members that a response shows into the JSON object that is open, from "id" to "digest". */
 void mr_object_json(const struct mr_object *object, struct mr_json *json);
