@@ -17,6 +17,10 @@ static void begin_line(const struct mr_json *json)
 /* What stands before a value: the comma, the line or a space, the name. */
 static void begin_value(struct mr_json *json, const char *name)
 {
+    if (json->is_named) {
+        json->is_named = false;
+        return;
+    }
     bool has_lines = json->lines > 0; /* it is for people too */
     if (json->has_member)
         fputc(',', json->file);
@@ -63,24 +67,37 @@ static void write_escaped(FILE *file, char c)
         fputc(c, file);
 }
 
-void mr_json_slice(struct mr_json *json, const char *name, struct mr_slice text)
+static void write_string(FILE *file, struct mr_slice text)
 {
-    begin_value(json, name);
-    fputc('"', json->file);
+    fputc('"', file);
     while (text.len > 0) {
         size_t length = mr_utf8_length(text);
         if (length == 1) {
-            write_escaped(json->file, *text.at);
+            write_escaped(file, *text.at);
         } else if (length > 1) {
-            fwrite(text.at, 1, length, json->file);
+            fwrite(text.at, 1, length, file);
         } else {
-            fputs("\xef\xbf\xbd", json->file); /* U+FFFD, and go on behind one octet */
+            fputs("\xef\xbf\xbd", file); /* U+FFFD, and go on behind one octet */
             length = 1;
         }
         text.at += length;
         text.len -= length;
     }
-    fputc('"', json->file);
+    fputc('"', file);
+}
+
+void mr_json_slice(struct mr_json *json, const char *name, struct mr_slice text)
+{
+    begin_value(json, name);
+    write_string(json->file, text);
+}
+
+void mr_json_name(struct mr_json *json, struct mr_slice name)
+{
+    begin_value(json, NULL);
+    write_string(json->file, name);
+    fputs(json->lines > 0 ? ": " : ":", json->file);
+    json->is_named = true;
 }
 
 static void write_null(struct mr_json *json, const char *name)

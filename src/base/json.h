@@ -26,6 +26,7 @@ struct mr_json {
     unsigned lines;  /* for people: members down to this depth have a line each; 0: no space at all */
     unsigned depth;  /* private, as the rest */
     bool has_member; /* the open object or array has one already */
+    bool is_named;   /* by mr_json_name() */
     char closing[MR_JSON_DEPTH_MAX];
 };
 
@@ -33,6 +34,9 @@ void mr_json_begin(struct mr_json *json, FILE *file);
 /* kind: '{' or '['. */
 void mr_json_open(struct mr_json *json, const char *name, char kind);
 void mr_json_close(struct mr_json *json);
+
+/* A name that came from outside, escaped as text is, of the value that is written next, whose `name` is NULL. */
+void mr_json_name(struct mr_json *json, struct mr_slice name);
 
 /* Text is escaped; what is not UTF-8 becomes U+FFFD. NULL becomes null. */
 void mr_json_text(struct mr_json *json, const char *name, const char *text);
