@@ -26,7 +26,7 @@ struct mr_http_limits {
     uint64_t min_rate;                    /* bytes/s of a body, over a minute; 0: none */
 };
 
-#define MR_ROUTES_MAX 12
+#define MR_ROUTES_MAX 32
 
 /* Counters of one loop: written by it alone, readable by any thread (counter.h). */
 struct mr_http_route_counter {

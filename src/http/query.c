@@ -116,9 +116,14 @@ struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *con
     return (struct mr_slice){.at = NULL, .len = 0};
 }
 
+bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena)
+{
+    return decode(out, mr_arena_alloc(arena, text.len + 1), text, false) == NULL;
+}
+
 bool mr_path_decode(struct mr_slice *out, struct mr_slice segment, struct mr_arena *arena)
 {
-    if (decode(out, mr_arena_alloc(arena, segment.len + 1), segment, false) != NULL)
+    if (!mr_percent_decode(out, segment, arena))
         return false;
     for (size_t i = 0; i < out->len; i++)
         if ((unsigned char)out->at[i] < 0x20 || out->at[i] == 0x7f || out->at[i] == '/')

@@ -27,7 +27,9 @@ struct mr_slice mr_query_find(const struct mr_query *query, const char *name);
 /* The first name that appears twice and is not in the NULL-terminated list `repeatable` (may be NULL); or .at NULL. */
 struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *const *repeatable);
 
-/* Percent-decode one path segment. False: malformed escape, NUL, invalid UTF-8, a decoded '/' or control character. */
+/* Percent-decode; a NUL stands behind *out. False: malformed escape, NUL, invalid UTF-8. */
+bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena);
+/* The same of a path segment that names something of ours. False, too: a decoded '/' or control character. */
 bool mr_path_decode(struct mr_slice *out, struct mr_slice segment, struct mr_arena *arena);
 
 /* The target as it may be logged: the path, and of the query the names that look like names, with all else replaced by

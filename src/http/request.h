@@ -118,7 +118,12 @@ void mr_respond_file(struct mr_request *request, int status, const char *content
                      const struct mr_buf_file *file, void (*release)(void *context), void *context);
 /* The fault as problem+json, with its status, Retry-After, Allow (405: from the match). */
 void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault);
-/* A streamed answer: the head now, then bytes through the stream returned (the handler is its sender). length: the
+/* The same with further fields, which 416 needs (Content-Range). */
+void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields);
+/* 405 of a handler: the address is there and has these methods (bits, as mr_router_match() gives them). */
+void mr_respond_method(struct mr_request *request, unsigned allowed);
+/* A streamed answer: the head now, then bytes through the stream returned, whose sender is the handler, or, where
+ * `sender` is NULL, who attaches itself to it. length: the
  * body's size in bytes, or UINT64_MAX: chunked (HTTP/1.0: ended by closing). abort() on the stream cuts the connection:
  * never a clean end. */
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,

@@ -162,21 +162,34 @@ void mr_respond_file(struct mr_request *request, int status, const char *content
         end_response(request);
 }
 
-void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault)
+void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields)
 {
-    struct mr_fields fields;
     if (!can_answer(request))
         return;
     int status = mr_problem_status(fault->error);
-    mr_fields_init(&fields, &request->arena);
     if (status == 503)
-        mr_fields_retry_after(&fields, fault->retry_after_s);
+        mr_fields_retry_after(fields, fault->retry_after_s);
     if (fault->error == MR_EMETHOD)
-        mr_fields_allow(&fields, request->allowed);
+        mr_fields_allow(fields, request->allowed);
     if (request->outcome == NULL)
         request->outcome = mr_problem_type(fault->error);
     struct mr_slice body = mr_problem_json(fault, &request->arena);
-    mr_respond(request, status, "application/problem+json", &fields, body.at, body.len, NULL, NULL);
+    mr_respond(request, status, "application/problem+json", fields, body.at, body.len, NULL, NULL);
+}
+
+void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault)
+{
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    mr_respond_problem_fields(request, fault, &fields);
+}
+
+void mr_respond_method(struct mr_request *request, unsigned allowed)
+{
+    struct mr_fault fault;
+    request->allowed = allowed;
+    mr_fault_set(&fault, MR_EMETHOD, NULL);
+    mr_respond_problem(request, &fault);
 }
 
 /* ---- streamed answers, as their receiver ---- */
@@ -229,7 +242,8 @@ struct mr_stream *mr_respond_stream(struct mr_request *request, int status, cons
     request->response_length = length;
     put_head(request, content_type, fields);
     mr_stream_attach_receiver(&request->response, &response_receiver, request);
-    mr_stream_attach_sender(&request->response, sender, context);
+    if (sender != NULL)
+        mr_stream_attach_sender(&request->response, sender, context);
     request->protocol->calls->moved(request);
     return &request->response;
 }
