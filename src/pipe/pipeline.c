@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Each stage once, a wrap after encrypt, and the digest. */
-#define STEPS_MAX (MR_STAGE_COUNT + 2)
+/* Each stage once, a wrap after encrypt, and two digests. */
+#define STEPS_MAX (MR_STAGE_COUNT + 3)
 
 #define WINDOW_MEMORY (8 * MR_MIB)
 #define HELD_BACK     (64 * MR_KIB) /* so that short answers have their length, and early faults are problem documents */
@@ -28,8 +28,9 @@ struct step {
 struct mr_pipeline {
     struct mr_pipeline_config config;
     struct mr_image_ops image;
-    bool wants_sha256;
-    const void *sha256; /* borrowed: the stage of the last step, if that is the digest; else NULL */
+    bool wants_sha256, wants_sha256_in;
+    const void *sha256,
+        *sha256_in; /* borrowed: the stage of the last step, of the first, if that is a digest; else NULL */
     unsigned count;
     struct step steps[STEPS_MAX];
 };
@@ -66,7 +67,7 @@ int mr_pipeline_create(struct mr_pipeline **out, const struct mr_pipeline_config
     int err = MR_OK;
     for (struct mr_slice rest = stages; rest.at != NULL && err == MR_OK;)
         err = add(pipeline, mr_slice_cut(&rest, '/'), fault);
-    if (err == MR_OK && pipeline->count == 0) /* all else relies on a last one */
+    if (err == MR_OK && pipeline->count == 0 && !config->may_be_empty) /* all else relies on a last one */
         err = mr_fault_set(fault, MR_ENOTFOUND, NULL);
     if (err != MR_OK)
         mr_pipeline_destroy(&pipeline);
@@ -100,7 +101,9 @@ int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct m
     }
     if (is_known)
         return MR_OK;
-    const char *whose = pipeline->count == 1 ? mr_stage_about(pipeline->steps[0].id).name : "these stages";
+    const char *whose = pipeline->count == 0   ? "this address"
+                        : pipeline->count == 1 ? mr_stage_about(pipeline->steps[0].id).name
+                                               : "these stages";
     return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of %s.", MR_SLICE_ARG(mr_param_sent_name(name)),
                         whose);
 }
@@ -129,12 +132,17 @@ static const struct step *last_step(const struct mr_pipeline *pipeline)
 
 bool mr_pipeline_streams(const struct mr_pipeline *pipeline)
 {
-    return last_step(pipeline)->ops != NULL || pipeline->config.whole == NULL;
+    return pipeline->count == 0 || last_step(pipeline)->ops != NULL || pipeline->config.whole == NULL;
 }
 
 void mr_pipeline_want_sha256(struct mr_pipeline *pipeline)
 {
     pipeline->wants_sha256 = true;
+}
+
+void mr_pipeline_want_sha256_in(struct mr_pipeline *pipeline)
+{
+    pipeline->wants_sha256_in = true;
 }
 
 static struct mr_stream *out_of(const struct step *step)
@@ -207,36 +215,44 @@ static int open_transform(struct mr_pipeline *pipeline, struct step *step, struc
     return mr_transform_create(&step->transform, &config, fault);
 }
 
+/* Make a step at that place. */
+static int insert(struct mr_pipeline *pipeline, unsigned at, enum mr_stage_id id, const struct mr_stage_ops *ops,
+                  struct mr_fault *fault)
+{
+    struct step step = {.id = id, .ops = ops};
+    int err = ops->create(&step.stage, &pipeline->config.env, fault);
+    if (err != MR_OK)
+        return err;
+    MR_ASSERT(pipeline->count < STEPS_MAX);
+    for (unsigned i = pipeline->count++; i > at; i--)
+        pipeline->steps[i] = pipeline->steps[i - 1];
+    pipeline->steps[at] = step;
+    return MR_OK;
+}
+
 /* The stage that must come after this one, as a step of its own. */
 static int add_wrap(struct mr_pipeline *pipeline, unsigned at, struct mr_fault *fault)
 {
     const struct step *wrapped = &pipeline->steps[at];
     const struct mr_stage_ops *ops =
         wrapped->ops != NULL && wrapped->ops->wrap != NULL ? wrapped->ops->wrap(wrapped->stage) : NULL;
-    if (ops == NULL)
-        return MR_OK;
-    struct step wrap = {.id = wrapped->id, .ops = ops};
-    int err = ops->create(&wrap.stage, &pipeline->config.env, fault);
-    if (err != MR_OK)
-        return err;
-    MR_ASSERT(pipeline->count < STEPS_MAX);
-    for (unsigned i = pipeline->count++; i > at + 1; i--)
-        pipeline->steps[i] = pipeline->steps[i - 1];
-    pipeline->steps[at + 1] = wrap;
-    return MR_OK;
+    return ops != NULL ? insert(pipeline, at + 1, wrapped->id, ops, fault) : MR_OK;
 }
 
-/* Behind all others, for a result that comes in pieces. */
-static int add_sha256(struct mr_pipeline *pipeline, struct mr_stream *in, struct mr_fault *fault)
+/* Before all others, and behind them for a result that comes in pieces. No step is open yet. */
+static int add_digests(struct mr_pipeline *pipeline, struct mr_fault *fault)
 {
-    struct step digest = {.id = last_step(pipeline)->id, .ops = &mr_stage_sha256};
-    int err = digest.ops->create(&digest.stage, &pipeline->config.env, fault);
-    if (err != MR_OK)
-        return err;
-    MR_ASSERT(pipeline->count < STEPS_MAX);
-    pipeline->sha256 = digest.stage;
-    pipeline->steps[pipeline->count] = digest;
-    return open_transform(pipeline, &pipeline->steps[pipeline->count++], in, MR_PIPELINE_UNKNOWN, fault);
+    bool has_result = pipeline->wants_sha256 && mr_pipeline_streams(pipeline);
+    int err = MR_OK;
+    if (pipeline->wants_sha256_in)
+        err = insert(pipeline, 0, MR_STAGE_COUNT, &mr_stage_sha256, fault);
+    if (err == MR_OK && pipeline->wants_sha256_in)
+        pipeline->sha256_in = pipeline->steps[0].stage;
+    if (err == MR_OK && has_result)
+        err = insert(pipeline, pipeline->count, MR_STAGE_COUNT, &mr_stage_sha256, fault);
+    if (err == MR_OK && has_result)
+        pipeline->sha256 = last_step(pipeline)->stage;
+    return err;
 }
 
 /* Is there room for a new stream? What there is beyond that is kept for those that are under way. */
@@ -263,6 +279,8 @@ static int admit(struct mr_pipeline *pipeline, struct mr_fault *fault)
 int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_t length, struct mr_fault *fault)
 {
     int err = admit(pipeline, fault);
+    if (err == MR_OK)
+        err = add_digests(pipeline, fault);
     for (unsigned i = 0; i < pipeline->count && err == MR_OK; i++) {
         struct step *step = &pipeline->steps[i];
         err = add_wrap(pipeline, i, fault);
@@ -273,8 +291,6 @@ int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_
         if (err == MR_OK)
             in = out_of(step);
     }
-    if (err == MR_OK && pipeline->wants_sha256 && mr_pipeline_streams(pipeline))
-        err = add_sha256(pipeline, in, fault);
     return err;
 }
 
@@ -321,10 +337,10 @@ void mr_pipeline_destroy(struct mr_pipeline **out)
 
 const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline)
 {
-    const struct step *last = last_step(pipeline);
-    if (pipeline->sha256 != NULL)
-        last--; /* the digest changes nothing */
-    return last->ops != NULL ? last->ops->media_type : "application/octet-stream";
+    const struct mr_stage_ops *ops = &mr_stage_sha256; /* it changes nothing */
+    for (unsigned i = pipeline->count; i-- > 0 && ops == &mr_stage_sha256;)
+        ops = pipeline->steps[i].ops;
+    return ops != NULL ? ops->media_type : "application/octet-stream";
 }
 
 uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline)
@@ -349,6 +365,11 @@ const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline)
     if (pipeline->sha256 != NULL)
         return mr_stage_sha256_result(pipeline->sha256);
     return mr_image_step_sha256(last_step(pipeline)->image);
+}
+
+const uint8_t *mr_pipeline_sha256_in(const struct mr_pipeline *pipeline)
+{
+    return pipeline->sha256_in != NULL ? mr_stage_sha256_result(pipeline->sha256_in) : NULL;
 }
 
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)

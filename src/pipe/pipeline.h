@@ -38,6 +38,7 @@ struct mr_pipeline_config {
     uint64_t body_memory;    /* bytes: of what image collects; a larger input goes to a file */
     struct mr_stage_env env; /* its slices: during create only */
     struct mr_pipe_numbers *numbers;
+    bool may_be_empty;              /* no stages: bytes pass as they are, for their digest */
     void (*hold)(void *context);    /* or NULL: jobs of a stage went to the workers */
     void (*release)(void *context); /* or NULL: they came back; as often as hold. The pipeline may be gone in it */
     /* Where the last stage is image: its result, handed over whole; out() then hears of failures alone. NULL: pushed to
@@ -48,8 +49,8 @@ struct mr_pipeline_config {
 
 struct mr_pipeline;
 
-/* stages: names with slashes between. MR_OK; MR_ENOTFOUND: a name is none of a stage; MR_EPARAM: one stands there
- * twice, or what came with the request does not fit it. */
+/* stages: names with slashes between; .at NULL: none. MR_OK; MR_ENOTFOUND: a name is none of a stage; MR_EPARAM: one
+ * stands there twice, or what came with the request does not fit it. */
 int mr_pipeline_create(struct mr_pipeline **out, const struct mr_pipeline_config *config, struct mr_slice stages,
                        struct mr_fault *fault);
 /* A parameter, for all stages that have it. MR_EPARAM: none has, or it is malformed. */
@@ -59,6 +60,8 @@ int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault);
 bool mr_pipeline_streams(const struct mr_pipeline *pipeline);
 /* Before open: the SHA-256 of the result is computed, on the workers. */
 void mr_pipeline_want_sha256(struct mr_pipeline *pipeline);
+/* The same for what comes in. */
+void mr_pipeline_want_sha256_in(struct mr_pipeline *pipeline);
 /* length: of the input, if it is known. MR_OK, or MR_EBUSY, MR_EBACKLOG, MR_EBUDGET... with the time to try again. */
 int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_t length, struct mr_fault *fault);
 /* Become the receiver of `in`. */
@@ -76,6 +79,7 @@ uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline);
 size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline);
 /* The SHA-256 of the result, in whole() and when out() ended; NULL: it is not wanted, or not known yet. */
 const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline);
+const uint8_t *mr_pipeline_sha256_in(const struct mr_pipeline *pipeline);
 /* Is image its only stage? Then the job, for its times. */
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline);
 /* "gzip;dur=12.345, encrypt;dur=3.210": ms that each stage's jobs ran. As snprintf. */
