@@ -17,6 +17,7 @@
 #include "http/prefer.h"
 #include "io/spill.h"
 #include "pipe/pipeline.h"
+#include "routes/pipe_request.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -316,68 +317,17 @@ static void pipe_release(void *context)
     mr_request_release(pipe_of(context)->request);
 }
 
-/* Which of two secrets is meant cannot be known. *out: .at NULL if there is none. */
-static int read_secret(struct mr_slice *out, const struct mr_head *head, const char *name, struct mr_fault *fault)
+static int create_pipeline(struct pipe *pipe, struct mr_fault *fault)
 {
-    *out = mr_head_find(head, name);
-    if (mr_head_is_repeated(head, name))
-        return mr_fault_set(fault, MR_EPARAM, "The header field %s is given more than once.", name);
-    return MR_OK;
-}
-
-static int read_env(struct mr_stage_env *env, const struct pipe *pipe, struct mr_fault *fault)
-{
-    const struct mr_app *app = pipe->app;
-    const struct mr_head *head = &pipe->request->head;
-    *env = (struct mr_stage_env){
-        .budget = app->memory,
-        .identities = app->identities,
-        .expansion_bytes = app->pipe->max_expansion,
-        .expansion_ratio = (uint64_t)app->pipe->max_expansion_ratio,
-    };
-    int err = read_secret(&env->identity, head, "Age-Identity", fault);
-    if (err == MR_OK)
-        err = read_secret(&env->passphrase, head, "Age-Passphrase", fault);
-    if (err != MR_OK)
-        return err;
-    if (env->identity.at != NULL && !app->allow_request_identity)
-        return mr_fault_set(fault, MR_EPARAM, "Age-Identity is not taken here: see --allow-request-identity.");
-    return MR_OK;
-}
-
-static int create_pipeline(struct pipe *pipe, struct mr_slice stages, struct mr_fault *fault)
-{
-    const struct mr_app *app = pipe->app;
-    struct mr_pipeline_config config = {
-        .loop = pipe->request->loop,
-        .offload = app->offload,
-        .budget = app->memory,
-        .disk = app->disk,
-        .image_limits = &app->image_limits,
-        .patience_ns = app->http->limits.body_timeout_ns,
-        .body_memory = app->pipe->body_memory,
-        .numbers = &mr_app_numbers(app, pipe->request->loop)->pipes,
+    const struct mr_pipe_request wanted = {
+        .request = pipe->request,
+        .stages = pipe->request->match.params[0].value, /* raw: stages' names need no escapes */
         .hold = pipe_hold,
         .release = pipe_release,
         .whole = on_whole,
         .context = pipe,
     };
-    int err = read_env(&config.env, pipe, fault);
-    return err != MR_OK ? err : mr_pipeline_create(&pipe->pipeline, &config, stages, fault);
-}
-
-static int set_pipe_parameters(struct pipe *pipe, const struct mr_query *query, struct mr_fault *fault)
-{
-    struct mr_slice twice = mr_query_duplicate(query, mr_stage_repeatable);
-    if (twice.at != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.",
-                            MR_SLICE_ARG(mr_param_sent_name(twice)));
-    for (unsigned i = 0; i < query->count; i++) {
-        int err = mr_pipeline_set(pipe->pipeline, query->pairs[i].name, query->pairs[i].value, fault);
-        if (err != MR_OK)
-            return err;
-    }
-    return mr_pipeline_check(pipe->pipeline, fault);
+    return mr_pipe_request_pipeline(&pipe->pipeline, &wanted, fault);
 }
 
 static bool is_sending(void *context)
@@ -421,9 +371,8 @@ static void choose_digest(struct pipe *pipe)
 static int open_pipeline(struct pipe *pipe, struct mr_fault *fault)
 {
     struct mr_request *request = pipe->request;
-    uint64_t length = request->head.chunked ? MR_PIPELINE_UNKNOWN : request->head.content_length;
     choose_digest(pipe);
-    int err = mr_pipeline_open(pipe->pipeline, &request->body, length, fault);
+    int err = mr_pipeline_open(pipe->pipeline, &request->body, mr_pipe_request_length(request), fault);
     if (err != MR_OK)
         return err;
     pipe->out = mr_pipeline_out(pipe->pipeline);
@@ -467,9 +416,7 @@ static void start_pipe(struct mr_request *request)
     choose_mode(pipe);
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
-        err = create_pipeline(pipe, request->match.params[0].value, &fault); /* raw: stages' names need no escapes */
-    if (err == MR_OK)
-        err = set_pipe_parameters(pipe, &request->query, &fault);
+        err = create_pipeline(pipe, &fault);
     if (err == MR_OK)
         err = open_pipeline(pipe, &fault);
     if (err != MR_OK) {

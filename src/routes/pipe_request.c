@@ -1,0 +1,84 @@
+#include "routes/pipe_request.h"
+#include "app/app.h"
+
+/* Which of two secrets is meant cannot be known. *out: .at NULL if there is none. */
+static int read_secret(struct mr_slice *out, const struct mr_head *head, const char *name, struct mr_fault *fault)
+{
+    *out = mr_head_find(head, name);
+    if (mr_head_is_repeated(head, name))
+        return mr_fault_set(fault, MR_EPARAM, "The header field %s is given more than once.", name);
+    return MR_OK;
+}
+
+static int read_env(struct mr_stage_env *env, const struct mr_request *request, struct mr_fault *fault)
+{
+    const struct mr_app *app = mr_app_of(request);
+    *env = (struct mr_stage_env){
+        .budget = app->memory,
+        .identities = app->identities,
+        .expansion_bytes = app->pipe->max_expansion,
+        .expansion_ratio = (uint64_t)app->pipe->max_expansion_ratio,
+    };
+    int err = read_secret(&env->identity, &request->head, "Age-Identity", fault);
+    if (err == MR_OK)
+        err = read_secret(&env->passphrase, &request->head, "Age-Passphrase", fault);
+    if (err != MR_OK)
+        return err;
+    if (env->identity.at != NULL && !app->allow_request_identity)
+        return mr_fault_set(fault, MR_EPARAM, "Age-Identity is not taken here: see --allow-request-identity.");
+    return MR_OK;
+}
+
+static int create_pipeline(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault)
+{
+    const struct mr_app *app = mr_app_of(wanted->request);
+    struct mr_loop *loop = wanted->request->loop;
+    struct mr_pipeline_config config = {
+        .loop = loop,
+        .offload = app->offload,
+        .budget = app->memory,
+        .disk = app->disk,
+        .image_limits = &app->image_limits,
+        .patience_ns = app->http->limits.body_timeout_ns,
+        .body_memory = app->pipe->body_memory,
+        .numbers = &mr_app_numbers(app, loop)->pipes,
+        .may_be_empty = wanted->may_be_empty,
+        .hold = wanted->hold,
+        .release = wanted->release,
+        .whole = wanted->whole,
+        .context = wanted->context,
+    };
+    int err = read_env(&config.env, wanted->request, fault);
+    return err != MR_OK ? err : mr_pipeline_create(out, &config, wanted->stages, fault);
+}
+
+static bool is_of_route(const struct mr_pipe_request *wanted, struct mr_slice name)
+{
+    const char *const *param = wanted->route_params;
+    while (param != NULL && *param != NULL && !mr_slice_is(name, *param))
+        param++;
+    return param != NULL && *param != NULL;
+}
+
+static int set_parameters(struct mr_pipeline *pipeline, const struct mr_pipe_request *wanted, struct mr_fault *fault)
+{
+    const struct mr_query *query = &wanted->request->query;
+    struct mr_slice twice = mr_query_duplicate(query, mr_stage_repeatable);
+    if (twice.at != NULL)
+        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.",
+                            MR_SLICE_ARG(mr_param_sent_name(twice)));
+    for (unsigned i = 0; i < query->count; i++) {
+        const struct mr_query_pair *pair = &query->pairs[i];
+        int err = is_of_route(wanted, pair->name) ? MR_OK : mr_pipeline_set(pipeline, pair->name, pair->value, fault);
+        if (err != MR_OK)
+            return err;
+    }
+    return mr_pipeline_check(pipeline, fault);
+}
+
+int mr_pipe_request_pipeline(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault)
+{
+    MR_ON_LOOP(wanted->request->loop);
+    int err = create_pipeline(out, wanted, fault);
+    return err == MR_OK ? set_parameters(*out, wanted, fault) : err;
+}
