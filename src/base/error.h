@@ -60,7 +60,8 @@
     X(MR_EPRECONDITION,   -45,  INPUT, "A condition of the request does not hold.")                                    \
     X(MR_EDIGEST,         -46,  INPUT, "The digest of the content is another than the request says.")                  \
     X(MR_EMULTIPART,      -47,  INPUT, "The multipart body is malformed.")                                             \
-    X(MR_EPARTS,          -48,  INPUT, "The body has too many parts.")
+    X(MR_EPARTS,          -48,  INPUT, "The body has too many parts.")                                                 \
+    X(MR_ENOSTORE,        -49,  INPUT, "This server keeps no files.")
 // clang-format on
 
 enum mr_error {

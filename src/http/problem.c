@@ -56,6 +56,7 @@ static const struct {
     [-MR_EDIGEST] = {400, "digest-mismatch"},
     [-MR_EMULTIPART] = {400, "multipart"},
     [-MR_EPARTS] = {413, "too-many-parts"},
+    [-MR_ENOSTORE] = {404, "no-data-directory"},
 };
 
 /* The same number for each error: one without a row here does not build. */

@@ -1,0 +1,81 @@
+#include "routes/file_common.h"
+#include <stdlib.h>
+
+struct mr_store *mr_file_store(struct mr_request *request)
+{
+    struct mr_store *store = mr_app_of(request)->store;
+    struct mr_fault fault;
+    if (store == NULL) {
+        mr_fault_set(&fault, MR_ENOSTORE, "Start the server with --data DIR, and it keeps files there.");
+        mr_respond_problem(request, &fault);
+    }
+    return store;
+}
+
+static bool is_among(const char *const *names, struct mr_slice name)
+{
+    while (*names != NULL && !mr_slice_is(name, *names))
+        names++;
+    return *names != NULL;
+}
+
+int mr_file_check_query(const struct mr_request *request, const char *const *names, struct mr_fault *fault)
+{
+    const struct mr_query *query = &request->query;
+    struct mr_slice twice = mr_query_duplicate(query, NULL);
+    if (twice.at != NULL)
+        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.",
+                            MR_SLICE_ARG(mr_param_sent_name(twice)));
+    for (unsigned i = 0; i < query->count; i++)
+        if (!is_among(names, query->pairs[i].name))
+            return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of this address.",
+                                MR_SLICE_ARG(mr_param_sent_name(query->pairs[i].name)));
+    return MR_OK;
+}
+
+void mr_file_write_json(struct mr_json *json, const struct mr_object *object)
+{
+    char url[sizeof("/files/") + MR_ULID_LEN];
+    snprintf(url, sizeof(url), "/files/%s", object->id);
+    mr_object_json(object, json);
+    mr_json_text(json, "url", url);
+    mr_json_text(json, "image", NULL); /* there are no variants yet */
+}
+
+bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request)
+{
+    struct mr_fault fault;
+    *out = (struct mr_file_json){.text = NULL};
+    out->file = open_memstream(&out->text, &out->len);
+    if (out->file == NULL) {
+        mr_fault_set(&fault, MR_EMEMORY, NULL);
+        mr_respond_problem(request, &fault);
+        return false;
+    }
+    mr_json_begin(&out->json, out->file);
+    return true;
+}
+
+void mr_file_json_respond(struct mr_file_json *out, struct mr_request *request, int status, struct mr_fields *fields)
+{
+    struct mr_fault fault;
+    fputc('\n', out->file);
+    if (fclose(out->file) == 0) {
+        mr_respond(request, status, "application/json", fields, out->text, out->len, free, out->text);
+        return;
+    }
+    free(out->text);
+    mr_fault_set(&fault, MR_EMEMORY, NULL);
+    mr_respond_problem(request, &fault);
+}
+
+void mr_file_respond(struct mr_request *request, int status, const struct mr_object *object, struct mr_fields *fields)
+{
+    struct mr_file_json out;
+    if (!mr_file_json_begin(&out, request))
+        return;
+    mr_json_open(&out.json, NULL, '{');
+    mr_file_write_json(&out.json, object);
+    mr_json_close(&out.json);
+    mr_file_json_respond(&out, request, status, fields);
+}

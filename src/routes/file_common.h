@@ -1,0 +1,33 @@
+/* file_common.h -- what the handlers of /files share. On the request's loop. */
+#ifndef MR_ROUTES_FILE_COMMON_H
+#define MR_ROUTES_FILE_COMMON_H
+
+#include "app/app.h"
+#include "base/json.h"
+#include "http/request.h"
+#include "store/object.h"
+#include "store/store.h"
+
+/* The store. NULL: there is none, and the request was refused. */
+struct mr_store *mr_file_store(struct mr_request *request);
+/* The names in the query are among these (up to a NULL), once each: MR_OK or MR_EPARAM. */
+int mr_file_check_query(const struct mr_request *request, const char *const *names, struct mr_fault *fault);
+
+/* Write an object as responses show it, with its addresses. */
+void mr_file_write_json(struct mr_json *json, const struct mr_object *object);
+/* Respond with that JSON. fields: further ones, or NULL. */
+void mr_file_respond(struct mr_request *request, int status, const struct mr_object *object, struct mr_fields *fields);
+
+/* JSON of a response, written into memory. */
+struct mr_file_json {
+    struct mr_json json;
+    FILE *file;
+    char *text;
+    size_t len;
+};
+/* False: there is no memory, and the request was refused. */
+bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request);
+/* End it and respond with it. */
+void mr_file_json_respond(struct mr_file_json *out, struct mr_request *request, int status, struct mr_fields *fields);
+
+#endif
