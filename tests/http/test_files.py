@@ -1,0 +1,277 @@
+"""Files: uploaded, listed, read back, changed, deleted."""
+
+import base64
+import hashlib
+import json
+import re
+
+import pytest
+from images import photo
+from server import wait_for
+
+ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+SIZES = [0, 1, 5000, 32 * 1024, 32 * 1024 + 1, 200_000, 3_000_000]
+
+pytestmark = pytest.mark.once  # what is stored does not depend on the offload
+
+
+def data(size, seed=b"millrace"):
+    out, block = bytearray(), hashlib.sha256(seed).digest()
+    while len(out) < size:
+        block = hashlib.sha256(block).digest()
+        out += block * 64
+    return bytes(out[:size])
+
+
+def digest_of(body):
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+@pytest.fixture
+def files(start, tmp_path):
+    return start(f"--data={tmp_path / 'data'}")
+
+
+def upload(server, body, target="/files", fields=(), method="POST"):
+    response = server.request(method, target, fields, body)
+    assert response.status == 201, response.body
+    return response.json()
+
+
+# ---- uploading
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_was_uploaded_is_read_back(files, size):
+    body = data(size)
+    response = files.post("/files", body, [("Content-Type", "application/x-thing")])
+    assert response.status == 201
+    told = response.json()
+    assert ID.fullmatch(told["id"])
+    assert response["Location"] == told["url"] == f"/files/{told['id']}"
+    assert told["size"] == size
+    assert told["type"] == "application/x-thing"
+    assert told["name"] == ""
+    assert told["expires"] is None and told["state"] == "released" and told["tags"] == [] and told["meta"] == {}
+    assert told["focal"] is None
+    assert told["digest"] == {"sha-256": base64.b64encode(hashlib.sha256(body).digest()).decode()}
+    back = files.get(told["url"])
+    assert back.status == 200 and back.body == body
+    assert back["Repr-Digest"] == digest_of(body)
+    assert back["ETag"] == f'"{told["id"]}"'
+    assert back["Content-Length"] == str(size)
+    head = files.request("HEAD", told["url"])
+    assert head.status == 200 and head["Content-Length"] == str(size)
+
+
+def test_it_is_there_after_a_restart(start, tmp_path):
+    first = start(f"--data={tmp_path / 'data'}")
+    bodies = {upload(first, data(size))["url"]: data(size) for size in SIZES}
+    first.assert_drains()
+    second = start(f"--data={tmp_path / 'data'}")
+    for url, body in bodies.items():
+        assert second.get(url).body == body
+
+
+def test_curl_names_a_file_by_the_path(files):
+    told = upload(files, data(100), "/files/K%C3%A4se%20%26%20Wurst.bin", method="PUT")
+    assert told["name"] == "Käse & Wurst.bin"
+
+
+def test_a_name_is_cleaned(files):
+    assert upload(files, b"x", "/files/..%2F..%2Fetc%2Fpasswd", method="PUT")["name"] == "passwd"
+    assert upload(files, b"x", "/files/a%0D%0Ab%00c", method="PUT")["name"] == "a__b_c"
+    long = upload(files, b"x", "/files/" + "%C3%A4" * 200, method="PUT")["name"]
+    assert long == "ä" * 127
+
+
+def test_an_id_is_not_written_over(files):
+    told = upload(files, b"first")
+    response = files.request("PUT", told["url"], (), b"second")
+    assert response.status == 405
+    assert files.get(told["url"]).body == b"first"
+
+
+def test_the_type_is_judged_by_the_bytes(files):
+    assert upload(files, photo(), fields=[("Content-Type", "text/plain")])["type"] == "image/jpeg"
+    assert upload(files, b"plain words\n")["type"].startswith("text/plain")
+    assert upload(files, data(1000))["type"] == "application/octet-stream"
+
+
+def test_a_chunked_body_is_stored(files):
+    body = data(100_000)
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[at : at + 7000]), body[at : at + 7000]) for at in range(0, len(body), 7000))
+    response = files.raw(b"POST /files HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n")
+    assert response.status == 201
+    assert files.get(response.json()["url"]).body == body
+
+
+@pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
+def test_a_digest_is_checked(files, field):
+    body = data(50_000)
+    assert files.post("/files", body, [(field, digest_of(body))]).status == 201
+    response = files.post("/files", body, [(field, digest_of(b"other"))])
+    assert response.status == 400
+    assert response.json()["type"] == "urn:millrace:problem:digest-mismatch"
+    assert len(files.get("/files").json()["files"]) == 1
+
+
+def test_a_malformed_digest_is_refused_before_the_body(files):
+    response = files.post("/files", b"x", [("Content-Digest", "sha-256=:not base64:")])
+    assert response.status == 400
+
+
+def test_an_unknown_parameter_is_named(files):
+    response = files.post("/files?colour=red", b"x")
+    assert response.status == 400
+    assert "colour" in response.json()["detail"]
+
+
+def test_a_client_that_leaves_stores_nothing(files):
+    with files.connect() as wire:
+        wire.send(b"POST /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data(300_000))
+    files.wait_for_metric("millrace_connections_total", 1)
+    files.assert_at_rest()
+    assert files.get("/files").json()["files"] == []
+
+
+def test_a_body_beyond_its_bound_stores_nothing(start, tmp_path):
+    server = start(f"--data={tmp_path / 'data'}", "--max-body=1MiB")
+    response = server.post("/files", data(1_200_000))
+    assert response.status == 413
+    assert server.get("/files").json()["files"] == []
+
+
+# ---- through stages
+
+
+def test_an_upload_goes_through_stages(files):
+    body = b"words and words " * 10_000
+    told = upload(files, body, "/files?through=gzip")
+    assert told["type"] == "application/gzip"
+    assert told["size"] < len(body) / 10
+    assert files.get(f"{told['url']}?through=gunzip").body == body
+
+
+def test_a_failing_stage_stores_nothing(files):
+    response = files.post("/files?through=gunzip", data(10_000))
+    assert response.status in (415, 422)
+    assert files.get("/files").json()["files"] == []
+
+
+def test_an_unknown_stage_is_refused_before_the_body(files):
+    assert files.post("/files?through=gzip/frobnicate", b"x").status in (400, 404)
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize("size", [30_000, 300_000])
+def test_one_range_is_answered(files, size):
+    body = data(size)
+    url = upload(files, body)["url"]
+    for wanted, begin, end in [("0-0", 0, 1), ("100-299", 100, 300), ("-500", size - 500, size), ("1000-", 1000, size),
+                               (f"10-{10**30}", 10, size)]:
+        response = files.get(url, [("Range", f"bytes={wanted}")])
+        assert response.status == 206, wanted
+        assert response.body == body[begin:end]
+        assert response["Content-Range"] == f"bytes {begin}-{end - 1}/{size}"
+    response = files.get(url, [("Range", f"bytes={size}-")])
+    assert response.status == 416
+    assert response["Content-Range"] == f"bytes */{size}"
+    for ignored in ["bytes=0-1,5-6", "bytes=5-1", "lines=1-2", "bytes=a-b"]:
+        assert files.get(url, [("Range", ignored)]).status == 200
+
+
+def test_conditional_requests(files):
+    told = upload(files, data(5000))
+    url, tag = told["url"], f'"{told["id"]}"'
+    modified = files.get(url)["Last-Modified"]
+    assert files.get(url, [("If-None-Match", tag)]).status == 304
+    assert files.get(url, [("If-None-Match", f'W/{tag}, "x"')]).status == 304
+    assert files.get(url, [("If-None-Match", '"x"')]).status == 200
+    assert files.get(url, [("If-Modified-Since", modified)]).status == 304
+    assert files.get(url, [("If-Match", '"x"')]).status == 412
+    assert files.get(url, [("Range", "bytes=0-9"), ("If-Range", tag)]).status == 206
+    assert files.get(url, [("Range", "bytes=0-9"), ("If-Range", '"x"')]).status == 200
+
+
+def test_only_what_runs_nothing_is_shown_inline(files):
+    page = upload(files, b"<html><script>alert(1)</script>", "/files/page.html", [("Content-Type", "text/html")], "PUT")
+    response = files.get(page["url"])
+    assert response["Content-Disposition"].startswith("attachment")
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in response["Content-Security-Policy"]
+    picture = upload(files, photo(), "/files/Bild.jpg", method="PUT")
+    response = files.get(picture["url"])
+    assert response["Content-Disposition"] == 'inline; filename="Bild.jpg"'
+    assert response["Content-Type"] == "image/jpeg"
+    assert response["Access-Control-Allow-Origin"] == "*" or "Access-Control-Allow-Origin" not in response
+
+
+@pytest.mark.parametrize("id", ["x", "0" * 25, "0" * 27, "8" + "0" * 25, "0" * 25 + "u", "0" * 25 + "U", "..", "%2e%2e", "01M8%2fK7"])
+def test_any_other_spelling_of_an_id_is_404(files, id):
+    assert files.get(f"/files/{id}").status == 404
+
+
+# ---- listing, information, changes, deletion
+
+
+def test_listing_is_in_pages_newest_first(files):
+    ids = [upload(files, b"%d" % n)["id"] for n in range(7)]
+    seen, url = [], "/files?limit=3"
+    while url:
+        response = files.get(url)
+        page = response.json()
+        assert len(page["files"]) <= 3
+        seen += [file["id"] for file in page["files"]]
+        assert (page["next"] is None) == ("Link" not in response)
+        url = page["next"]
+    assert seen == sorted(ids, reverse=True)
+    assert [file["id"] for file in files.get("/files?order=old").json()["files"]] == sorted(ids)
+    assert files.get("/files?limit=0").status == 400
+    assert files.get("/files?limit=1001").status == 400
+    assert files.get("/files?after=nonsense").status == 400
+
+
+def test_info_can_be_changed(files):
+    told = upload(files, data(100), "/files/a.bin", method="PUT")
+    info = files.get(told["url"] + "/info")
+    assert info.status == 200 and info.json() == told
+    patch = {"name": "b.bin", "meta": {"who": "me"}, "focal": {"x": 0.25, "y": 1}}
+    merge = [("Content-Type", "application/merge-patch+json")]
+    response = files.request("PATCH", told["url"] + "/info", merge, json.dumps(patch).encode())
+    assert response.status == 200
+    changed = files.get(told["url"] + "/info").json()
+    assert changed == {**told, **patch}
+    response = files.request("PATCH", told["url"] + "/info", merge, b'{"meta": {"who": null}, "focal": null}')
+    assert response.json() == {**told, "name": "b.bin"}
+    stale = [*merge, ("If-Match", info["ETag"])]
+    assert files.request("PATCH", told["url"] + "/info", stale, b'{"name": "c"}').status == 412
+    for bad in [b"", b"[1]", b'{"size": 3}', b'{"focal": {"x": 2, "y": 0}}', b'{"name": 3}', b'{"name":' + b"[" * 5000]:
+        assert files.request("PATCH", told["url"] + "/info", merge, bad).status in (400, 422), bad
+    assert files.request("PATCH", told["url"] + "/info", [], b"{}").status == 415
+
+
+def test_what_is_deleted_is_gone(files, tmp_path):
+    for size in (100, 100_000):
+        told = upload(files, data(size))
+        response = files.request("DELETE", told["url"])
+        assert response.status == 204
+        assert files.get(told["url"]).status == 404
+        assert files.get(told["url"] + "/info").status == 404
+        assert files.request("DELETE", told["url"]).status == 404
+    assert files.get("/files").json()["files"] == []
+    wait_for(lambda: not [path for path in (tmp_path / "data/uploads").iterdir()], "nothing to be left of it")
+
+
+# ---- without a store
+
+
+@pytest.mark.parametrize("method, target", [("POST", "/files"), ("GET", "/files"), ("PUT", "/files/a"),
+                                            ("GET", "/files/01ARZ3NDEKTSV4RRFFQ69G5FAV")])
+def test_without_a_data_directory_files_are_not_found(server, method, target):
+    response = server.request(method, target, (), b"x" if method != "GET" else None)
+    assert response.status == 404
+    assert response.json()["type"] == "urn:millrace:problem:no-data-directory"
+    assert "--data" in response.json()["detail"]
