@@ -61,7 +61,9 @@
     X(MR_EDIGEST,         -46,  INPUT, "The digest of the content is another than the request says.")                  \
     X(MR_EMULTIPART,      -47,  INPUT, "The multipart body is malformed.")                                             \
     X(MR_EPARTS,          -48,  INPUT, "The body has too many parts.")                                                 \
-    X(MR_ENOSTORE,        -49,  INPUT, "This server keeps no files.")
+    X(MR_ENOSTORE,        -49,  INPUT, "This server keeps no files.")                                 \
+    X(MR_EUNAUTHORIZED,   -50,  INPUT, "An API key is needed.")                                                        \
+    X(MR_EFORBIDDEN,      -51,  INPUT, "The API key does not allow that.")
 // clang-format on
 
 enum mr_error {

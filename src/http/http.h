@@ -7,6 +7,7 @@
 
 #include "base/exemplar.h"
 #include "base/histogram.h"
+#include "http/authorizer.h"
 #include "http/forwarded.h"
 #include "http/public_url.h"
 #include "http/router.h"
@@ -55,6 +56,7 @@ struct mr_http {
     struct mr_trust trust;           /* proxies that are believed what they say of their clients */
     struct mr_public_url public_url; /* where clients reach the server; .text.at NULL: not said */
     bool is_public;                  /* on loopback and Unix sockets too: a proxy or a public address was named */
+    struct mr_authorizer authorizer; /* of API keys; all zero: there are none, and none is needed */
     void *app;                       /* borrowed: what handlers may see (app/app.h); HTTP does not know it */
     struct mr_http_counters *const *counters; /* borrowed: one per loop, zeroed or counted in before */
     unsigned loop_count;

@@ -1,7 +1,9 @@
 /* Who may use this server, beyond what a bound address says. A service on loopback is reachable from every web page in
  * the user's browser: by DNS rebinding (the page's own host name, resolved to 127.0.0.1) and by plain cross-site
  * requests. The browser tells on both: Host names the page's host, Origin the page, and where it sends no Origin
- * (links, images) Sec-Fetch-Site says whether the page is of another site. */
+ * (links, images) Sec-Fetch-Site says whether the page is of another site.
+ *
+ * A server with API keys needs no rule for host names: a page that was rebound to it has no key. */
 #include "http/policy.h"
 #include "http/http.h"
 #include "http/protocol.h"
@@ -35,6 +37,8 @@ static int check_host(const struct mr_request *request, struct mr_fault *fault)
         return MR_OK; /* HTTP/1.0 without Host: no browser */
     if (!mr_host_split(authority, &host, &port))
         return mr_fault_set(fault, MR_EREQUEST, "The Host field is malformed.");
+    if (request->http->authorizer.find != NULL)
+        return MR_OK;
     if (mr_host_is_local_name(host) || is_allowed_host(request->http, authority, host))
         return MR_OK;
     if (is_public(request) && mr_host_is_private_name(host))
@@ -87,12 +91,22 @@ static int check_origin(const struct mr_request *request, const struct mr_route 
     return mr_fault_set(fault, MR_EORIGIN, "Name the origin with --allow-origin if it is meant.");
 }
 
-int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
+/* A preflight is sent without a key, and an address that is none has nothing to protect. */
+static int check_key(struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
+{
+    if (route == NULL || route->is_open || request->head.method == MR_METHOD_OPTIONS)
+        return MR_OK;
+    return mr_request_authorize(request, route->rights, fault);
+}
+
+int mr_policy_check(struct mr_request *request, const struct mr_route *route, struct mr_fault *fault)
 {
     const struct mr_head *head = &request->head;
     int err = check_host(request, fault);
     if (err == MR_OK)
         err = check_origin(request, route, fault);
+    if (err == MR_OK)
+        err = check_key(request, route, fault);
     if (err != MR_OK)
         return err;
     if (head->expect_other)

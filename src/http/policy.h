@@ -4,9 +4,9 @@
 
 #include "http/request.h"
 
-/* May this request be served here at all? Host and Origin (DNS rebinding, cross-site requests), expectations, content
- * codings. route: where it goes, or NULL. MR_OK or the fault. */
-int mr_policy_check(const struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
+/* May this request be served here at all? Host and Origin (DNS rebinding, cross-site requests), the API key and its
+ * rights, expectations, content codings. route: where it goes, or NULL. MR_OK or the fault. */
+int mr_policy_check(struct mr_request *request, const struct mr_route *route, struct mr_fault *fault);
 /* Whom to name in CORS fields: the Origin of an allowed foreign page, "*" where any may see it; or .at NULL. */
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
 

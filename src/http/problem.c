@@ -57,6 +57,8 @@ static const struct {
     [-MR_EMULTIPART] = {400, "multipart"},
     [-MR_EPARTS] = {413, "too-many-parts"},
     [-MR_ENOSTORE] = {404, "no-data-directory"},
+    [-MR_EUNAUTHORIZED] = {401, "unauthorized"},
+    [-MR_EFORBIDDEN] = {403, "forbidden"},
 };
 
 /* The same number for each error: one without a row here does not build. */

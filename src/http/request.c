@@ -167,6 +167,7 @@ static void log_access(struct mr_request *request, uint64_t duration)
     mr_log_text(&line, "id", request->id);
     mr_peer_write(&request->client.peer, client);
     mr_log_text(&line, "client", client);
+    mr_log_text(&line, "key", request->key_name);
     mr_log_slice(&line, "method", request->head.method_text);
     mr_log_slice(&line, "target", mr_query_redact(request->head.target, &request->arena));
     mr_log_text(&line, "route", request->match.route != NULL ? request->match.route->pattern : NULL);

@@ -52,8 +52,10 @@ struct mr_request {
                                        the X-Request-Id of the response */
     char traceparent[MR_TRACEPARENT_LEN + 1]; /* the client's valid one, or "" (W3C Trace Context) */
     struct mr_client client;                  /* who sent it, as far as trusted proxies tell (forwarded.h) */
-    struct mr_loop *loop;                     /* borrowed */
-    struct mr_http *http;                     /* borrowed: what the server serves with */
+    const char *key_name; /* of the API key that it was sent with, in the arena; NULL: none was looked up */
+    uint32_t key_rights;  /* bits, as those of its route */
+    struct mr_loop *loop; /* borrowed */
+    struct mr_http *http; /* borrowed: what the server serves with */
     struct mr_arena arena;
     uint64_t began_at;      /* monotonic ns: first byte of the head */
     uint64_t body_began_at; /* body taken, or response begun: the client may send it from then on */
@@ -94,6 +96,11 @@ struct mr_slice mr_request_param(struct mr_request *request, const char *name);
  * client is not to blame for that time, so no timeout ends it: the handler sees to it that it decides. After a
  * response, what was not taken is dropped. */
 void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context);
+
+/* May the API key that the request was sent with do this, too? For what depends on more than the route. rights: bits,
+ * as those of a route; all of them are needed; 0: any key will do. MR_OK, also where the server has no keys;
+ * MR_EUNAUTHORIZED, MR_EFORBIDDEN; MR_EREQUEST: it has more than one Authorization field. */
+int mr_request_authorize(struct mr_request *request, uint32_t rights, struct mr_fault *fault);
 
 /* A job now refers to the request / has come back. */
 void mr_request_hold(struct mr_request *request);

@@ -169,6 +169,8 @@ void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault
     int status = mr_problem_status(fault->error);
     if (status == 503)
         mr_fields_retry_after(fields, fault->retry_after_s);
+    if (fault->error == MR_EUNAUTHORIZED)
+        mr_fields_set_text(fields, "WWW-Authenticate", "Bearer");
     if (fault->error == MR_EMETHOD)
         mr_fields_allow(fields, request->allowed);
     if (request->outcome == NULL)

@@ -28,6 +28,9 @@ struct mr_route {
     uint64_t body_max;         /* bytes, where that is less than --max-body; 0: --max-body */
     const char *cache_control; /* of its responses below 400, unless the handler sets it; NULL: none */
     enum mr_site site;
+    uint32_t rights; /* that the request's key must have, where the server has keys: bits, whose words the authorizer
+                        knows (http.h); 0: any key will do */
+    bool is_open;    /* it needs no key */
     /* The head has arrived and passed all general checks; the body has not been read. The handler answers at once, or
      * takes the body (mr_request_take_body) and answers later. */
     void (*start)(struct mr_request *request);

@@ -2,6 +2,7 @@
 #include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "keys/rights.h"
 #include "stats/live.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +186,7 @@ static const struct mr_route routes[] = {
     {
         .method = MR_METHOD_GET,
         .pattern = MR_EVENTS_PATTERN,
+        .rights = MR_RIGHT_METRICS,
         .cache_control = "no-store",
         .start = start_events,
         .on_disconnect = on_listener_gone,

@@ -89,10 +89,10 @@ static void start_root(struct mr_request *request)
 
 static const struct mr_route routes[] = {
     {.method = MR_METHOD_GET, .pattern = "/pipe", .start = start_stages},
-    {.method = MR_METHOD_GET, .pattern = "/healthz", .site = MR_SITE_LINK, .start = start_healthz},
-    {.method = MR_METHOD_GET, .pattern = "/readyz", .site = MR_SITE_LINK, .start = start_readyz},
+    {.method = MR_METHOD_GET, .pattern = "/healthz", .is_open = true, .site = MR_SITE_LINK, .start = start_healthz},
+    {.method = MR_METHOD_GET, .pattern = "/readyz", .is_open = true, .site = MR_SITE_LINK, .start = start_readyz},
     {.method = MR_METHOD_GET, .pattern = "/version", .site = MR_SITE_LINK, .start = start_version},
-    {.method = MR_METHOD_GET, .pattern = "/", .site = MR_SITE_LINK, .start = start_root},
+    {.method = MR_METHOD_GET, .pattern = "/", .is_open = true, .site = MR_SITE_LINK, .start = start_root},
     {.pattern = NULL},
 };
 

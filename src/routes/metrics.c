@@ -1,5 +1,6 @@
 #include "routes/metrics.h"
 #include "app/app.h"
+#include "keys/rights.h"
 #include <stdlib.h>
 
 /* ---- which format ---- */
@@ -61,7 +62,7 @@ static void start_metrics(struct mr_request *request)
 }
 
 static const struct mr_route routes[] = {
-    {.method = MR_METHOD_GET, .pattern = "/metrics", .start = start_metrics},
+    {.method = MR_METHOD_GET, .pattern = "/metrics", .rights = MR_RIGHT_METRICS, .start = start_metrics},
     {.pattern = NULL},
 };
 

@@ -16,6 +16,7 @@
 #include "http/digest_fields.h"
 #include "http/prefer.h"
 #include "io/spill.h"
+#include "keys/rights.h"
 #include "pipe/pipeline.h"
 #include "routes/pipe_request.h"
 #include <stdio.h>
@@ -441,8 +442,9 @@ static void on_pipe_gone(struct mr_request *request)
     pipe_finish(pipe);
 }
 
-#define PIPE_ROUTE \
-    .pattern = "/pipe/{stages*}", .cache_control = "no-store", .start = start_pipe, .on_disconnect = on_pipe_gone
+#define PIPE_ROUTE                                                                                           \
+    .pattern = "/pipe/{stages*}", .rights = MR_RIGHT_PIPE, .cache_control = "no-store", .start = start_pipe, \
+    .on_disconnect = on_pipe_gone
 
 static const struct mr_route routes[] = {
     {PIPE_ROUTE, .method = MR_METHOD_POST},

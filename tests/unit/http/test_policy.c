@@ -21,6 +21,9 @@ struct fixture {
     bool is_public;
     struct mr_client client; /* of the last request that was served */
     char id[MR_REQUEST_ID_MAX + 1];
+    char key_name[MR_KEY_NAME_SIZE]; /* of the last request that was served */
+    uint32_t asks_for;               /* rights that the handler wants beside the row's */
+    unsigned looked_up;              /* keys */
     char said[10000];
 };
 
@@ -32,11 +35,27 @@ static void start(struct mr_request *request)
     mr_respond(request, 200, "text/plain", NULL, "served", 6, NULL, NULL);
 }
 
+/* A handler that needs more than its row says. */
+static void start_more(struct mr_request *request)
+{
+    struct fixture *f = request->http->app;
+    struct mr_fault fault;
+    if (f->asks_for != 0 && mr_request_authorize(request, f->asks_for, &fault) != MR_OK) {
+        mr_respond_problem(request, &fault);
+        return;
+    }
+    snprintf(f->key_name, sizeof(f->key_name), "%s", request->key_name != NULL ? request->key_name : "");
+    start(request);
+}
+
 static const struct mr_route routes[] = {
     {.method = MR_METHOD_GET, .pattern = "/same", .start = start},
     {.method = MR_METHOD_GET, .pattern = "/link", .site = MR_SITE_LINK, .start = start},
     {.method = MR_METHOD_GET, .pattern = "/any", .site = MR_SITE_ANY, .start = start},
     {.method = MR_METHOD_DELETE, .pattern = "/any", .start = start},
+    {.method = MR_METHOD_GET, .pattern = "/open", .is_open = true, .start = start_more},
+    {.method = MR_METHOD_GET, .pattern = "/one", .rights = 1, .start = start_more},
+    {.method = MR_METHOD_GET, .pattern = "/both", .rights = 3, .start = start},
     {.pattern = NULL},
 };
 
@@ -248,6 +267,125 @@ static void request_id_of_a_trusted_proxy_is_taken_over(void **state)
     }
 }
 
+/* ---- keys ---- */
+
+/* "one" has the first right, "both" has two, "none" has none. */
+static bool find_holder(void *context, struct mr_slice key, struct mr_key_holder *out)
+{
+    struct fixture *f = context;
+    f->looked_up++;
+    out->rights = mr_slice_is(key, "both") ? 3 : mr_slice_is(key, "one") ? 1 : 0;
+    snprintf(out->name, sizeof(out->name), "holder of %.*s", MR_SLICE_ARG(key));
+    return out->rights != 0 || mr_slice_is(key, "none");
+}
+
+static void use_keys(struct fixture *f)
+{
+    static const char *const names[] = {"first", "second", NULL};
+    f->http.authorizer = (struct mr_authorizer){.find = find_holder, .context = f, .right_names = names};
+}
+
+#define KEY(key) HOST "Authorization: Bearer " key "\r\n"
+
+static void without_keys_none_is_needed(void **state)
+{
+    struct fixture *f = *state;
+    f->asks_for = 3;
+    assert_int_equal(ask(f, "GET /both", HOST), 200);
+    assert_int_equal(ask(f, "GET /one", KEY("nonsense")), 200);
+    assert_string_equal(f->key_name, "");
+}
+
+static void a_row_needs_a_key_with_its_rights_unless_it_is_open(void **state)
+{
+    struct fixture *f = *state;
+    use_keys(f);
+    assert_int_equal(ask(f, "GET /open", HOST), 200);
+    assert_int_equal(ask(f, "GET /same", HOST), 401);
+    assert_true(has(f, "WWW-Authenticate: Bearer"));
+    assert_int_equal(ask(f, "GET /same", KEY("none")), 200); /* any key */
+    assert_int_equal(ask(f, "GET /one", KEY("none")), 403);
+    assert_false(has(f, "WWW-Authenticate: Bearer"));
+    assert_non_null(strstr(f->said, "first"));
+    assert_int_equal(ask(f, "HEAD /one", KEY("none")), 403);
+    assert_int_equal(ask(f, "GET /one", KEY("one")), 200);
+    assert_string_equal(f->key_name, "holder of one");
+    assert_int_equal(ask(f, "GET /both", KEY("one")), 403);
+    assert_non_null(strstr(f->said, "second"));
+    assert_int_equal(ask(f, "GET /both", KEY("both")), 200);
+    assert_int_equal(ask(f, "GET /both", KEY("stranger")), 401);
+}
+
+static void what_is_not_a_bearer_key_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wrong[] = {"Basic both", "both",         "Bearer",      "Bearer both both",
+                                        "Bearerboth", "Bearer, both", "Bearer=both", ""};
+    use_keys(f);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(wrong); i++) {
+        char fields[200];
+        snprintf(fields, sizeof(fields), HOST "Authorization: %s\r\n", wrong[i]);
+        assert_int_equal(ask(f, "GET /both", fields), 401);
+    }
+    assert_int_equal(ask(f, "GET /both", HOST "authorization: bEARER  both \r\n"), 200);
+}
+
+static void two_authorization_fields_are_not_chosen_from(void **state)
+{
+    struct fixture *f = *state;
+    use_keys(f);
+    assert_int_equal(ask(f, "GET /both", KEY("both") "Authorization: Bearer both\r\n"), 400);
+    assert_int_equal(ask(f, "GET /both", KEY("both") "Authorization: Basic x\r\n"), 400);
+    assert_int_equal(f->looked_up, 0);
+    assert_int_equal(ask(f, "GET /open", KEY("both") "Authorization: Bearer both\r\n"), 200);
+}
+
+static void a_handler_can_need_more_than_its_row(void **state)
+{
+    struct fixture *f = *state;
+    use_keys(f);
+    f->asks_for = 2;
+    assert_int_equal(ask(f, "GET /one", KEY("one")), 403);
+    assert_non_null(strstr(f->said, "second"));
+    assert_int_equal(f->looked_up, 1); /* once a request */
+    assert_int_equal(ask(f, "GET /one", KEY("both")), 200);
+    assert_int_equal(f->looked_up, 2);
+    assert_int_equal(ask(f, "GET /open", HOST), 401);
+    assert_int_equal(ask(f, "GET /open", KEY("both")), 200);
+    assert_string_equal(f->key_name, "holder of both");
+}
+
+static void with_keys_any_host_is_answered_but_no_foreign_page(void **state)
+{
+    struct fixture *f = *state;
+    use_keys(f);
+    assert_int_equal(ask(f, "GET /open", "Host: anything.example\r\n"), 200);
+    assert_int_equal(ask(f, "GET /open", "Host: a b\r\n"), 400);
+    assert_int_equal(ask(f, "GET /one", KEY("one") "Origin: https://evil.example\r\n"), 403);
+    assert_non_null(strstr(f->said, "origin-not-allowed"));
+    assert_int_equal(f->looked_up, 0);
+}
+
+static void a_preflight_and_a_missing_address_need_no_key(void **state)
+{
+    struct fixture *f = *state;
+    char app[] = "https://app.example", *origins[] = {app};
+    use_keys(f);
+    f->http.allow_origins = origins;
+    f->http.allow_origin_count = 1;
+    assert_int_equal(ask(f, "OPTIONS /one",
+                         HOST "Origin: https://app.example\r\nAccess-Control-Request-Method: GET\r\n"
+                              "Access-Control-Request-Headers: authorization\r\n"),
+                     204);
+    assert_true(has(f, "Access-Control-Allow-Headers: authorization"));
+    assert_int_equal(ask(f, "OPTIONS /one", HOST), 204);
+    assert_int_equal(ask(f, "GET /one", HOST "Origin: https://app.example\r\n"), 401);
+    assert_true(has(f, "Access-Control-Allow-Origin: https://app.example"));
+    assert_int_equal(ask(f, "GET /nothing", HOST), 404);
+    assert_int_equal(ask(f, "DELETE /one", HOST), 405);
+    assert_int_equal(f->looked_up, 0);
+}
+
 #define policy_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -260,6 +398,13 @@ int main(void)
         policy_test(preflight_is_answered_for_the_row_that_it_asks_for),
         policy_test(client_is_what_a_trusted_proxy_says),
         policy_test(request_id_of_a_trusted_proxy_is_taken_over),
+        policy_test(without_keys_none_is_needed),
+        policy_test(a_row_needs_a_key_with_its_rights_unless_it_is_open),
+        policy_test(what_is_not_a_bearer_key_is_refused),
+        policy_test(two_authorization_fields_are_not_chosen_from),
+        policy_test(a_handler_can_need_more_than_its_row),
+        policy_test(with_keys_any_host_is_answered_but_no_foreign_page),
+        policy_test(a_preflight_and_a_missing_address_need_no_key),
     };
     mr_log_set_level(MR_LOG_WARN);
     return cmocka_run_group_tests(tests, NULL, NULL);

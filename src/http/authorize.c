@@ -1,0 +1,52 @@
+/* mr_request_authorize() of request.h. */
+#include "base/assert.h"
+#include "http/authorizer.h"
+#include "http/http.h"
+#include "http/request.h"
+
+/* The key of "Bearer KEY", or .at NULL. */
+static struct mr_slice bearer_key(struct mr_slice credentials)
+{
+    struct mr_slice rest = credentials, scheme = mr_slice_cut(&rest, ' ');
+    return mr_slice_is_nocase(scheme, "Bearer") ? mr_slice_trim(rest) : (struct mr_slice){.at = NULL};
+}
+
+static int find_key(struct mr_request *request, struct mr_key_holder *out, struct mr_fault *fault)
+{
+    const struct mr_authorizer *authorizer = &request->http->authorizer;
+    struct mr_slice credentials = mr_head_find(&request->head, "authorization");
+    if (mr_head_is_repeated(&request->head, "authorization")) /* a proxy may have looked at another one */
+        return mr_fault_set(fault, MR_EREQUEST, "There is more than one Authorization field.");
+    struct mr_slice key = bearer_key(credentials);
+    if (key.at == NULL)
+        return mr_fault_set(fault, MR_EUNAUTHORIZED, "Send a key in the field \"Authorization: Bearer KEY\".");
+    if (!authorizer->find(authorizer->context, key, out))
+        return mr_fault_set(fault, MR_EUNAUTHORIZED, "The key that was sent is not known here.");
+    return MR_OK;
+}
+
+static int identify_key(struct mr_request *request, struct mr_fault *fault)
+{
+    struct mr_key_holder holder;
+    int err = request->key_name == NULL ? find_key(request, &holder, fault) : MR_OK;
+    if (err != MR_OK || request->key_name != NULL)
+        return err;
+    struct mr_slice name = {.at = holder.name, .len = strlen(holder.name) + 1};
+    request->key_name = mr_arena_copy(&request->arena, name);
+    request->key_rights = holder.rights;
+    return MR_OK;
+}
+
+int mr_request_authorize(struct mr_request *request, uint32_t rights, struct mr_fault *fault)
+{
+    const struct mr_authorizer *authorizer = &request->http->authorizer;
+    MR_ON_LOOP(request->loop);
+    if (authorizer->find == NULL)
+        return MR_OK;
+    int err = identify_key(request, fault);
+    uint32_t missing = rights & ~request->key_rights;
+    if (err != MR_OK || missing == 0)
+        return err;
+    unsigned bit = (unsigned)__builtin_ctz(missing);
+    return mr_fault_set(fault, MR_EFORBIDDEN, "The key lacks the right \"%s\".", authorizer->right_names[bit]);
+}
