@@ -1,6 +1,6 @@
-/* command.h -- what `millrace` does beside serving: `millrace pipe` and `millrace keygen`. Each runs on the main thread
- * and returns the exit status of the program: 0 done, 1 failed, 2 the arguments are wrong. What they have to say goes
- * to standard error, one line that begins with "millrace: pipe: " or "millrace: keygen: ". */
+/* command.h -- what `millrace` does beside serving: `millrace pipe`, `millrace keygen` and `millrace api-key`. Each
+ * runs on the main thread and returns the exit status of the program: 0 done, 1 failed, 2 the arguments are wrong. What
+ * they have to say goes to standard error, one line that begins with "millrace: pipe: " or the like. */
 #ifndef MR_COMMAND_COMMAND_H
 #define MR_COMMAND_COMMAND_H
 
@@ -13,5 +13,7 @@ extern const struct mr_program_command mr_commands[];
 mr_program_main mr_pipe_main;
 /* Make a key pair of age, or show the public keys of a file. */
 mr_program_main mr_keygen_main;
+/* Make an API key and its line for the file of --api-keys. */
+mr_program_main mr_api_key_main;
 
 #endif
