@@ -31,6 +31,13 @@ static void reload(void)
     mr_config_free(&config);
 }
 
+/* What all processes start from. */
+struct server {
+    struct mr_config config;
+    struct mr_key_ring *keys; /* of --api-keys; NULL: none */
+    struct mr_data data;
+};
+
 /* How a server starts that cannot. */
 static int complain(int err, const struct mr_fault *fault)
 {
@@ -39,12 +46,13 @@ static int complain(int err, const struct mr_fault *fault)
 }
 
 /* A process, or the only one, in front of an open data directory. */
-static int serve_with(const struct mr_config *config, const struct mr_data *data, const struct mr_child *child,
-                      unsigned passed)
+static int serve_with(const struct server *server, const struct mr_child *child, unsigned passed)
 {
     struct mr_service *service;
     struct mr_fault fault;
-    int err = mr_service_create(&service, config, data, child, &fault);
+    const struct mr_service_parts parts = {
+        .config = &server->config, .keys = server->keys, .data = &server->data, .child = child};
+    int err = mr_service_create(&service, &parts, &fault);
     if (err == 0)
         err = mr_service_listen(service, passed, &fault);
     int status = 0;
@@ -59,47 +67,49 @@ static int serve_with(const struct mr_config *config, const struct mr_data *data
     return status;
 }
 
-static int serve(const struct mr_config *config)
+static int serve(struct server *server)
 {
     struct mr_fault fault;
-    struct mr_data data;
     unsigned passed = mr_systemd_listen_fds();
-    int err = mr_data_open(&data, config, passed > 0, &fault);
+    int err = mr_data_open(&server->data, &server->config, passed > 0, &fault);
     if (err != MR_OK)
         return complain(err, &fault);
-    int status = serve_with(config, &data, NULL, passed);
-    mr_data_close(&data);
+    int status = serve_with(server, NULL, passed);
+    mr_data_close(&server->data);
     return status;
 }
 
-/* What the processes of a supervisor have of it. */
-struct family {
-    const struct mr_config *config;
-    struct mr_data data;
-};
+static int run_alone(struct server *server)
+{
+    if (mr_process_begin(&server->config) != 0)
+        return 1;
+    int status = serve(server);
+    mr_process_end();
+    return status;
+}
 
 static int run_child(void *context, const struct mr_child *child)
 {
-    const struct family *family = context;
-    if (mr_process_begin(family->config) != 0)
+    const struct server *server = context;
+    if (mr_process_begin(&server->config) != 0)
         return 1;
-    int status = serve_with(family->config, &family->data, child, 0);
+    int status = serve_with(server, child, 0);
     mr_process_end();
     return status;
 }
 
-static int run_alone(const struct mr_config *config)
+/* In the supervisor, so that a process that replaces a dead one has the keys that are in use, also where the file is
+ * broken by then. */
+static void reload_keys(void *context)
 {
-    if (mr_process_begin(config) != 0)
-        return 1;
-    int status = serve(config);
-    mr_process_end();
-    return status;
+    const struct server *server = context;
+    if (server->keys != NULL)
+        mr_key_ring_reload(server->keys);
 }
 
-static int supervise(const struct mr_config *config, unsigned passed)
+static int supervise(struct server *server, unsigned passed)
 {
-    struct family family = {.config = config};
+    const struct mr_config *config = &server->config;
     struct mr_fault fault;
     unsigned loops = (unsigned)config->loop.loops, workers = (unsigned)config->offload.workers;
     struct mr_cluster_config cluster = {
@@ -110,32 +120,45 @@ static int supervise(const struct mr_config *config, unsigned passed)
         .passed = passed,
         .drain_delay_ns = config->drain.delay,
         .drain_timeout_ns = config->drain.timeout,
+        .reload = reload_keys,
     };
-    int err = mr_data_open(&family.data, config, passed > 0, &fault);
+    int err = mr_data_open(&server->data, config, passed > 0, &fault);
     if (err != MR_OK)
         return complain(err, &fault);
-    int status = mr_cluster_run(&cluster, run_child, &family);
-    mr_data_close(&family.data);
+    int status = mr_cluster_run(&cluster, run_child, server);
+    mr_data_close(&server->data);
     return status;
 }
 
-static int run_cluster(const struct mr_config *config)
+static int run_cluster(struct server *server)
 {
-    if (mr_log_open((enum mr_log_level)config->log.level, (enum mr_log_format)config->log.format, config->log.file) !=
-        0) {
-        fprintf(stderr, "millrace: --log-file: %s: %s\n", config->log.file, strerror(errno));
+    const struct mr_log_settings *log = &server->config.log;
+    if (mr_log_open((enum mr_log_level)log->level, (enum mr_log_format)log->format, log->file) != 0) {
+        fprintf(stderr, "millrace: --log-file: %s: %s\n", log->file, strerror(errno));
         return 1;
     }
-    int status = supervise(config, mr_systemd_listen_fds());
+    int status = supervise(server, mr_systemd_listen_fds());
     mr_log_stop();
     return status;
 }
 
-static int run(const struct mr_config *config)
+static int run(struct server *server)
 {
     /* A core file would hold what clients sent. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
-    return config->cluster.processes > 1 ? run_cluster(config) : run_alone(config);
+    return server->config.cluster.processes > 1 ? run_cluster(server) : run_alone(server);
+}
+
+/* The options, and the key file: --check-config reads it, too, so that it can be tried before SIGHUP. */
+static enum mr_options_result read_server(struct server *out, int argc, char *const *argv, char *const *environment)
+{
+    struct mr_fault fault;
+    enum mr_options_result result = mr_config_read(&out->config, argc, argv, environment, stderr);
+    const char *file = out->config.app.api_keys;
+    if (file == NULL || mr_key_ring_open(&out->keys, file, &fault) == MR_OK)
+        return result;
+    fprintf(stderr, "millrace: --api-keys: %s\n", fault.detail);
+    return MR_OPTIONS_WRONG;
 }
 
 static void write_help(FILE *out)
@@ -145,13 +168,14 @@ static void write_help(FILE *out)
 
 static int serve_main(int argc, char *const *argv, char *const *environment)
 {
-    struct mr_config config;
+    struct server server = {.keys = NULL};
     argument_count = argc;
     arguments = argv;
-    int status = mr_options_answer(mr_config_read(&config, argc, argv, environment, stderr), "millrace", write_help);
+    int status = mr_options_answer(read_server(&server, argc, argv, environment), "millrace", write_help);
     if (status == MR_OPTIONS_GO_ON)
-        status = run(&config);
-    mr_config_free(&config);
+        status = run(&server);
+    mr_key_ring_close(&server.keys);
+    mr_config_free(&server.config);
     return status;
 }
 

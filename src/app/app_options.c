@@ -6,6 +6,11 @@ const struct mr_option mr_app_memory_options[] = {
     MR_OPTION_END,
 };
 
+const struct mr_option mr_app_key_options[] = {
+    MR_OPTION_ROW(mr_app_settings, "api-keys", TEXT, 0, 1000, "FILE", NULL, api_keys, "keys of which each request needs one"),
+    MR_OPTION_END,
+};
+
 const struct mr_option mr_app_identity_options[] = {
     MR_OPTION_LIST(mr_app_settings, "identity", "FILE", identity,                      "keys to decrypt with, repeatable"),
     MR_OPTION_ROW(mr_app_settings, "allow-request-identity", BOOL, 0, 0, NULL, NULL, allow_request_identity, "take keys from requests too"),

@@ -1,3 +1,4 @@
+#include "app/authorize.h"
 #include "base/assert.h"
 #include "base/log.h"
 #include "base/machine.h"
@@ -107,7 +108,23 @@ static void create_http(struct mr_service *service)
     struct mr_http *http = &service->http;
     mr_http_init(http, service->http_counters, (unsigned)config->loop.loops);
     mr_http_set(http, &config->http);
+    if (service->keys != NULL)
+        mr_app_authorize_by(http, service->keys);
     http->limits.connections_max = make_room(config->http.max_connections, config->loop.loops);
+}
+
+/* Only the first process says it. */
+static void tell_who_may_ask(const struct mr_service *service)
+{
+    const struct mr_config *config = service->config;
+    if (mr_service_index(service) != 0)
+        return;
+    if (service->keys == NULL)
+        mr_log(config->listen.open ? MR_LOG_WARN : MR_LOG_INFO,
+               "there are no API keys, so each request is allowed (--api-keys)");
+    else
+        mr_log(mr_key_ring_count(service->keys) > 0 ? MR_LOG_INFO : MR_LOG_WARN, "%zu API keys in %s",
+               mr_key_ring_count(service->keys), config->app.api_keys);
 }
 
 static int create_loop(struct mr_service *service)
@@ -210,6 +227,7 @@ static int build_service(struct mr_service *service)
     mr_budget_init(service->app.disk, service->config->io.disk_budget);
     check_quota(service);
     check_temporary(service);
+    tell_who_may_ask(service);
     create_http(service);
     int err = create_loops(service);
     if (err == MR_OK)
@@ -228,9 +246,23 @@ static int load_identity_files(struct mr_service *service, struct mr_fault *faul
     return err;
 }
 
+static int load_keys(struct mr_service *service, struct mr_fault *fault)
+{
+    const char *file = service->config->app.api_keys;
+    MR_ASSERT(service->keys == NULL || file != NULL);
+    if (service->keys != NULL || file == NULL)
+        return MR_OK;
+    struct mr_fault why;
+    int err = mr_key_ring_open(&service->own_keys, file, &why);
+    service->keys = service->own_keys;
+    return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "--api-keys: %s", why.detail);
+}
+
 static int build(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
 {
-    int err = load_identity_files(service, fault);
+    int err = load_keys(service, fault);
+    if (err == MR_OK)
+        err = load_identity_files(service, fault);
     if (err != MR_OK)
         return err;
     if ((err = create_segment(service)) != MR_OK)
@@ -242,15 +274,15 @@ static int build(struct mr_service *service, const struct mr_data *data, struct 
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
 }
 
-int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_data *data,
-                      const struct mr_child *child, struct mr_fault *fault)
+int mr_service_create(struct mr_service **out, const struct mr_service_parts *parts, struct mr_fault *fault)
 {
     struct mr_service *service = calloc(1, sizeof(*service));
     if (service == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    service->config = config;
-    service->child = child;
-    int err = build(service, data, fault);
+    service->config = parts->config;
+    service->keys = parts->keys;
+    service->child = parts->child;
+    int err = build(service, parts->data, fault);
     if (err != 0)
         mr_service_destroy(&service);
     *out = service;
@@ -280,6 +312,7 @@ void mr_service_destroy(struct mr_service **out)
     if (service->child == NULL && service->segment != NULL)
         mr_segment_destroy(&service->segment);
     mr_age_keys_free(&service->identities);
+    mr_key_ring_close(&service->own_keys);
     free(service->loops);
     free(service);
 }

@@ -14,6 +14,7 @@
 static const struct mr_option_table tables[] = {
     TABLE(mr_listen_options, listen),
     TABLE(mr_store_options, store),
+    TABLE(mr_app_key_options, app),
     TABLE(mr_cluster_options, cluster),
     TABLE(mr_offload_worker_options, offload),
     TABLE(mr_loop_options, loop),
@@ -42,7 +43,7 @@ const struct mr_options_program *mr_config_program(void)
         .env_prefix = "MILLRACE",
         .usage = "millrace: a media service. curl --data-binary @photo.jpg 'http://" MR_DEFAULT_LISTEN
                  "/pipe/image?w=300' -o small.jpg\n"
-                 "Without a server: millrace pipe --help, millrace keygen --help.",
+                 "Without a server: millrace pipe --help, millrace keygen --help, millrace api-key --help.",
         .options = options,
     };
     if (options[0].spec.name == NULL)
@@ -54,6 +55,14 @@ static bool complain_of(FILE *complaints, const char *option, const char *why)
 {
     fprintf(complaints, "%s: --%s: %s\n", mr_config_program()->name, option, why);
     return false;
+}
+
+/* --open beside keys would be read as "keys are not needed". */
+static bool check_keys(const struct mr_config *config, FILE *complaints)
+{
+    if (!config->listen.open || config->app.api_keys == NULL)
+        return true;
+    return complain_of(complaints, "open", "serves without keys, and --api-keys names some: leave one of them out");
 }
 
 static bool check_listen(const struct mr_config *config, FILE *complaints)
@@ -69,9 +78,10 @@ static bool check_http(const struct mr_config *config, FILE *complaints)
     if (mr_http_settings_check(&config->http, &option, &fault) != MR_OK)
         return complain_of(complaints, option, fault.detail);
     option = mr_http_settings_public(&config->http);
-    if (option == NULL || config->listen.open)
+    if (option == NULL || config->listen.open || config->listen.has_keys)
         return true;
-    return complain_of(complaints, option, "makes the server public, and it has no keys: add --open to allow that");
+    return complain_of(complaints, option,
+                       "makes the server public: name keys with --api-keys, or add --open to serve without");
 }
 
 static bool check_store(const struct mr_config *config, FILE *complaints)
@@ -82,10 +92,11 @@ static bool check_store(const struct mr_config *config, FILE *complaints)
            complain_of(complaints, option, fault.detail);
 }
 
-/* What depends on the machine and was not given. */
+/* What depends on other options, and what depends on the machine and was not given. */
 static void complete_config(struct mr_config *config)
 {
     struct mr_machine machine;
+    config->listen.has_keys = config->app.api_keys != NULL;
     mr_machine_read(&machine);
     if (config->offload.workers == 0)
         config->offload.workers = MR_MAX((int64_t)machine.cores / config->cluster.processes, 1);
@@ -113,7 +124,8 @@ static bool check_config(const struct mr_config *config, FILE *complaints)
         return complain_of(complaints, "max-connections", "must not be less than --processes");
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
         return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
-    return check_listen(config, complaints) && check_http(config, complaints) && check_store(config, complaints);
+    return check_keys(config, complaints) && check_listen(config, complaints) && check_http(config, complaints) &&
+           check_store(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,

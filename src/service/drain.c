@@ -141,29 +141,47 @@ static void on_end_signal(struct mr_service *service)
     mr_drain_begin(service);
 }
 
-/* On libuv's pool: both open files. */
+void mr_service_reload(struct mr_service *service)
+{
+    mr_log_reopen();
+    if (service->keys != NULL)
+        mr_key_ring_reload(service->keys);
+}
+
+/* On libuv's pool: all of it reads files. */
 static void work_reload(uv_work_t *work)
 {
     struct mr_service *service = mr_container_of(work, struct mr_service, reload_work);
-    mr_log_reopen();
+    mr_service_reload(service);
     if (service->reload != NULL)
         service->reload();
 }
+
+static void begin_reload(struct mr_service *service);
 
 static void on_reloaded(uv_work_t *work, int status)
 {
     struct mr_service *service = mr_container_of(work, struct mr_service, reload_work);
     (void)status;
     service->is_reloading = false;
+    if (service->reloads_again)
+        begin_reload(service);
 }
 
-static void on_hangup(struct mr_service *service)
+static void begin_reload(struct mr_service *service)
 {
-    if (service->is_reloading)
-        return;
     service->is_reloading = true;
+    service->reloads_again = false;
     int err = uv_queue_work(service->signal_poll.loop, &service->reload_work, work_reload, on_reloaded);
     MR_ASSERT(err == 0);
+}
+
+/* What runs may have read a file before it was changed: then it is read once more. */
+static void on_hangup(struct mr_service *service)
+{
+    service->reloads_again = service->is_reloading;
+    if (!service->is_reloading)
+        begin_reload(service);
 }
 
 static void on_signals(uv_poll_t *poll, int status, int events)

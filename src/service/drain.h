@@ -6,7 +6,7 @@
  *
  * From LEAVING on, /readyz refuses and responses carry Connection: close. A second SIGTERM or SIGINT ends the process
  * at once, and so does work that does not stop after it was aborted. (One of several processes takes the supervisor's
- * SIGUSR1 for that, supervisor/cluster.h.) SIGHUP opens the log again and calls what mr_service_on_hangup() was given.
+ * SIGUSR1 for that, supervisor/cluster.h.) SIGHUP calls mr_service_reload() and what mr_service_on_hangup() was given.
  * Loop 0 only; what it wants of another loop it posts to that loop's inbox. */
 #ifndef MR_SERVICE_DRAIN_H
 #define MR_SERVICE_DRAIN_H

@@ -28,6 +28,8 @@ struct mr_service {
     struct mr_app app;
     struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
     struct mr_store *store;         /* owned; NULL: there is no --data */
+    struct mr_key_ring *keys;       /* of --api-keys; NULL: none */
+    struct mr_key_ring *own_keys;   /* the same, owned; NULL: they are borrowed */
     struct mr_offload *offload;
     struct mr_service_loop *loops;           /* owned: one per --loops */
     unsigned loop_count;                     /* of those, how many were made */
@@ -46,8 +48,8 @@ struct mr_service {
     uv_poll_t signal_poll;
     uv_timer_t alarm;
     uv_work_t reload_work;
-    bool is_reloading;
-    void (*reload)(void); /* on libuv's pool, after SIGHUP; or NULL */
+    bool is_reloading, reloads_again; /* again: a SIGHUP came meanwhile */
+    void (*reload)(void);             /* on libuv's pool, after SIGHUP; or NULL */
 };
 
 /* Its place among the processes. */

@@ -9,6 +9,7 @@
 #define MR_SERVICE_SERVICE_H
 
 #include "app/app.h"
+#include "keys/key_ring.h"
 #include "service/config.h"
 #include "service/data.h"
 #include "supervisor/cluster.h"
@@ -18,13 +19,21 @@
 
 struct mr_service;
 
-/* All but the listeners. *config, *data and *child must outlive it. data: NULL, or without a home: no store. child: one
- * of several processes; NULL: the only one. MR_OK, or the fault's detail is for a person. */
-int mr_service_create(struct mr_service **out, const struct mr_config *config, const struct mr_data *data,
-                      const struct mr_child *child, struct mr_fault *fault);
+/* What a service is made of. All of it is borrowed and must outlive it. */
+struct mr_service_parts {
+    const struct mr_config *config;
+    struct mr_key_ring *keys;     /* those of --api-keys, read already; NULL: the service reads them, if they are given */
+    const struct mr_data *data;   /* NULL, or without a home: no store */
+    const struct mr_child *child; /* one of several processes; NULL: the only one */
+};
+
+/* All but the listeners. MR_OK, or the fault's detail is for a person. */
+int mr_service_create(struct mr_service **out, const struct mr_service_parts *parts, struct mr_fault *fault);
 /* Accept on the child's listeners; or open them (listeners.h), with `passed` descriptors from the service manager. */
 int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault);
-/* reload(): called on libuv's pool after SIGHUP, once the log was opened again. Set it before run. */
+/* What SIGHUP does in any transport: open the log again, and read the keys again. Blocks; one thread at a time. */
+void mr_service_reload(struct mr_service *service);
+/* reload(): called on libuv's pool after SIGHUP, behind mr_service_reload(). Set it before run. */
 void mr_service_on_hangup(struct mr_service *service, void (*reload)(void));
 /* Serve until the shutdown. Returns 0 if the server drained, 1 if something was aborted. */
 int mr_service_run(struct mr_service *service);

@@ -72,7 +72,9 @@ _Noreturn static void be_process(struct cluster *cluster, unsigned index)
 {
     close(cluster->signals);
     close(cluster->ready[0]);
-    sigprocmask(SIG_SETMASK, &cluster->mask_before, NULL);
+    sigset_t mask = cluster->mask_before;
+    sigaddset(&mask, SIGHUP); /* one that comes before the process reads signals waits until then */
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != cluster->pid) /* it died before we asked */
         _exit(1);
@@ -202,6 +204,8 @@ static void on_cluster_signal(struct cluster *cluster, uint32_t number)
 {
     if (number == SIGHUP) {
         mr_log_reopen();
+        if (cluster->config->reload != NULL)
+            cluster->config->reload(cluster->context);
         tell_all(cluster, SIGHUP);
     } else if (number != SIGCHLD && (cluster->phase == STARTING || cluster->phase == RUNNING)) {
         shut_down_cluster(cluster);

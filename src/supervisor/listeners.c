@@ -12,9 +12,16 @@ const struct mr_option mr_listen_options[] = {
 };
 // clang-format on
 
+static bool may_be_public(const struct mr_listen_settings *settings)
+{
+    return settings->open || settings->has_keys;
+}
+
 static int refuse_reachable(const char *address, struct mr_fault *fault)
 {
-    return mr_fault_set(fault, MR_EPARAM, "%s can be reached from other machines: add --open to allow that", address);
+    return mr_fault_set(
+        fault, MR_EPARAM,
+        "%s can be reached from other machines: name keys with --api-keys, or add --open to serve without", address);
 }
 
 int mr_listeners_check(const struct mr_listen_settings *settings, struct mr_fault *fault)
@@ -22,7 +29,7 @@ int mr_listeners_check(const struct mr_listen_settings *settings, struct mr_faul
     for (size_t i = 0; i < settings->addresses.count; i++) {
         bool is_loopback;
         int err = mr_listener_check(settings->addresses.values[i], &is_loopback, fault);
-        if (err == MR_OK && !is_loopback && !settings->open)
+        if (err == MR_OK && !is_loopback && !may_be_public(settings))
             err = refuse_reachable(settings->addresses.values[i], fault);
         if (err != MR_OK)
             return err;
@@ -35,7 +42,7 @@ struct wanted {
     const char *address;
     int fd;
     unsigned loops;
-    bool open;
+    bool may_be_public;
 };
 
 static int open_listener(struct mr_listeners *listeners, const struct wanted *wanted, struct mr_fault *fault)
@@ -47,14 +54,14 @@ static int open_listener(struct mr_listeners *listeners, const struct wanted *wa
     if (err != 0)
         return err;
     listeners->count++;
-    return listener->is_loopback || wanted->open ? MR_OK : refuse_reachable(listener->url, fault);
+    return listener->is_loopback || wanted->may_be_public ? MR_OK : refuse_reachable(listener->url, fault);
 }
 
 int mr_listeners_open(struct mr_listeners *out, const struct mr_listen_settings *settings, unsigned loops,
                       unsigned passed, struct mr_fault *fault)
 {
     const struct mr_option_list *addresses = &settings->addresses;
-    struct wanted wanted = {.loops = loops, .open = settings->open};
+    struct wanted wanted = {.loops = loops, .may_be_public = may_be_public(settings)};
     int err = MR_OK;
     out->count = 0;
     for (size_t i = 0; i < addresses->count && err == 0; i++) {

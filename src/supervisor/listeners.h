@@ -11,7 +11,8 @@
 
 struct mr_listen_settings {
     struct mr_option_list addresses; /* none: MR_DEFAULT_LISTEN, or the sockets that were passed in (systemd.h) */
-    bool open;                       /* also addresses that other machines can reach */
+    bool open;                       /* also addresses that other machines can reach, without keys */
+    bool has_keys;                   /* the same, with keys; no option of this table */
 };
 
 extern const struct mr_option mr_listen_options[];
@@ -21,7 +22,8 @@ struct mr_listeners {
     unsigned count;
 };
 
-/* Is each of the addresses well formed, and open for other machines only where that is allowed? Nothing is resolved or
+/* Is each of the addresses well formed, and open for other machines only with keys, or
+ * where that is allowed without? Nothing is resolved or
  * opened. MR_OK, or MR_EPARAM: the fault's detail is for a person. */
 int mr_listeners_check(const struct mr_listen_settings *settings, struct mr_fault *fault);
 /* Open the addresses, each for so many loops (of all processes: those of process p are fds[p * its loops] and the

@@ -142,9 +142,9 @@ def test_two_servers_never_share_a_port(start):
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "*:0", "[::]:0", "192.168.1.7:8080"])
-def test_an_address_that_others_can_reach_needs_open(address):
+def test_an_address_that_others_can_reach_needs_keys_or_open(address):
     result = run(f"--listen={address}")
-    assert_wrong(result, "--open", address)
+    assert_wrong(result, "--open", "--api-keys", address)
 
 
 @pytest.mark.once

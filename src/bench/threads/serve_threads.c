@@ -190,7 +190,7 @@ static void end_phase(struct acceptor *self)
 static void reread_options(struct acceptor *self)
 {
     struct mr_config config;
-    mr_log_reopen();
+    mr_service_reload(self->service);
     if (mr_config_read(&config, self->argc, self->argv, self->environment, stderr) != MR_OPTIONS_RUN)
         return;
     mr_log_set_level((enum mr_log_level)config.log.level);
@@ -286,7 +286,7 @@ static int serve_with(struct acceptor *self, const struct mr_config *config, con
     if (err != 0)
         mr_fault_set(&fault, err, "cannot open descriptors");
     if (err == 0)
-        err = mr_service_create(&self->service, config, NULL, NULL, &fault);
+        err = mr_service_create(&self->service, &(struct mr_service_parts){.config = config}, &fault);
     if (err == 0)
         self->app = mr_service_app(self->service);
     if (err == 0)

@@ -72,8 +72,9 @@ static inline struct served *build_service(const char *const *options)
     sigaddset(&ends, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     assert_int_equal(mr_config_read(&served->config, argc, argv, environment, stderr), MR_OPTIONS_RUN);
+    const struct mr_service_parts parts = {.config = &served->config, .data = &served->data};
     assert_int_equal(mr_data_open(&served->data, &served->config, false, &fault), MR_OK);
-    assert_int_equal(mr_service_create(&served->service, &served->config, &served->data, NULL, &fault), MR_OK);
+    assert_int_equal(mr_service_create(&served->service, &parts, &fault), MR_OK);
     return served;
 }
 #define BUILD(...) build_service((const char *const[]){__VA_ARGS__, NULL})

@@ -190,6 +190,24 @@ static void address_that_others_reach_wants_open(void **state)
     mr_config_free(&config);
 }
 
+static void keys_make_open_needless_and_exclude_it(void **state)
+{
+    (void)state;
+    struct mr_config config;
+    assert_int_equal(READ(&config, "--listen=0.0.0.0:80", "--api-keys=/nothing/there"), MR_OPTIONS_RUN);
+    assert_string_equal(config.app.api_keys, "/nothing/there");
+    mr_config_free(&config);
+    assert_int_equal(READ(&config, "--public-url=https://media.example", "--api-keys=keys"), MR_OPTIONS_RUN);
+    mr_config_free(&config);
+    assert_int_equal(READ(&config, "--public-url=https://media.example"), MR_OPTIONS_WRONG);
+    assert_non_null(strstr(complaints, "--api-keys"));
+    assert_int_equal(READ(&config, "--open", "--api-keys=keys"), MR_OPTIONS_WRONG);
+    assert_non_null(strstr(complaints, "--open"));
+    assert_non_null(strstr(complaints, "--api-keys"));
+    assert_int_equal(READ(&config, "--open", "--no-open", "--api-keys=keys"), MR_OPTIONS_RUN);
+    mr_config_free(&config);
+}
+
 static void proxy_or_public_url_wants_open(void **state)
 {
     (void)state;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(environment_is_read),
         cmocka_unit_test(wrong_option_is_named),
         cmocka_unit_test(address_that_others_reach_wants_open),
+        cmocka_unit_test(keys_make_open_needless_and_exclude_it),
         cmocka_unit_test(proxy_or_public_url_wants_open),
         cmocka_unit_test(body_memory_above_the_budget_is_wrong),
         cmocka_unit_test(check_config_reads_all_and_runs_nothing),

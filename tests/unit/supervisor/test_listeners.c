@@ -16,14 +16,17 @@ static struct mr_listen_settings listen_on(char *address, bool open)
     return (struct mr_listen_settings){.addresses = {.count = 1, .values = {address}}, .open = open};
 }
 
-static void reachable_address_is_refused_without_open(void **state)
+static void reachable_address_is_refused_without_keys_or_open(void **state)
 {
     (void)state;
     struct mr_listen_settings settings = listen_on("0.0.0.0:80", false);
     assert_int_equal(mr_listeners_check(&settings, &fault), MR_EPARAM);
     assert_non_null(strstr(fault.detail, "0.0.0.0:80"));
     assert_non_null(strstr(fault.detail, "--open"));
-    settings.open = true;
+    assert_non_null(strstr(fault.detail, "--api-keys"));
+    settings.has_keys = true;
+    assert_int_equal(mr_listeners_check(&settings, &fault), MR_OK);
+    settings = listen_on("0.0.0.0:80", true);
     assert_int_equal(mr_listeners_check(&settings, &fault), MR_OK);
 }
 
@@ -56,12 +59,15 @@ static void reachable_socket_is_refused_once_it_is_open(void **state)
     assert_int_equal(mr_listeners_open(&listeners, &settings, 1, 0, &fault), MR_EPARAM);
     assert_int_equal(listeners.count, 1); /* for the caller to close */
     mr_listeners_close(&listeners);
+    settings.has_keys = true;
+    assert_int_equal(mr_listeners_open(&listeners, &settings, 1, 0, &fault), MR_OK);
+    mr_listeners_close(&listeners);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reachable_address_is_refused_without_open),
+        cmocka_unit_test(reachable_address_is_refused_without_keys_or_open),
         cmocka_unit_test(malformed_address_is_named),
         cmocka_unit_test(each_loop_has_a_socket),
         cmocka_unit_test(reachable_socket_is_refused_once_it_is_open),
