@@ -98,10 +98,11 @@ def words_to_start(offload):
 class Server:
     """A running server under `offload`. `options` are its flags; --listen 127.0.0.1:0 unless they say otherwise.
 
-    `passed`: a listening socket that it gets as systemd would pass it.
+    `passed`: a listening socket that it gets as systemd would pass it. `key`: an API key with the right to see /metrics.
     """
 
-    def __init__(self, offload, *options, env=None, passed=None):
+    def __init__(self, offload, *options, env=None, passed=None, key=None):
+        self.fields = {"Authorization": f"Bearer {key}"} if key else {}
         options = [str(option) for option in options]
         if PROCESSES != "1" and not any(option.startswith("--processes") for option in options):
             options.append(f"--processes={PROCESSES}")
@@ -172,7 +173,7 @@ class Server:
             return wire.receive()
 
     def metrics(self):
-        response = self.get("/metrics")
+        response = self.get("/metrics", self.fields)
         assert response.status == 200
         return Metrics(response.body.decode())
 
@@ -273,7 +274,7 @@ class Server:
 
     def unrest(self):
         """What is still going on although every client has left; empty when nothing is."""
-        response = self.get("/metrics")
+        response = self.get("/metrics", self.fields)
         if response.status == 503:  # with --max-connections: who has left holds a place until that is noticed
             return {"status": 503}
         metrics = Metrics(response.body.decode())
