@@ -32,7 +32,8 @@ int mr_listener_adopt(struct mr_listener *out, int fd, unsigned loops, struct mr
  * waits behind one that is not served for a while. Without effect on duplicates, and when no accepts[i] is true. MR_OK
  * or MR_EIO. */
 int mr_listener_steer(const struct mr_listener *listener, const bool *accepts);
-/* Is the address loopback, as text, without resolving or binding? For the rule of public listeners before anything is opened. */
+/* Is the address loopback, as text, without resolving or binding? For the rule of public listeners, before anything is
+ * opened. */
 int mr_listener_check(const char *address, bool *is_loopback, struct mr_fault *fault);
 /* Remove a Unix socket's file; close descriptors that were not handed to a server (those >= 0). */
 void mr_listener_close(struct mr_listener *listener);

@@ -1,6 +1,7 @@
 """Each proxy of docs/behind-a-proxy.md, with exactly the configuration of the page, between a client and the server."""
 
 import gzip
+import hashlib
 import http.client
 import shutil
 import subprocess
@@ -41,6 +42,21 @@ def ask(proxy, method, target, body=None, fields=None, is_chunked=False):
 
 def body_of(size):
     return (noise_bytes(100_000) * (size // 100_000 + 1))[:size]
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_key_comes_through(start, tmp_path, name):
+    if program(PROXIES[name][1]) is None:
+        pytest.skip(f"no {name}: script/bootstrap --test fetches it")
+    keys = tmp_path / "keys"
+    keys.write_text(f"shop sha256:{hashlib.sha256(b'the-key').hexdigest()} pipe,metrics\n")
+    keys.chmod(0o600)
+    server = start(*(option for option in OPTIONS if option != "--open"), f"--api-keys={keys}", key="the-key")
+    with Proxy(name, server.port) as proxy:
+        status, _, fields = ask(proxy, "GET", "/version")
+        assert status == 401 and fields["WWW-Authenticate"] == "Bearer"
+        assert ask(proxy, "POST", "/pipe/gzip", b"body", {"Authorization": "Bearer no-key"})[0] == 401
+        assert ask(proxy, "POST", "/pipe/gzip", b"body", {"Authorization": "Bearer the-key"})[0] == 200
 
 
 @pytest.mark.parametrize("size", [1000, LARGE])
