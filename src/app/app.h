@@ -38,6 +38,8 @@ struct mr_app {
     const struct mr_age_keys *identities; /* of --identity; NULL: none */
     bool allow_request_identity;          /* keys may come with a request */
     struct mr_store *store;               /* NULL: there is no --data */
+    bool reading_needs_key;               /* of a file: --read=key */
+    const char *file_cache_control;       /* of files that are read */
     struct mr_snapshot_source stats;
 
     /* Private. */

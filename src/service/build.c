@@ -195,6 +195,14 @@ static int create_store(struct mr_service *service, const struct mr_data *data, 
                            fault);
 }
 
+/* Whatever asks for a key is for no shared cache. */
+static const char *cache_control_of_files(const struct mr_app_settings *settings)
+{
+    if (settings->file_cache_control != NULL)
+        return settings->file_cache_control;
+    return settings->read == MR_APP_READ_KEY ? "private, no-store" : "public, max-age=3600";
+}
+
 /* What the handlers see, once all of it is there. */
 static int open_app(struct mr_service *service)
 {
@@ -205,6 +213,8 @@ static int open_app(struct mr_service *service)
     app->loop_count = service->loop_count;
     app->offload = service->offload;
     app->store = service->store;
+    app->reading_needs_key = config->app.read == MR_APP_READ_KEY;
+    app->file_cache_control = cache_control_of_files(&config->app);
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};
     app->pipe = &config->pipe;
