@@ -117,6 +117,14 @@ int mr_policy_check(struct mr_request *request, const struct mr_route *route, st
     return MR_OK;
 }
 
+int mr_policy_require_same_site(struct mr_request *request, struct mr_fault *fault)
+{
+    struct mr_route strict = *request->match.route;
+    strict.site = MR_SITE_SAME;
+    request->is_any_site = false;
+    return check_origin(request, &strict, fault);
+}
+
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request)
 {
     struct mr_slice none = {NULL, 0};

@@ -34,10 +34,12 @@ struct held { /* the first bytes of a response */
     char bytes[];
 };
 
-struct pipe {
+struct mr_pipe {
     uint32_t magic;
     struct mr_request *request;
     const struct mr_app *app;
+    struct mr_pipe_source source;
+    struct mr_stream stored; /* from the source, if there is one: we let it be attached on both sides */
     enum pipe_state state;
     bool after_body;              /* the response begins when the whole request was read */
     bool prefers;                 /* the client asked for the mode that it gets */
@@ -58,15 +60,15 @@ static void release_held(void *context)
     free(held);
 }
 
-static struct pipe *pipe_of(void *context)
+static struct mr_pipe *pipe_of(void *context)
 {
-    struct pipe *pipe = context;
+    struct mr_pipe *pipe = context;
     MR_ASSERT(pipe->magic == PIPE_MAGIC);
     return pipe;
 }
 
 /* The pipe may be freed when a function that responds returns, because a request ends with its response. */
-static void pipe_finish(struct pipe *pipe)
+static void pipe_finish(struct mr_pipe *pipe)
 {
     pipe->state = OVER;
     mr_pipeline_destroy(&pipe->pipeline);
@@ -75,7 +77,7 @@ static void pipe_finish(struct pipe *pipe)
     pipe->held = NULL;
 }
 
-static void pipe_refuse(struct pipe *pipe, const struct mr_fault *why)
+static void pipe_refuse(struct mr_pipe *pipe, const struct mr_fault *why)
 {
     struct mr_request *request = pipe->request;
     struct mr_fault fault = *why;
@@ -91,7 +93,7 @@ static double milliseconds(uint64_t from, uint64_t to)
 }
 
 /* What the stages did, between receiving and the total. */
-static void describe_work(const struct pipe *pipe, char *out, size_t size)
+static void describe_work(const struct mr_pipe *pipe, char *out, size_t size)
 {
     const struct mr_job *job = mr_pipeline_image_job(pipe->pipeline);
     if (job == NULL)
@@ -101,7 +103,7 @@ static void describe_work(const struct pipe *pipe, char *out, size_t size)
                  milliseconds(job->started_at, job->finished_at));
 }
 
-static struct mr_slice server_timing(const struct pipe *pipe)
+static struct mr_slice server_timing(const struct mr_pipe *pipe)
 {
     const struct mr_request *request = pipe->request;
     char work[TIMING_SIZE];
@@ -112,10 +114,12 @@ static struct mr_slice server_timing(const struct pipe *pipe)
 }
 
 /* What every response of a pipe has. */
-static struct mr_fields common_fields(const struct pipe *pipe)
+static struct mr_fields common_fields(const struct mr_pipe *pipe)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &pipe->request->arena);
+    if (pipe->source.fields != NULL)
+        fields = *pipe->source.fields;
     if (pipe->prefers)
         mr_fields_set_text(&fields, "Preference-Applied",
                            pipe->after_body ? "respond=after-body" : "respond=streaming");
@@ -123,7 +127,7 @@ static struct mr_fields common_fields(const struct pipe *pipe)
 }
 
 /* For a response whose work is all done. */
-static struct mr_fields final_fields(const struct pipe *pipe)
+static struct mr_fields final_fields(const struct mr_pipe *pipe)
 {
     struct mr_fields fields = common_fields(pipe);
     const uint8_t *sha256 = mr_pipeline_sha256(pipe->pipeline);
@@ -152,7 +156,7 @@ static void release_sent(void *context)
 /* The result's bytes stay in the budget until they were sent: a slow reader holds them. */
 static void on_whole(void *context, const struct mr_image_result *result, uint64_t charged)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     struct mr_request *request = pipe->request;
     struct sent *sent = malloc(sizeof(*sent));
     MR_ASSERT(sent != NULL);
@@ -167,14 +171,14 @@ static void on_whole(void *context, const struct mr_image_result *result, uint64
 
 static void on_response_resume(void *context)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     if (pipe->state == STREAMING)
         mr_stream_resume(pipe->out);
 }
 
 static void on_response_cancel(void *context, const struct mr_fault *why)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     if (pipe->state != STREAMING)
         return;
     mr_stream_cancel(pipe->out, why);
@@ -189,7 +193,7 @@ static bool takes_trailers(const struct mr_head *head)
     return head->te_trailers && head->minor > 0;
 }
 
-static void begin_response(struct pipe *pipe, uint64_t length)
+static void begin_response(struct mr_pipe *pipe, uint64_t length)
 {
     struct mr_request *request = pipe->request;
     struct mr_fields fields = length != MR_PIPELINE_UNKNOWN ? final_fields(pipe) : common_fields(pipe);
@@ -201,7 +205,7 @@ static void begin_response(struct pipe *pipe, uint64_t length)
 }
 
 /* False: it would be too much. */
-static bool buffer_response(struct pipe *pipe, const void *bytes, size_t len)
+static bool buffer_response(struct mr_pipe *pipe, const void *bytes, size_t len)
 {
     size_t max = mr_pipeline_held_back(pipe->pipeline);
     struct held *held = pipe->held;
@@ -218,7 +222,7 @@ static bool buffer_response(struct pipe *pipe, const void *bytes, size_t len)
 }
 
 /* The first bytes do not fit into what is held back, or their number is known: the response begins with them. */
-static void begin_stream(struct pipe *pipe, uint64_t length)
+static void begin_stream(struct mr_pipe *pipe, uint64_t length)
 {
     begin_response(pipe, length);
     struct held *held = pipe->held;
@@ -228,7 +232,7 @@ static void begin_stream(struct pipe *pipe, uint64_t length)
 }
 
 /* Is it time to send? False: the bytes were held back. */
-static bool is_sending_now(struct pipe *pipe, const void *bytes, size_t len)
+static bool is_sending_now(struct mr_pipe *pipe, const void *bytes, size_t len)
 {
     if (pipe->state == STREAMING)
         return true;
@@ -241,21 +245,21 @@ static bool is_sending_now(struct pipe *pipe, const void *bytes, size_t len)
 
 static enum mr_flow on_out_push(void *context, const void *bytes, size_t len)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     return is_sending_now(pipe, bytes, len) ? mr_stream_push(pipe->response, bytes, len) : MR_FLOW_MORE;
 }
 
 static enum mr_flow on_out_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
                                     void *owner)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     if (is_sending_now(pipe, bytes, len))
         return mr_stream_push_ref(pipe->response, bytes, len, release, owner);
     release(owner);
     return MR_FLOW_MORE;
 }
 
-static void respond_buffered(struct pipe *pipe)
+static void respond_buffered(struct mr_pipe *pipe)
 {
     struct mr_request *request = pipe->request;
     struct mr_fields fields = final_fields(pipe);
@@ -269,7 +273,7 @@ static void respond_buffered(struct pipe *pipe)
         mr_respond(request, 200, type, &fields, NULL, 0, NULL, NULL);
 }
 
-static void add_trailers(struct pipe *pipe)
+static void add_trailers(struct mr_pipe *pipe)
 {
     struct mr_fields fields = final_fields(pipe);
     mr_respond_trailer(pipe->request, "Server-Timing", mr_fields_find(&fields, "Server-Timing"));
@@ -279,7 +283,7 @@ static void add_trailers(struct pipe *pipe)
 
 static void on_out_end(void *context)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     if (pipe->state == WORKING) {
         respond_buffered(pipe);
         return;
@@ -292,7 +296,7 @@ static void on_out_end(void *context)
 
 static void on_out_abort(void *context, const struct mr_fault *why)
 {
-    struct pipe *pipe = pipe_of(context);
+    struct mr_pipe *pipe = pipe_of(context);
     struct mr_fault fault = *why;
     if (pipe->state == WORKING) {
         pipe_refuse(pipe, &fault);
@@ -318,11 +322,12 @@ static void pipe_release(void *context)
     mr_request_release(pipe_of(context)->request);
 }
 
-static int create_pipeline(struct pipe *pipe, struct mr_fault *fault)
+static int create_pipeline(struct mr_pipe *pipe, struct mr_fault *fault)
 {
     const struct mr_pipe_request wanted = {
         .request = pipe->request,
-        .stages = pipe->request->match.params[0].value, /* raw: stages' names need no escapes */
+        .stages = pipe->source.stages,
+        .route_params = pipe->source.route_params,
         .hold = pipe_hold,
         .release = pipe_release,
         .whole = on_whole,
@@ -336,7 +341,7 @@ static bool is_sending(void *context)
     return pipe_of(context)->request->request_half == MR_REQUEST_BODY;
 }
 
-static int open_spill(struct pipe *pipe, struct mr_fault *fault)
+static int open_spill(struct mr_pipe *pipe, struct mr_fault *fault)
 {
     const struct mr_spill_config config = {
         .loop = pipe->request->loop,
@@ -356,7 +361,7 @@ static int open_spill(struct pipe *pipe, struct mr_fault *fault)
 
 /* That of a stream is known at its end, and told to clients that take trailers. A field that is malformed asks for
  * nothing (RFC 8941, section 4.2). */
-static void choose_digest(struct pipe *pipe)
+static void choose_digest(struct mr_pipe *pipe)
 {
     const struct mr_head *head = &pipe->request->head;
     struct mr_fault fault;
@@ -369,11 +374,12 @@ static void choose_digest(struct pipe *pipe)
 }
 
 /* Is there room now for jobs and for the body that was announced? Asked before the client is told to send it. */
-static int open_pipeline(struct pipe *pipe, struct mr_fault *fault)
+static int open_pipeline(struct mr_pipe *pipe, struct mr_fault *fault)
 {
     struct mr_request *request = pipe->request;
     choose_digest(pipe);
-    int err = mr_pipeline_open(pipe->pipeline, &request->body, mr_pipe_request_length(request), fault);
+    struct mr_stream *in = pipe->source.begin != NULL ? &pipe->stored : &request->body;
+    int err = mr_pipeline_open(pipe->pipeline, in, pipe->source.length, fault);
     if (err != MR_OK)
         return err;
     pipe->out = mr_pipeline_out(pipe->pipeline);
@@ -392,7 +398,7 @@ static int check_media_type(const struct mr_head *head, struct mr_fault *fault)
 
 /* A proxy may stop sending the body once it has the head of a response (nginx does), and a client of HTTP/1.0 may not
  * read before it has sent all. */
-static void choose_mode(struct pipe *pipe)
+static void choose_mode(struct mr_pipe *pipe)
 {
     const struct mr_head *head = &pipe->request->head;
     struct mr_slice wanted = mr_prefer_find(head, "respond");
@@ -406,40 +412,63 @@ static void choose_mode(struct pipe *pipe)
     pipe->prefers = pipe->after_body ? wants_after : wants_streaming;
 }
 
-static void start_pipe(struct mr_request *request)
+/* Bytes flow: from the request's body, or from the source. */
+static void begin_input(struct mr_pipe *pipe)
 {
-    struct pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
+    struct mr_fault fault;
+    mr_stream_attach_receiver(pipe->out, &out_receiver, pipe);
+    if (pipe->spill != NULL)
+        mr_spill_attach(pipe->spill);
+    mr_pipeline_start(pipe->pipeline);
+    if (pipe->source.begin == NULL)
+        mr_request_take_body(pipe->request, NULL, NULL);
+    else if (pipe->source.begin(pipe->source.context, &pipe->stored, &fault) != MR_OK)
+        pipe_refuse(pipe, &fault);
+}
+
+struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_source *source)
+{
+    struct mr_pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
     struct mr_fault fault;
     pipe->magic = PIPE_MAGIC;
     pipe->request = request;
     pipe->app = mr_app_of(request);
-    request->handler_data = pipe;
+    pipe->source = *source;
     choose_mode(pipe);
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
         err = create_pipeline(pipe, &fault);
     if (err == MR_OK)
         err = open_pipeline(pipe, &fault);
-    if (err != MR_OK) {
+    if (err == MR_OK)
+        begin_input(pipe);
+    else
         pipe_refuse(pipe, &fault);
-        return;
-    }
-    mr_stream_attach_receiver(pipe->out, &out_receiver, pipe);
-    if (pipe->spill != NULL)
-        mr_spill_attach(pipe->spill);
-    mr_pipeline_start(pipe->pipeline);
-    mr_request_take_body(request, NULL, NULL);
+    return pipe;
 }
 
-static void on_pipe_gone(struct mr_request *request)
+static void start_pipe(struct mr_request *request)
 {
-    struct pipe *pipe = pipe_of(request->handler_data);
+    const struct mr_pipe_source body = {
+        .stages = request->match.params[0].value, /* raw: stages' names need no escapes */
+        .length = mr_pipe_request_length(request),
+    };
+    request->handler_data = mr_pipe_start(request, &body);
+}
+
+void mr_pipe_leave(struct mr_pipe *pipe)
+{
     struct mr_fault gone;
     if (pipe->state == OVER)
         return;
     mr_fault_set(&gone, MR_EGONE, NULL);
     mr_stream_cancel(pipe->out, &gone);
     pipe_finish(pipe);
+}
+
+static void on_pipe_gone(struct mr_request *request)
+{
+    mr_pipe_leave(pipe_of(request->handler_data));
 }
 
 #define PIPE_ROUTE                                                                                           \

@@ -7,7 +7,29 @@
 #define MR_ROUTES_PIPE_H
 
 #include "app/resource.h"
+#include "base/stream.h"
+#include "http/request.h"
 
 extern const struct mr_resource mr_pipe_resource;
+
+/* ---- for other routes that respond with what the stages make of bytes ---- */
+
+struct mr_pipe;
+
+/* Where the bytes come from, if it is not the request's body. */
+struct mr_pipe_source {
+    struct mr_slice stages;          /* with slashes between */
+    const char *const *route_params; /* names in the query that are the route's own; ends with NULL */
+    const struct mr_fields *fields;  /* further ones of the response; borrowed until it begins */
+    uint64_t length;                 /* of the bytes, or MR_PIPELINE_UNKNOWN */
+    /* Become the sender of `in`. MR_OK, or a fault, and `in` is untouched. */
+    int (*begin)(void *context, struct mr_stream *in, struct mr_fault *fault);
+    void *context;
+};
+
+/* Respond, or refuse; the source is copied. The pipe lives as long as the request. */
+struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_source *source);
+/* The client went away. No effect if the response was complete. */
+void mr_pipe_leave(struct mr_pipe *pipe);
 
 #endif
