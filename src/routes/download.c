@@ -2,14 +2,18 @@
 #include "base/assert.h"
 #include "http/conditional.h"
 #include "http/digest_fields.h"
+#include "http/policy.h"
 #include "http/range.h"
+#include "keys/rights.h"
 #include "media/type.h"
 #include "routes/file_common.h"
+#include "routes/pipe.h"
 
 /* Nothing in a stored file runs, whatever a browser takes it for; pictures, sounds and films play. */
 #define CONTENT_POLICY "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 
-static const char *const download_params[] = {NULL};
+static const char *const whole_params[] = {NULL};
+static const char *const through_params[] = {"through", NULL};
 
 static int64_t seconds_of(const struct mr_object *object)
 {
@@ -20,6 +24,7 @@ static struct mr_fields describe(struct mr_request *request, const struct mr_obj
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "Cache-Control", mr_app_of(request)->file_cache_control);
     mr_fields_etag(&fields, mr_slice_of(object->id), false);
     mr_fields_last_modified(&fields, seconds_of(object));
     mr_fields_set_text(&fields, "Accept-Ranges", "bytes");
@@ -107,11 +112,43 @@ static void respond_object(struct mr_request *request, struct mr_store_reader *r
         respond_bytes(request, reader, &range, &fields);
 }
 
+/* ---- through stages ---- */
+
+static int begin_reading(void *context, struct mr_stream *in, struct mr_fault *fault)
+{
+    struct mr_store_reader *reader = context;
+    return mr_store_read(reader, 0, mr_store_reader_object(reader)->size, in, fault);
+}
+
+/* What comes out is another thing than the file: it has no tag, no ranges, and is for no cache. */
+static struct mr_pipe *respond_through(struct mr_request *request, struct mr_store_reader *reader)
+{
+    const struct mr_object *object = mr_store_reader_object(reader);
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "Cache-Control", "no-store");
+    mr_fields_set_text(&fields, "Content-Security-Policy", CONTENT_POLICY);
+    mr_fields_content_disposition(&fields, true, mr_slice_of(object->name));
+    const struct mr_pipe_source source = {
+        .stages = mr_query_find(&request->query, "through"),
+        .route_params = through_params,
+        .fields = &fields,
+        .length = object->size,
+        .begin = begin_reading,
+        .context = reader,
+    };
+    return mr_pipe_start(request, &source);
+}
+
+/* ---- the request ---- */
+
 struct download {
-    struct mr_store_reader *reader;
+    bool is_through;
+    struct mr_store_reader *reader; /* while it is opened */
+    struct mr_pipe *pipe;           /* once it goes through stages; NULL: it does not, or not yet */
 };
 
-/* Perhaps from inside mr_store_open(). The request may be freed when it has its response. */
+/* Perhaps from inside mr_store_open(). */
 static void on_opened(void *context, const struct mr_fault *fault)
 {
     struct mr_request *request = context;
@@ -120,22 +157,38 @@ static void on_opened(void *context, const struct mr_fault *fault)
     download->reader = NULL;
     if (fault != NULL)
         mr_respond_problem(request, fault);
+    else if (download->is_through)
+        download->pipe = respond_through(request, reader);
     else
         respond_object(request, reader);
     mr_store_reader_close(&reader);
+}
+
+static int check_download(struct mr_request *request, bool is_through, struct mr_fault *fault)
+{
+    int err = MR_OK;
+    if (mr_app_of(request)->reading_needs_key)
+        err = mr_request_authorize(request, MR_RIGHT_READ, fault);
+    if (err == MR_OK && is_through)
+        err = mr_request_authorize(request, MR_RIGHT_PIPE, fault);
+    if (err == MR_OK && is_through)
+        err = mr_policy_require_same_site(request, fault);
+    return err == MR_OK && !is_through ? mr_file_check_query(request, whole_params, fault) : err;
 }
 
 void mr_download_start(struct mr_request *request)
 {
     struct mr_store *store = mr_file_store(request);
     struct mr_fault fault;
+    bool is_through = mr_query_find(&request->query, "through").at != NULL;
     if (store == NULL)
         return;
-    if (mr_file_check_query(request, download_params, &fault) != MR_OK) {
+    if (check_download(request, is_through, &fault) != MR_OK) {
         mr_respond_problem(request, &fault);
         return;
     }
     struct download *download = mr_arena_zalloc(&request->arena, sizeof(*download));
+    download->is_through = is_through;
     request->handler_data = download;
     mr_store_open(&download->reader, store, request->loop, request->match.params[0].value, on_opened, request);
 }
@@ -143,6 +196,9 @@ void mr_download_start(struct mr_request *request)
 void mr_download_on_disconnect(struct mr_request *request)
 {
     struct download *download = request->handler_data;
-    if (download != NULL)
-        mr_store_reader_close(&download->reader);
+    if (download == NULL)
+        return;
+    mr_store_reader_close(&download->reader);
+    if (download->pipe != NULL)
+        mr_pipe_leave(download->pipe);
 }

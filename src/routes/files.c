@@ -1,11 +1,14 @@
 #include "routes/files.h"
+#include "keys/rights.h"
 #include "routes/download.h"
 #include "routes/file_info.h"
 #include "routes/file_list.h"
 #include "routes/upload.h"
 #include "store/object.h"
 
-#define UPLOAD_ROUTE   .cache_control = "no-store", .start = mr_upload_start, .on_disconnect = mr_upload_on_disconnect
+#define UPLOAD_ROUTE                                                                  \
+    .rights = MR_RIGHT_UPLOAD, .cache_control = "no-store", .start = mr_upload_start, \
+    .on_disconnect = mr_upload_on_disconnect
 #define DOWNLOAD_ROUTE .start = mr_download_start, .on_disconnect = mr_download_on_disconnect
 #define INFO_ROUTE     .cache_control = "no-store", .on_disconnect = mr_file_info_on_disconnect
 
@@ -15,11 +18,20 @@ static const struct mr_route routes[] = {
     {UPLOAD_ROUTE, .method = MR_METHOD_POST, .pattern = "/files/"},
     {UPLOAD_ROUTE, .method = MR_METHOD_PUT, .pattern = "/files/"},
     {UPLOAD_ROUTE, .method = MR_METHOD_PUT, .pattern = "/files/{name}"}, /* as curl -T FILE .../files/ sends it */
-    {.method = MR_METHOD_GET, .pattern = "/files", .cache_control = "no-store", .start = mr_file_list_start},
+    {.method = MR_METHOD_GET,
+     .pattern = "/files",
+     .rights = MR_RIGHT_LIST,
+     .cache_control = "no-store",
+     .start = mr_file_list_start},
     {DOWNLOAD_ROUTE, .method = MR_METHOD_GET, .pattern = "/files/{id}", .site = MR_SITE_ANY,
      .cache_control = "public, max-age=3600"},
-    {.method = MR_METHOD_DELETE, .pattern = "/files/{id}", .cache_control = "no-store", .start = mr_file_delete_start},
-    {INFO_ROUTE, .method = MR_METHOD_GET, .pattern = "/files/{id}/info", .start = mr_file_info_start},
+    {.method = MR_METHOD_DELETE,
+     .pattern = "/files/{id}",
+     .rights = MR_RIGHT_DELETE,
+     .cache_control = "no-store",
+     .start = mr_file_delete_start},
+    {INFO_ROUTE, .method = MR_METHOD_GET, .pattern = "/files/{id}/info", .rights = MR_RIGHT_LIST,
+     .start = mr_file_info_start},
     {INFO_ROUTE, .method = MR_METHOD_PATCH, .pattern = "/files/{id}/info", .body_max = MR_OBJECT_PATCH_MAX,
      .start = mr_file_patch_start},
     {.pattern = NULL},
