@@ -107,6 +107,8 @@ static void list_counts_as_far_as_it_can_be_read(void **state)
         {"If-None-Match: \"x y\", \"a,b\"\n", PROCEED, FAILED},
         {"If-None-Match: \"x\\\"\", \"a,b\"\n", PROCEED, FAILED},
         {"If-None-Match: *, \"z\"\n", PROCEED, FAILED},
+        {"If-Match: x\nIf-Match: \"a,b\"\n", FAILED, FAILED},
+        {"If-None-Match: x\nIf-None-Match: \"a,b\"\n", PROCEED, FAILED},
     };
     (void)state;
     check_rows(rows, MR_ARRAY_SIZE(rows), &known);

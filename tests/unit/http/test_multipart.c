@@ -157,7 +157,7 @@ static void line_that_begins_with_the_boundary_is_a_delimiter_or_refused(void **
         char body[200];
         snprintf(body, sizeof(body), "--b\r\n" A "\r\nx\r\n%s\r\n--b--", lines[i]);
         check_refused(body, "{a|-|-}x.");
-        snprintf(body, sizeof(body), "%s\r\n--b--", lines[i]);
+        snprintf(body, sizeof(body), "%s\r\n" A "\r\nx\r\n--b--", lines[i]);
         check_refused(body, "");
     }
 }
