@@ -32,7 +32,7 @@ struct mr_multipart_part {
 #define MR_MULTIPART_PAUSE 1
 
 /* Each returns MR_OK, MR_MULTIPART_PAUSE, or an error that ends the parse. To describe an error the receiver keeps a
- * fault of its own. */
+ * fault of its own. From inside a call the parser must not be fed, finished or freed. */
 struct mr_multipart_receiver {
     int (*begin)(void *context, const struct mr_multipart_part *part);
     int (*data)(void *context,
