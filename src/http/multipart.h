@@ -35,8 +35,7 @@ struct mr_multipart_part {
  * fault of its own. From inside a call the parser must not be fed, finished or freed. */
 struct mr_multipart_receiver {
     int (*begin)(void *context, const struct mr_multipart_part *part);
-    int (*data)(void *context,
-                struct mr_slice bytes); /* not empty; of the slice that was fed or of the parser itself */
+    int (*data)(void *context, struct mr_slice bytes); /* not empty; they lie in what was fed, or in the parser */
     int (*end)(void *context);
 };
 
