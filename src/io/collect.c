@@ -8,6 +8,7 @@
 #include "io/collect.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "io/file.h"
 #include "io/temporary.h"
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #define SLACK       MR_STREAM_PUSH_MAX /* room beyond the mark: one read (stream.h, rule 3) */
 #define CHARGE_STEP (16 * MR_KIB)      /* the budget is taken in such steps as the body comes */
 #define CHEAP_FREE  MR_MIB             /* returning more memory than this to the system takes too long for the loop */
+
+#define COLLECT_MAGIC 0x636f6c6cu /* "coll" */
 
 enum collect_state { FILLING, FLUSHING, COMPLETE, OVER };
 
@@ -28,6 +31,7 @@ struct piece {
 };
 
 struct mr_collect {
+    uint32_t magic;
     struct mr_collect_config config;
     enum collect_state state;
     bool is_looked_at; /* first() was called */
@@ -183,7 +187,7 @@ static int take(struct mr_collect *collect, const char *bytes, size_t len, struc
 
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_collect *collect = context;
+    struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     struct mr_fault fault;
     int err = MR_OK;
     MR_ASSERT(collect->state == FILLING);
@@ -205,7 +209,7 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 
 static void on_end(void *context)
 {
-    struct mr_collect *collect = context;
+    struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     struct mr_fault fault;
     if (!collect->is_looked_at && look(collect, &fault) != 0) {
         fail(collect, &fault);
@@ -224,7 +228,7 @@ static void on_end(void *context)
 
 static void on_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_collect *collect = context;
+    struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     collect->state = OVER;
     collect->config.events->aborted(collect->config.context, why);
 }
@@ -233,7 +237,7 @@ static void on_abort(void *context, const struct mr_fault *why)
  * there is no place where the budget is tight. */
 static void *on_space(void *context, size_t *len)
 {
-    struct mr_collect *collect = context;
+    struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     struct piece *piece = &collect->filling;
     size_t end = MR_MIN(piece->mark, piece->size);
     size_t wanted = MR_MAX(*len, (size_t)1);
@@ -289,10 +293,11 @@ static void on_written(struct mr_file_request *request)
 
 int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *config, struct mr_fault *fault)
 {
+    MR_ON_LOOP(config->loop);
     struct mr_collect *collect = malloc(sizeof(*collect));
     if (collect == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    *collect = (struct mr_collect){.config = *config};
+    *collect = (struct mr_collect){.magic = COLLECT_MAGIC, .config = *config};
     mr_temporary_init(&collect->file, config->disk);
     mr_file_init(&collect->request, config->loop, "body-written", on_written);
     int err = open_first_piece(collect, fault);
@@ -341,11 +346,13 @@ void mr_collect_destroy(struct mr_collect **out)
 
 uint64_t mr_collect_length(const struct mr_collect *collect)
 {
+    MR_ON_LOOP(collect->config.loop);
     return collect->written + (collect->is_writing ? collect->writing.len : 0) + collect->filling.len;
 }
 
 bool mr_collect_in_memory(const struct mr_collect *collect)
 {
+    MR_ON_LOOP(collect->config.loop);
     return !collect->is_writing && !mr_temporary_is_open(&collect->file);
 }
 

@@ -24,6 +24,7 @@ static void on_pool(uv_work_t *pool)
 
 void mr_file_complete(struct mr_file_request *request)
 {
+    MR_ON_LOOP(request->loop);
     struct mr_loop *loop = request->loop;
     const char *label = request->label;
     uint64_t started = mr_loop_enter(loop);

@@ -1,6 +1,9 @@
 #include "io/sink.h"
+#include "base/magic.h"
 #include "io/disk.h"
 #include <errno.h>
+
+#define SINK_MAGIC 0x73696e6bu /* "sink" */
 
 static void fail(struct mr_sink *sink, const struct mr_disk_failure *failure)
 {
@@ -15,7 +18,7 @@ static void fail(struct mr_sink *sink, const struct mr_disk_failure *failure)
 
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_sink *sink = context;
+    struct mr_sink *sink = mr_from_context(context, struct mr_sink, SINK_MAGIC);
     struct mr_disk_failure failure;
     if (mr_disk_send(sink->fd, bytes, len, &failure) != MR_OK) {
         fail(sink, &failure);
@@ -27,7 +30,7 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 
 static void on_end(void *context)
 {
-    struct mr_sink *sink = context;
+    struct mr_sink *sink = mr_from_context(context, struct mr_sink, SINK_MAGIC);
     struct mr_disk_failure failure;
     if (mr_disk_close(&sink->fd, &failure) != MR_OK)
         fail(sink, &failure);
@@ -37,7 +40,7 @@ static void on_end(void *context)
 
 static void on_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_sink *sink = context;
+    struct mr_sink *sink = mr_from_context(context, struct mr_sink, SINK_MAGIC);
     sink->events->failed(sink->context, why);
 }
 
@@ -46,6 +49,6 @@ static const struct mr_stream_receiver receiver = {.push = on_push, .end = on_en
 void mr_sink_attach(struct mr_sink *sink, int fd, struct mr_stream *stream, const struct mr_sink_events *events,
                     void *context)
 {
-    *sink = (struct mr_sink){.fd = fd, .events = events, .context = context, .stream = stream};
+    *sink = (struct mr_sink){.magic = SINK_MAGIC, .fd = fd, .events = events, .context = context, .stream = stream};
     mr_stream_attach_receiver(stream, &receiver, sink);
 }

@@ -13,6 +13,7 @@ struct mr_sink_events { /* exactly one is called, and nothing after it */
 };
 
 struct mr_sink {
+    uint32_t magic;
     int fd;
     const struct mr_sink_events *events; /* borrowed */
     void *context;

@@ -4,12 +4,15 @@
 #include "io/source.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "io/file.h"
 #include <poll.h>
 #include <stdlib.h>
 
 #define BLOCKS     2
 #define BLOCK_SIZE (512 * MR_KIB)
+
+#define SOURCE_MAGIC 0x736f7572u /* "sour" */
 
 struct block {
     char *own;   /* owned: BLOCK_SIZE */
@@ -18,6 +21,7 @@ struct block {
 };
 
 struct mr_source {
+    uint32_t magic;
     int fd;
     struct mr_stream stream;
     struct block blocks[BLOCKS];
@@ -130,14 +134,14 @@ static void pump(struct mr_source *source)
 
 static void on_resume(void *context)
 {
-    struct mr_source *source = context;
+    struct mr_source *source = mr_from_context(context, struct mr_source, SOURCE_MAGIC);
     source->is_flowing = true;
     pump(source);
 }
 
 static void on_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_source *source = context;
+    struct mr_source *source = mr_from_context(context, struct mr_source, SOURCE_MAGIC);
     (void)why; /* the receiver of the pipeline hears of it too */
     source->is_flowing = false;
 }
@@ -146,6 +150,7 @@ static const struct mr_stream_sender sender = {.resume = on_resume, .cancel = on
 
 int mr_source_create(struct mr_source **out, struct mr_loop *loop, int fd)
 {
+    MR_ON_LOOP(loop);
     struct mr_source *source = calloc(1, sizeof(*source));
     char *blocks = malloc(BLOCKS * BLOCK_SIZE);
     if (source == NULL || blocks == NULL) {
@@ -153,6 +158,7 @@ int mr_source_create(struct mr_source **out, struct mr_loop *loop, int fd)
         free(blocks);
         return MR_EMEMORY;
     }
+    source->magic = SOURCE_MAGIC;
     source->fd = fd;
     mr_file_init(&source->request, loop, "source", on_filled);
     for (size_t i = 0; i < BLOCKS; i++)
@@ -168,6 +174,7 @@ void mr_source_destroy(struct mr_source **out)
     *out = NULL;
     if (source == NULL)
         return;
+    MR_ON_LOOP(source->request.loop);
     MR_ASSERT(mr_file_is_idle(&source->request));
     free(source->blocks[0].own);
     free(source);
@@ -175,10 +182,12 @@ void mr_source_destroy(struct mr_source **out)
 
 struct mr_stream *mr_source_stream(struct mr_source *source)
 {
+    MR_ON_LOOP(source->request.loop);
     return &source->stream;
 }
 
 uint64_t mr_source_bytes(const struct mr_source *source)
 {
+    MR_ON_LOOP(source->request.loop);
     return source->bytes;
 }

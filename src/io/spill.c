@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/guard.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "io/file.h"
 #include "io/temporary.h"
 #include "loop/timer.h"
@@ -16,6 +17,8 @@
 #define SLACK      MR_STREAM_PUSH_MAX /* what may still come after a pause (stream.h, rule 3) */
 #define MEMORY     (3 * (PIECE_SIZE + SLACK))
 
+#define SPILL_MAGIC 0x7370696cu /* "spil" */
+
 struct piece {
     char *bytes; /* owned, PIECE_SIZE + SLACK; NULL until something is stored */
     size_t len, passed;
@@ -24,6 +27,7 @@ struct piece {
 enum pool_work { POOL_IDLE, POOL_WRITES, POOL_READS };
 
 struct mr_spill {
+    uint32_t magic;
     struct mr_spill_config config;
     struct mr_stream out;
     bool storing; /* else passing */
@@ -361,7 +365,7 @@ static enum mr_flow end_push(struct mr_spill *spill)
 
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_spill *spill = context;
+    struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
     enter(spill);
     begin_to_hold(spill);
     if (spill->storing && !spill->over)
@@ -374,7 +378,7 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, void (*give_back)(void *owner),
                                 void *owner)
 {
-    struct mr_spill *spill = context;
+    struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
     enter(spill);
     begin_to_hold(spill);
     if (spill->over) {
@@ -390,7 +394,7 @@ static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, vo
 
 static void on_end(void *context)
 {
-    struct mr_spill *spill = context;
+    struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
     enter(spill);
     spill->in_ended = true;
     spill->paused = false;
@@ -400,7 +404,7 @@ static void on_end(void *context)
 
 static void on_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_spill *spill = context;
+    struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
     enter(spill);
     spill->in_ended = true;
     fail(spill, why);
@@ -414,7 +418,7 @@ static const struct mr_stream_receiver in_receiver = {
 
 static void on_resume(void *context)
 {
-    struct mr_spill *spill = context;
+    struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
     enter(spill);
     spill->blocked = spill->held; /* a receiver that is attached resumes, too */
     settle(spill);
@@ -423,7 +427,7 @@ static void on_resume(void *context)
 
 static void on_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_spill *spill = context;
+    struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
     enter(spill);
     fail(spill, why);
     leave(spill);
@@ -435,9 +439,11 @@ static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel 
 
 int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config, struct mr_fault *fault)
 {
+    MR_ON_LOOP(config->loop);
     struct mr_spill *spill = calloc(1, sizeof(*spill));
     if (spill == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    spill->magic = SPILL_MAGIC;
     spill->config = *config;
     spill->held = spill->blocked = config->holds;
     mr_temporary_init(&spill->file, config->disk);
@@ -462,10 +468,12 @@ void mr_spill_destroy(struct mr_spill **out)
 
 void mr_spill_attach(struct mr_spill *spill)
 {
+    MR_ON_LOOP(spill->config.loop);
     mr_stream_attach_receiver(spill->config.in, &in_receiver, spill);
 }
 
 struct mr_stream *mr_spill_out(struct mr_spill *spill)
 {
+    MR_ON_LOOP(spill->config.loop);
     return &spill->out;
 }

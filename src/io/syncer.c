@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1 /* pthread_setname_np */
 #include "io/syncer.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "loop/inbox.h"
 #include <errno.h>
 #include <pthread.h>
@@ -12,7 +13,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#define SYNCER_MAGIC 0x73796e63u /* "sync" */
+
 struct mr_syncer {
+    uint32_t magic;
     struct mr_syncer_config config;
     pthread_t thread;
     sem_t wake;
@@ -65,7 +69,7 @@ static void perform(struct mr_syncer *syncer, struct mr_file_request *first)
 
 static void *run(void *context)
 {
-    struct mr_syncer *syncer = context;
+    struct mr_syncer *syncer = mr_from_context(context, struct mr_syncer, SYNCER_MAGIC);
     /* Acquire: pairs with the store in destroy; the semaphore orders it, too. */
     while (!atomic_load_explicit(&syncer->stopping, memory_order_acquire)) {
         while (sem_wait(&syncer->wake) != 0)
@@ -96,6 +100,7 @@ int mr_syncer_create(struct mr_syncer **out, const struct mr_syncer_config *conf
     struct mr_syncer *syncer = calloc(1, sizeof(*syncer));
     if (syncer == NULL)
         return MR_EMEMORY;
+    syncer->magic = SYNCER_MAGIC;
     syncer->config = *config;
     mr_inbox_init(&syncer->inbox);
     sem_init(&syncer->wake, 0, 0);
