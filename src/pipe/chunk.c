@@ -12,6 +12,7 @@
 
 bool mr_room_open(struct mr_chunks *chunks, struct mr_room *room, size_t size)
 {
+    MR_ON_LOOP(chunks->loop);
     struct mr_fault fault;
     *room = (struct mr_room){.bytes = malloc(size), .size = size};
     if (room->bytes != NULL)
@@ -34,6 +35,7 @@ static bool take(struct mr_chunks *chunks, uint64_t bytes, bool is_pressed)
 
 bool mr_room_charge(struct mr_chunks *chunks, struct mr_room *room, size_t len, bool is_pressed)
 {
+    MR_ON_LOOP(chunks->loop);
     if (len <= room->charged)
         return true;
     size_t more = whole_pages(room, len) - room->charged;
@@ -58,16 +60,19 @@ static void uncharge(struct mr_chunks *chunks, struct mr_room *room, size_t len)
 
 void mr_room_leave(struct mr_chunks *chunks, const struct mr_room *room)
 {
+    MR_ON_LOOP(chunks->loop);
     chunks->charged -= room->charged;
 }
 
 void mr_room_return(struct mr_chunks *chunks, const struct mr_room *room)
 {
+    MR_ON_LOOP(chunks->loop);
     chunks->charged += room->charged;
 }
 
 void mr_room_close(struct mr_chunks *chunks, struct mr_room *room)
 {
+    MR_ON_LOOP(chunks->loop);
     if (room->bytes == NULL)
         return;
     uncharge(chunks, room, 0);
@@ -83,6 +88,7 @@ void mr_result_close(struct mr_chunks *chunks, struct mr_result *result)
 
 bool mr_chunks_are_tight(const struct mr_chunks *chunks)
 {
+    MR_ON_LOOP(chunks->loop);
     return mr_budget_is_tight(chunks->budget);
 }
 
@@ -114,6 +120,7 @@ static void give_back_work_memory(struct mr_chunks *chunks)
 
 void mr_chunks_fail(struct mr_chunks *chunks, const struct mr_fault *why)
 {
+    MR_ON_LOOP(chunks->loop);
     if (chunks->is_failed)
         return;
     chunks->is_failed = true;
@@ -122,6 +129,7 @@ void mr_chunks_fail(struct mr_chunks *chunks, const struct mr_fault *why)
 
 int mr_chunks_refuse_for_memory(struct mr_chunks *chunks, size_t wanted, struct mr_fault *fault)
 {
+    MR_ON_LOOP(chunks->loop);
     mr_fault_limit(fault, MR_EBUDGET, "memory-budget", chunks->budget->limit, mr_budget_used(chunks->budget) + wanted);
     mr_offload_admit(chunks->offload, chunks->loop, MR_LANE_BULK, &fault->retry_after_s);
     if (chunks->refused != NULL)
@@ -131,6 +139,7 @@ int mr_chunks_refuse_for_memory(struct mr_chunks *chunks, size_t wanted, struct 
 
 void mr_chunks_fail_for_memory(struct mr_chunks *chunks, size_t wanted)
 {
+    MR_ON_LOOP(chunks->loop);
     struct mr_fault fault;
     if (chunks->is_failed)
         return;
@@ -218,6 +227,7 @@ static bool may_wait_for_memory(struct mr_chunks *chunks)
 
 void mr_chunks_wait_for_memory(struct mr_chunks *chunks, size_t wanted)
 {
+    MR_ON_LOOP(chunks->loop);
     if (may_wait_for_memory(chunks))
         try_later(chunks);
     else
@@ -248,6 +258,7 @@ static bool get_memory(struct mr_chunks *chunks, struct mr_chunk *chunk)
 
 void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_lane lane)
 {
+    MR_ON_LOOP(chunks->loop);
     struct mr_fault fault;
     if (chunks->is_failed)
         return;
@@ -287,17 +298,20 @@ void mr_chunk_cancel(struct mr_chunk *chunk)
 
 void mr_chunks_init(struct mr_chunks *chunks)
 {
+    MR_ON_LOOP(chunks->loop);
     chunks->ops->sizes(chunks->stage, &chunks->sizes);
     MR_ASSERT(chunks->sizes.history <= chunks->sizes.piece);
 }
 
 void mr_chunks_stop(struct mr_chunks *chunks)
 {
+    MR_ON_LOOP(chunks->loop);
     mr_timer_clear(&chunks->retry);
 }
 
 void mr_chunks_clear(struct mr_chunks *chunks)
 {
+    MR_ON_LOOP(chunks->loop);
     MR_ASSERT(chunks->jobs == 0 && chunks->charged == 0);
     mr_timer_clear(&chunks->retry);
     hold_work_memory(chunks, 0);

@@ -3,12 +3,15 @@
 #include "base/assert.h"
 #include "base/counter.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "pipe/lane.h"
+
+#define IMAGE_JOB_MAGIC 0x696d6167u /* "imag" */
 
 /* Take from the budget what the run needs beyond what was taken. On the loop or, while it runs, on its worker. */
 static int reserve(void *context, uint64_t needed, struct mr_fault *fault)
 {
-    struct mr_image_job *image = context;
+    struct mr_image_job *image = mr_from_context(context, struct mr_image_job, IMAGE_JOB_MAGIC);
     struct mr_budget *budget = image->budget;
     if (needed <= image->memory)
         return MR_OK;
@@ -79,6 +82,8 @@ static void done(struct mr_job *job)
 
 void mr_image_job_init(struct mr_image_job *image)
 {
+    MR_ON_LOOP(image->loop);
+    image->magic = IMAGE_JOB_MAGIC;
     image->job = (struct mr_job){.work = work,
                                  .done = done,
                                  .loop = image->loop,
@@ -88,6 +93,7 @@ void mr_image_job_init(struct mr_image_job *image)
 
 int mr_image_job_admit(struct mr_image_job *image, bool is_large, struct mr_fault *fault)
 {
+    MR_ON_LOOP(image->loop);
     image->job.lane = is_large ? MR_LANE_HEAVY : MR_LANE_INTERACTIVE;
     int err = mr_offload_admit(image->offload, image->loop, image->job.lane, NULL);
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, NULL);
@@ -95,6 +101,7 @@ int mr_image_job_admit(struct mr_image_job *image, bool is_large, struct mr_faul
 
 uint32_t mr_image_job_retry_after_s(struct mr_image_job *image)
 {
+    MR_ON_LOOP(image->loop);
     uint32_t seconds;
     mr_offload_admit(image->offload, image->loop, image->job.lane, &seconds);
     return seconds;
@@ -132,12 +139,14 @@ int mr_image_job_submit(struct mr_image_job *image, const struct mr_image_source
 
 void mr_image_job_cancel(struct mr_image_job *image)
 {
+    MR_ON_LOOP(image->loop);
     if (image->is_running)
         mr_job_cancel(&image->job);
 }
 
 uint64_t mr_image_job_take(struct mr_image_job *image, struct mr_image_result *out)
 {
+    MR_ON_LOOP(image->loop);
     uint64_t charged = MR_MIN(image->memory, (uint64_t)image->result.len);
     *out = image->result;
     image->result = (struct mr_image_result){.bytes = NULL};
@@ -147,6 +156,7 @@ uint64_t mr_image_job_take(struct mr_image_job *image, struct mr_image_result *o
 
 void mr_image_job_clear(struct mr_image_job *image)
 {
+    MR_ON_LOOP(image->loop);
     MR_ASSERT(!image->is_running);
     mr_image_result_free(&image->result);
     mr_budget_give_back(image->budget, image->memory);

@@ -49,6 +49,7 @@ struct mr_image_job {
     bool is_running;   /* the offload has it */
 
     /* Private. */
+    uint32_t magic;
     struct mr_image_source source;
     struct mr_image_scan scan; /* what the loop has seen of the container */
     uint64_t memory;           /* taken from the budget for the run; the worker may take more */

@@ -11,13 +11,17 @@
 #include "base/counter.h"
 #include "base/guard.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "io/collect.h"
 #include "pipe/image_job.h"
 #include <stdlib.h>
 
+#define IMAGE_STEP_MAGIC 0x73746570u /* "step" */
+
 enum step_state { COLLECTING, SUBMITTED, PASSING, OVER };
 
 struct mr_image_step {
+    uint32_t magic;
     struct mr_image_step_config config;
     enum step_state state;
     struct mr_stream out;
@@ -165,7 +169,7 @@ static int submit(struct mr_image_step *step, struct mr_fault *fault)
 
 static void on_complete(void *context)
 {
-    struct mr_image_step *step = context;
+    struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     struct mr_fault fault;
     enter(step);
     if (submit(step, &fault) != MR_OK)
@@ -175,7 +179,7 @@ static void on_complete(void *context)
 
 static void on_failed(void *context, const struct mr_fault *why)
 {
-    struct mr_image_step *step = context;
+    struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     struct mr_fault fault = *why;
     enter(step);
     fail(step, &fault);
@@ -184,7 +188,7 @@ static void on_failed(void *context, const struct mr_fault *why)
 
 static void on_aborted(void *context, const struct mr_fault *why)
 {
-    struct mr_image_step *step = context;
+    struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     struct mr_fault fault = *why;
     enter(step);
     stop(step);
@@ -199,7 +203,7 @@ static const struct mr_collect_events body_events = {
 
 static void on_resume(void *context)
 {
-    struct mr_image_step *step = context;
+    struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     enter(step);
     if (step->state == PASSING)
         pass(step);
@@ -208,7 +212,7 @@ static void on_resume(void *context)
 
 static void on_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_image_step *step = context;
+    struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     enter(step);
     bool is_collecting = step->state == COLLECTING;
     if (step->state != OVER)
@@ -243,9 +247,11 @@ static int admit(struct mr_image_step *step, struct mr_fault *fault)
 
 int mr_image_step_create(struct mr_image_step **out, const struct mr_image_step_config *config, struct mr_fault *fault)
 {
+    MR_ON_LOOP(config->loop);
     struct mr_image_step *step = calloc(1, sizeof(*step));
     if (step == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    step->magic = IMAGE_STEP_MAGIC;
     step->config = *config;
     step->image = (struct mr_image_job){
         .loop = config->loop,
@@ -287,20 +293,24 @@ void mr_image_step_destroy(struct mr_image_step **out)
 
 void mr_image_step_attach(struct mr_image_step *step)
 {
+    MR_ON_LOOP(step->config.loop);
     mr_stream_attach_receiver(step->config.in, &mr_collect_receiver, step->body);
 }
 
 struct mr_stream *mr_image_step_out(struct mr_image_step *step)
 {
+    MR_ON_LOOP(step->config.loop);
     return &step->out;
 }
 
 const uint8_t *mr_image_step_sha256(const struct mr_image_step *step)
 {
+    MR_ON_LOOP(step->config.loop);
     return step->image.sha256;
 }
 
 const struct mr_job *mr_image_step_job(const struct mr_image_step *step)
 {
+    MR_ON_LOOP(step->config.loop);
     return &step->image.job;
 }

@@ -1,9 +1,13 @@
 #include "pipe/lender.h"
 
+#include "base/magic.h"
 #include <stdlib.h>
+
+#define LOAN_MAGIC 0x6c6f616eu /* "loan" */
 
 /* The bytes of a result that the receiver keeps. */
 struct mr_loan {
+    uint32_t magic;
     struct mr_lender *lender; /* NULL: it has gone */
     struct mr_loan *next;     /* in lender->away */
     struct mr_budget *budget; /* borrowed */
@@ -38,7 +42,7 @@ static void end_loan(struct mr_loan *loan)
 
 static void release_part(void *owner)
 {
-    struct mr_loan *loan = owner;
+    struct mr_loan *loan = mr_from_context(owner, struct mr_loan, LOAN_MAGIC);
     if (--loan->parts == 0)
         end_loan(loan);
 }
@@ -53,7 +57,7 @@ static bool begin_lending(struct mr_lender *lender, struct mr_result *result)
     struct mr_loan *loan = malloc(sizeof(*loan));
     if (loan == NULL)
         return false;
-    *loan = (struct mr_loan){.lender = lender, .budget = lender->chunks->budget, .parts = 1};
+    *loan = (struct mr_loan){.magic = LOAN_MAGIC, .lender = lender, .budget = lender->chunks->budget, .parts = 1};
     lender->lending = result;
     lender->loan = loan;
     return true;
@@ -83,6 +87,7 @@ static void end_lending(struct mr_lender *lender)
 
 enum mr_flow mr_lender_push(struct mr_lender *lender, struct mr_result *result, size_t part)
 {
+    MR_ON_LOOP(lender->chunks->loop);
     bool is_lent = begin_lending(lender, result);
     const unsigned char *at = result->room.bytes + result->passed;
     result->passed += part;
@@ -94,12 +99,14 @@ enum mr_flow mr_lender_push(struct mr_lender *lender, struct mr_result *result, 
 
 void mr_lender_passed(struct mr_lender *lender, const struct mr_result *result)
 {
+    MR_ON_LOOP(lender->chunks->loop);
     if (lender->lending == result)
         end_lending(lender);
 }
 
 void mr_lender_clear(struct mr_lender *lender)
 {
+    MR_ON_LOOP(lender->chunks->loop);
     if (lender->lending != NULL)
         end_lending(lender);
     for (struct mr_loan *loan = lender->away; loan != NULL; loan = loan->next)

@@ -59,6 +59,7 @@ static int add(struct mr_pipeline *pipeline, struct mr_slice name, struct mr_fau
 int mr_pipeline_create(struct mr_pipeline **out, const struct mr_pipeline_config *config, struct mr_slice stages,
                        struct mr_fault *fault)
 {
+    MR_ON_LOOP(config->loop);
     struct mr_pipeline *pipeline = calloc(1, sizeof(*pipeline));
     if (pipeline == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
@@ -88,6 +89,7 @@ static int set_for(struct mr_pipeline *pipeline, struct step *step, const struct
 
 int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct mr_slice value, struct mr_fault *fault)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     bool is_known = false;
     for (unsigned i = 0; i < pipeline->count; i++) {
         struct step *step = &pipeline->steps[i];
@@ -110,6 +112,7 @@ int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct m
 
 int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     for (unsigned i = 0; i < pipeline->count; i++) {
         struct step *step = &pipeline->steps[i];
         int err = MR_OK;
@@ -132,16 +135,19 @@ static const struct step *last_step(const struct mr_pipeline *pipeline)
 
 bool mr_pipeline_streams(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     return pipeline->count == 0 || last_step(pipeline)->ops != NULL || pipeline->config.whole == NULL;
 }
 
 void mr_pipeline_want_sha256(struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     pipeline->wants_sha256 = true;
 }
 
 void mr_pipeline_want_sha256_in(struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     pipeline->wants_sha256_in = true;
 }
 
@@ -278,6 +284,7 @@ static int admit(struct mr_pipeline *pipeline, struct mr_fault *fault)
 
 int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_t length, struct mr_fault *fault)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     int err = admit(pipeline, fault);
     if (err == MR_OK)
         err = add_digests(pipeline, fault);
@@ -297,6 +304,7 @@ int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_
 /* From the last to the first: whoever is given bytes must know where to pass them on. */
 void mr_pipeline_start(struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     for (unsigned i = pipeline->count; i-- > 0;) {
         struct step *step = &pipeline->steps[i];
         if (step->image != NULL)
@@ -310,6 +318,7 @@ void mr_pipeline_start(struct mr_pipeline *pipeline)
 
 struct mr_stream *mr_pipeline_out(struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     return out_of(&pipeline->steps[pipeline->count - 1]);
 }
 
@@ -319,6 +328,7 @@ void mr_pipeline_destroy(struct mr_pipeline **out)
     *out = NULL;
     if (pipeline == NULL)
         return;
+    MR_ON_LOOP(pipeline->config.loop);
     for (unsigned i = 0; i < pipeline->count; i++) {
         struct step *step = &pipeline->steps[i];
         if (step->image != NULL)
@@ -337,6 +347,7 @@ void mr_pipeline_destroy(struct mr_pipeline **out)
 
 const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     const struct mr_stage_ops *ops = &mr_stage_sha256; /* it changes nothing */
     for (unsigned i = pipeline->count; i-- > 0 && ops == &mr_stage_sha256;)
         ops = pipeline->steps[i].ops;
@@ -345,12 +356,14 @@ const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline)
 
 uint64_t mr_pipeline_out_length(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     const struct step *last = last_step(pipeline);
     return last->transform != NULL ? mr_transform_out_length(last->transform) : MR_PIPELINE_UNKNOWN;
 }
 
 size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     size_t most = HELD_BACK;
     for (unsigned i = 0; i < pipeline->count; i++)
         if (pipeline->steps[i].ops != NULL)
@@ -360,6 +373,7 @@ size_t mr_pipeline_held_back(const struct mr_pipeline *pipeline)
 
 const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     if (!pipeline->wants_sha256)
         return NULL;
     if (pipeline->sha256 != NULL)
@@ -369,11 +383,13 @@ const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline)
 
 const uint8_t *mr_pipeline_sha256_in(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     return pipeline->sha256_in != NULL ? mr_stage_sha256_result(pipeline->sha256_in) : NULL;
 }
 
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     const struct step *only = &pipeline->steps[0];
     return pipeline->count == 1 && only->image != NULL ? mr_image_step_job(only->image) : NULL;
 }
@@ -388,6 +404,7 @@ static uint64_t work_ns(const struct step *step)
 
 int mr_pipeline_timing(const struct mr_pipeline *pipeline, char *out, size_t size)
 {
+    MR_ON_LOOP(pipeline->config.loop);
     int len = 0;
     for (unsigned i = 0; i < pipeline->count; i++) {
         const struct step *step = &pipeline->steps[i];

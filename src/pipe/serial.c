@@ -128,6 +128,7 @@ static bool is_due(const struct mr_serial *serial)
 
 void mr_serial_step(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     if (serial->chunk.state == CHUNK_WAITING && serial->chunks->retry_due) {
         submit(serial);
         return;
@@ -149,6 +150,7 @@ void mr_serial_step(struct mr_serial *serial)
 
 void mr_serial_drop(struct mr_serial *serial, size_t len)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     MR_ASSERT(len <= serial->in_len);
     serial->in_len -= len;
     if (len > 0)
@@ -192,6 +194,7 @@ static int take_in(struct mr_serial *serial)
 
 void mr_serial_back(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     int err = serial->chunk.err == MR_OK ? take_in(serial) : serial->chunk.err;
     if (err != MR_OK) {
         mr_chunks_fail(serial->chunks, &serial->chunk.fault);
@@ -208,12 +211,14 @@ void mr_serial_back(struct mr_serial *serial)
 
 struct mr_result *mr_serial_front(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     return serial->passed < serial->made ? &serial->results[serial->passed % 2] : NULL;
 }
 
 /* Where the budget is tight nothing is kept that is not in use. */
 void mr_serial_pop(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     serial->passed++;
     if (!mr_chunks_are_tight(serial->chunks))
         return;
@@ -224,27 +229,32 @@ void mr_serial_pop(struct mr_serial *serial)
 
 bool mr_serial_is_idle(const struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     return serial->passed == serial->made && serial->chunk.state == CHUNK_IDLE;
 }
 
 void mr_serial_end(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     serial->is_last = true;
 }
 
 void mr_serial_cancel(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     mr_chunk_cancel(&serial->chunk);
 }
 
 void mr_serial_init(struct mr_serial *serial, struct mr_chunks *chunks, struct mr_buf *backlog, uint64_t length)
 {
+    MR_ON_LOOP(chunks->loop);
     *serial = (struct mr_serial){.chunks = chunks, .backlog = backlog, .length = length};
     serial->mode = chunks->ops->open != NULL ? MR_SERIAL_OPENING : after_open(serial);
 }
 
 void mr_serial_clear(struct mr_serial *serial)
 {
+    MR_ON_LOOP(serial->chunks->loop);
     mr_room_close(serial->chunks, &serial->in);
     for (int i = 0; i < 2; i++)
         mr_result_close(serial->chunks, &serial->results[i]);

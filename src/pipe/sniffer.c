@@ -6,12 +6,16 @@
 #include "base/assert.h"
 #include "base/guard.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include <stdlib.h>
 #include <string.h>
 
 #define FIRST 64 /* bytes that a sniff sees */
 
+#define SNIFFER_MAGIC 0x736e6966u /* "snif" */
+
 struct mr_sniffer {
+    uint32_t magic;
     struct mr_transform_config config;
     const struct mr_stage_ops *(*sniff)(const unsigned char *bytes, size_t len);
     struct mr_stream *in; /* borrowed */
@@ -42,7 +46,7 @@ static void leave(struct mr_sniffer *sniffer)
 
 static enum mr_flow inner_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     enum mr_flow flow = mr_stream_push(&sniffer->out, bytes, len);
     leave(sniffer);
@@ -52,7 +56,7 @@ static enum mr_flow inner_push(void *context, const void *bytes, size_t len)
 static enum mr_flow inner_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
                                    void *owner)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     enum mr_flow flow = mr_stream_push_ref(&sniffer->out, bytes, len, release, owner);
     leave(sniffer);
@@ -61,7 +65,7 @@ static enum mr_flow inner_push_ref(void *context, const void *bytes, size_t len,
 
 static void inner_end(void *context)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     mr_stream_end(&sniffer->out);
     leave(sniffer);
@@ -69,7 +73,7 @@ static void inner_end(void *context)
 
 static void inner_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     mr_stream_abort(&sniffer->out, why);
     leave(sniffer);
@@ -80,7 +84,7 @@ static const struct mr_stream_receiver inner_receiver = {
 
 static void front_resume(void *context)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     mr_stream_resume(sniffer->in);
     leave(sniffer);
@@ -88,7 +92,7 @@ static void front_resume(void *context)
 
 static void front_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     mr_stream_cancel(sniffer->in, why);
     leave(sniffer);
@@ -149,7 +153,7 @@ static enum mr_flow begin(struct mr_sniffer *sniffer, const unsigned char *rest,
 
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enum mr_flow flow = MR_FLOW_MORE;
     enter(sniffer);
     if (sniffer->decided) {
@@ -167,7 +171,7 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 
 static void on_end(void *context)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     if (!sniffer->decided)
         begin(sniffer, NULL, 0);
@@ -178,7 +182,7 @@ static void on_end(void *context)
 
 static void on_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     mr_stream_abort(onward(sniffer), why);
     leave(sniffer);
@@ -186,7 +190,7 @@ static void on_abort(void *context, const struct mr_fault *why)
 
 static void *on_space(void *context, size_t *len)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     return sniffer->decided ? mr_stream_space(onward(sniffer), len) : NULL;
 }
 
@@ -197,7 +201,7 @@ static const struct mr_stream_receiver in_receiver = {
 
 static void on_resume(void *context)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     if (sniffer->transform != NULL)
         mr_stream_resume(mr_transform_out(sniffer->transform));
@@ -208,7 +212,7 @@ static void on_resume(void *context)
 
 static void on_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_sniffer *sniffer = context;
+    struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enter(sniffer);
     if (sniffer->transform != NULL)
         mr_stream_cancel(mr_transform_out(sniffer->transform), why);
@@ -225,9 +229,11 @@ int mr_sniffer_create(struct mr_sniffer **out, const struct mr_transform_config 
                       const struct mr_stage_ops *(*sniff)(const unsigned char *bytes, size_t len), struct mr_stream *in,
                       struct mr_fault *fault)
 {
+    MR_ON_LOOP(config->loop);
     struct mr_sniffer *sniffer = calloc(1, sizeof(*sniffer));
     if (sniffer == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    sniffer->magic = SNIFFER_MAGIC;
     sniffer->config = *config;
     sniffer->sniff = sniff;
     sniffer->in = in;
@@ -247,10 +253,12 @@ void mr_sniffer_destroy(struct mr_sniffer **out)
 
 void mr_sniffer_attach(struct mr_sniffer *sniffer)
 {
+    MR_ON_LOOP(sniffer->config.loop);
     mr_stream_attach_receiver(sniffer->in, &in_receiver, sniffer);
 }
 
 struct mr_stream *mr_sniffer_out(struct mr_sniffer *sniffer)
 {
+    MR_ON_LOOP(sniffer->config.loop);
     return &sniffer->out;
 }

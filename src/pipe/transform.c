@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/guard.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "pipe/chunk.h"
 #include "pipe/lender.h"
 #include "pipe/serial.h"
@@ -18,7 +19,10 @@
 
 #define WINDOW_MIN 4 /* pieces in flight that every stream may have, however large they are */
 
+#define TRANSFORM_MAGIC 0x74726166u /* "traf" */
+
 struct mr_transform {
+    uint32_t magic;
     struct mr_transform_config config;
     struct mr_stream *in; /* borrowed; NULL: not attached */
     struct mr_stream out;
@@ -325,7 +329,7 @@ static void on_wake(struct mr_chunks *chunks, struct mr_chunk *back)
 
 static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_transform *transform = context;
+    struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     enter(transform);
     size_t taken = is_direct(transform) ? mr_window_take(&transform->window, bytes, len) : 0;
     note_chunks(transform);
@@ -341,7 +345,7 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
 
 static void on_end(void *context)
 {
-    struct mr_transform *transform = context;
+    struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     enter(transform);
     transform->in_ended = true;
     transform->in = NULL; /* its sender hears of nothing any more */
@@ -353,7 +357,7 @@ static void on_end(void *context)
 
 static void on_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_transform *transform = context;
+    struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     enter(transform);
     transform->in = NULL;
     fail(transform, why);
@@ -362,7 +366,7 @@ static void on_abort(void *context, const struct mr_fault *why)
 
 static void *on_space(void *context, size_t *len)
 {
-    struct mr_transform *transform = context;
+    struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     return is_direct(transform) ? mr_window_space(&transform->window, len) : NULL;
 }
 
@@ -371,7 +375,7 @@ static const struct mr_stream_receiver in_receiver = {
 
 static void on_resume(void *context)
 {
-    struct mr_transform *transform = context;
+    struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     enter(transform);
     transform->blocked = false;
     if (!transform->over)
@@ -381,7 +385,7 @@ static void on_resume(void *context)
 
 static void on_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_transform *transform = context;
+    struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     enter(transform);
     fail(transform, why);
     leave(transform);
@@ -418,12 +422,14 @@ static unsigned window_size(const struct mr_transform_config *config, const stru
 
 int mr_transform_create(struct mr_transform **out, const struct mr_transform_config *config, struct mr_fault *fault)
 {
+    MR_ON_LOOP(config->loop);
     MR_ASSERT(config->window >= 2);
     struct mr_transform *transform = calloc(1, sizeof(*transform));
     if (transform == NULL) {
         config->ops->destroy(config->stage);
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     }
+    transform->magic = TRANSFORM_MAGIC;
     transform->config = *config;
     transform->out_length = MR_TRANSFORM_UNKNOWN;
     transform->blocked = true; /* until there is a receiver */
@@ -454,26 +460,31 @@ void mr_transform_destroy(struct mr_transform **out)
 
 void mr_transform_attach(struct mr_transform *transform)
 {
+    MR_ON_LOOP(transform->config.loop);
     transform->in = transform->config.in;
     mr_stream_attach_receiver(transform->in, &in_receiver, transform);
 }
 
 struct mr_stream *mr_transform_out(struct mr_transform *transform)
 {
+    MR_ON_LOOP(transform->config.loop);
     return &transform->out;
 }
 
 uint64_t mr_transform_out_length(const struct mr_transform *transform)
 {
+    MR_ON_LOOP(transform->config.loop);
     return transform->out_length;
 }
 
 uint64_t mr_transform_work_ns(const struct mr_transform *transform)
 {
+    MR_ON_LOOP(transform->config.loop);
     return transform->chunks.work_ns;
 }
 
 uint64_t mr_transform_wait_ns(const struct mr_transform *transform)
 {
+    MR_ON_LOOP(transform->config.loop);
     return transform->chunks.wait_ns;
 }

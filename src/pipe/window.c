@@ -154,6 +154,7 @@ static struct mr_slot *open_slot(struct mr_window *window)
 
 size_t mr_window_take(struct mr_window *window, const unsigned char *bytes, size_t len)
 {
+    MR_ON_LOOP(window->chunks->loop);
     size_t taken = 0;
     while (taken < len) {
         struct mr_slot *slot = open_slot(window);
@@ -188,6 +189,7 @@ static unsigned char *next_place(struct mr_window *window)
 /* What is read to its place is charged when it is there. So there is no place where the budget is tight. */
 void *mr_window_space(struct mr_window *window, size_t *len)
 {
+    MR_ON_LOOP(window->chunks->loop);
     if (mr_chunks_are_tight(window->chunks))
         return NULL;
     struct mr_slot *slot = filling(window);
@@ -202,6 +204,7 @@ void *mr_window_space(struct mr_window *window, size_t *len)
 
 bool mr_window_has_room(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     struct mr_slot *slot = filling(window);
     uint64_t in_use = window->filled - window->joined;
     /* Also when nothing but a full slot is there: the next byte sends it on its way, and none of it makes room before.
@@ -211,6 +214,7 @@ bool mr_window_has_room(struct mr_window *window)
 
 void mr_window_end(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     if (window->filled == 0 && !begin(window)) /* an input of no bytes is one empty piece */
         return;
     struct mr_slot *slot = filling(window);
@@ -237,6 +241,7 @@ static int join(struct mr_window *window, struct mr_slot *slot)
 
 struct mr_result *mr_window_front(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     if (window->joined == window->filled)
         return NULL;
     struct mr_slot *slot = slot_at(window, window->joined);
@@ -247,6 +252,7 @@ struct mr_result *mr_window_front(struct mr_window *window)
 
 void mr_window_pop(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     struct mr_slot *slot = slot_at(window, window->joined++);
     if (!mr_chunks_are_tight(window->chunks))
         return;
@@ -257,6 +263,7 @@ void mr_window_pop(struct mr_window *window)
 
 void mr_window_give_result(struct mr_window *window, struct mr_result *out)
 {
+    MR_ON_LOOP(window->chunks->loop);
     struct mr_result *result = &slot_at(window, window->filled - 1)->result; /* no later slot took it over */
     *out = (struct mr_result){.room = result->room, .touched = result->touched};
     *result = (struct mr_result){.len = 0};
@@ -264,6 +271,7 @@ void mr_window_give_result(struct mr_window *window, struct mr_result *out)
 
 void mr_window_retry(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     for (uint64_t i = window->joined; i < window->filled && !window->chunks->is_failed; i++) {
         struct mr_chunk *chunk = &slot_at(window, i)->chunk;
         if (chunk->state == CHUNK_WAITING && chunk->wants_memory)
@@ -275,12 +283,14 @@ void mr_window_retry(struct mr_window *window)
 
 void mr_window_cancel(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     for (unsigned i = 0; i < window->size; i++)
         mr_chunk_cancel(&window->slots[i].chunk);
 }
 
 int mr_window_init(struct mr_window *window, struct mr_chunks *chunks, unsigned size)
 {
+    MR_ON_LOOP(chunks->loop);
     *window = (struct mr_window){.chunks = chunks, .size = size};
     window->slots = calloc(size, sizeof(*window->slots));
     if (window->slots != NULL)
@@ -291,6 +301,7 @@ int mr_window_init(struct mr_window *window, struct mr_chunks *chunks, unsigned 
 
 void mr_window_clear(struct mr_window *window)
 {
+    MR_ON_LOOP(window->chunks->loop);
     for (unsigned i = 0; i < window->size; i++)
         close_slot(window, &window->slots[i]);
     free(window->slots);
