@@ -101,6 +101,7 @@ static void respond_options(struct mr_request *request, unsigned allowed)
 
 void mr_dispatch(struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     struct mr_fault fault = {0};
     unsigned allowed = 0;
     if (route_request(request, &allowed, &fault) != MR_OK) {

@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/counter.h"
 #include "base/log.h"
+#include "base/magic.h"
 #include "base/number.h"
 #include "http/http.h"
 #include "http/problem.h"
@@ -25,8 +26,10 @@ static void make_id(char out[MR_REQUEST_ID_MAX + 1])
 struct mr_request *mr_request_create(struct mr_protocol *protocol, struct mr_http *http, struct mr_loop *loop,
                                      struct mr_slice bytes, uint64_t began_at)
 {
+    MR_ON_LOOP(loop);
     struct mr_request *request = calloc(1, sizeof(*request));
     MR_ASSERT(request != NULL);
+    request->magic = MR_REQUEST_MAGIC;
     request->protocol = protocol;
     request->loop = loop;
     request->http = http;
@@ -86,6 +89,7 @@ static void take_id(struct mr_request *request)
 
 void mr_request_identify(struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     request->client = mr_forwarded_client(&request->head, &request->protocol->peer, &request->http->trust);
     if (request->client.is_behind_trusted)
         take_id(request);
@@ -96,6 +100,7 @@ void mr_request_identify(struct mr_request *request)
 
 void mr_request_note(const struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     struct mr_loop_note note = {.id = "", .bytes = request->body_bytes};
     _Static_assert(sizeof(request->id) <= sizeof(note.id), "an id fits a note");
     memcpy(note.id, request->id, sizeof(request->id));
@@ -227,6 +232,7 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
 
 struct mr_slice mr_request_param(struct mr_request *request, const char *name)
 {
+    MR_ON_LOOP(request->loop);
     struct mr_slice value = {NULL, 0};
     for (unsigned i = 0; i < request->match.param_count; i++) {
         if (mr_slice_is(request->match.params[i].name, name) &&
@@ -238,6 +244,7 @@ struct mr_slice mr_request_param(struct mr_request *request, const char *name)
 
 uint64_t mr_request_body_max(const struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     uint64_t of_server = request->http->limits.body_max;
     uint64_t of_route = request->match.route != NULL ? request->match.route->body_max : 0;
     if (of_server == 0 || of_route == 0)
@@ -249,7 +256,7 @@ uint64_t mr_request_body_max(const struct mr_request *request)
 
 static void resume_body(void *context)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     if (request->body_paused_at != 0)
         request->body_paused_ns += mr_loop_now(request->loop) - request->body_paused_at;
     request->body_paused_at = 0;
@@ -260,7 +267,7 @@ static void resume_body(void *context)
 static void cancel_body(void *context, const struct mr_fault *why)
 {
     (void)why; /* the handler answers; the connection drains or closes when it does */
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     if (request->protocol != NULL)
         request->protocol->calls->moved(request);
 }
@@ -269,6 +276,7 @@ static const struct mr_stream_sender body_sender = {.resume = resume_body, .canc
 
 void mr_request_take_body(struct mr_request *request, const struct mr_stream_receiver *receiver, void *context)
 {
+    MR_ON_LOOP(request->loop);
     MR_ASSERT(!request->body_taken);
     MR_ASSERT(request->protocol != NULL);
     MR_ASSERT(request->response_half == MR_RESPONSE_NONE); /* else bytes may have been dropped already */
@@ -287,6 +295,7 @@ void mr_request_take_body(struct mr_request *request, const struct mr_stream_rec
 
 void mr_request_hold(struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     set_work(request, MR_WORK_SUBMITTED);
     request->holds++;
 }
@@ -305,5 +314,6 @@ void mr_request_release(struct mr_request *request)
 
 bool mr_request_is_gone(const struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     return request->protocol == NULL;
 }

@@ -43,6 +43,8 @@ enum mr_work { MR_WORK_ADMITTING, MR_WORK_SUBMITTED, MR_WORK_ABANDONED };
 #define MR_REQUEST_ID_MAX  64 /* of a trusted proxy's */
 #define MR_TRACEPARENT_LEN 55
 
+#define MR_REQUEST_MAGIC 0x72657175u /* "requ" */
+
 struct mr_request {
     /* Read-only for handlers. */
     struct mr_head head;
@@ -69,6 +71,7 @@ struct mr_request {
     void *handler_data;    /* the handler's own; allocate it from the arena */
 
     /* Private to http/. */
+    uint32_t magic;               /* MR_REQUEST_MAGIC */
     struct mr_protocol *protocol; /* borrowed; NULL once the protocol is done with the request */
     struct mr_slice bytes;        /* the head, in the arena */
     unsigned holds;

@@ -1,5 +1,6 @@
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/magic.h"
 #include "http/policy.h"
 #include "http/problem.h"
 #include "http/protocol.h"
@@ -44,6 +45,7 @@ static void put_cors(struct mr_request *request, struct mr_fields *fields)
 
 bool mr_response_has_body(const struct mr_request *request)
 {
+    MR_ON_LOOP(request->loop);
     return request->head.method != MR_METHOD_HEAD && mr_status_has_body(request->status);
 }
 
@@ -131,6 +133,7 @@ static void end_response(struct mr_request *request)
 void mr_respond(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                 const void *body, size_t len, void (*release)(void *context), void *context)
 {
+    MR_ON_LOOP(request->loop);
     if (!can_answer(request)) {
         if (release != NULL)
             release(context);
@@ -146,6 +149,7 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
 void mr_respond_file(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                      const struct mr_buf_file *file, void (*release)(void *context), void *context)
 {
+    MR_ON_LOOP(request->loop);
     bool answers = can_answer(request);
     if (answers) {
         request->status = status;
@@ -164,6 +168,7 @@ void mr_respond_file(struct mr_request *request, int status, const char *content
 
 void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields)
 {
+    MR_ON_LOOP(request->loop);
     if (!can_answer(request))
         return;
     int status = mr_problem_status(fault->error);
@@ -198,7 +203,7 @@ void mr_respond_method(struct mr_request *request, unsigned allowed)
 
 static enum mr_flow take_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     if (!mr_response_has_body(request)) {
         if (release != NULL)
             release(owner);
@@ -219,7 +224,7 @@ static enum mr_flow take_bytes(void *context, const void *bytes, size_t len)
 
 static void take_end(void *context)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     MR_ASSERT(request->response_length == UINT64_MAX || !mr_response_has_body(request) ||
               request->response_bytes == request->response_length);
     end_response(request);
@@ -227,7 +232,7 @@ static void take_end(void *context)
 
 static void take_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     request->outcome = mr_problem_type(why->error);
     request->protocol->calls->abort(request);
 }
@@ -239,6 +244,7 @@ struct mr_stream *mr_respond_stream(struct mr_request *request, int status, cons
                                     struct mr_fields *fields, uint64_t length, const struct mr_stream_sender *sender,
                                     void *context)
 {
+    MR_ON_LOOP(request->loop);
     MR_ASSERT(can_answer(request));
     request->status = status;
     request->response_length = length;
@@ -252,6 +258,7 @@ struct mr_stream *mr_respond_stream(struct mr_request *request, int status, cons
 
 void mr_respond_trailer(struct mr_request *request, const char *name, struct mr_slice value)
 {
+    MR_ON_LOOP(request->loop);
     if (request->response_length == UINT64_MAX && request->head.te_trailers)
         mr_fields_set(&request->trailers, name, value);
 }
