@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1 /* accept4 */
 #include "base/counter.h"
 #include "base/log.h"
+#include "base/magic.h"
 #include "http/http1/transport.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,7 @@ static int open_stream(struct mr_socket *socket, bool is_unix, int fd)
 
 static void on_refused_closed(uv_handle_t *handle)
 {
-    struct mr_socket *socket = handle->data;
+    struct mr_socket *socket = mr_from_context(handle->data, struct mr_socket, MR_SOCKET_MAGIC);
     socket->server->socket_count--;
     free(socket);
 }
@@ -60,6 +61,7 @@ static struct mr_socket *accept_socket(struct mr_listening *listening, int fd)
         close(fd);
         return NULL;
     }
+    socket->magic = MR_SOCKET_MAGIC;
     socket->server = server;
     server->socket_count++;
     int err = open_stream(socket, listening->is_unix, fd);
@@ -200,6 +202,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 int mr_server_listen(struct mr_server *server, int fd, bool is_unix)
 {
+    MR_ON_LOOP(server->loop);
     struct mr_listening *listening = calloc(1, sizeof(*listening));
     if (listening == NULL)
         return MR_EMEMORY;
@@ -218,6 +221,7 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix)
 
 bool mr_server_has_unaccepted(const struct mr_server *server)
 {
+    MR_ON_LOOP(server->loop);
     for (const struct mr_listening *listening = server->listeners; listening != NULL; listening = listening->next) {
         struct pollfd ready = {.fd = listening->fd, .events = POLLIN};
         if (poll(&ready, 1, 0) > 0)

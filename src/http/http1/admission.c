@@ -6,6 +6,7 @@
 
 bool mr_connection_admit(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     struct mr_http *http = self->http;
     uint32_t max = http->limits.connections_max;
     uint32_t open = atomic_fetch_add_explicit(&http->connection_count, 1, memory_order_relaxed) + 1;
@@ -26,6 +27,7 @@ bool mr_connection_admit(struct mr_connection *self)
 
 void mr_connection_leave(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     MR_ASSERT(self->counted_in != NULL);
     atomic_fetch_sub_explicit(self->counted_in, 1, memory_order_relaxed);
     mr_counter_subtract(&mr_connection_counters(self)->connections, 1);

@@ -1,6 +1,7 @@
 /* The body of a request: llhttp frames it, the receiver takes it or it is dropped, its bounds are checked. */
 #include "http/http1/internal.h"
 
+#include "base/magic.h"
 #define DRAIN_MAX (64 * MR_KIB) /* bytes of an unwanted body that are read to keep the connection */
 
 static int on_body(llhttp_t *parser, const char *at, size_t len);
@@ -50,7 +51,7 @@ static int on_headers_complete(llhttp_t *parser)
 
 static int on_body(llhttp_t *parser, const char *at, size_t len)
 {
-    struct mr_connection *self = parser->data;
+    struct mr_connection *self = mr_from_context(parser->data, struct mr_connection, MR_CONNECTION_MAGIC);
     struct mr_request *request = self->request;
     request->body_bytes += len;
     mr_request_note(request);
@@ -63,7 +64,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t len)
 
 static int on_message_complete(llhttp_t *parser)
 {
-    struct mr_connection *self = parser->data;
+    struct mr_connection *self = mr_from_context(parser->data, struct mr_connection, MR_CONNECTION_MAGIC);
     mr_request_move(self->request, MR_REQUEST_DONE);
     self->request->body_done_at = mr_loop_now(self->loop);
     return HPE_PAUSED; /* what follows is the next request, which has a scan of its own before it */

@@ -15,10 +15,12 @@
 int mr_connection_create(struct mr_connection **out, struct mr_http *http, struct mr_loop *loop,
                          void (*changed)(void *transport), void *transport)
 {
+    MR_ON_LOOP(loop);
     struct mr_connection *connection = calloc(1, sizeof(*connection));
     *out = connection;
     if (connection == NULL)
         return MR_EMEMORY;
+    connection->magic = MR_CONNECTION_MAGIC;
     connection->protocol.calls = &mr_http1_calls;
     connection->http = http;
     connection->loop = loop;
@@ -30,6 +32,7 @@ int mr_connection_create(struct mr_connection **out, struct mr_http *http, struc
 
 void mr_connection_set_peer(struct mr_connection *connection, const struct mr_peer *peer, bool is_public)
 {
+    MR_ON_LOOP(connection->loop);
     connection->protocol.peer = *peer;
     connection->protocol.is_public = is_public;
 }
@@ -90,6 +93,7 @@ static void run(struct mr_connection *self, const void *bytes, size_t len)
 
 void mr_connection_input(struct mr_connection *self, const void *bytes, size_t len)
 {
+    MR_ON_LOOP(self->loop);
     mr_counter_add(&mr_connection_counters(self)->request_bytes, len);
     if (self->closing)
         mr_input_drop(self, len);
@@ -99,12 +103,14 @@ void mr_connection_input(struct mr_connection *self, const void *bytes, size_t l
 
 void mr_connection_eof(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     self->eof = true;
     run(self, NULL, 0);
 }
 
 void mr_connection_refuse(struct mr_connection *self, const struct mr_fault *fault)
 {
+    MR_ON_LOOP(self->loop);
     self->entered = true;
     mr_exchange_refuse(self, fault);
     self->entered = false;
@@ -113,6 +119,7 @@ void mr_connection_refuse(struct mr_connection *self, const struct mr_fault *fau
 
 void mr_connection_reset(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     struct mr_request *request = self->request;
     struct mr_fault gone = {0};
     mr_fault_set(&gone, MR_EGONE, "%s", "");
@@ -127,6 +134,7 @@ void mr_connection_reset(struct mr_connection *self)
 
 void mr_connection_cut(struct mr_connection *self, const char *outcome)
 {
+    MR_ON_LOOP(self->loop);
     if (self->request != NULL)
         self->request->outcome = outcome;
     self->aborted = true;
@@ -142,6 +150,7 @@ static void answer_timeout(struct mr_connection *self, const char *limit_name, u
 
 void mr_connection_timeout(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     const struct mr_http_limits *limits = &self->http->limits;
     enum mr_wait wait = mr_connection_wait(self);
     if (wait == MR_WAIT_REQUEST || wait == MR_WAIT_REFUSED || wait == MR_WAIT_LINGER) {
@@ -160,12 +169,14 @@ void mr_connection_timeout(struct mr_connection *self)
 
 void mr_connection_drain(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     if (self->request == NULL && self->pending_len == 0)
         self->closing = true;
 }
 
 int mr_connection_output(struct mr_connection *self, struct iovec *runs, int max)
 {
+    MR_ON_LOOP(self->loop);
     if (self->out.len > 0 && self->send_began_at == 0)
         self->send_began_at = mr_loop_now(self->loop);
     return mr_buf_peek(&self->out, runs, max);
@@ -173,11 +184,13 @@ int mr_connection_output(struct mr_connection *self, struct iovec *runs, int max
 
 bool mr_connection_output_file(struct mr_connection *self, struct mr_buf_file *file)
 {
+    MR_ON_LOOP(self->loop);
     return mr_buf_peek_file(&self->out, file);
 }
 
 void mr_connection_wrote(struct mr_connection *self, size_t len)
 {
+    MR_ON_LOOP(self->loop);
     if (self->finished)
         return;
     if (self->request != NULL)
@@ -203,31 +216,37 @@ void mr_connection_wrote(struct mr_connection *self, size_t len)
 
 bool mr_connection_wants_shutdown(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     return mr_connection_has_said_all(self) && self->linger && !self->finished;
 }
 
 bool mr_connection_is_finished(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     return self->finished || (mr_connection_has_said_all(self) && (!self->linger || self->eof));
 }
 
 bool mr_connection_is_aborted(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     return self->aborted;
 }
 
 bool mr_connection_wants_turn(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     return self->more && !self->finished;
 }
 
 void mr_connection_turn(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     if (!self->finished)
         run(self, NULL, 0);
 }
 
 uint64_t mr_connection_progress(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     return self->progress;
 }

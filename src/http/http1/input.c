@@ -84,6 +84,7 @@ bool mr_input_is_owed(const struct mr_connection *self)
 
 void *mr_connection_space(struct mr_connection *self, size_t *len)
 {
+    MR_ON_LOOP(self->loop);
     struct mr_request *request = self->request;
     *len = SIZE_MAX;
     if (self->closing) {
@@ -121,6 +122,7 @@ void mr_input_drop(struct mr_connection *self, size_t len)
 
 bool mr_connection_wants_read(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     const struct mr_request *request = self->request;
     if (self->eof || self->finished)
         return false;

@@ -27,7 +27,10 @@ struct mr_pace {
     } from, next;           /* judged is what came since `from`; `next` takes its place */
 };
 
+#define MR_CONNECTION_MAGIC 0x636f6e6eu /* "conn" */
+
 struct mr_connection {
+    uint32_t magic;
     struct mr_protocol protocol;
     struct mr_http *http; /* borrowed */
     struct mr_loop *loop; /* borrowed */

@@ -39,6 +39,7 @@ bool mr_pacing_wrote(struct mr_connection *self, size_t len)
 
 bool mr_connection_is_read_too_slowly(struct mr_connection *self, size_t queued, size_t unacknowledged)
 {
+    MR_ON_LOOP(self->loop);
     uint64_t given = self->send_bytes + queued, taken = given > unacknowledged ? given - unacknowledged : 0;
     uint64_t waiting_ns = self->send_began_at != 0 ? mr_loop_now(self->loop) - self->send_began_at : 0;
     return mr_pace_is_too_slow(&self->taken, &self->http->limits, taken, self->send_ns + waiting_ns);
@@ -46,6 +47,7 @@ bool mr_connection_is_read_too_slowly(struct mr_connection *self, size_t queued,
 
 enum mr_wait mr_connection_wait(const struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     const struct mr_request *request = self->request;
     bool sending = self->out.len > 0;
     if (request != NULL && mr_body_is_read(request))

@@ -27,6 +27,7 @@ static void on_moved(struct mr_request *request)
 
 void mr_connection_abort(struct mr_connection *self)
 {
+    MR_ON_LOOP(self->loop);
     self->aborted = true;
     moved(self);
 }

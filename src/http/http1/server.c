@@ -1,9 +1,10 @@
+#include "base/magic.h"
 #include "http/http1/transport.h"
 #include <stdlib.h>
 
 static void on_prepare(uv_prepare_t *handle)
 {
-    struct mr_server *server = handle->data;
+    struct mr_server *server = mr_from_context(handle->data, struct mr_server, MR_SERVER_MAGIC);
     server->turn++;
     server->departed = server->accepted = 0;
     server->busy_before = server->busy;
@@ -17,10 +18,12 @@ static void on_prepare(uv_prepare_t *handle)
 
 int mr_server_create(struct mr_server **out, struct mr_http *http, struct mr_loop *loop)
 {
+    MR_ON_LOOP(loop);
     struct mr_server *server = calloc(1, sizeof(*server));
     *out = server;
     if (server == NULL)
         return MR_EMEMORY;
+    server->magic = MR_SERVER_MAGIC;
     server->http = http;
     server->loop = loop;
     for (enum mr_wait wait = MR_WAIT_NOTHING; wait < MR_WAIT_COUNT; wait++)

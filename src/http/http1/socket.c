@@ -7,6 +7,7 @@
  * the next turn behind everybody else. So a turn's copying stays below a millisecond with one upload and with a
  * hundred. */
 #include "base/macros.h"
+#include "base/magic.h"
 #include "http/http1/transport.h"
 #include <linux/sockios.h>
 #include <poll.h>
@@ -31,7 +32,7 @@ static void free_if_done(struct mr_socket *socket)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct mr_socket *socket = handle->data;
+    struct mr_socket *socket = mr_from_context(handle->data, struct mr_socket, MR_SOCKET_MAGIC);
     socket->closed = true;
     free_if_done(socket); /* else its turn node is in the loop's inbox and comes back, or it waits in our queue */
 }
@@ -288,7 +289,7 @@ static void settle_writing(struct mr_socket *socket)
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 {
     (void)suggested;
-    struct mr_socket *socket = handle->data;
+    struct mr_socket *socket = mr_from_context(handle->data, struct mr_socket, MR_SOCKET_MAGIC);
     struct mr_server *server = socket->server;
     /* A buffer of no bytes makes libuv end this read; epoll is level-triggered and reports the rest in the next turn.
      */
@@ -306,7 +307,7 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
 
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
-    struct mr_socket *socket = stream->data;
+    struct mr_socket *socket = mr_from_context(stream->data, struct mr_socket, MR_SOCKET_MAGIC);
     if (count == 0 || count == UV_ENOBUFS)
         return;
     struct mr_loop *loop = socket->server->loop;
@@ -391,5 +392,5 @@ void mr_socket_settle(struct mr_socket *socket)
 
 void mr_socket_changed(void *context)
 {
-    post_turn(context);
+    post_turn(mr_from_context(context, struct mr_socket, MR_SOCKET_MAGIC));
 }

@@ -21,7 +21,11 @@ union stream_handle {
 
 struct mr_listening; /* accept.c */
 
+#define MR_SERVER_MAGIC 0x73657276u /* "serv" */
+#define MR_SOCKET_MAGIC 0x736f636bu /* "sock" */
+
 struct mr_server {
+    uint32_t magic;
     struct mr_http *http; /* borrowed */
     struct mr_loop *loop; /* borrowed */
     struct mr_listening *listeners;
@@ -46,6 +50,7 @@ struct mr_server {
 
 struct mr_socket {
     union stream_handle uv;
+    uint32_t magic;
     struct mr_server *server;
     struct mr_connection *connection;
     struct mr_socket *prev, *next;
