@@ -2,6 +2,7 @@
 #include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "base/magic.h"
 #include "keys/rights.h"
 #include "stats/live.h"
 #include <stdio.h>
@@ -25,9 +26,7 @@ static const char retry[] = "retry: 2000\n\n";
 
 static struct mr_listening *listening_of(void *context)
 {
-    struct mr_listening *listening = context;
-    MR_ASSERT(listening->magic == LISTENING_MAGIC);
-    return listening;
+    return mr_from_context(context, struct mr_listening, LISTENING_MAGIC);
 }
 
 static void on_listener_resume(void *context)

@@ -13,6 +13,7 @@
 #include "app/app.h"
 #include "base/assert.h"
 #include "base/counter.h"
+#include "base/magic.h"
 #include "http/digest_fields.h"
 #include "http/prefer.h"
 #include "io/spill.h"
@@ -25,10 +26,13 @@
 #define TIMING_SIZE 600
 
 #define PIPE_MAGIC 0x70697065u /* "pipe" */
+#define HELD_MAGIC 0x68656c64u /* "held" */
+#define SENT_MAGIC 0x73656e74u /* "sent" */
 
 enum pipe_state { WORKING, STREAMING, OVER };
 
 struct held { /* the first bytes of a response */
+    uint32_t magic;
     struct mr_budget *budget;
     size_t len;
     char bytes[];
@@ -53,18 +57,14 @@ struct mr_pipe {
 
 static void release_held(void *context)
 {
-    struct held *held = context;
-    if (held == NULL)
-        return;
+    struct held *held = mr_from_context(context, struct held, HELD_MAGIC);
     mr_budget_give_back(held->budget, held->len);
     free(held);
 }
 
 static struct mr_pipe *pipe_of(void *context)
 {
-    struct mr_pipe *pipe = context;
-    MR_ASSERT(pipe->magic == PIPE_MAGIC);
-    return pipe;
+    return mr_from_context(context, struct mr_pipe, PIPE_MAGIC);
 }
 
 /* The pipe may be freed when a function that responds returns, because a request ends with its response. */
@@ -73,7 +73,8 @@ static void pipe_finish(struct mr_pipe *pipe)
     pipe->state = OVER;
     mr_pipeline_destroy(&pipe->pipeline);
     mr_spill_destroy(&pipe->spill);
-    release_held(pipe->held);
+    if (pipe->held != NULL)
+        release_held(pipe->held);
     pipe->held = NULL;
 }
 
@@ -140,6 +141,7 @@ static struct mr_fields final_fields(const struct mr_pipe *pipe)
 /* ---- an image, from where it lies ---- */
 
 struct sent { /* a result on its way to the client; the request may end before it */
+    uint32_t magic;
     struct mr_image_result result;
     struct mr_budget *budget;
     uint64_t charged;
@@ -147,7 +149,7 @@ struct sent { /* a result on its way to the client; the request may end before i
 
 static void release_sent(void *context)
 {
-    struct sent *sent = context;
+    struct sent *sent = mr_from_context(context, struct sent, SENT_MAGIC);
     mr_image_result_free(&sent->result);
     mr_budget_give_back(sent->budget, sent->charged);
     free(sent);
@@ -160,7 +162,7 @@ static void on_whole(void *context, const struct mr_image_result *result, uint64
     struct mr_request *request = pipe->request;
     struct sent *sent = malloc(sizeof(*sent));
     MR_ASSERT(sent != NULL);
-    *sent = (struct sent){.result = *result, .budget = pipe->app->memory, .charged = charged};
+    *sent = (struct sent){.magic = SENT_MAGIC, .result = *result, .budget = pipe->app->memory, .charged = charged};
     struct mr_fields fields = final_fields(pipe);
     pipe_finish(pipe);
     mr_respond(request, 200, mr_image_media_type(result->format), &fields, result->bytes, result->len, release_sent,
@@ -214,7 +216,7 @@ static bool buffer_response(struct mr_pipe *pipe, const void *bytes, size_t len)
     if (held == NULL) {
         held = pipe->held = malloc(sizeof(*held) + max); /* the pages that are not filled cost nothing */
         MR_ASSERT(held != NULL);
-        *held = (struct held){.budget = pipe->app->memory};
+        *held = (struct held){.magic = HELD_MAGIC, .budget = pipe->app->memory};
     }
     memcpy(held->bytes + held->len, bytes, len);
     held->len += len;
