@@ -42,7 +42,7 @@ static int route_request(struct mr_request *request, unsigned *allowed, struct m
     return mr_query_parse(&request->query, head->query, &request->arena, fault);
 }
 
-/* Methods for OPTIONS *: all that any route answers. */
+/* Methods for OPTIONS *: all that any route has. */
 static unsigned all_methods(const struct mr_http *http)
 {
     unsigned methods = 0;

@@ -6,8 +6,8 @@
 #include "net/localhost.h"
 #include <arpa/inet.h>
 
-/* Is `text` an address in its standard notation? The short and octal forms of IPv4 are names here: nobody sends them,
- * and readers disagree about them. */
+/* Is `text` an address in its standard notation? The short and octal forms of IPv4 are names here: no client sends
+ * them, and readers disagree about them. */
 static bool is_address(int family, struct mr_slice text)
 {
     char copy[INET6_ADDRSTRLEN];

@@ -32,7 +32,7 @@ struct mr_http_limits {
 /* Counters of one loop: written by it alone, readable by any thread (counter.h). */
 struct mr_http_route_counter {
     _Atomic uint64_t by_status[MR_STATUS_COUNT]; /* index: enum mr_status_index */
-    struct mr_histogram duration;                /* ns from the first byte of the head to the end of the answer */
+    struct mr_histogram duration;                /* ns from the first byte of the head to the end of the response */
     struct mr_exemplar slowest;                  /* of the last minute */
 };
 struct mr_http_counters {
@@ -49,7 +49,7 @@ struct mr_http {
     struct mr_http_limits limits;
     struct mr_route routes[MR_ROUTES_MAX + 1]; /* in the order of their registration; behind them an empty row */
     unsigned route_count;
-    char *const *allow_hosts; /* borrowed: further host names (or host:port) to answer for */
+    char *const *allow_hosts; /* borrowed: further host names (or host:port) that are ours */
     size_t allow_host_count;
     char *const *allow_origins; /* borrowed: origins whose pages may use the server ("https://example.org"), or "*" */
     size_t allow_origin_count;
@@ -60,7 +60,7 @@ struct mr_http {
     void *app;                       /* borrowed: what handlers may see (app/app.h); HTTP does not know it */
     struct mr_http_counters *const *counters; /* borrowed: one per loop, zeroed or counted in before */
     unsigned loop_count;
-    atomic_bool draining;              /* answers carry Connection: close; idle connections are closed */
+    atomic_bool draining;              /* responses carry Connection: close; idle connections are closed */
     _Atomic uint32_t connection_count; /* of all loops, against connections_max */
     _Atomic uint32_t refused_count;    /* beside them: those over it that are being told so */
 };

@@ -27,7 +27,7 @@ extern const struct mr_option mr_http_origin_options[]; /* --allow-host and what
 int mr_http_settings_check(const struct mr_http_settings *settings, const char **option, struct mr_fault *fault);
 /* The first of the options that make a server public, also where it listens on loopback alone; NULL: none is given. */
 const char *mr_http_settings_public(const struct mr_http_settings *settings);
-/* Fill in the limits and who may use the server. *settings was checked, and stays borrowed. */
+/* Fill in the limits and which clients may use the server. *settings was checked, and stays borrowed. */
 void mr_http_set(struct mr_http *http, const struct mr_http_settings *settings);
 
 #endif

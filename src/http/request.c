@@ -218,13 +218,14 @@ void mr_request_abandon(struct mr_request *request, const struct mr_fault *why)
         set_work(request, MR_WORK_ABANDONED);
     if (request->outcome == NULL)
         request->outcome = mr_problem_type(why->error);
-    bool answered = request->response_half == MR_RESPONSE_DONE;
-    /* The answer first: who is told of the body's end may pass it on to the answer, which goes nowhere now. */
+    bool is_complete = request->response_half == MR_RESPONSE_DONE;
+    /* The response first: a handler that is told of the body's end may pass it on to the response, which goes nowhere
+     * now. */
     if (mr_stream_is_open(&request->response))
         mr_stream_cancel(&request->response, why);
     if (mr_stream_is_open(&request->body))
         mr_stream_abort(&request->body, why);
-    if (!answered && request->match.route != NULL && request->match.route->on_disconnect != NULL)
+    if (!is_complete && request->match.route != NULL && request->match.route->on_disconnect != NULL)
         request->match.route->on_disconnect(request);
     request->holds--;
     mr_request_detach(request);
@@ -266,7 +267,7 @@ static void resume_body(void *context)
 
 static void cancel_body(void *context, const struct mr_fault *why)
 {
-    (void)why; /* the handler answers; the connection drains or closes when it does */
+    (void)why; /* the handler responds; the connection drains or closes when it does */
     struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     if (request->protocol != NULL)
         request->protocol->calls->moved(request);

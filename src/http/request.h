@@ -1,4 +1,4 @@
-/* request.h -- one HTTP request and its answer, as a handler sees them.
+/* request.h -- one HTTP request and its response, as a handler sees them.
  *
  * A request has two halves, each a small state machine: the request half (head, body, done) and the response half
  * (nothing yet, head, body, done). Between them stands its work. It ends when both halves are done and nothing holds
@@ -10,15 +10,15 @@
  *
  * What a handler does, in the order it may do it:
  *
- *      start()                look at head, params and query; answer, refuse, or take the body and go on when it came;
+ *      start()                look at head, params and query; respond, refuse, or take the body and go on when it came;
  *                             or do so in a later turn: until then the body waits, see mr_request_take_body
  *      mr_request_hold        before a job that refers to the request is submitted: its work is now SUBMITTED
  *      mr_request_release     in the job's done(): the request may now be freed if the client has left
  *      mr_respond...          exactly once
- *      on_disconnect()                 the client left: cancel the jobs; nothing can be answered any more
+ *      on_disconnect()                 the client left: cancel the jobs; no response can be sent any more
  *
  * A request belongs to its loop; everything here is called on the loop's thread only. Memory of a request comes from
- * its arena. After the answer a request lives until the handler returns to the loop, or for as long as it is held. */
+ * its arena. After the response a request lives until the handler returns to the loop, or for as long as it is held. */
 #ifndef MR_HTTP_REQUEST_H
 #define MR_HTTP_REQUEST_H
 
@@ -53,7 +53,7 @@ struct mr_request {
     char id[MR_REQUEST_ID_MAX + 1]; /* a trusted proxy's X-Request-Id, or ours: hexadecimal, unique in the process; also
                                        the X-Request-Id of the response */
     char traceparent[MR_TRACEPARENT_LEN + 1]; /* the client's valid one, or "" (W3C Trace Context) */
-    struct mr_client client;                  /* who sent it, as far as trusted proxies tell (forwarded.h) */
+    struct mr_client client;                  /* that sent it, as far as trusted proxies tell (forwarded.h) */
     const char *key_name; /* of the API key that it was sent with, in the arena; NULL: none was looked up */
     uint32_t key_rights;  /* bits, as those of its route */
     struct mr_loop *loop; /* borrowed */
@@ -111,19 +111,19 @@ void mr_request_release(struct mr_request *request);
 /* Has the client gone (or the request been cut)? After that only mr_request_release makes sense. */
 bool mr_request_is_gone(const struct mr_request *request);
 
-/* ---- The answer. Exactly one of mr_respond, mr_respond_file, mr_respond_problem, mr_respond_stream. Adds Date,
+/* ---- The response. Exactly one of mr_respond, mr_respond_file, mr_respond_problem, mr_respond_stream. Adds Date,
  * Content-Length or chunked, Connection, X-Request-Id, X-Content-Type-Options: nosniff, the route's Cache-Control
  * (no-store without a route and in refusals, but for GET and HEAD), CORS fields where they are due. A HEAD request gets
  * the head only, and so does a status without a body (204, 205, 304). status: a final one of status.h; another asserts.
  * ---- */
 
-/* A whole answer. fields: further ones (fields.h), or NULL; none of those that are named above but Cache-Control, which
- * then is the handler's, and Vary. The body is copied when release is NULL, else used in place and released once it was
- * sent or dropped. */
+/* A whole response. fields: further ones (fields.h), or NULL; none of those that are named above but Cache-Control,
+ * which then is the handler's, and Vary. The body is copied when release is NULL, else used in place and released once
+ * it was sent or dropped. */
 void mr_respond(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                 const void *body, size_t len, void (*release)(void *context), void *context);
-/* A whole answer whose body is a run of a file. The descriptor, borrowed, is released once all was sent or dropped; it
- * must be of a regular file. One that turns out to be shorter cuts the connection. */
+/* A whole response whose body is a run of a file. The descriptor, borrowed, is released once all was sent or dropped;
+ * it must be of a regular file. One that turns out to be shorter cuts the connection. */
 void mr_respond_file(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                      const struct mr_buf_file *file, void (*release)(void *context), void *context);
 /* The fault as problem+json, with its status, Retry-After, Allow (405: from the match). */
@@ -132,14 +132,14 @@ void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault
 void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields);
 /* 405 of a handler: the address is there and has these methods (bits, as mr_router_match() gives them). */
 void mr_respond_method(struct mr_request *request, unsigned allowed);
-/* A streamed answer: the head now, then bytes through the stream returned, whose sender is the handler, or, where
- * `sender` is NULL, who attaches itself to it. length: the
+/* A streamed response: the head now, then bytes through the stream returned, whose sender is the handler, or, where
+ * `sender` is NULL, what attaches itself to it. length: the
  * body's size in bytes, or UINT64_MAX: chunked (HTTP/1.0: ended by closing). abort() on the stream cuts the connection:
  * never a clean end. */
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
                                     struct mr_fields *fields, uint64_t length, const struct mr_stream_sender *sender,
                                     void *context);
-/* A trailer field of a streamed answer, before end(); ignored unless the client sent TE: trailers and the answer is
+/* A trailer field of a streamed response, before end(); ignored unless the client sent TE: trailers and the response is
  * chunked. */
 void mr_respond_trailer(struct mr_request *request, const char *name, struct mr_slice value);
 

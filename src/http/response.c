@@ -102,14 +102,14 @@ static void put_head(struct mr_request *request, const char *content_type, struc
     mr_response_move(request, MR_RESPONSE_HEAD);
 }
 
-/* An answer to somebody who has gone, or a second one after the request failed, goes nowhere. */
-static bool can_answer(const struct mr_request *request)
+/* A response to a client that has gone, or a second one after the request failed, goes nowhere. */
+static bool can_respond(const struct mr_request *request)
 {
     MR_ON_LOOP(request->loop);
     return request->protocol != NULL && request->response_half == MR_RESPONSE_NONE;
 }
 
-/* ---- whole answers ---- */
+/* ---- whole responses ---- */
 
 static void put_body(struct mr_request *request, const void *body, size_t len, void (*release)(void *context),
                      void *context)
@@ -134,7 +134,7 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
                 const void *body, size_t len, void (*release)(void *context), void *context)
 {
     MR_ON_LOOP(request->loop);
-    if (!can_answer(request)) {
+    if (!can_respond(request)) {
         if (release != NULL)
             release(context);
         return;
@@ -150,26 +150,26 @@ void mr_respond_file(struct mr_request *request, int status, const char *content
                      const struct mr_buf_file *file, void (*release)(void *context), void *context)
 {
     MR_ON_LOOP(request->loop);
-    bool answers = can_answer(request);
-    if (answers) {
+    bool responds = can_respond(request);
+    if (responds) {
         request->status = status;
         request->response_length = file->len;
         put_head(request, content_type, fields);
     }
-    if (answers && mr_response_has_body(request)) {
+    if (responds && mr_response_has_body(request)) {
         request->response_bytes = file->len;
         request->protocol->calls->put_file(request, file, release, context);
     } else if (release != NULL) {
         release(context);
     }
-    if (answers)
+    if (responds)
         end_response(request);
 }
 
 void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields)
 {
     MR_ON_LOOP(request->loop);
-    if (!can_answer(request))
+    if (!can_respond(request))
         return;
     int status = mr_problem_status(fault->error);
     if (status == 503)
@@ -199,7 +199,7 @@ void mr_respond_method(struct mr_request *request, unsigned allowed)
     mr_respond_problem(request, &fault);
 }
 
-/* ---- streamed answers, as their receiver ---- */
+/* ---- streamed responses, as their receiver ---- */
 
 static enum mr_flow take_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
 {
@@ -245,7 +245,7 @@ struct mr_stream *mr_respond_stream(struct mr_request *request, int status, cons
                                     void *context)
 {
     MR_ON_LOOP(request->loop);
-    MR_ASSERT(can_answer(request));
+    MR_ASSERT(can_respond(request));
     request->status = status;
     request->response_length = length;
     put_head(request, content_type, fields);

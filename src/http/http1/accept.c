@@ -1,5 +1,5 @@
 /* DESIGN. The listeners are watched, not given to libuv's own accepting: that takes all there are in one turn of the
- * loop (version 1.44), closes without a word all that come when no descriptor is left, and stops for ever when one is
+ * loop (version 1.44), closes without a word all that come when no descriptor is left, and stops for good when one is
  * not taken from it. Here it is MR_ACCEPTS_PER_TURN at most, what waits shows again in the next turn, and what cannot
  * be served is closed and counted: with `spare`, a descriptor that is given up for that moment, also when there is
  * none. */

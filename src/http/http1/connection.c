@@ -3,14 +3,14 @@
  * nothing moves; what is left of the input is kept in `pending`. Handlers and jobs never drive: they leave output and
  * state behind, and the protocol's calls (response.c) note that something moved.
  *
- * A request is over for the connection when its body was read (or given up), its answer is complete, and no more of
- * the answer waits to be sent than MR_OUT_HIGH, about what the kernel would take: so a flood of pipelined requests from
- * a client that does not read its answers is held, and one whose answers are small is written in batches. */
+ * A request is over for the connection when its body was read (or given up), its response is complete, and no more of
+ * the response waits to be sent than MR_OUT_HIGH, about what the kernel would take: so a flood of pipelined requests
+ * from a client that does not read its responses is held, and one whose responses are small is written in batches. */
 #include "base/assert.h"
 #include "http/http1/internal.h"
 #include <stdlib.h>
 
-#define REQUESTS_PER_CALL 32 /* pipelined requests answered per call, so that a flood does not hold the loop */
+#define REQUESTS_PER_CALL 32 /* pipelined requests served per call, so that a flood does not hold the loop */
 
 int mr_connection_create(struct mr_connection **out, struct mr_http *http, struct mr_loop *loop,
                          void (*changed)(void *transport), void *transport)

@@ -5,11 +5,11 @@
  *      input, eof, reset  --->  connection  ---> output, output_file, wants_read, wants_shutdown, is_finished
  *      wrote, timeout     --->              ---> wait (which timeout runs), changed() when a job or handler moved it
  *
- * Requests of a connection are answered one at a time, in order. While one is being answered, reading goes on into at
+ * Requests of a connection are served one at a time, in order. While one is being served, reading goes on into at
  * most one head's room, so that a reset is noticed and a pipelined request is at hand; beyond that, bytes wait in the
  * kernel. The same holds for a body while its handler has neither taken it nor responded. That wait is the handler's:
  * no timeout runs, and --min-rate does not count it; the body's clocks begin when it is taken. After a framing error,
- * and after any answer that closes when the client did not ask for it and so may have sent more: the answer,
+ * and after any response that closes when the client did not ask for it and so may have sent more: the response,
  * Connection: close, half-close, a little draining, close (RFC 9112, section 9.6).
  *
  * All calls on the loop's thread (the blocking thread, in the lab, is its own loop). */
@@ -33,7 +33,7 @@ enum mr_wait {
     MR_WAIT_REQUEST, /* between requests: idle */
     MR_WAIT_HEAD,    /* the rest of a head */
     MR_WAIT_BODY,    /* the next bytes of a body */
-    MR_WAIT_WRITE,   /* the peer to take what was answered */
+    MR_WAIT_WRITE,   /* the peer to take what was sent */
     MR_WAIT_REFUSED, /* the rest of a body that was refused */
     MR_WAIT_LINGER,  /* the peer to close after we did */
     MR_WAIT_COUNT,
@@ -41,17 +41,17 @@ enum mr_wait {
 /* How long it may last without progress, ns; 0: as long as it takes. */
 uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait);
 
-/* changed: something happened outside of the transport's calls (a job's answer): call mr_connection_turn() in a later
+/* changed: something happened outside of the transport's calls (a job's result): call mr_connection_turn() in a later
  * turn of the loop, not from inside changed(). */
 int mr_connection_create(struct mr_connection **out, struct mr_http *http, struct mr_loop *loop,
                          void (*changed)(void *transport), void *transport);
-/* Who is at the other end, and whether the listener is one that other machines can reach: before any input. Without it
- * the peer is unknown and the listener is not public. */
+/* The peer at the other end, and whether the listener is one that other machines can reach: before any input. Without
+ * it the peer is unknown and the listener is not public. */
 void mr_connection_set_peer(struct mr_connection *connection, const struct mr_peer *peer, bool is_public);
 /* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
 void mr_connection_destroy(struct mr_connection **connection);
 
-/* Count a new connection among those of all loops, before anything else. One beyond --max-connections answers so (503)
+/* Count a new connection among those of all loops, before anything else. One beyond --max-connections sends a 503
  * and closes; false: so many are being told so that this one is only to be closed. */
 bool mr_connection_admit(struct mr_connection *connection);
 /* The transport is about to close the socket: after admit, once. */
@@ -61,7 +61,7 @@ void mr_connection_leave(struct mr_connection *connection);
 void *mr_connection_space(struct mr_connection *connection, size_t *len);
 /* At most MR_STREAM_PUSH_MAX, unless it was read to where mr_connection_space() said. */
 void mr_connection_input(struct mr_connection *connection, const void *bytes, size_t len);
-/* The peer will send no more. It may well read on, and gets all of its answers (RFC 9112, section 9.6): that it has
+/* The peer will send no more. It may well read on, and gets all of its responses (RFC 9112, section 9.6): that it has
  * left altogether shows where a write fails. */
 void mr_connection_eof(struct mr_connection *connection);
 /* The peer is gone (reset, write error). */
@@ -70,7 +70,7 @@ void mr_connection_reset(struct mr_connection *connection);
 void mr_connection_cut(struct mr_connection *connection, const char *outcome);
 /* The timeout of the current wait ran out. */
 void mr_connection_timeout(struct mr_connection *connection);
-/* The server is draining: an idle connection is finished now, a busy one after its answer. */
+/* The server is draining: an idle connection is finished now, a busy one after its response. */
 void mr_connection_drain(struct mr_connection *connection);
 
 /* The bytes to send next, in up to max runs; 0: nothing, or a run of a file. They stay valid until wrote(). */
@@ -78,8 +78,8 @@ int mr_connection_output(struct mr_connection *connection, struct iovec *runs, i
 /* Is the next to send a run of a file? The descriptor is valid until wrote(). */
 bool mr_connection_output_file(struct mr_connection *connection, struct mr_buf_file *file);
 void mr_connection_wrote(struct mr_connection *connection, size_t len);
-/* Does the peer take its answer below the minimal rate? queued: bytes of output that are being written; unacknowledged:
- * those of all output that it has not taken. */
+/* Does the peer take its response below the minimal rate? queued: bytes of output that are being written;
+ * unacknowledged: those of all output that it has not taken. */
 bool mr_connection_is_read_too_slowly(struct mr_connection *connection, size_t queued, size_t unacknowledged);
 
 bool mr_connection_wants_read(const struct mr_connection *connection);
@@ -87,7 +87,7 @@ bool mr_connection_wants_read(const struct mr_connection *connection);
 bool mr_connection_wants_shutdown(const struct mr_connection *connection);
 /* Nothing is left to do: close the socket. */
 bool mr_connection_is_finished(const struct mr_connection *connection);
-/* The answer was cut: close so that the peer notices (reset), never as if it had ended well. */
+/* The response was cut: close so that the peer notices (reset), never as if it had ended well. */
 bool mr_connection_is_aborted(const struct mr_connection *connection);
 /* More requests are at hand than one call serves: call mr_connection_turn() in a later turn of the loop. */
 bool mr_connection_wants_turn(const struct mr_connection *connection);

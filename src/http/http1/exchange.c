@@ -29,7 +29,7 @@ static struct mr_request *create_request(struct mr_connection *self, struct mr_s
     return self->request;
 }
 
-/* An answer is complete and the rest of the body is neither wanted nor small. */
+/* A response is complete and the rest of the body is neither wanted nor small. */
 static void give_up_body(struct mr_connection *self)
 {
     mr_input_stop(self);
@@ -115,7 +115,7 @@ void mr_exchange_end(struct mr_connection *self)
         self->close_after = true; /* also where the head went out before the drain, and could not say so */
     if (self->close_after && !self->closing) {
         self->closing = true;
-        if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not answered */
+        if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not read */
             mr_input_stop(self);
     }
     self->request = NULL;

@@ -188,7 +188,7 @@ static int scan_request_line(struct scan *scan)
         err = scan_target(scan);
     if (err == MR_OK)
         err = scan_version(scan);
-    if (err == MR_OK) /* last: "PRI * HTTP/2.0" is answered for its version */
+    if (err == MR_OK) /* last: "PRI * HTTP/2.0" is refused for its version */
         err = split_target(scan);
     return err;
 }

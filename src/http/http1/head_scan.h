@@ -15,7 +15,7 @@
  *                  505  HTTP/0.9, HTTP/2.0, other protocols' versions
  *
  * How long a head may be as a whole is the caller's bound. An unknown method is no error here but MR_METHOD_OTHER,
- * which the caller answers with 501.
+ * which the caller refuses with 501.
  *
  * Pure functions; any thread. The slices point into the scanned bytes, or to static text: the "/" of an absolute target
  * that has no path. */
@@ -32,8 +32,8 @@
  * that comes byte by byte costs no more than one that comes at once. */
 size_t mr_head_length(const char *bytes, size_t len, size_t *searched);
 /* Can these first bytes of a head still become a request? MR_OK, or as soon as they cannot (a TLS hello, a bare LF at
- * the end of the request line, a target longer than any) the error that the scan would give, with *fault filled: answer
- * without waiting for the rest. Looks at the request line only; MR_OK promises nothing. */
+ * the end of the request line, a target longer than any) the error that the scan would give, with *fault filled:
+ * respond without waiting for the rest. Looks at the request line only; MR_OK promises nothing. */
 int mr_head_check_prefix(const char *bytes, size_t len, struct mr_fault *fault);
 /* Scan a complete head. MR_OK, or the error with *fault filled; then *out holds what was read before it (method and
  * target, for the log). One empty line before the request line is allowed (RFC 9112, section 2.2). */

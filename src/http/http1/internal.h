@@ -37,7 +37,7 @@ struct mr_connection {
     void (*changed)(void *transport);
     void *transport;              /* borrowed: it owns the connection */
     _Atomic uint32_t *counted_in; /* of all loops: those admitted, or those refused; NULL: not, or not any more */
-    struct mr_request *request;   /* owned: being read or answered; NULL between requests */
+    struct mr_request *request;   /* owned: being read or served; NULL between requests */
     struct mr_buf out;            /* bytes to send */
     struct mr_slice input;        /* while entered: the bytes being consumed, ours (pending) or the transport's */
     char *pending;                /* owned: received and not consumed yet; NULL when there are none */
@@ -47,9 +47,9 @@ struct mr_connection {
     struct mr_chunked chunked;
     uint64_t head_began_at;       /* of the head being received; 0: none */
     uint64_t send_began_at;       /* since when `out` is not empty; 0: it is */
-    uint64_t send_ns, send_bytes; /* of the current answer: time and bytes of sending, for min_rate */
+    uint64_t send_ns, send_bytes; /* of the current response: time and bytes of sending, for min_rate */
     struct mr_pace received;      /* of the current body */
-    struct mr_pace sent, taken;   /* of the current answer: given to the kernel; and acknowledged by the peer */
+    struct mr_pace sent, taken;   /* of the current response: given to the kernel; and acknowledged by the peer */
     uint64_t progress;
     uint64_t linger_left;  /* bytes still read and dropped after the last response */
     uint64_t linger_until; /* and how long, once it was sent; 0: it was not */
@@ -60,7 +60,7 @@ struct mr_connection {
     bool more;         /* complete requests may be waiting in `pending`: go on in a later turn */
     bool eof;          /* the peer sends no more */
     bool closing;      /* no further request is read */
-    bool linger;       /* unread input is likely: half-close and wait, so that the peer can read the answer */
+    bool linger;       /* unread input is likely: half-close and wait, so that the peer can read the response */
     bool aborted;      /* cut: nothing more is sent, the socket is closed hard */
     bool finished;
 };
@@ -106,9 +106,9 @@ bool mr_exchange_begin(struct mr_connection *connection);
 void mr_exchange_feed(struct mr_connection *connection);
 bool mr_exchange_is_over(struct mr_connection *connection);
 void mr_exchange_end(struct mr_connection *connection);
-/* The request cannot be read to its end: answer it with `fault` if it has no answer yet, then close. */
+/* The request cannot be read to its end: respond with `fault` if it has no response yet, then close. */
 void mr_exchange_fail(struct mr_connection *connection, const struct mr_fault *fault);
-/* Answer what is not (yet) a request, or cannot become one, with `fault`; then close. */
+/* Respond with `fault` to what is not (yet) a request, or cannot become one; then close. */
 void mr_exchange_refuse(struct mr_connection *connection, const struct mr_fault *fault);
 
 /* ---- pacing.c ---- */
@@ -123,12 +123,12 @@ bool mr_pacing_wrote(struct mr_connection *connection, size_t len);
 /* ---- response.c ---- */
 
 extern const struct mr_protocol_calls mr_http1_calls;
-/* Cut: the peer must not take what it got for a whole answer. */
+/* Cut: the peer must not take what it got for a whole response. */
 void mr_connection_abort(struct mr_connection *connection);
 
 /* ---- connection.c ---- */
 
-/* Answer `fault` without reading a request, or any more of it, and close. */
+/* Respond with `fault` without reading a request, or any more of it, and close. */
 void mr_connection_refuse(struct mr_connection *connection, const struct mr_fault *fault);
 
 static inline struct mr_http_counters *mr_connection_counters(struct mr_connection *connection)
@@ -136,7 +136,7 @@ static inline struct mr_http_counters *mr_connection_counters(struct mr_connecti
     return mr_http_counters_of(connection->http, mr_loop_index(connection->loop));
 }
 
-/* All is answered and sent, and no further request is read. */
+/* All responses are sent, and no further request is read. */
 static inline bool mr_connection_has_said_all(const struct mr_connection *connection)
 {
     return connection->closing && connection->request == NULL && connection->out.len == 0;

@@ -13,7 +13,7 @@ static struct mr_connection *connection_of(const struct mr_request *request)
     return mr_container_of(request->protocol, struct mr_connection, protocol);
 }
 
-/* Not now: who moved it stands in the middle of the request, which the driver may end. */
+/* Not now: its caller stands in the middle of the request, which the driver may end. */
 static void moved(struct mr_connection *self)
 {
     if (!self->entered)
@@ -90,7 +90,7 @@ static void put_framing(struct mr_connection *self)
     mr_field_write(&self->out, "Transfer-Encoding", MR_SLICE("chunked"));
 }
 
-/* Must the connection be closed after this answer? Decided when its head is made, since the client is told there. */
+/* Must the connection be closed after this response? Decided when its head is made, since the client is told there. */
 static bool must_close(const struct mr_connection *self)
 {
     const struct mr_request *request = self->request;

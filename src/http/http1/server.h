@@ -39,10 +39,10 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix);
 bool mr_server_has_unaccepted(const struct mr_server *server);
 /* Stop accepting: closes the listeners, and with them what was not accepted. */
 void mr_server_stop_accepting(struct mr_server *server);
-/* Draining: idle connections are closed within the next turns, others after their answer (http->draining is set by the
- * caller). */
+/* Draining: idle connections are closed within the next turns, others after their response (http->draining is set by
+ * the caller). */
 void mr_server_drain(struct mr_server *server);
-/* Stop everything now, and close it within the next turns. Was any connection still to be answered? */
+/* Stop everything now, and close it within the next turns. Was any response not complete? */
 bool mr_server_abort(struct mr_server *server);
 /* on_quiet(context) is called, once, in a later turn, when no connection is open and no request is alive any more. The
  * caller makes sure that a turn comes (mr_loop_post, a timer). */

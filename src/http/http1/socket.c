@@ -95,7 +95,7 @@ void mr_socket_tell_end(struct mr_socket *socket)
         mr_connection_eof(socket->connection);
     else if (ended != 0)
         mr_connection_reset(socket->connection);
-    else if (!has_unread(socket)) /* else its answer will close it: http->draining */
+    else if (!has_unread(socket)) /* else its response will close it: http->draining */
         mr_connection_drain(socket->connection);
     mr_socket_settle(socket);
 }
