@@ -37,7 +37,7 @@ struct mr_collect_events {
     void (*complete)(void *context);
     /* first() refused, a budget is full, the file cannot be written. The stream was cancelled. */
     void (*failed)(void *context, const struct mr_fault *why);
-    /* The sender aborted: there is nobody left to answer, or who is answered by others. */
+    /* The sender aborted. No response is needed: the client is gone, or has one. */
     void (*aborted)(void *context, const struct mr_fault *why);
 };
 

@@ -236,7 +236,7 @@ int mr_disk_write(int fd, const void *bytes, size_t len, uint64_t offset, struct
         if (written < 0 && errno != EINTR)
             return fail_with(failure, MR_DISK_WRITE, errno);
         if (written == 0)
-            return fail_with(failure, MR_DISK_WRITE, EIO); /* it would go on for ever */
+            return fail_with(failure, MR_DISK_WRITE, EIO); /* it would never end */
         done += written > 0 ? (size_t)written : 0;
     }
     return MR_OK;

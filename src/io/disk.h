@@ -73,7 +73,7 @@ int mr_disk_open(int *fd, struct mr_disk_info *info, int directory, const char *
                  struct mr_disk_failure *failure);
 /* The directory at a path of the operator's own, which may hold symbolic links. */
 int mr_disk_open_root(int *fd, struct mr_disk_info *info, const char *path, struct mr_disk_failure *failure);
-/* *fd becomes -1, also when it fails, as the descriptor is closed all the same. Some file systems (NFS) report only
+/* *fd becomes -1, also when it fails, as the descriptor is closed in any case. Some file systems (NFS) report only
  * here that there was no room. */
 int mr_disk_close(int *fd, struct mr_disk_failure *failure);
 int mr_disk_stat(struct mr_disk_info *info, int fd, struct mr_disk_failure *failure);

@@ -1,5 +1,5 @@
 /* sink.h -- a descriptor as the receiver of a stream (base/stream.h). What is pushed is written before push returns:
- * the loop waits for whoever reads, as nobody else waits for the loop of a command, while the workers go on with the
+ * the loop waits for the reader, as nothing else waits for the loop of a command, while the workers go on with the
  * pieces that they have. Blocking descriptors or not. The loop's thread only. */
 #ifndef MR_IO_SINK_H
 #define MR_IO_SINK_H
@@ -8,7 +8,7 @@
 
 struct mr_sink_events { /* exactly one is called, and nothing after it */
     void (*done)(void *context);
-    /* The stream was aborted, writing failed (MR_EIO) or whoever read it is gone (MR_EGONE). */
+    /* The stream was aborted, writing failed (MR_EIO) or its reader is gone (MR_EGONE). */
     void (*failed)(void *context, const struct mr_fault *why);
 };
 

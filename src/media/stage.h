@@ -1,7 +1,7 @@
 /* stage.h -- what turns a stream of bytes into another: gzip, gunzip, zstd, unzstd, encrypt, decrypt, and the armor
  * around the last two. A stage is a small table of functions; it knows bytes, and neither HTTP nor threads nor loops.
  *
- * Whoever runs a stage (pipe/) cuts the input into pieces, calls work() for each on a worker and passes the outputs on
+ * The runner of a stage (pipe/) cuts the input into pieces, calls work() for each on a worker and passes the outputs on
  * in order. Of two kinds:
  *
  *   PARALLEL     the pieces of one stream do not depend on each other: work() of many of them runs at once

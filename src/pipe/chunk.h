@@ -76,7 +76,7 @@ struct mr_chunks {
 void mr_chunks_init(struct mr_chunks *chunks);
 /* No job is out, and all memory was given back: drops the timer, and what work() kept. */
 void mr_chunks_clear(struct mr_chunks *chunks);
-/* Nothing is wanted any more: no retry. Jobs that are out are cancelled by those who have them. */
+/* Nothing is wanted any more: no retry. Jobs that are out are cancelled by their owners. */
 void mr_chunks_stop(struct mr_chunks *chunks);
 
 /* An empty room of that size. False: malloc failed, and so did the chunks. */
@@ -87,7 +87,7 @@ bool mr_room_open(struct mr_chunks *chunks, struct mr_room *room, size_t size);
 bool mr_room_charge(struct mr_chunks *chunks, struct mr_room *room, size_t len, bool is_pressed);
 /* Free it, if there is one, and give back what it was charged. */
 void mr_room_close(struct mr_chunks *chunks, struct mr_room *room);
-/* The room goes to another owner, who gives back to the budget what it was charged; or it comes back from there. */
+/* The room goes to another owner, which gives back to the budget what it was charged; or it comes back from there. */
 void mr_room_leave(struct mr_chunks *chunks, const struct mr_room *room);
 void mr_room_return(struct mr_chunks *chunks, const struct mr_room *room);
 void mr_result_close(struct mr_chunks *chunks, struct mr_result *result);
@@ -107,7 +107,7 @@ void mr_chunks_fail_for_memory(struct mr_chunks *chunks, size_t wanted);
 
 /* Hand the chunk to the workers. It is CHUNK_RUNNING then, or CHUNK_WAITING, or chunks->is_failed. */
 void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_lane lane);
-/* If it is out. It comes back all the same. */
+/* If it is out. It still comes back. */
 void mr_chunk_cancel(struct mr_chunk *chunk);
 
 #endif

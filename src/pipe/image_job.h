@@ -3,8 +3,8 @@
  *
  *      init ----> submit ----> done() ----> clear
  *
- * A job is embedded in its owner, who outlives it and sees to the bytes until it is back. Everything here is called on
- * the loop, but for the functions of a source. */
+ * A job is embedded in its owner, which outlives it and sees to the bytes until it is back. Everything here is called
+ * on the loop, but for the functions of a source. */
 #ifndef MR_PIPE_IMAGE_JOB_H
 #define MR_PIPE_IMAGE_JOB_H
 
@@ -64,7 +64,7 @@ uint32_t mr_image_job_retry_after_s(struct mr_image_job *image);
 /* Look at the bytes if they are in memory, take what the run needs, and hand it to the workers. MR_OK: done() will be
  * called. Else the fault is filled, and the source is the owner's. */
 int mr_image_job_submit(struct mr_image_job *image, const struct mr_image_source *source, struct mr_fault *fault);
-/* If it runs. It comes back all the same. */
+/* If it runs. It still comes back. */
 void mr_image_job_cancel(struct mr_image_job *image);
 /* Take the result: the caller frees it, and gives back to the budget as many bytes as are returned. */
 uint64_t mr_image_job_take(struct mr_image_job *image, struct mr_image_result *out);

@@ -2,7 +2,7 @@
  *
  *      COLLECTING ----> SUBMITTED ----> PASSING ----> OVER
  *          |                |              |           ^
- *          +----------------+--------------+-----------+     refused, failed, or nobody wants it any more
+ *          +----------------+--------------+-----------+     refused, failed, or not wanted any more
  *
  * A job that runs when the step is over is cancelled, and frees the step when it comes back. What a step holds: the
  * collected body (the collector's own budget), and what the image job holds. */

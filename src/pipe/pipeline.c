@@ -13,7 +13,8 @@
 #define STEPS_MAX (MR_STAGE_COUNT + 3)
 
 #define WINDOW_MEMORY (8 * MR_MIB)
-#define HELD_BACK     (64 * MR_KIB) /* so that short answers have their length, and early faults are problem documents */
+#define HELD_BACK     (64 * MR_KIB) /* so that short responses have their length, and early faults are problem documents \
+                                     */
 
 /* One stage. A step is either an image step or a transform, with a sniffer before it if its input may need one. */
 struct step {
@@ -301,7 +302,7 @@ int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_
     return err;
 }
 
-/* From the last to the first: whoever is given bytes must know where to pass them on. */
+/* From the last to the first: a step that is given bytes must know where to pass them on. */
 void mr_pipeline_start(struct mr_pipeline *pipeline)
 {
     MR_ON_LOOP(pipeline->config.loop);

@@ -68,7 +68,7 @@ int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_
 void mr_pipeline_start(struct mr_pipeline *pipeline);
 /* Where the caller attaches its receiver, after open. */
 struct mr_stream *mr_pipeline_out(struct mr_pipeline *pipeline);
-/* Also from inside its callbacks; clears *pipeline. Nobody hears of it. Jobs that still run are cancelled. */
+/* Also from inside its callbacks; clears *pipeline. No stream hears of it. Jobs that still run are cancelled. */
 void mr_pipeline_destroy(struct mr_pipeline **pipeline);
 
 /* Of what comes out: static text. Not for what whole() is given. */

@@ -183,7 +183,7 @@ static int take_in(struct mr_serial *serial)
         return mr_fault_set(&serial->chunk.fault, MR_ECORRUPT, "The body is truncated.");
     if (piece->status == MR_STAGE_WANT && piece->in_len - piece->in_used >= input_max(serial))
         return mr_fault_set(&serial->chunk.fault, MR_ECORRUPT, "%s wants too much of the body at once.",
-                            serial->chunks->ops->name); /* it would be waited for for ever */
+                            serial->chunks->ops->name); /* it would never come */
     serial->is_starving = piece->status == MR_STAGE_WANT;
     serial->is_full = piece->status == MR_STAGE_FULL;
     serial->is_ended = piece->status == MR_STAGE_DONE && piece->last; /* before that only this piece is done */

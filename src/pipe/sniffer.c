@@ -1,7 +1,8 @@
 /* DESIGN. Plain:      in ----> sniffer ----> out
  *         in between: in ----> sniffer --front--> transform --its out--> sniffer ----> out
  *
- * So the sniffer is the one sender of `out` in both cases, and what `out` says goes back to whoever feeds it. */
+ * So the sniffer is the one sender of `out` in both cases, and what `out` says goes back to the sender that feeds it.
+ */
 #include "pipe/sniffer.h"
 #include "base/assert.h"
 #include "base/guard.h"

@@ -5,12 +5,12 @@
  *
  * A window of pieces is in flight. When it is full the sender of `in` is paused; when the receiver of `out` pauses, the
  * window fills. So a stream of any length holds a constant amount of memory, which is taken from the budget before it
- * is touched. Pieces go to the bulk lane: who waits for an image does not wait for a long stream. Where the budget has
- * no room for the first piece the stream is refused; later pieces wait for it, at most for patience_ns.
+ * is touched. Pieces go to the bulk lane: a client that waits for an image does not wait for a long stream. Where the
+ * budget has no room for the first piece the stream is refused; later pieces wait for it, at most for patience_ns.
  *
  * Ends, each told at most once: the input ended and everything was passed on: `out` ends. The stage fails, memory is
  * refused, the server shuts down: `in` is cancelled and `out` aborted, with the fault. `in` was aborted or `out`
- * cancelled: passed on. Jobs in flight are cancelled then, and come back to nobody.
+ * cancelled: passed on. Jobs in flight are cancelled then, and their results are dropped.
  *
  * Everything here is called on the loop. */
 #ifndef MR_PIPE_TRANSFORM_H

@@ -2,7 +2,7 @@
  *
  *      start ----> WORKING ----> STREAMING ----> OVER
  *        |            |                           ^
- *        +------------+---------------------------+      refused, answered at once, or the client left
+ *        +------------+---------------------------+      refused, all sent at once, or the client left
  *
  * While WORKING nothing was sent: a fault is a problem document. A response whose length is known, or that ends within
  * mr_pipeline_held_back() bytes, is sent with its length; of a longer one those bytes begin a stream. From then on a

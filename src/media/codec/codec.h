@@ -9,7 +9,7 @@
  * The same input and level always give the same output: no time, name or chance is in it, and it does not matter how
  * many workers there are. No input at all is an input too: gzip makes an empty member of it, zstd an empty frame.
  *
- * gunzip and unzstd answer MR_EFORMAT when the input does not begin as their format does (also when it is empty),
+ * gunzip and unzstd return MR_EFORMAT when the input does not begin as their format does (also when it is empty),
  * MR_ECORRUPT when it is damaged, ends too soon or has something else behind its end, and MR_EEXPANSION when the output
  * passes a bound of the environment (expansion.h) or a Zstandard frame needs a window of more than
  * MR_UNZSTD_WINDOW_MAX bytes. Checksums are compared: what ends cleanly is what was once compressed. */

@@ -18,7 +18,7 @@
 #include "media/stage.h"
 
 #define MR_EXPANSION_GRACE (64 * MR_MIB)
-/* Of its output this much is held back, so that a bomb which passes a bound within it is still answered with 413. */
+/* Of its output this much is held back, so that a bomb which passes a bound within it still gets its 413. */
 #define MR_EXPANSION_HELD MR_MIB
 /* Half of it: a stage behind this one may add to what it is given. */
 #define MR_EXPANSION_CLEAR (512 * MR_KIB)
