@@ -48,7 +48,7 @@ struct mr_collect {
 /* ---- Pieces ---- */
 
 /* Take the budget for the first `len` bytes of the piece. */
-static bool charge(struct mr_collect *collect, struct piece *piece, size_t len)
+static bool collect_charge(struct mr_collect *collect, struct piece *piece, size_t len)
 {
     if (len <= piece->charged)
         return true;
@@ -124,7 +124,7 @@ static int write_piece(struct mr_collect *collect, struct mr_fault *fault)
 
 /* ---- On the loop ---- */
 
-static void fail(struct mr_collect *collect, const struct mr_fault *why)
+static void collect_fail(struct mr_collect *collect, const struct mr_fault *why)
 {
     collect->state = OVER;
     mr_stream_cancel(collect->config.stream, why);
@@ -146,7 +146,7 @@ static void flush(struct mr_collect *collect)
     if (collect->filling.len == 0)
         complete(collect);
     else if (write_piece(collect, &fault) != MR_OK)
-        fail(collect, &fault);
+        collect_fail(collect, &fault);
 }
 
 static int look(struct mr_collect *collect, struct mr_fault *fault)
@@ -171,10 +171,10 @@ static int piece_is_full(struct mr_collect *collect, struct mr_fault *fault)
     return MR_OK;
 }
 
-static int take(struct mr_collect *collect, const char *bytes, size_t len, struct mr_fault *fault)
+static int collect_take(struct mr_collect *collect, const char *bytes, size_t len, struct mr_fault *fault)
 {
     struct piece *piece = &collect->filling;
-    if (!charge(collect, piece, piece->len + len))
+    if (!collect_charge(collect, piece, piece->len + len))
         return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", collect->config.budget->limit,
                               mr_budget_used(collect->config.budget) + len);
     if (bytes != piece->bytes + piece->len)
@@ -185,7 +185,7 @@ static int take(struct mr_collect *collect, const char *bytes, size_t len, struc
     return MR_OK;
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow collect_on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     struct mr_fault fault;
@@ -194,25 +194,25 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
     for (const char *at = bytes; len > 0 && err == 0;) {
         size_t part = MR_MIN(len, collect->filling.size - collect->filling.len);
         MR_ASSERT(part > 0); /* the sender keeps to the length it announced, and to its pause */
-        err = take(collect, at, part, &fault);
+        err = collect_take(collect, at, part, &fault);
         if (err == 0 && collect->filling.len >= collect->filling.mark)
             err = piece_is_full(collect, &fault);
         at += part;
         len -= part;
     }
     if (err != 0) {
-        fail(collect, &fault);
+        collect_fail(collect, &fault);
         return MR_FLOW_PAUSE;
     }
     return collect->is_paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
 }
 
-static void on_end(void *context)
+static void collect_on_end(void *context)
 {
     struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     struct mr_fault fault;
     if (!collect->is_looked_at && look(collect, &fault) != 0) {
-        fail(collect, &fault);
+        collect_fail(collect, &fault);
         return;
     }
     bool is_in_file = collect->is_writing || mr_temporary_is_open(&collect->file);
@@ -222,11 +222,11 @@ static void on_end(void *context)
     }
     collect->state = FLUSHING;
     if (collect->is_writing)
-        return; /* on_written goes on */
+        return; /* collect_on_written goes on */
     flush(collect);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void collect_on_abort(void *context, const struct mr_fault *why)
 {
     struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     collect->state = OVER;
@@ -235,7 +235,7 @@ static void on_abort(void *context, const struct mr_fault *why)
 
 /* Not beyond the mark: that room is for a paused sender. What is read to its place is charged when it is there, so
  * there is no place where the budget is tight. */
-static void *on_space(void *context, size_t *len)
+static void *collect_on_space(void *context, size_t *len)
 {
     struct mr_collect *collect = mr_from_context(context, struct mr_collect, COLLECT_MAGIC);
     struct piece *piece = &collect->filling;
@@ -248,17 +248,17 @@ static void *on_space(void *context, size_t *len)
 }
 
 const struct mr_stream_receiver mr_collect_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
+    .push = collect_on_push, .end = collect_on_end, .abort = collect_on_abort, .get_buffer = collect_on_space};
 
 static void fail_write(struct mr_collect *collect)
 {
     struct mr_fault fault;
     mr_temporary_fault(&fault, &collect->request.failure, "The body cannot be kept in a temporary file");
-    fail(collect, &fault);
+    collect_fail(collect, &fault);
 }
 
 /* A piece came back from the pool and all is well: what next? */
-static void go_on(struct mr_collect *collect)
+static void collect_go_on(struct mr_collect *collect)
 {
     struct mr_fault fault;
     bool is_flushing = collect->state == FLUSHING;
@@ -267,26 +267,26 @@ static void go_on(struct mr_collect *collect)
     } else if (collect->is_paused) {
         collect->is_paused = false;
         if (turn_over(collect, &fault) != 0)
-            fail(collect, &fault);
+            collect_fail(collect, &fault);
         else
             mr_stream_resume(collect->config.stream);
     }
 }
 
-static void release(struct mr_collect *collect);
+static void collect_release(struct mr_collect *collect);
 
-static void on_written(struct mr_file_request *request)
+static void collect_on_written(struct mr_file_request *request)
 {
     struct mr_collect *collect = mr_container_of(request, struct mr_collect, request);
     collect->is_writing = false;
     collect->written += collect->writing.len;
     close_piece(collect, &collect->writing);
     if (collect->is_destroyed)
-        release(collect);
+        collect_release(collect);
     else if (collect->state != OVER && request->err != MR_OK)
         fail_write(collect);
     else if (collect->state != OVER)
-        go_on(collect);
+        collect_go_on(collect);
 }
 
 /* ---- Life ---- */
@@ -299,7 +299,7 @@ int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *c
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     *collect = (struct mr_collect){.magic = COLLECT_MAGIC, .config = *config};
     mr_temporary_init(&collect->file, config->disk);
-    mr_file_init(&collect->request, config->loop, "body-written", on_written);
+    mr_file_init(&collect->request, config->loop, "body-written", collect_on_written);
     int err = open_first_piece(collect, fault);
     if (err != 0)
         free(collect);
@@ -320,7 +320,7 @@ static void on_discarded(struct mr_file_request *request)
 }
 
 /* The last step. Closing a large file, or returning much memory, is nothing for the loop. */
-static void release(struct mr_collect *collect)
+static void collect_release(struct mr_collect *collect)
 {
     if (mr_temporary_is_open(&collect->file) || collect->filling.len > CHEAP_FREE) {
         collect->request.done = on_discarded;
@@ -341,7 +341,7 @@ void mr_collect_destroy(struct mr_collect **out)
     collect->state = OVER;
     collect->is_destroyed = true;
     if (!collect->is_writing)
-        release(collect);
+        collect_release(collect);
 }
 
 uint64_t mr_collect_length(const struct mr_collect *collect)

@@ -5,7 +5,7 @@
 
 #define SINK_MAGIC 0x73696e6bu /* "sink" */
 
-static void fail(struct mr_sink *sink, const struct mr_disk_failure *failure)
+static void sink_fail(struct mr_sink *sink, const struct mr_disk_failure *failure)
 {
     struct mr_fault fault;
     if (failure->error_number == EPIPE)
@@ -16,35 +16,35 @@ static void fail(struct mr_sink *sink, const struct mr_disk_failure *failure)
     sink->events->failed(sink->context, &fault);
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow sink_on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_sink *sink = mr_from_context(context, struct mr_sink, SINK_MAGIC);
     struct mr_disk_failure failure;
     if (mr_disk_send(sink->fd, bytes, len, &failure) != MR_OK) {
-        fail(sink, &failure);
+        sink_fail(sink, &failure);
         return MR_FLOW_PAUSE;
     }
     sink->bytes += len;
     return MR_FLOW_MORE;
 }
 
-static void on_end(void *context)
+static void sink_on_end(void *context)
 {
     struct mr_sink *sink = mr_from_context(context, struct mr_sink, SINK_MAGIC);
     struct mr_disk_failure failure;
     if (mr_disk_close(&sink->fd, &failure) != MR_OK)
-        fail(sink, &failure);
+        sink_fail(sink, &failure);
     else
         sink->events->done(sink->context);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void sink_on_abort(void *context, const struct mr_fault *why)
 {
     struct mr_sink *sink = mr_from_context(context, struct mr_sink, SINK_MAGIC);
     sink->events->failed(sink->context, why);
 }
 
-static const struct mr_stream_receiver receiver = {.push = on_push, .end = on_end, .abort = on_abort};
+static const struct mr_stream_receiver receiver = {.push = sink_on_push, .end = sink_on_end, .abort = sink_on_abort};
 
 void mr_sink_attach(struct mr_sink *sink, int fd, struct mr_stream *stream, const struct mr_sink_events *events,
                     void *context)

@@ -62,7 +62,7 @@ static int fill(struct mr_file_request *request)
 
 /* ---- on the loop ---- */
 
-static void pump(struct mr_source *source);
+static void source_pump(struct mr_source *source);
 
 static void on_filled(struct mr_file_request *request)
 {
@@ -74,7 +74,7 @@ static void on_filled(struct mr_file_request *request)
         block->pushed = 0;
         source->bytes += source->got;
     }
-    pump(source);
+    source_pump(source);
 }
 
 /* The receiver's, if all that was read before has gone there. */
@@ -122,7 +122,7 @@ static void end(struct mr_source *source)
     mr_stream_abort(&source->stream, &fault);
 }
 
-static void pump(struct mr_source *source)
+static void source_pump(struct mr_source *source)
 {
     while (source->is_flowing && source->filled > source->emptied)
         push_block(source);
@@ -132,21 +132,21 @@ static void pump(struct mr_source *source)
         end(source);
 }
 
-static void on_resume(void *context)
+static void source_on_resume(void *context)
 {
     struct mr_source *source = mr_from_context(context, struct mr_source, SOURCE_MAGIC);
     source->is_flowing = true;
-    pump(source);
+    source_pump(source);
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void source_on_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_source *source = mr_from_context(context, struct mr_source, SOURCE_MAGIC);
     (void)why; /* the receiver of the pipeline hears of it too */
     source->is_flowing = false;
 }
 
-static const struct mr_stream_sender sender = {.resume = on_resume, .cancel = on_cancel};
+static const struct mr_stream_sender sender = {.resume = source_on_resume, .cancel = source_on_cancel};
 
 int mr_source_create(struct mr_source **out, struct mr_loop *loop, int fd)
 {

@@ -66,35 +66,35 @@ static int work_close(struct mr_file_request *request)
     return MR_OK;
 }
 
-static void on_closed(struct mr_file_request *request)
+static void spill_on_closed(struct mr_file_request *request)
 {
     free_spill(mr_container_of(request, struct mr_spill, request));
 }
 
 /* Closing a large file is nothing for the loop. */
-static void release(struct mr_spill *spill)
+static void spill_release(struct mr_spill *spill)
 {
     if (!mr_temporary_is_open(&spill->file)) {
         free_spill(spill);
         return;
     }
-    spill->request.done = on_closed;
+    spill->request.done = spill_on_closed;
     mr_file_run(&spill->request, work_close);
 }
 
-static void enter(struct mr_spill *spill)
+static void spill_enter(struct mr_spill *spill)
 {
     MR_ON_LOOP(spill->config.loop);
     mr_guard_enter(&spill->guard);
 }
 
-static void leave(struct mr_spill *spill)
+static void spill_leave(struct mr_spill *spill)
 {
     if (mr_guard_leave(&spill->guard) && spill->pool_work == POOL_IDLE)
-        release(spill);
+        spill_release(spill);
 }
 
-static void fail(struct mr_spill *spill, const struct mr_fault *why)
+static void spill_fail(struct mr_spill *spill, const struct mr_fault *why)
 {
     if (spill->over)
         return;
@@ -131,16 +131,16 @@ static void on_file(struct mr_file_request *request)
     struct mr_spill *spill = mr_container_of(request, struct mr_spill, request);
     struct mr_fault fault;
     bool has_failed = request->err != MR_OK;
-    enter(spill);
+    spill_enter(spill);
     if (!has_failed)
         note_file(spill);
     else
         mr_temporary_fault(&fault, &request->failure, "What the client does not read cannot be kept");
     spill->pool_work = POOL_IDLE;
     if (has_failed)
-        fail(spill, &fault);
+        spill_fail(spill, &fault);
     settle(spill);
-    leave(spill);
+    spill_leave(spill);
 }
 
 static void start_pool(struct mr_spill *spill, enum pool_work what)
@@ -171,7 +171,7 @@ static void read_back(struct mr_spill *spill)
 
 /* ---- storing ---- */
 
-static bool get_memory(struct mr_spill *spill)
+static bool spill_get_memory(struct mr_spill *spill)
 {
     if (spill->filling.bytes != NULL)
         return true;
@@ -193,7 +193,7 @@ static bool reserve_or(struct mr_spill *spill, struct mr_fault *fault)
     return !spill->lacks_disk;
 }
 
-static bool reserve(struct mr_spill *spill)
+static bool spill_reserve(struct mr_spill *spill)
 {
     struct mr_fault fault; /* not told: `in` waits instead */
     return reserve_or(spill, &fault);
@@ -212,10 +212,10 @@ static bool is_within_max(const struct mr_spill *spill)
     return spill->written + PIECE_SIZE <= spill->config.max;
 }
 
-static bool has_room(struct mr_spill *spill)
+static bool spill_has_room(struct mr_spill *spill)
 {
     return spill->storing && spill->filling.len < PIECE_SIZE && is_within_max(spill) &&
-           spill->config.is_needed(spill->config.context) && reserve(spill);
+           spill->config.is_needed(spill->config.context) && spill_reserve(spill);
 }
 
 /* The client has sent all, or more is held than may be. */
@@ -228,9 +228,9 @@ static void check_held(struct mr_spill *spill)
         spill->held = spill->blocked = false;
     } else if (!is_within_max(spill)) {
         mr_fault_limit(&fault, MR_ESPILL, "max-spill", spill->config.max, stored_bytes(spill));
-        fail(spill, &fault);
+        spill_fail(spill, &fault);
     } else if (spill->lacks_disk && !reserve_or(spill, &fault)) {
-        fail(spill, &fault);
+        spill_fail(spill, &fault);
     }
 }
 
@@ -243,24 +243,24 @@ static void begin_to_hold(struct mr_spill *spill)
     check_held(spill);
     if (!spill->held || spill->over)
         return;
-    spill->storing = get_memory(spill);
+    spill->storing = spill_get_memory(spill);
     if (spill->storing)
         return;
     const struct mr_budget *budget = spill->config.budget;
     mr_fault_limit(&fault, MR_EBUDGET, "memory-budget", budget->limit, mr_budget_used(budget) + MEMORY);
-    fail(spill, &fault);
+    spill_fail(spill, &fault);
 }
 
 /* The receiver has taken nothing for a while; or what is stored has waited for the disk budget. */
 static void on_patience(struct mr_timer *timer)
 {
     struct mr_spill *spill = mr_container_of(timer, struct mr_spill, patience);
-    enter(spill);
-    if (!spill->over && spill->config.is_needed(spill->config.context) && get_memory(spill)) {
+    spill_enter(spill);
+    if (!spill->over && spill->config.is_needed(spill->config.context) && spill_get_memory(spill)) {
         spill->storing = true;
         settle(spill);
     }
-    leave(spill);
+    spill_leave(spill);
 }
 
 /* ---- passing ---- */
@@ -272,7 +272,7 @@ static void push_out(struct mr_spill *spill, const char *bytes, size_t len)
 }
 
 /* Pass on what is left of the piece. True: all of it. */
-static bool pass(struct mr_spill *spill, struct piece *piece)
+static bool spill_pass(struct mr_spill *spill, struct piece *piece)
 {
     while (piece->passed < piece->len && !spill->blocked && !spill->over) {
         size_t part = MR_MIN(piece->len - piece->passed, (size_t)SLACK), from = piece->passed;
@@ -288,10 +288,10 @@ static bool pass(struct mr_spill *spill, struct piece *piece)
 /* Pass on what is stored, as far as it goes now. True: nothing is left. */
 static bool pass_stored(struct mr_spill *spill)
 {
-    if (spill->pool_work == POOL_READS || !pass(spill, &spill->reading))
+    if (spill->pool_work == POOL_READS || !spill_pass(spill, &spill->reading))
         return false;
     if (spill->read == spill->written && spill->pool_work == POOL_IDLE)
-        return pass(spill, &spill->filling);
+        return spill_pass(spill, &spill->filling);
     if (!spill->blocked && spill->pool_work == POOL_IDLE)
         read_back(spill);
     return false;
@@ -335,7 +335,7 @@ static void settle(struct mr_spill *spill)
         mr_stream_end(&spill->out);
         return;
     }
-    bool resumes = spill->paused && (has_room(spill) || (is_empty && !spill->blocked));
+    bool resumes = spill->paused && (spill_has_room(spill) || (is_empty && !spill->blocked));
     set_patience(spill);
     if (resumes) {
         spill->paused = false;
@@ -355,18 +355,18 @@ static void store(struct mr_spill *spill, const void *bytes, size_t len)
 static enum mr_flow end_push(struct mr_spill *spill)
 {
     settle(spill);
-    bool more = !spill->over && (spill->storing ? has_room(spill) : !spill->blocked);
+    bool more = !spill->over && (spill->storing ? spill_has_room(spill) : !spill->blocked);
     spill->paused = !more;
     if (spill->lacks_disk && !spill->over)
         set_patience(spill);
-    leave(spill);
+    spill_leave(spill);
     return more ? MR_FLOW_MORE : MR_FLOW_PAUSE;
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow spill_on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
-    enter(spill);
+    spill_enter(spill);
     begin_to_hold(spill);
     if (spill->storing && !spill->over)
         store(spill, bytes, len);
@@ -379,7 +379,7 @@ static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, vo
                                 void *owner)
 {
     struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
-    enter(spill);
+    spill_enter(spill);
     begin_to_hold(spill);
     if (spill->over) {
         give_back(owner);
@@ -392,48 +392,48 @@ static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, vo
     return end_push(spill);
 }
 
-static void on_end(void *context)
+static void spill_on_end(void *context)
 {
     struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
-    enter(spill);
+    spill_enter(spill);
     spill->in_ended = true;
     spill->paused = false;
     settle(spill);
-    leave(spill);
+    spill_leave(spill);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void spill_on_abort(void *context, const struct mr_fault *why)
 {
     struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
-    enter(spill);
+    spill_enter(spill);
     spill->in_ended = true;
-    fail(spill, why);
-    leave(spill);
+    spill_fail(spill, why);
+    spill_leave(spill);
 }
 
 static const struct mr_stream_receiver in_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = on_push_ref};
+    .push = spill_on_push, .end = spill_on_end, .abort = spill_on_abort, .push_ref = on_push_ref};
 
 /* ---- `out` ---- */
 
-static void on_resume(void *context)
+static void spill_on_resume(void *context)
 {
     struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
-    enter(spill);
+    spill_enter(spill);
     spill->blocked = spill->held; /* a receiver that is attached resumes, too */
     settle(spill);
-    leave(spill);
+    spill_leave(spill);
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void spill_on_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_spill *spill = mr_from_context(context, struct mr_spill, SPILL_MAGIC);
-    enter(spill);
-    fail(spill, why);
-    leave(spill);
+    spill_enter(spill);
+    spill_fail(spill, why);
+    spill_leave(spill);
 }
 
-static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel = on_cancel};
+static const struct mr_stream_sender out_sender = {.resume = spill_on_resume, .cancel = spill_on_cancel};
 
 /* ---- from outside ---- */
 
@@ -459,11 +459,11 @@ void mr_spill_destroy(struct mr_spill **out)
     *out = NULL;
     if (spill == NULL)
         return;
-    enter(spill);
+    spill_enter(spill);
     spill->over = true;
     mr_guard_destroy(&spill->guard);
     mr_timer_clear(&spill->patience);
-    leave(spill);
+    spill_leave(spill);
 }
 
 void mr_spill_attach(struct mr_spill *spill)

@@ -31,26 +31,26 @@ struct mr_image_step {
     size_t passed; /* bytes of the result */
 };
 
-static void enter(struct mr_image_step *step)
+static void step_enter(struct mr_image_step *step)
 {
     MR_ON_LOOP(step->config.loop);
     mr_guard_enter(&step->guard);
 }
 
-static void leave(struct mr_image_step *step)
+static void step_leave(struct mr_image_step *step)
 {
     if (mr_guard_leave(&step->guard) && !step->image.is_running)
         free(step);
 }
 
-static void count(_Atomic uint64_t *counter)
+static void step_count(_Atomic uint64_t *counter)
 {
     if (counter != NULL)
         mr_counter_add(counter, 1);
 }
 
 /* Nothing more is passed on. What the job still uses is given back when it has come back. */
-static void stop(struct mr_image_step *step)
+static void step_stop(struct mr_image_step *step)
 {
     step->state = OVER;
     if (step->image.is_running) {
@@ -61,15 +61,15 @@ static void stop(struct mr_image_step *step)
     mr_image_job_clear(&step->image);
 }
 
-static void fail(struct mr_image_step *step, struct mr_fault *fault)
+static void step_fail(struct mr_image_step *step, struct mr_fault *fault)
 {
     bool is_overload = mr_error_kind(fault->error) == MR_ERROR_OF_LOAD;
     if (is_overload && step->state == COLLECTING)
-        count(step->config.refused);
+        step_count(step->config.refused);
     if (is_overload)
         fault->retry_after_s = mr_image_job_retry_after_s(&step->image);
     bool is_collecting = step->state == COLLECTING;
-    stop(step);
+    step_stop(step);
     if (is_collecting)
         mr_stream_cancel(step->config.in, fault); /* unless it has ended */
     mr_stream_abort(&step->out, fault);
@@ -77,7 +77,7 @@ static void fail(struct mr_image_step *step, struct mr_fault *fault)
 
 /* ---- the result ---- */
 
-static void pass(struct mr_image_step *step)
+static void step_pass(struct mr_image_step *step)
 {
     const char *bytes = step->image.result.bytes;
     size_t len = step->image.result.len;
@@ -89,7 +89,7 @@ static void pass(struct mr_image_step *step)
     }
     if (step->state != PASSING || step->passed < len)
         return;
-    stop(step);
+    step_stop(step);
     mr_stream_end(&step->out);
 }
 
@@ -97,35 +97,35 @@ static void hand_over(struct mr_image_step *step)
 {
     struct mr_image_result result;
     uint64_t charged = mr_image_job_take(&step->image, &result);
-    stop(step);
+    step_stop(step);
     step->config.whole(step->config.context, &result, charged);
 }
 
 /* ---- the job ---- */
 
-static void go_on(struct mr_image_step *step)
+static void step_go_on(struct mr_image_step *step)
 {
     if (step->state == OVER) {
-        stop(step); /* what the job used */
+        step_stop(step); /* what the job used */
     } else if (step->image.err != MR_OK) {
         struct mr_fault fault = step->image.fault;
-        fail(step, &fault);
+        step_fail(step, &fault);
     } else if (step->config.whole != NULL) {
         hand_over(step);
     } else {
         step->state = PASSING;
-        pass(step);
+        step_pass(step);
     }
 }
 
-static void on_done(struct mr_image_job *image)
+static void step_on_done(struct mr_image_job *image)
 {
     struct mr_image_step *step = mr_container_of(image, struct mr_image_step, image);
     void (*release)(void *context) = step->config.release;
     void *context = step->config.context;
-    enter(step);
-    go_on(step);
-    leave(step);
+    step_enter(step);
+    step_go_on(step);
+    step_leave(step);
     if (release != NULL)
         release(context);
 }
@@ -151,7 +151,7 @@ static void drop_body(void *owner)
     mr_collect_discard(owner);
 }
 
-static int submit(struct mr_image_step *step, struct mr_fault *fault)
+static int step_submit(struct mr_image_step *step, struct mr_fault *fault)
 {
     struct mr_image_source source = {.map = map_body, .drop = drop_body, .owner = step->body};
     if (mr_collect_in_memory(step->body)) {
@@ -171,62 +171,62 @@ static void on_complete(void *context)
 {
     struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     struct mr_fault fault;
-    enter(step);
-    if (submit(step, &fault) != MR_OK)
-        fail(step, &fault);
-    leave(step);
+    step_enter(step);
+    if (step_submit(step, &fault) != MR_OK)
+        step_fail(step, &fault);
+    step_leave(step);
 }
 
-static void on_failed(void *context, const struct mr_fault *why)
+static void step_on_failed(void *context, const struct mr_fault *why)
 {
     struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     struct mr_fault fault = *why;
-    enter(step);
-    fail(step, &fault);
-    leave(step);
+    step_enter(step);
+    step_fail(step, &fault);
+    step_leave(step);
 }
 
 static void on_aborted(void *context, const struct mr_fault *why)
 {
     struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
     struct mr_fault fault = *why;
-    enter(step);
-    stop(step);
+    step_enter(step);
+    step_stop(step);
     mr_stream_abort(&step->out, &fault);
-    leave(step);
+    step_leave(step);
 }
 
 static const struct mr_collect_events body_events = {
-    .first = on_first, .complete = on_complete, .failed = on_failed, .aborted = on_aborted};
+    .first = on_first, .complete = on_complete, .failed = step_on_failed, .aborted = on_aborted};
 
 /* ---- `out`, as its sender ---- */
 
-static void on_resume(void *context)
+static void step_on_resume(void *context)
 {
     struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
-    enter(step);
+    step_enter(step);
     if (step->state == PASSING)
-        pass(step);
-    leave(step);
+        step_pass(step);
+    step_leave(step);
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void step_on_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_image_step *step = mr_from_context(context, struct mr_image_step, IMAGE_STEP_MAGIC);
-    enter(step);
+    step_enter(step);
     bool is_collecting = step->state == COLLECTING;
     if (step->state != OVER)
-        stop(step);
+        step_stop(step);
     if (is_collecting)
         mr_stream_cancel(step->config.in, why);
-    leave(step);
+    step_leave(step);
 }
 
-static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel = on_cancel};
+static const struct mr_stream_sender out_sender = {.resume = step_on_resume, .cancel = step_on_cancel};
 
 /* ---- life ---- */
 
-static int admit(struct mr_image_step *step, struct mr_fault *fault)
+static int step_admit(struct mr_image_step *step, struct mr_fault *fault)
 {
     const struct mr_image_step_config *config = &step->config;
     bool will_be_in_file = config->length != UINT64_MAX && config->length > config->body_memory;
@@ -263,13 +263,13 @@ int mr_image_step_create(struct mr_image_step **out, const struct mr_image_step_
         .run_time = config->run_time,
         .failed = config->failed,
         .stopped = config->stopped,
-        .done = on_done,
+        .done = step_on_done,
     };
     mr_image_job_init(&step->image);
-    int err = admit(step, fault);
+    int err = step_admit(step, fault);
     if (err != 0) {
         if (mr_error_kind((enum mr_error)err) == MR_ERROR_OF_LOAD) {
-            count(config->refused);
+            step_count(config->refused);
             fault->retry_after_s = mr_image_job_retry_after_s(&step->image);
         }
         free(step);
@@ -284,11 +284,11 @@ void mr_image_step_destroy(struct mr_image_step **out)
 {
     struct mr_image_step *step = *out;
     *out = NULL;
-    enter(step);
+    step_enter(step);
     mr_guard_destroy(&step->guard);
     if (step->state != OVER)
-        stop(step);
-    leave(step);
+        step_stop(step);
+    step_leave(step);
 }
 
 void mr_image_step_attach(struct mr_image_step *step)

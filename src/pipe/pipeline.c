@@ -13,8 +13,8 @@
 #define STEPS_MAX (MR_STAGE_COUNT + 3)
 
 #define WINDOW_MEMORY (8 * MR_MIB)
-#define HELD_BACK     (64 * MR_KIB) /* so that short responses have their length, and early faults are problem documents \
-                                     */
+/* So that short responses have their length, and early faults are problem documents. */
+#define HELD_BACK (64 * MR_KIB)
 
 /* One stage. A step is either an image step or a transform, with a sniffer before it if its input may need one. */
 struct step {

@@ -29,12 +29,12 @@ struct mr_sniffer {
     struct mr_guard guard;
 };
 
-static void enter(struct mr_sniffer *sniffer)
+static void sniffer_enter(struct mr_sniffer *sniffer)
 {
     mr_guard_enter(&sniffer->guard);
 }
 
-static void leave(struct mr_sniffer *sniffer)
+static void sniffer_leave(struct mr_sniffer *sniffer)
 {
     if (!mr_guard_leave(&sniffer->guard))
         return;
@@ -48,9 +48,9 @@ static void leave(struct mr_sniffer *sniffer)
 static enum mr_flow inner_push(void *context, const void *bytes, size_t len)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     enum mr_flow flow = mr_stream_push(&sniffer->out, bytes, len);
-    leave(sniffer);
+    sniffer_leave(sniffer);
     return flow;
 }
 
@@ -58,26 +58,26 @@ static enum mr_flow inner_push_ref(void *context, const void *bytes, size_t len,
                                    void *owner)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     enum mr_flow flow = mr_stream_push_ref(&sniffer->out, bytes, len, release, owner);
-    leave(sniffer);
+    sniffer_leave(sniffer);
     return flow;
 }
 
 static void inner_end(void *context)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     mr_stream_end(&sniffer->out);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
 static void inner_abort(void *context, const struct mr_fault *why)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     mr_stream_abort(&sniffer->out, why);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
 static const struct mr_stream_receiver inner_receiver = {
@@ -86,17 +86,17 @@ static const struct mr_stream_receiver inner_receiver = {
 static void front_resume(void *context)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     mr_stream_resume(sniffer->in);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
 static void front_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     mr_stream_cancel(sniffer->in, why);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
 static const struct mr_stream_sender front_sender = {.resume = front_resume, .cancel = front_cancel};
@@ -125,26 +125,26 @@ static struct mr_stream *onward(struct mr_sniffer *sniffer)
     return sniffer->transform != NULL ? &sniffer->front : &sniffer->out;
 }
 
-static int decide(struct mr_sniffer *sniffer, struct mr_fault *fault)
+static int sniffer_decide(struct mr_sniffer *sniffer, struct mr_fault *fault)
 {
     const struct mr_stage_ops *ops = sniffer->sniff(sniffer->first, sniffer->first_len);
     sniffer->decided = true;
     return ops != NULL ? put_between(sniffer, ops, fault) : MR_OK;
 }
 
-static void fail(struct mr_sniffer *sniffer, const struct mr_fault *why)
+static void sniffer_fail(struct mr_sniffer *sniffer, const struct mr_fault *why)
 {
     mr_stream_cancel(sniffer->in, why);
     mr_stream_abort(&sniffer->out, why);
 }
 
 /* The first bytes are there: pass them on, and what came with them. */
-static enum mr_flow begin(struct mr_sniffer *sniffer, const unsigned char *rest, size_t len)
+static enum mr_flow sniffer_begin(struct mr_sniffer *sniffer, const unsigned char *rest, size_t len)
 {
     struct mr_fault fault;
     enum mr_flow flow = MR_FLOW_MORE;
-    if (decide(sniffer, &fault) != MR_OK) {
-        fail(sniffer, &fault);
+    if (sniffer_decide(sniffer, &fault) != MR_OK) {
+        sniffer_fail(sniffer, &fault);
         return MR_FLOW_PAUSE;
     }
     if (sniffer->first_len > 0)
@@ -152,11 +152,11 @@ static enum mr_flow begin(struct mr_sniffer *sniffer, const unsigned char *rest,
     return len > 0 ? mr_stream_push(onward(sniffer), rest, len) : flow;
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow sniffer_on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     enum mr_flow flow = MR_FLOW_MORE;
-    enter(sniffer);
+    sniffer_enter(sniffer);
     if (sniffer->decided) {
         flow = mr_stream_push(onward(sniffer), bytes, len);
     } else {
@@ -164,65 +164,65 @@ static enum mr_flow on_push(void *context, const void *bytes, size_t len)
         memcpy(sniffer->first + sniffer->first_len, bytes, part);
         sniffer->first_len += part;
         if (sniffer->first_len == FIRST)
-            flow = begin(sniffer, (const unsigned char *)bytes + part, len - part);
+            flow = sniffer_begin(sniffer, (const unsigned char *)bytes + part, len - part);
     }
-    leave(sniffer);
+    sniffer_leave(sniffer);
     return flow;
 }
 
-static void on_end(void *context)
+static void sniffer_on_end(void *context)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     if (!sniffer->decided)
-        begin(sniffer, NULL, 0);
+        sniffer_begin(sniffer, NULL, 0);
     if (mr_stream_is_open(onward(sniffer)))
         mr_stream_end(onward(sniffer));
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void sniffer_on_abort(void *context, const struct mr_fault *why)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     mr_stream_abort(onward(sniffer), why);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
-static void *on_space(void *context, size_t *len)
+static void *sniffer_on_space(void *context, size_t *len)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
     return sniffer->decided ? mr_stream_space(onward(sniffer), len) : NULL;
 }
 
 static const struct mr_stream_receiver in_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
+    .push = sniffer_on_push, .end = sniffer_on_end, .abort = sniffer_on_abort, .get_buffer = sniffer_on_space};
 
 /* ---- from `out` ---- */
 
-static void on_resume(void *context)
+static void sniffer_on_resume(void *context)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     if (sniffer->transform != NULL)
         mr_stream_resume(mr_transform_out(sniffer->transform));
     else
         mr_stream_resume(sniffer->in);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void sniffer_on_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_sniffer *sniffer = mr_from_context(context, struct mr_sniffer, SNIFFER_MAGIC);
-    enter(sniffer);
+    sniffer_enter(sniffer);
     if (sniffer->transform != NULL)
         mr_stream_cancel(mr_transform_out(sniffer->transform), why);
     else
         mr_stream_cancel(sniffer->in, why);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
-static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel = on_cancel};
+static const struct mr_stream_sender out_sender = {.resume = sniffer_on_resume, .cancel = sniffer_on_cancel};
 
 /* ---- life ---- */
 
@@ -247,9 +247,9 @@ void mr_sniffer_destroy(struct mr_sniffer **out)
 {
     struct mr_sniffer *sniffer = *out;
     *out = NULL;
-    enter(sniffer);
+    sniffer_enter(sniffer);
     mr_guard_destroy(&sniffer->guard);
-    leave(sniffer);
+    sniffer_leave(sniffer);
 }
 
 void mr_sniffer_attach(struct mr_sniffer *sniffer)

@@ -1,5 +1,5 @@
 /* DESIGN. Whatever happens (bytes, the end, a job that came back, a receiver that resumes) is written down where it
- * happens; then pump() does what has become possible, and nothing else does.
+ * happens; then transform_pump() does what has become possible, and nothing else does.
  *
  *      backlog --> serial (one job at a time) --+--> results in order --> out
  *             \--> window (chunks side by side) -+
@@ -43,7 +43,7 @@ struct mr_transform {
     struct mr_guard guard;
 };
 
-static void pump(struct mr_transform *transform);
+static void transform_pump(struct mr_transform *transform);
 
 /* ---- life and death ---- */
 
@@ -60,19 +60,19 @@ static void free_transform(struct mr_transform *transform)
     free(transform);
 }
 
-static void enter(struct mr_transform *transform)
+static void transform_enter(struct mr_transform *transform)
 {
     MR_ON_LOOP(transform->config.loop);
     mr_guard_enter(&transform->guard);
 }
 
-static void leave(struct mr_transform *transform)
+static void transform_leave(struct mr_transform *transform)
 {
     if (mr_guard_leave(&transform->guard) && transform->chunks.jobs == 0)
         free_transform(transform);
 }
 
-static void stop(struct mr_transform *transform)
+static void transform_stop(struct mr_transform *transform)
 {
     transform->over = true;
     mr_chunks_stop(&transform->chunks);
@@ -81,11 +81,11 @@ static void stop(struct mr_transform *transform)
 }
 
 /* The stream cannot go on: tell both sides. */
-static void fail(struct mr_transform *transform, const struct mr_fault *why)
+static void transform_fail(struct mr_transform *transform, const struct mr_fault *why)
 {
     if (transform->over)
         return;
-    stop(transform);
+    transform_stop(transform);
     if (transform->in != NULL)
         mr_stream_cancel(transform->in, why);
     mr_stream_abort(&transform->out, why);
@@ -101,14 +101,14 @@ static void note_chunks(struct mr_transform *transform)
     }
     if (transform->chunks.is_failed && !transform->over) {
         struct mr_fault fault = transform->chunks.fault;
-        fail(transform, &fault);
+        transform_fail(transform, &fault);
     }
 }
 
 /* ---- output ---- */
 
 /* Pass on what is left of the result. True: all of it. */
-static bool pass(struct mr_transform *transform, struct mr_result *result)
+static bool transform_pass(struct mr_transform *transform, struct mr_result *result)
 {
     while (result->passed < result->len && !transform->blocked && !transform->over) {
         size_t part = MR_MIN(result->len - result->passed, MR_STREAM_PUSH_MAX);
@@ -153,13 +153,13 @@ static void make_last(struct mr_transform *transform)
 }
 
 /* All results were passed on: what the stage adds, and the end. */
-static void finish(struct mr_transform *transform)
+static void transform_finish(struct mr_transform *transform)
 {
     make_last(transform);
     note_chunks(transform);
-    if (!pass(transform, &transform->last) || transform->over)
+    if (!transform_pass(transform, &transform->last) || transform->over)
         return;
-    stop(transform);
+    transform_stop(transform);
     mr_stream_end(&transform->out);
 }
 
@@ -167,7 +167,7 @@ static bool pass_serial(struct mr_transform *transform)
 {
     struct mr_result *result;
     while ((result = mr_serial_front(&transform->serial)) != NULL) {
-        if (transform->blocked || transform->over || !pass(transform, result))
+        if (transform->blocked || transform->over || !transform_pass(transform, result))
             return false;
         mr_serial_pop(&transform->serial);
     }
@@ -178,7 +178,7 @@ static bool pass_window(struct mr_transform *transform)
 {
     struct mr_result *result;
     while (!transform->blocked && !transform->over && (result = mr_window_front(&transform->window)) != NULL) {
-        if (!pass(transform, result))
+        if (!transform_pass(transform, result))
             return false;
         mr_window_pop(&transform->window);
     }
@@ -224,7 +224,7 @@ static void pass_results(struct mr_transform *transform)
 {
     bool is_done = pass_serial(transform) && pass_window(transform);
     if (is_done && !transform->over && (transform->serial.is_ended || transform->window.is_ended))
-        finish(transform);
+        transform_finish(transform);
 }
 
 /* Grows with everything that is done. */
@@ -240,7 +240,7 @@ static bool is_direct(const struct mr_transform *transform)
     return transform->serial.mode == MR_SERIAL_HANDED && transform->serial.in_len == 0 && transform->backlog.len == 0;
 }
 
-static bool has_room(struct mr_transform *transform)
+static bool transform_has_room(struct mr_transform *transform)
 {
     if (transform->serial.mode == MR_SERIAL_HANDED)
         return is_direct(transform) && mr_window_has_room(&transform->window);
@@ -255,8 +255,8 @@ static void give_back_backlog(struct mr_transform *transform)
     transform->backlog_charged = len;
 }
 
-/* Up to where has_room() says yes, and what may still be pushed then: one push, and one after the pause (stream.h, rule
- * 3). */
+/* Up to where transform_has_room() says yes, and what may still be pushed then: one push, and one after the pause
+ * (stream.h, rule 3). */
 static size_t backlog_max(const struct mr_transform *transform)
 {
     return 2 * MR_STREAM_PUSH_MAX + transform->chunks.sizes.piece;
@@ -276,7 +276,7 @@ static void keep(struct mr_transform *transform, const unsigned char *bytes, siz
     }
 }
 
-static void pump(struct mr_transform *transform)
+static void transform_pump(struct mr_transform *transform)
 {
     uint64_t before;
     note_chunks(transform);
@@ -290,7 +290,7 @@ static void pump(struct mr_transform *transform)
     } while (!transform->over && progress(transform) != before);
     transform->chunks.retry_due = false;
     give_back_backlog(transform);
-    if (!transform->over && transform->paused && has_room(transform)) {
+    if (!transform->over && transform->paused && transform_has_room(transform)) {
         transform->paused = false;
         mr_stream_resume(transform->in);
     }
@@ -305,93 +305,93 @@ static void note_length(struct mr_transform *transform)
     transform->out_length = transform->serial.made_len + transform->last.len;
 }
 
-static void on_wake(struct mr_chunks *chunks, struct mr_chunk *back)
+static void transform_on_wake(struct mr_chunks *chunks, struct mr_chunk *back)
 {
     struct mr_transform *transform = mr_container_of(chunks, struct mr_transform, chunks);
     const struct mr_transform_config config = transform->config;
-    enter(transform);
+    transform_enter(transform);
     if (!transform->over) {
         if (back == &transform->serial.chunk && back->state == CHUNK_BACK) {
             mr_serial_back(&transform->serial);
             note_length(transform);
         }
-        pump(transform);
+        transform_pump(transform);
     }
     bool is_over = transform->is_held && chunks->jobs == 0;
     if (is_over)
         transform->is_held = false;
-    leave(transform);
+    transform_leave(transform);
     if (is_over && config.release != NULL)
         config.release(config.context);
 }
 
 /* ---- the streams ---- */
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow transform_on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
-    enter(transform);
+    transform_enter(transform);
     size_t taken = is_direct(transform) ? mr_window_take(&transform->window, bytes, len) : 0;
     note_chunks(transform);
     if (!transform->over) {
         keep(transform, (const unsigned char *)bytes + taken, len - taken);
-        pump(transform);
+        transform_pump(transform);
     }
-    transform->paused = transform->over || !has_room(transform);
+    transform->paused = transform->over || !transform_has_room(transform);
     enum mr_flow flow = transform->paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
-    leave(transform);
+    transform_leave(transform);
     return flow;
 }
 
-static void on_end(void *context)
+static void transform_on_end(void *context)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
-    enter(transform);
+    transform_enter(transform);
     transform->in_ended = true;
     transform->in = NULL; /* its sender hears of nothing any more */
     transform->paused = false;
     mr_serial_end(&transform->serial);
-    pump(transform);
-    leave(transform);
+    transform_pump(transform);
+    transform_leave(transform);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void transform_on_abort(void *context, const struct mr_fault *why)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
-    enter(transform);
+    transform_enter(transform);
     transform->in = NULL;
-    fail(transform, why);
-    leave(transform);
+    transform_fail(transform, why);
+    transform_leave(transform);
 }
 
-static void *on_space(void *context, size_t *len)
+static void *transform_on_space(void *context, size_t *len)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     return is_direct(transform) ? mr_window_space(&transform->window, len) : NULL;
 }
 
 static const struct mr_stream_receiver in_receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .get_buffer = on_space};
+    .push = transform_on_push, .end = transform_on_end, .abort = transform_on_abort, .get_buffer = transform_on_space};
 
-static void on_resume(void *context)
+static void transform_on_resume(void *context)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
-    enter(transform);
+    transform_enter(transform);
     transform->blocked = false;
     if (!transform->over)
-        pump(transform);
-    leave(transform);
+        transform_pump(transform);
+    transform_leave(transform);
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void transform_on_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
-    enter(transform);
-    fail(transform, why);
-    leave(transform);
+    transform_enter(transform);
+    transform_fail(transform, why);
+    transform_leave(transform);
 }
 
-static const struct mr_stream_sender out_sender = {.resume = on_resume, .cancel = on_cancel};
+static const struct mr_stream_sender out_sender = {.resume = transform_on_resume, .cancel = transform_on_cancel};
 
 /* ---- life ---- */
 
@@ -407,7 +407,7 @@ static void init_chunks(struct mr_chunks *chunks, const struct mr_transform_conf
         .patience_ns = config->patience_ns,
         .ops = config->ops,
         .stage = config->stage,
-        .wake = on_wake,
+        .wake = transform_on_wake,
     };
     mr_chunks_init(chunks);
 }
@@ -451,11 +451,11 @@ void mr_transform_destroy(struct mr_transform **out)
 {
     struct mr_transform *transform = *out;
     *out = NULL;
-    enter(transform);
+    transform_enter(transform);
     mr_guard_destroy(&transform->guard);
     if (!transform->over)
-        stop(transform);
-    leave(transform);
+        transform_stop(transform);
+    transform_leave(transform);
 }
 
 void mr_transform_attach(struct mr_transform *transform)

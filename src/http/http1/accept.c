@@ -29,7 +29,7 @@ struct mr_listening {
     struct mr_listening *next;
 };
 
-static void on_ready(uv_poll_t *poll, int status, int events);
+static void accept_on_ready(uv_poll_t *poll, int status, int events);
 
 static int open_stream(struct mr_socket *socket, bool is_unix, int fd)
 {
@@ -84,7 +84,7 @@ static void set_peer(struct mr_socket *socket, bool is_public)
     mr_connection_set_peer(socket->connection, &peer, is_public);
 }
 
-static void serve(struct mr_server *server, struct mr_socket *socket)
+static void accept_serve(struct mr_server *server, struct mr_socket *socket)
 {
     socket->next = server->sockets;
     if (server->sockets != NULL)
@@ -99,7 +99,7 @@ static void serve(struct mr_server *server, struct mr_socket *socket)
 
 /* ---- what goes wrong ---- */
 
-static void drop(struct mr_server *server, const char *why)
+static void accept_drop(struct mr_server *server, const char *why)
 {
     uint64_t now = mr_loop_now(server->loop);
     struct mr_http_counters *counters = mr_http_counters_of(server->http, mr_loop_index(server->loop));
@@ -122,16 +122,16 @@ static bool drop_with_spare(struct mr_listening *listening, int err)
         close(fd);
     server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (fd >= 0)
-        drop(server, strerror(err));
+        accept_drop(server, strerror(err));
     return fd >= 0;
 }
 
-static void on_retry(struct mr_timer *timer)
+static void accept_on_retry(struct mr_timer *timer)
 {
     struct mr_listening *listening = mr_container_of(timer, struct mr_listening, retry);
     if (listening->server->spare < 0)
         listening->server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    uv_poll_start(&listening->poll, UV_READABLE, on_ready);
+    uv_poll_start(&listening->poll, UV_READABLE, accept_on_ready);
 }
 
 /* It would be reported again at once, and fail again. */
@@ -139,7 +139,7 @@ static void pause_listening(struct mr_listening *listening, const char *why)
 {
     mr_log(MR_LOG_WARN, "accept: %s", why);
     uv_poll_stop(&listening->poll);
-    mr_timer_set(mr_timer_list_share(listening->server->loop, ACCEPT_RETRY_NS, on_retry), &listening->retry);
+    mr_timer_set(mr_timer_list_share(listening->server->loop, ACCEPT_RETRY_NS, accept_on_retry), &listening->retry);
 }
 
 /* Nothing was accepted. True: look for the next one. */
@@ -179,15 +179,15 @@ static bool accept_one(struct mr_listening *listening)
         return survive(listening, errno);
     struct mr_socket *socket = accept_socket(listening, fd);
     if (socket == NULL) {
-        drop(listening->server, "no memory");
+        accept_drop(listening->server, "no memory");
         return true;
     }
     set_peer(socket, listening->is_public);
-    serve(listening->server, socket);
+    accept_serve(listening->server, socket);
     return true;
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void accept_on_ready(uv_poll_t *poll, int status, int events)
 {
     struct mr_listening *listening = mr_container_of(poll, struct mr_listening, poll);
     struct mr_server *server = listening->server;
@@ -216,7 +216,7 @@ int mr_server_listen(struct mr_server *server, int fd, bool is_unix)
     listening->server = server;
     listening->next = server->listeners;
     server->listeners = listening;
-    return uv_poll_start(&listening->poll, UV_READABLE, on_ready) == 0 ? MR_OK : MR_EIO;
+    return uv_poll_start(&listening->poll, UV_READABLE, accept_on_ready) == 0 ? MR_OK : MR_EIO;
 }
 
 bool mr_server_has_unaccepted(const struct mr_server *server)

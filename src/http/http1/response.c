@@ -65,7 +65,7 @@ static void begin_head(struct mr_request *request)
     put(&connection_of(request)->out, mr_status_line(mr_status_index(request->status)));
 }
 
-static void put_field(struct mr_request *request, const char *name, struct mr_slice value)
+static void http1_put_field(struct mr_request *request, const char *name, struct mr_slice value)
 {
     mr_field_write(&connection_of(request)->out, name, value);
 }
@@ -133,8 +133,8 @@ static void put_chunk_size(struct mr_buf *out, size_t len)
     mr_buf_append(out, at, (size_t)(line + sizeof(line) - at));
 }
 
-static enum mr_flow put_body(struct mr_request *request, const void *bytes, size_t len, void (*release)(void *context),
-                             void *context)
+static enum mr_flow http1_put_body(struct mr_request *request, const void *bytes, size_t len,
+                                   void (*release)(void *context), void *context)
 {
     struct mr_connection *self = connection_of(request);
     if (self->sends_chunks)
@@ -158,7 +158,7 @@ static void put_file(struct mr_request *request, const struct mr_buf_file *file,
     mr_buf_append_file(&self->out, file, release, context);
 }
 
-static void end_response(struct mr_request *request)
+static void http1_end_response(struct mr_request *request)
 {
     struct mr_connection *self = connection_of(request);
     if (!self->sends_chunks || !mr_response_has_body(request))
@@ -172,10 +172,10 @@ const struct mr_protocol_calls mr_http1_calls = {
     .moved = on_moved,
     .want_body = want_body,
     .begin_head = begin_head,
-    .put_field = put_field,
+    .put_field = http1_put_field,
     .end_head = end_head,
-    .put_body = put_body,
+    .put_body = http1_put_body,
     .put_file = put_file,
-    .end_response = end_response,
+    .end_response = http1_end_response,
     .abort = on_abort,
 };
