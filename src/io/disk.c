@@ -111,7 +111,9 @@ static void set_info(struct mr_disk_info *info, const struct stat *from)
 static int check_kind(struct mr_disk_info *info, int fd, int flags)
 {
     struct stat found;
-    if (mr_disk_calls.fstat(fd, &found) != 0)
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.fstat(fd, &found));
+    if (returned != 0)
         return errno;
     if ((flags & O_DIRECTORY) == 0 && !S_ISREG(found.st_mode))
         return EINVAL;
@@ -159,7 +161,10 @@ int mr_disk_open_root(int *fd, struct mr_disk_info *info, const char *path, stru
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     *fd = -1;
-    int opened = mr_disk_calls.open(path, flags, 0);
+    int opened;
+    do
+        opened = mr_disk_calls.open(path, flags, 0);
+    while (opened < 0 && errno == EINTR);
     if (opened < 0)
         return fail_with(failure, MR_DISK_OPEN, errno);
     return accept_file(fd, info, opened, flags, failure);
@@ -191,7 +196,9 @@ int mr_disk_close(int *fd, struct mr_disk_failure *failure)
 int mr_disk_stat(struct mr_disk_info *info, int fd, struct mr_disk_failure *failure)
 {
     struct stat found;
-    int err = outcome(mr_disk_calls.fstat(fd, &found), MR_DISK_STAT, failure);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.fstat(fd, &found));
+    int err = outcome(returned, MR_DISK_STAT, failure);
     if (err == MR_OK)
         set_info(info, &found);
     return err;
@@ -275,7 +282,9 @@ int mr_disk_write_runs(int fd, struct iovec *runs, int count, uint64_t offset, s
 
 int mr_disk_set_mode(int fd, mode_t mode, struct mr_disk_failure *failure)
 {
-    return outcome(mr_disk_calls.fchmod(fd, mode), MR_DISK_MODE, failure);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.fchmod(fd, mode));
+    return outcome(returned, MR_DISK_MODE, failure);
 }
 
 /* ---- syncs ---- */
@@ -330,7 +339,10 @@ int mr_disk_unlink(int directory, const char *path, int flags, struct mr_disk_fa
 int mr_disk_list(int directory, void *buffer, size_t size, size_t *got, struct mr_disk_failure *failure)
 {
     MR_ASSERT(size >= MR_KIB && (uintptr_t)buffer % _Alignof(struct dirent64) == 0);
-    ssize_t filled = mr_disk_calls.getdents64(directory, buffer, size);
+    ssize_t filled;
+    do
+        filled = mr_disk_calls.getdents64(directory, buffer, size);
+    while (filled < 0 && errno == EINTR);
     *got = filled > 0 ? (size_t)filled : 0;
     return filled >= 0 ? MR_OK : fail_with(failure, MR_DISK_LIST, errno);
 }
@@ -426,7 +438,9 @@ void mr_disk_unlock_byte(int fd, uint64_t at)
 int mr_disk_room(struct mr_disk_room *room, int fd, struct mr_disk_failure *failure)
 {
     struct statfs found;
-    int err = outcome(mr_disk_calls.fstatfs(fd, &found), MR_DISK_ROOM, failure);
+    int returned;
+    UNINTERRUPTED(returned, mr_disk_calls.fstatfs(fd, &found));
+    int err = outcome(returned, MR_DISK_ROOM, failure);
     if (err != MR_OK)
         return err;
     uint64_t unit = (uint64_t)(found.f_frsize != 0 ? found.f_frsize : found.f_bsize);

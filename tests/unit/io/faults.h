@@ -125,12 +125,17 @@ struct place {
     int directory;
 };
 
-static inline void place_open(struct place *place)
+static inline void place_open_in(struct place *place, const char *directory)
 {
-    snprintf(place->path, sizeof(place->path), "/tmp/millrace-test-XXXXXX");
+    snprintf(place->path, sizeof(place->path), "%s/millrace-test-XXXXXX", directory);
     assert_non_null(mkdtemp(place->path));
     place->directory = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(place->directory >= 0);
+}
+
+static inline void place_open(struct place *place)
+{
+    place_open_in(place, "/tmp");
 }
 
 static inline void place_close(struct place *place)
