@@ -167,7 +167,8 @@ static void a_shell_can_cut_it(void **state)
     unsigned head, private_part, payload;
     unsigned line;
     assert_int_equal(
-        sscanf(file.bytes, "millrace-object 1 %u %u %u %*16[0-9a-f]%n", &head, &private_part, &payload, (int *)&line), 3);
+        sscanf(file.bytes, "millrace-object 1 %u %u %u %*16[0-9a-f]%n", &head, &private_part, &payload, (int *)&line),
+        3);
     assert_int_equal(file.bytes[line], '\n');
     assert_int_equal(file.bytes[line + head], '\n');
     assert_memory_equal(file.bytes + line + 1, "{\"id\":\"" ID "\",\"rev\":7,", 34);
