@@ -67,8 +67,8 @@ static inline void *rig_map(size_t size)
 
 #define RIG_FAST "/dev/shm" /* a file system in memory: for those that start a store hundreds of times */
 
-/* Without a store: see rig_start(). */
-static inline void rig_open_in(const char *directory)
+/* What a test has in common with the processes that it forks. */
+static inline void rig_open_place(const char *directory)
 {
     memset(&rig, 0, sizeof(rig));
     place_open_in(&rig.place, access(directory, W_OK) == 0 ? directory : "/tmp");
@@ -76,8 +76,34 @@ static inline void rig_open_in(const char *directory)
     rig.settings = (struct mr_store_settings){.data = rig.data, .min_free = (char *)(uintptr_t) "0%"};
     rig.shared = rig_map(mr_store_shared_size());
     rig.numbers = rig_map(sizeof(*rig.numbers));
+}
+
+static inline void rig_close_place(void)
+{
+    munmap(rig.shared, mr_store_shared_size());
+    munmap(rig.numbers, sizeof(*rig.numbers));
+    place_close(&rig.place);
+}
+
+static inline void rig_open_loop(void)
+{
     mr_budget_init(&rig.memory, 64 * MR_MIB);
     assert_int_equal(mr_loop_create(&rig.loop, 0), MR_OK);
+}
+
+/* After the store, of which nothing may be left. */
+static inline void rig_close_loop(void)
+{
+    assert_int_equal(mr_budget_used(&rig.memory), 0);
+    assert_int_equal(mr_loop_requests(rig.loop), 0);
+    mr_loop_destroy(&rig.loop);
+}
+
+/* Without a store: see rig_start(). */
+static inline void rig_open_in(const char *directory)
+{
+    rig_open_place(directory);
+    rig_open_loop();
 }
 
 static inline void rig_open(void)
@@ -94,13 +120,9 @@ static inline void rig_be_quiet(void)
 static inline void rig_close(void)
 {
     rig_stop();
-    assert_int_equal(mr_budget_used(&rig.memory), 0);
     assert_int_equal(atomic_load(&rig.numbers->uploads_open), 0);
-    assert_int_equal(mr_loop_requests(rig.loop), 0);
-    mr_loop_destroy(&rig.loop);
-    munmap(rig.shared, mr_store_shared_size());
-    munmap(rig.numbers, sizeof(*rig.numbers));
-    place_close(&rig.place);
+    rig_close_loop();
+    rig_close_place();
 }
 
 static inline void rig_turn(void)
