@@ -65,7 +65,7 @@ static int fail(struct mr_fault *fault, const struct mr_store_home *home, const 
 
 static int refuse(struct mr_fault *fault, const struct mr_store_home *home, const char *why)
 {
-    return mr_fault_set(fault, MR_EPARAM, "--data: %s %s", home->settings->data, why);
+    return mr_fault_set(fault, MR_EPARAM, "%s%s %s", home->complaint, home->settings->data, why);
 }
 
 /* The name of a new directory is in its parent, which must be on the disk, too. */
@@ -147,9 +147,9 @@ static int refuse_busy(const struct mr_store_home *home, struct mr_fault *fault)
 {
     uint64_t pid = read_pid(home);
     if (pid == 0)
-        return mr_fault_set(fault, MR_EBUSY, "--data: %s is used by another server", home->settings->data);
-    return mr_fault_set(fault, MR_EBUSY, "--data: %s is used by another server, process %llu", home->settings->data,
-                        (unsigned long long)pid);
+        return mr_fault_set(fault, MR_EBUSY, "%s%s is used by another server", home->complaint, home->settings->data);
+    return mr_fault_set(fault, MR_EBUSY, "%s%s is used by another server, process %llu", home->complaint,
+                        home->settings->data, (unsigned long long)pid);
 }
 
 static int wait_for_lock(const struct mr_store_home *home, bool may_wait, struct mr_disk_failure *failure)
@@ -237,21 +237,31 @@ static int check_format(const struct mr_store_home *home, struct mr_slice text, 
     return MR_OK;
 }
 
-static int open_format(struct mr_store_home *home, struct mr_fault *fault)
+/* *is_there false: there is none yet. */
+static int read_format(struct mr_store_home *home, bool *is_there, struct mr_fault *fault)
 {
     struct mr_disk_failure failure;
     char text[FORMAT_MAX];
     size_t got;
     int fd;
-    if (mr_disk_open(&fd, NULL, home->data, "format", O_RDONLY, 0, &failure) != MR_OK) {
-        if (failure.error_number != ENOENT)
-            return fail(fault, home, &failure);
-        int err = check_new(home, fault);
-        return err != MR_OK || write_format(home, &failure) == MR_OK ? err : fail(fault, home, &failure);
-    }
-    int err = mr_disk_read(fd, text, sizeof(text), 0, &got, &failure);
+    int err = mr_disk_open(&fd, NULL, home->data, "format", O_RDONLY, 0, &failure);
+    *is_there = err == MR_OK;
+    if (err != MR_OK)
+        return failure.error_number == ENOENT ? MR_OK : fail(fault, home, &failure);
+    err = mr_disk_read(fd, text, sizeof(text), 0, &got, &failure);
     close(fd);
     return err == MR_OK ? check_format(home, (struct mr_slice){text, got}, fault) : fail(fault, home, &failure);
+}
+
+static int open_format(struct mr_store_home *home, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    bool is_there;
+    int err = read_format(home, &is_there, fault);
+    if (err != MR_OK || is_there)
+        return err;
+    err = check_new(home, fault);
+    return err != MR_OK || write_format(home, &failure) == MR_OK ? err : fail(fault, home, &failure);
 }
 
 /* ---- what is in it ---- */
@@ -305,20 +315,67 @@ static int open_home(struct mr_store_home *home, bool may_wait, struct mr_fault 
     return err == MR_OK ? mr_recover_all(home, fault) : err;
 }
 
-int mr_store_home_open(struct mr_store_home **out, const struct mr_store_home_config *config, struct mr_fault *fault)
+static struct mr_store_home *make_home(const struct mr_store_settings *settings, void *shared, const char *complaint)
 {
     struct mr_store_home *home = malloc(sizeof(*home));
+    if (home != NULL)
+        *home = (struct mr_store_home){.settings = settings,
+                                       .complaint = complaint,
+                                       .shared = shared,
+                                       .is_durable = settings->durability == MR_STORE_FULL,
+                                       .data = -1,
+                                       .objects = -1,
+                                       .uploads = -1,
+                                       .lock = -1};
+    return home;
+}
+
+int mr_store_home_open(struct mr_store_home **out, const struct mr_store_home_config *config, struct mr_fault *fault)
+{
+    struct mr_store_home *home = make_home(config->settings, config->shared, "--data: ");
     *out = NULL;
     if (home == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    *home = (struct mr_store_home){.settings = config->settings,
-                                   .shared = config->shared,
-                                   .is_durable = config->settings->durability == MR_STORE_FULL,
-                                   .data = -1,
-                                   .objects = -1,
-                                   .uploads = -1,
-                                   .lock = -1};
     int err = open_home(home, config->may_wait, fault);
+    if (err != MR_OK)
+        mr_store_home_close(&home);
+    *out = home;
+    return err;
+}
+
+/* ---- a look from outside ---- */
+
+static int open_existing(const struct mr_store_home *home, int *fd, const char *name, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    int err = mr_disk_open(fd, NULL, home->data, name, O_RDONLY | O_DIRECTORY, 0, &failure);
+    return err == MR_OK ? MR_OK : fail(fault, home, &failure);
+}
+
+/* The format comes before the lock, so that no lock is made in a directory of others. It never changes. */
+static int open_offline(struct mr_store_home *home, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    bool is_there;
+    if (mr_disk_open_root(&home->data, NULL, home->settings->data, &failure) != MR_OK)
+        return fail(fault, home, &failure);
+    int err = read_format(home, &is_there, fault);
+    if (err == MR_OK && !is_there)
+        err = refuse(fault, home, "is no data directory of millrace");
+    if (err == MR_OK)
+        err = lock_home(home, false, fault);
+    if (err == MR_OK)
+        err = open_existing(home, &home->objects, "objects", fault);
+    return err == MR_OK ? open_existing(home, &home->uploads, "uploads", fault) : err;
+}
+
+int mr_home_open_offline(struct mr_store_home **out, const struct mr_store_settings *settings, struct mr_fault *fault)
+{
+    struct mr_store_home *home = make_home(settings, NULL, "");
+    *out = NULL;
+    if (home == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    int err = open_offline(home, fault);
     if (err != MR_OK)
         mr_store_home_close(&home);
     *out = home;

@@ -20,6 +20,7 @@ struct mr_store_shared {
 
 struct mr_store_home {
     const struct mr_store_settings *settings;
+    const char *complaint; /* what complaints of the directory begin with: the option, or "" */
     struct mr_store_min_free min_free;
     struct mr_store_shared *shared;
     bool is_durable;
@@ -27,6 +28,11 @@ struct mr_store_home {
     int lock;                   /* the file whose lock says that the directory is in use */
     uint64_t debris_removed;    /* when it was opened; the first process counts it */
 };
+
+/* The same directory for a look at it that makes and changes nothing but the process in its lock: it must be there,
+ * with all that is in it, and is locked. MR_OK, MR_EBUSY, MR_EPARAM, or what the disk says. mr_store_home_close()
+ * closes it. settings: borrowed; `data` alone is read. */
+int mr_home_open_offline(struct mr_store_home **out, const struct mr_store_settings *settings, struct mr_fault *fault);
 
 /* Another place for the hash of an ID: a byte to lock (locks.h), a generation. */
 uint64_t mr_home_hash(const char *id);
