@@ -5,5 +5,6 @@ const struct mr_program_command mr_commands[] = {
     {"pipe", mr_pipe_main, "standard input through stages to standard output"},
     {"keygen", mr_keygen_main, "make a key pair of age, or show public keys"},
     {"api-key", mr_api_key_main, "make an API key for the file of --api-keys"},
+    {"store", mr_store_main, "check a data directory that no server uses"},
     {.name = NULL},
 };
