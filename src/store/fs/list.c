@@ -44,7 +44,8 @@ static bool is_of_id(const char *name, size_t len)
 static bool accept_part(char out[MR_NAMES_SIZE], const struct mr_disk_entry *entry, const void *context)
 {
     size_t len = *(const size_t *)context;
-    if (!is_of_id(entry->name, len) || entry->kind == MR_DISK_FILE)
+    bool may_be_directory = entry->kind == MR_DISK_DIRECTORY || entry->kind == MR_DISK_UNKNOWN;
+    if (!is_of_id(entry->name, len) || !may_be_directory)
         return false;
     memcpy(out, entry->name, len);
     return true;
