@@ -71,6 +71,14 @@ static bool is_behind(const struct list *list, const char *begin)
     return list->descends ? order > 0 : order < 0;
 }
 
+/* Their end is the cursor itself. */
+static bool is_passed(const struct list *list, const char *begin)
+{
+    size_t len = strlen(begin);
+    return strncmp(list->after, begin, len) == 0 &&
+           strspn(list->after + len, list->descends ? "0" : "Z") == MR_ULID_LEN - len;
+}
+
 /* All IDs with this begin were passed now. */
 static void pass(struct list *list, const char *begin)
 {
@@ -106,7 +114,8 @@ static void try_object(struct list *list, int directory, const char *id)
     mr_metafile_free(&file);
 }
 
-static int walk_objects(struct list *list, int directory, const char *begin, struct mr_disk_failure *failure)
+/* As many as are still wanted. */
+static int walk_some(struct list *list, int directory, const char *begin, struct mr_disk_failure *failure)
 {
     struct mr_names names = {
         .max = list->limit + 1 - list->count, .descends = list->descends, .accept = accept_meta, .context = begin};
@@ -121,10 +130,19 @@ static int walk_objects(struct list *list, int directory, const char *begin, str
     return err;
 }
 
+/* More than once where some of those that were wanted are damaged. */
+static int walk_objects(struct list *list, int directory, const char *begin, struct mr_disk_failure *failure)
+{
+    int err = MR_OK;
+    while (err == MR_OK && !is_trip_over(list) && !is_passed(list, begin))
+        err = walk_some(list, directory, begin, failure);
+    return err;
+}
+
 typedef int walk_part(struct list *list, int directory, const char *begin, struct mr_disk_failure *failure);
 
 /* Walk the directories with names of `len` characters, each with `walk`, as far as the trip goes. begin: of the IDs in
- * them. True in *is_passed: there was no other. */
+ * them. */
 static int walk_parts(struct list *list, int directory, const char *begin, size_t len, walk_part *walk,
                       struct mr_disk_failure *failure)
 {
@@ -144,11 +162,11 @@ static int walk_parts(struct list *list, int directory, const char *begin, size_
             close(inner);
         }
     }
-    bool is_passed = err == MR_OK && i == names.count && !is_trip_over(list);
+    bool is_whole = err == MR_OK && i == names.count && !is_trip_over(list);
     mr_names_free(&names);
-    if (is_passed && begin[0] != '\0')
+    if (is_whole && begin[0] != '\0')
         pass(list, begin);
-    list->is_over = is_passed && begin[0] == '\0';
+    list->is_over = is_whole && begin[0] == '\0';
     return err;
 }
 
