@@ -321,10 +321,14 @@ static void free_change(struct change *change)
 static int work_remove(struct mr_file_request *request)
 {
     struct change *change = change_of(request);
+    struct mr_disk_failure failure;
     char name[MR_LAYOUT_NAME_SIZE];
     int err = mr_remove_segments(change->directory, &change->file.meta, &request->failure);
     upload_name(name, change);
-    return err == MR_OK ? mr_disk_unlink(change->store->home->uploads, name, 0, &request->failure) : err;
+    if (err == MR_OK)
+        err = mr_disk_unlink(change->store->home->uploads, name, 0, &request->failure);
+    mr_room_ask(&change->store->room, &failure); /* the next upload shall see what became free */
+    return err;
 }
 
 static void on_removed(struct mr_file_request *request)

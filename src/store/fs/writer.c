@@ -90,11 +90,14 @@ static void segment_name(const struct mr_store_writer *writer, char out[MR_LAYOU
 static int work_remove(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
+    struct mr_disk_failure failure;
     char name[MR_LAYOUT_NAME_SIZE];
     if (writer->fd >= 0)
         mr_disk_close(&writer->fd, &request->failure);
     segment_name(writer, name);
-    return mr_disk_unlink(writer->store->home->uploads, name, 0, &request->failure);
+    int err = mr_disk_unlink(writer->store->home->uploads, name, 0, &request->failure);
+    mr_room_ask(&writer->store->room, &failure); /* the next upload shall see what became free */
+    return err;
 }
 
 static void on_removed(struct mr_file_request *request)

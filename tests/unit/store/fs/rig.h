@@ -268,6 +268,7 @@ static inline void upload_commit(struct upload *upload, const char *name)
 static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size, const char *name)
 {
     struct upload upload;
+    unsigned before = mr_loop_requests(rig.loop);
     int err = upload_open(&upload, size);
     if (err != MR_OK)
         return err;
@@ -281,7 +282,7 @@ static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size
         rig_turn_until(upload.is_committed);
     }
     mr_store_writer_destroy(&upload.writer);
-    rig_rest();
+    rig_turn_until(mr_loop_requests(rig.loop) == before);
     if (upload.fault.error == MR_OK)
         assert_int_equal(upload.size, size);
     return upload.fault.error;
@@ -291,6 +292,7 @@ static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size
 
 struct download {
     struct mr_store_reader *reader;
+    unsigned before; /* requests of the loop */
     struct mr_stream stream;
     bool is_opened, was_opened_at_once, has_ended, was_aborted, pauses;
     struct mr_fault fault;
@@ -355,6 +357,7 @@ static inline void download_opened(void *context, const struct mr_fault *fault)
 static inline int download_open(struct download *download, const char *id)
 {
     memset(download, 0, sizeof(*download));
+    download->before = mr_loop_requests(rig.loop);
     mr_store_open(&download->reader, rig.store, rig.loop, mr_slice_of(id), download_opened, download);
     download->was_opened_at_once = download->is_opened;
     rig_turn_until(download->is_opened);
@@ -367,7 +370,7 @@ static inline void download_close(struct download *download)
 {
     download_give_back(download);
     mr_store_reader_close(&download->reader);
-    rig_rest();
+    rig_turn_until(mr_loop_requests(rig.loop) <= download->before);
 }
 
 /* From `at`, to the end of the stream. */
