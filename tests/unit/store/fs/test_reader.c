@@ -1,0 +1,309 @@
+#include "calls.h"
+#include "store/fs/reader.h"
+#include <sys/stat.h>
+
+static int open_rig(void **state)
+{
+    (void)state;
+    rig_open_in(RIG_FAST);
+    rig_start();
+    calls_begin();
+    return 0;
+}
+
+static int close_rig(void **state)
+{
+    (void)state;
+    calls_end();
+    rig_close();
+    return 0;
+}
+
+static void shell(const char *format, const char *id)
+{
+    char command[600];
+    int len = snprintf(command, sizeof(command), "cd %s/objects/%.4s/%.2s && id=%s && ", rig.data, id, id + 4, id);
+    snprintf(command + len, sizeof(command) - (size_t)len, "%s", format);
+    assert_int_equal(system(command), 0);
+}
+
+/* What the page cache does not have is read on the pool. */
+static ssize_t read_nothing(int fd, const struct iovec *runs, int count, off_t offset, int flags)
+{
+    (void)fd, (void)runs, (void)count, (void)offset, (void)flags;
+    errno = EAGAIN;
+    return -1;
+}
+
+static void what_is_not_cached_is_read_on_the_pool(void **state)
+{
+    (void)state;
+    char small[MR_ULID_LEN + 1], large[MR_ULID_LEN + 1];
+    struct download download;
+    assert_int_equal(rig_put(small, 2, 1000, "s"), MR_OK);
+    assert_int_equal(rig_put(large, 3, 2000001, "l"), MR_OK);
+    mr_disk_calls.preadv2 = read_nothing;
+    for (int pauses = 0; pauses < 2; pauses++) {
+        assert_int_equal(download_open(&download, large), MR_OK);
+        assert_false(download.was_opened_at_once);
+        download.pauses = pauses == 1;
+        assert_int_equal(download_read(&download, 3, 0, 2000001), MR_OK);
+        assert_int_equal(download_read(&download, 3, 1234567, 500000), MR_OK);
+        download_close(&download);
+    }
+    assert_int_equal(rig_check(small, 2, 1000), MR_OK);
+}
+
+static void reader_may_be_closed_while_it_opens(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    assert_int_equal(rig_put(id, 3, 100000, "l"), MR_OK);
+    mr_disk_calls.preadv2 = read_nothing;
+    struct download download = {0};
+    mr_store_open(&download.reader, rig.store, rig.loop, mr_slice_of(id), download_opened, &download);
+    assert_false(download.is_opened);
+    mr_store_reader_close(&download.reader);
+    rig_rest();
+    assert_false(download.is_opened);
+}
+
+static void stream_goes_on_after_its_reader_was_closed(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    assert_int_equal(rig_put(id, 3, 900000, "l"), MR_OK);
+    assert_int_equal(download_open(&download, id), MR_OK);
+    download.seed = 3;
+    assert_int_equal(mr_store_read(download.reader, 0, 900000, &download.stream, &download.fault), MR_OK);
+    mr_store_reader_close(&download.reader);
+    mr_stream_attach_receiver(&download.stream, &download_receiver, &download);
+    while (!download.has_ended) {
+        rig_turn();
+        download_give_back(&download);
+    }
+    assert_false(download.is_wrong);
+    assert_int_equal(download.came, 900000);
+    rig_rest();
+}
+
+static void cancelled_stream_gives_everything_back(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    assert_int_equal(rig_put(id, 3, 2000000, "l"), MR_OK);
+    for (int cold = 0; cold < 2; cold++) {
+        if (cold == 1)
+            mr_disk_calls.preadv2 = read_nothing;
+        for (int turns = 0; turns < 6; turns++) {
+            struct download download;
+            struct mr_fault why;
+            mr_fault_set(&why, MR_EGONE, NULL);
+            assert_int_equal(download_open(&download, id), MR_OK);
+            download.seed = 3;
+            assert_int_equal(mr_store_read(download.reader, 0, 2000000, &download.stream, &download.fault), MR_OK);
+            mr_stream_attach_receiver(&download.stream, &download_receiver, &download);
+            for (int i = 0; i < turns; i++)
+                uv_run(mr_loop_uv(rig.loop), UV_RUN_NOWAIT);
+            if (!download.has_ended)
+                mr_stream_cancel(&download.stream, &why);
+            download_close(&download); /* which gives the last part back, after the end */
+            assert_int_equal(mr_budget_used(&rig.memory), 0);
+        }
+    }
+}
+
+/* With mr_respond_stream() the sender is attached elsewhere, and may be resumed or cancelled before it begins. */
+static void sender_may_be_attached_elsewhere(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct mr_store_sender *sender;
+    struct mr_fault why;
+    assert_int_equal(rig_put(id, 3, 300000, "l"), MR_OK);
+    for (int how = 0; how < 3; how++) {
+        struct download download;
+        assert_int_equal(download_open(&download, id), MR_OK);
+        download.seed = 3;
+        assert_int_equal(mr_store_sender_create(&sender, download.reader, 0, 300000, &download.fault), MR_OK);
+        if (how == 2) {
+            mr_store_sender_destroy(&sender);
+            download_close(&download);
+            continue;
+        }
+        mr_stream_attach_receiver(&download.stream, &download_receiver, &download);
+        mr_stream_attach_sender(&download.stream, &mr_store_stream_sender, sender);
+        mr_fault_set(&why, MR_EGONE, NULL);
+        if (how == 1)
+            mr_stream_cancel(&download.stream, &why);
+        mr_store_sender_begin(sender, &download.stream);
+        while (how == 0 && !download.has_ended) {
+            rig_turn();
+            download_give_back(&download);
+        }
+        assert_false(download.is_wrong);
+        download_close(&download);
+    }
+}
+
+static void full_memory_budget_is_told_before_the_first_byte(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    assert_int_equal(rig_put(id, 3, 300000, "l"), MR_OK);
+    assert_int_equal(download_open(&download, id), MR_OK);
+    assert_true(mr_budget_try_take(&rig.memory, rig.memory.limit - 10));
+    assert_int_equal(mr_store_read(download.reader, 0, 300000, &download.stream, &download.fault), MR_EBUDGET);
+    assert_string_equal(download.fault.limit_name, "memory-budget");
+    mr_budget_give_back(&rig.memory, rig.memory.limit - 10);
+    download.pauses = true;
+    assert_int_equal(download_read(&download, 3, 0, 300000), MR_OK);
+    download_close(&download);
+}
+
+/* ---- what is damaged ---- */
+
+static void damaged_object_is_an_error_and_no_other_object(void **state)
+{
+    (void)state;
+    static const char *const damages[] = {
+        ": > $id.meta",
+        "truncate -s -1 $id.meta",
+        "printf x >> $id.meta",
+        "printf x | dd of=$id.meta bs=1 seek=200 conv=notrunc 2>&1",
+        "head -c 70000 /dev/zero > $id.meta",
+        "truncate -s -1 $id.1",
+        "printf x >> $id.1",
+        "rm $id.1",
+        "rm $id.1 && mkfifo $id.1",
+        "rm $id.1 && ln -s /etc/passwd $id.1",
+        "rm $id.1 && mkdir $id.1",
+        "rm $id.meta && mkfifo $id.meta",
+        "rm $id.meta && ln -s /etc/passwd $id.meta",
+        "rm $id.meta && ln /etc/passwd $id.meta || cp /etc/passwd $id.meta",
+        "rm $id.meta && mkdir $id.meta",
+        "for o in *.meta; do test $o = $id.meta || { cp $o $id.meta; break; }; done",
+    };
+    char other[MR_ULID_LEN + 1];
+    for (size_t i = 0; i < MR_ARRAY_SIZE(damages); i++) {
+        char id[MR_ULID_LEN + 1];
+        struct changed changed;
+        assert_int_equal(rig_put(other, 1, 100000, "other"), MR_OK);
+        assert_int_equal(rig_put(id, 2, 100000, "damaged"), MR_OK);
+        shell(damages[i], id);
+        for (int cold = 0; cold < 2; cold++) {
+            if (cold == 1)
+                mr_disk_calls.preadv2 = read_nothing;
+            if (rig_check(id, 2, 100000) != MR_EIO)
+                fail_msg("%s", damages[i]);
+            mr_disk_calls.preadv2 = calls_preadv2;
+        }
+        if (strstr(damages[i], "meta") != NULL)
+            assert_int_equal(rig_rename(id, 0, "new", &changed), MR_EIO);
+        assert_int_equal(rig_check(other, 1, 100000), MR_OK);
+    }
+    assert_true(atomic_load(&rig.numbers->damaged) >= MR_ARRAY_SIZE(damages) / 2);
+}
+
+/* A response that has begun is aborted, never ended short. */
+static void file_that_becomes_shorter_aborts_the_stream(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    assert_int_equal(rig_put(id, 2, 1000000, "x"), MR_OK);
+    assert_int_equal(download_open(&download, id), MR_OK);
+    shell("truncate -s 700000 $id.1", id);
+    assert_int_equal(download_read(&download, 2, 0, 1000000), MR_EIO);
+    assert_true(download.came <= 700000);
+    assert_false(download.is_wrong);
+    assert_int_equal(download_read(&download, 2, 0, 700000), MR_OK);
+    download_close(&download);
+}
+
+/* ---- several segments ---- */
+
+/* As a later version will write them: a payload in three files, of which the second begins with room. */
+static void put_segments(char id[MR_ULID_LEN + 1])
+{
+    static const struct mr_meta_segment segments[] = {{.number = 1, .stored = 400000, .plain = 400000},
+                                                      {.number = 3, .room = 4096, .stored = 4096 + 5, .plain = 5},
+                                                      {.number = 7, .stored = 599995, .plain = 599995}};
+    static unsigned char bytes[600000];
+    struct mr_meta meta;
+    char *text, path[256];
+    size_t len;
+    uint64_t at = 0;
+    assert_int_equal(rig_put(id, 2, 1000000, "x"), MR_OK); /* makes the directory */
+    assert_int_equal(mr_meta_init(&meta), MR_OK);
+    memcpy(meta.object.id, id, MR_ULID_LEN);
+    meta.object.rev = 2;
+    meta.object.size = 1000000;
+    meta.segments = malloc(sizeof(segments));
+    memcpy(meta.segments, segments, sizeof(segments));
+    meta.segment_count = 3;
+    assert_int_equal(mr_meta_encode(&meta, &text, &len, &rig.fault), MR_OK);
+    for (size_t i = 0; i < 4; i++) {
+        int path_len = snprintf(path, sizeof(path), "%s/objects/%.4s/%.2s/%s.", rig.data, id, id + 4, id);
+        snprintf(path + path_len, sizeof(path) - (size_t)path_len, i < 3 ? "%u" : "meta",
+                 i < 3 ? (unsigned)segments[i].number : 0);
+        int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (i < 3) {
+            rig_fill(bytes, 2, at, segments[i].plain);
+            at += segments[i].plain;
+            assert_int_equal(pwrite(fd, bytes, segments[i].plain, segments[i].room), segments[i].plain);
+        } else {
+            assert_int_equal(write(fd, text, len), len);
+        }
+        close(fd);
+    }
+    free(text);
+    mr_meta_free(&meta);
+}
+
+static void object_of_several_segments_is_read_changed_and_deleted(void **state)
+{
+    (void)state;
+    static const uint64_t ranges[][2] = {{0, 1000000}, {399999, 2}, {400000, 5}, {399999, 7}, {400005, 1}, {999999, 1}};
+    char id[MR_ULID_LEN + 1];
+    struct mr_buf_file file;
+    struct changed changed;
+    struct download download;
+    put_segments(id);
+    for (int cold = 0; cold < 2; cold++) {
+        mr_disk_calls.preadv2 = cold == 1 ? read_nothing : calls_preadv2;
+        assert_int_equal(download_open(&download, id), MR_OK);
+        assert_false(mr_store_reader_file(download.reader, &file));
+        for (size_t i = 0; i < MR_ARRAY_SIZE(ranges); i++)
+            assert_int_equal(download_read(&download, 2, ranges[i][0], ranges[i][1]), MR_OK);
+        download_close(&download);
+    }
+    assert_int_equal(rig_rename(id, 2, "new", &changed), MR_OK);
+    assert_int_equal(rig_check(id, 2, 1000000), MR_OK);
+    shell("mv $id.7 elsewhere", id);
+    assert_int_equal(rig_check(id, 2, 1000000), MR_ENOTFOUND);
+    shell("mv elsewhere $id.7", id);
+    assert_int_equal(rig_delete(id), MR_OK);
+    assert_int_equal(rig_count("objects uploads -type f"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_not_cached_is_read_on_the_pool),
+        TEST(reader_may_be_closed_while_it_opens),
+        TEST(stream_goes_on_after_its_reader_was_closed),
+        TEST(cancelled_stream_gives_everything_back),
+        TEST(sender_may_be_attached_elsewhere),
+        TEST(full_memory_budget_is_told_before_the_first_byte),
+        TEST(damaged_object_is_an_error_and_no_other_object),
+        TEST(file_that_becomes_shorter_aborts_the_stream),
+        TEST(object_of_several_segments_is_read_changed_and_deleted),
+    };
+    rig_be_quiet();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
