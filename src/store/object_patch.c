@@ -39,6 +39,7 @@ static bool merge_value(json_t **result, json_t *target, json_t *patch)
 static int merge_text(json_t **merged, const char *text, json_t *patch, struct mr_fault *fault)
 {
     json_t *target = json_loads(json_is_null(patch) ? "{}" : text, 0, NULL);
+    *merged = NULL;
     if (target == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     bool is_good = true;

@@ -41,9 +41,10 @@ int mr_meta_join(const struct mr_slice parts[MR_META_PARTS], char **out, size_t 
     char line[LINE_SIZE];
     size_t lengths[MR_META_PARTS] = {parts[0].len, parts[1].len, parts[2].len};
     size_t body = lengths[0] + lengths[1] + lengths[2];
-    char *bytes = malloc(LINE_SIZE + body), *to = bytes + LINE_SIZE;
+    char *bytes = malloc(LINE_SIZE + body);
     if (bytes == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    char *to = bytes + LINE_SIZE;
     for (size_t i = 0; i < MR_META_PARTS; i++)
         copy_part(&to, parts[i]);
     size_t len = write_first_line(line, lengths, bytes + LINE_SIZE);

@@ -19,7 +19,7 @@ struct verification {
 };
 
 /* A segment that has another length is not read. */
-static int check_length(const struct verification *at, const struct mr_meta_segment *segment, uint64_t len)
+static int compare_length(const struct verification *at, const struct mr_meta_segment *segment, uint64_t len)
 {
     if (len == segment->stored)
         return MR_OK;
@@ -37,7 +37,7 @@ static int hash_file(const struct verification *at, const struct mr_meta_segment
         if (err != MR_OK)
             return mr_disk_fault(at->fault, &failure, "A segment cannot be read");
         if (got < want)
-            return check_length(at, segment, offset + got);
+            return compare_length(at, segment, offset + got);
         if (EVP_DigestUpdate(at->hash, at->piece, got) != 1)
             return mr_fault_set(at->fault, MR_EMEMORY, NULL);
         offset += got;
@@ -57,7 +57,7 @@ static int verify_segment(const struct verification *at, const struct mr_meta_se
         return mr_fault_set(at->fault, MR_EIO, "Segment %u is missing.", segment->number);
     if (err != MR_OK)
         return mr_disk_fault(at->fault, &failure, "A segment cannot be opened");
-    err = check_length(at, segment, info.size);
+    err = compare_length(at, segment, info.size);
     if (err == MR_OK)
         err = hash_file(at, segment, fd);
     close(fd);
