@@ -111,3 +111,12 @@ int mr_meta_cut(struct mr_slice bytes, struct mr_slice parts[MR_META_PARTS], str
         parts[i] = (struct mr_slice){at, lengths[i]};
     return MR_OK;
 }
+
+/* What is malformed is refused soon. */
+bool mr_meta_is_quick(struct mr_slice bytes)
+{
+    struct mr_slice line = {bytes.at, MR_MIN(bytes.len, LINE_SIZE)};
+    size_t head;
+    return read_version(&line, NULL) != MR_OK || !cut_length(&line, MR_META_HEAD_MAX, &head) ||
+           head <= MR_META_QUICK_MAX;
+}

@@ -69,6 +69,8 @@ static enum mr_disk_try try_rest(struct mr_metafile *out, int fd, const struct m
     enum mr_disk_try tried = mr_disk_try_read(fd, out->bytes, (size_t)info->size, 0, &got, &failure);
     if (tried == MR_DISK_DONE && got < info->size)
         tried = MR_DISK_WOULD_BLOCK; /* the rest is not in memory */
+    if (tried == MR_DISK_DONE && !mr_meta_is_quick((struct mr_slice){out->bytes, got}))
+        tried = MR_DISK_WOULD_BLOCK; /* or it is, and takes too long to decode */
     if (tried == MR_DISK_DONE) {
         *err = decode(out, id, got, fault);
         return *err == MR_OK ? MR_DISK_DONE : MR_DISK_FAILED;

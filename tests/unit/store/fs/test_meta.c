@@ -534,7 +534,7 @@ static void a_head_above_16_kib_is_not_written(void **state)
     size_t len;
     fill(&meta, "", 0);
     struct file file = encode(&meta);
-    size_t head = (size_t)atoi(file.bytes + sizeof("millrace-object 1 ") - 1);
+    size_t head = (size_t)strtoul(file.bytes + sizeof("millrace-object 1 ") - 1, NULL, 10);
     size_t unknown = strlen(meta.unknown) + MR_META_HEAD_MAX - head;
     free(meta.unknown);
     meta.unknown = text_of("\"a\":\"", unknown, "\"");
@@ -576,6 +576,28 @@ static void a_file_above_64_kib_is_not_written(void **state)
     free(file.bytes);
 }
 
+static void a_long_head_is_not_for_a_loop(void **state)
+{
+    (void)state;
+    struct mr_meta meta;
+    for (size_t more = 0; more < 2; more++) {
+        static char payload[MR_META_PAYLOAD_MAX];
+        fill(&meta, payload, sizeof(payload)); /* its length does not count */
+        struct file file = encode(&meta);
+        size_t head = (size_t)strtoul(file.bytes + sizeof("millrace-object 1 ") - 1, NULL, 10);
+        assert_true(mr_meta_is_quick((struct mr_slice){file.bytes, file.len}));
+        free(file.bytes);
+        size_t unknown = strlen(meta.unknown) + MR_META_QUICK_MAX - head;
+        free(meta.unknown);
+        meta.unknown = text_of("\"a\":\"", unknown + more, "\"");
+        file = encode(&meta);
+        assert_int_equal(mr_meta_is_quick((struct mr_slice){file.bytes, file.len}), more == 0);
+        mr_meta_free(&meta);
+        free(file.bytes);
+    }
+    assert_true(mr_meta_is_quick(MR_SLICE(""))); /* and is then refused */
+}
+
 static void what_the_caller_must_bound_is_asserted(void **state)
 {
     (void)state;
@@ -614,6 +636,7 @@ int main(void)
         cmocka_unit_test(texts_of_members_have_a_longest_one),
         cmocka_unit_test(a_head_above_16_kib_is_not_written),
         cmocka_unit_test(a_file_above_64_kib_is_not_written),
+        cmocka_unit_test(a_long_head_is_not_for_a_loop),
         cmocka_unit_test(what_the_caller_must_bound_is_asserted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
