@@ -85,9 +85,11 @@ int mr_object_set_type(struct mr_object *object, struct mr_slice type, struct mr
         is_plain = is_plain && type.at[i] >= ' ' && type.at[i] <= '~';
     if (!is_plain)
         return mr_fault_set(fault, MR_EPARAM, "A type is visible ASCII.");
-    char *copy = strndup(type.at, type.len);
+    char *copy = malloc(type.len + 1);
     if (copy == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    memcpy(copy, type.at, type.len);
+    copy[type.len] = '\0';
     free(object->type);
     object->type = copy;
     return MR_OK;
