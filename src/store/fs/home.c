@@ -298,7 +298,7 @@ static int open_locks(const struct mr_store_home *home, struct mr_fault *fault)
 
 static int open_home(struct mr_store_home *home, bool may_wait, struct mr_fault *fault)
 {
-    struct mr_disk_info info;
+    struct mr_disk_info info = {.device = 0};
     int err = mr_store_min_free(&home->min_free, home->settings->min_free, fault);
     if (err == MR_OK)
         err = open_root(home, &info, fault);
