@@ -39,14 +39,14 @@ struct server {
 };
 
 /* How a server starts that cannot. */
-static int complain(int err, const struct mr_fault *fault)
+static int complain_of_start(int err, const struct mr_fault *fault)
 {
     fprintf(mr_console(), "millrace: %s\n", fault->detail);
     return err == MR_EPARAM ? 2 : 1;
 }
 
 /* A process, or the only one, in front of an open data directory. */
-static int serve_with(const struct server *server, const struct mr_child *child, unsigned passed)
+static int serve_home(const struct server *server, const struct mr_child *child, unsigned passed)
 {
     struct mr_service *service;
     struct mr_fault fault;
@@ -57,7 +57,7 @@ static int serve_with(const struct server *server, const struct mr_child *child,
         err = mr_service_listen(service, passed, &fault);
     int status = 0;
     if (err != 0) {
-        status = complain(err, &fault);
+        status = complain_of_start(err, &fault);
     } else {
         mr_service_on_hangup(service, reload);
         status = mr_service_run(service);
@@ -73,8 +73,8 @@ static int serve(struct server *server)
     unsigned passed = mr_systemd_listen_fds();
     int err = mr_data_open(&server->data, &server->config, passed > 0, &fault);
     if (err != MR_OK)
-        return complain(err, &fault);
-    int status = serve_with(server, NULL, passed);
+        return complain_of_start(err, &fault);
+    int status = serve_home(server, NULL, passed);
     mr_data_close(&server->data);
     return status;
 }
@@ -93,7 +93,7 @@ static int run_child(void *context, const struct mr_child *child)
     const struct server *server = context;
     if (mr_process_begin(&server->config) != 0)
         return 1;
-    int status = serve_with(server, child, 0);
+    int status = serve_home(server, child, 0);
     mr_process_end();
     return status;
 }
@@ -107,7 +107,7 @@ static void reload_keys(void *context)
         mr_key_ring_reload(server->keys);
 }
 
-static int supervise(struct server *server, unsigned passed)
+static int run_supervisor(struct server *server, unsigned passed)
 {
     const struct mr_config *config = &server->config;
     struct mr_fault fault;
@@ -124,7 +124,7 @@ static int supervise(struct server *server, unsigned passed)
     };
     int err = mr_data_open(&server->data, config, passed > 0, &fault);
     if (err != MR_OK)
-        return complain(err, &fault);
+        return complain_of_start(err, &fault);
     int status = mr_cluster_run(&cluster, run_child, server);
     mr_data_close(&server->data);
     return status;
@@ -137,7 +137,7 @@ static int run_cluster(struct server *server)
         fprintf(stderr, "millrace: --log-file: %s: %s\n", log->file, strerror(errno));
         return 1;
     }
-    int status = supervise(server, mr_systemd_listen_fds());
+    int status = run_supervisor(server, mr_systemd_listen_fds());
     mr_log_stop();
     return status;
 }

@@ -271,7 +271,7 @@ int mr_disk_write_runs(int fd, struct iovec *runs, int count, uint64_t offset, s
         if (written < 0 && errno != EINTR)
             return fail_with(failure, MR_DISK_WRITE, errno);
         if (written == 0)
-            return fail_with(failure, MR_DISK_WRITE, EIO); /* it would go on for ever */
+            return fail_with(failure, MR_DISK_WRITE, EIO); /* or it would never end */
         if (written > 0) {
             skip_written(&runs, &count, (size_t)written);
             offset += (uint64_t)written;

@@ -268,7 +268,7 @@ static int load_keys(struct mr_service *service, struct mr_fault *fault)
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "--api-keys: %s", why.detail);
 }
 
-static int build(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
+static int build_all(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
 {
     int err = load_keys(service, fault);
     if (err == MR_OK)
@@ -292,7 +292,7 @@ int mr_service_create(struct mr_service **out, const struct mr_service_parts *pa
     service->config = parts->config;
     service->keys = parts->keys;
     service->child = parts->child;
-    int err = build(service, parts->data, fault);
+    int err = build_all(service, parts->data, fault);
     if (err != 0)
         mr_service_destroy(&service);
     *out = service;

@@ -173,7 +173,7 @@ struct mr_store_change {
 
 /* Changes of one object are made one after the other, whichever process makes them. */
 void mr_store_change(struct mr_store *store, struct mr_loop *loop, const struct mr_store_change *change);
-/* When done() is called it is gone for ever; its bytes are removed afterwards. Reads that have begun go on. */
+/* When done() is called it is gone; its bytes are removed afterwards. Reads that have begun go on. */
 void mr_store_delete(struct mr_store *store, struct mr_loop *loop, struct mr_slice id, mr_store_changed *done,
                      void *context);
 

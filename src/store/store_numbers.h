@@ -1,4 +1,4 @@
-/* store_numbers.h -- what the store of one process counts. The memory is the caller's, who may share it between
+/* store_numbers.h -- what the store of one process counts. The caller owns the memory and may share it between
  * processes (store.h). Any thread of any process may read it: all are relaxed atomics, exact once the store rests. */
 #ifndef MR_STORE_STORE_NUMBERS_H
 #define MR_STORE_STORE_NUMBERS_H
@@ -8,7 +8,7 @@
 #define MR_STORE_COMMITTERS 2 /* threads that commit: for short payloads, for long ones */
 
 struct mr_store_committer_numbers { /* written by that thread alone */
-    struct mr_histogram commit_ns;  /* from the commit's call to the disk's answer */
+    struct mr_histogram commit_ns;  /* from the commit's call to the end of its sync */
     struct mr_histogram group;      /* commits that shared one sync of their directories */
 };
 

@@ -13,7 +13,7 @@ const struct mr_option mr_store_options[] = {
 };
 // clang-format on
 
-static int refuse(struct mr_fault *fault)
+static int refuse_min_free(struct mr_fault *fault)
 {
     return mr_fault_set(fault, MR_EPARAM, "must be a size such as 512MiB, or a share such as 2%% (0%% to 99%%)");
 }
@@ -27,7 +27,7 @@ int mr_store_min_free(struct mr_store_min_free *out, const char *text, struct mr
     bool is_percent = given.len > 0 && given.at[given.len - 1] == '%';
     given.len -= is_percent;
     if (mr_param_parse(is_percent ? &percent : &size, given, &value, fault) != MR_OK)
-        return refuse(fault);
+        return refuse_min_free(fault);
     *out = (struct mr_store_min_free){.is_percent = is_percent, .amount = (uint64_t)value.integer};
     return MR_OK;
 }

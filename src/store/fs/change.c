@@ -40,18 +40,18 @@ static struct change *change_of(struct mr_file_request *request)
     return mr_container_of(request, struct change, request);
 }
 
-static bool is_well(const struct change *change)
+static bool is_change_well(const struct change *change)
 {
     return change->request.err == MR_OK;
 }
 
-static void fail(struct change *change, const struct mr_disk_failure *failure)
+static void fail_change(struct change *change, const struct mr_disk_failure *failure)
 {
     const char *what = change->is_delete ? "The object cannot be deleted" : "The object cannot be changed";
     change->request.err = mr_store_fail(change->store, &change->fault, failure, what);
 }
 
-static void upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct change *change)
+static void change_upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct change *change)
 {
     struct mr_layout_name name = {.kind = change->is_delete ? MR_LAYOUT_GONE : MR_LAYOUT_META,
                                   .process = change->store->process};
@@ -73,7 +73,7 @@ static int read_meta(struct change *change)
     if (mr_directory_open(&change->directory, change->store->home, change->id, &failure) != MR_OK) {
         if (failure.error_number == ENOENT)
             return mr_fault_set(&change->fault, MR_ENOTFOUND, NULL);
-        fail(change, &failure);
+        fail_change(change, &failure);
         return change->request.err;
     }
     object_name(name, change);
@@ -92,7 +92,7 @@ static void stamp(struct mr_object *object)
     object->rev++;
 }
 
-static int apply(struct change *change)
+static int apply_change(struct change *change)
 {
     struct mr_object *object = &change->file.meta.object;
     if (change->rev != 0 && change->rev != object->rev)
@@ -105,59 +105,60 @@ static int apply(struct change *change)
     return err;
 }
 
-static void write_meta(struct change *change)
+static void write_changed_meta(struct change *change)
 {
     struct mr_disk_failure failure;
     const struct mr_store_home *home = change->store->home;
     char *bytes, name[MR_LAYOUT_NAME_SIZE];
     size_t len;
     change->request.err = mr_meta_encode(&change->file.meta, &bytes, &len, &change->fault);
-    if (!is_well(change))
+    if (!is_change_well(change))
         return;
-    upload_name(name, change);
+    change_upload_name(name, change);
     mr_disk_unlink(home->uploads, name, 0, &failure); /* of a change that could not be undone */
     int err = mr_metafile_write(&change->meta_fd, home->uploads, name, (struct mr_slice){bytes, len}, home->is_durable,
                                 &failure);
     free(bytes);
     change->has_upload = change->meta_fd >= 0;
     if (err != MR_OK)
-        fail(change, &failure);
+        fail_change(change, &failure);
 }
 
-static void prepare(struct change *change)
+static void prepare_change(struct change *change)
 {
     change->request.err = read_meta(change);
-    if (is_well(change))
-        change->request.err = apply(change);
-    if (is_well(change) && !change->is_delete)
-        write_meta(change);
+    if (is_change_well(change))
+        change->request.err = apply_change(change);
+    if (is_change_well(change) && !change->is_delete)
+        write_changed_meta(change);
 }
 
 /* ---- 2: the bytes ---- */
 
-static void sync_meta(struct change *change)
+static void sync_changed_meta(struct change *change)
 {
     struct mr_disk_failure failure, closing;
     if (change->meta_fd < 0)
         return;
-    int err = is_well(change) && change->store->home->is_durable ? mr_disk_sync(change->meta_fd, &failure) : MR_OK;
+    int err =
+        is_change_well(change) && change->store->home->is_durable ? mr_disk_sync(change->meta_fd, &failure) : MR_OK;
     if (err != MR_OK)
-        fail(change, &failure);
-    if (mr_disk_close(&change->meta_fd, &closing) != MR_OK && is_well(change))
-        fail(change, &closing);
+        fail_change(change, &failure);
+    if (mr_disk_close(&change->meta_fd, &closing) != MR_OK && is_change_well(change))
+        fail_change(change, &closing);
 }
 
 /* ---- 3: the names ---- */
 
-static void move(struct change *change)
+static void move_change(struct change *change)
 {
     struct mr_disk_failure failure;
     const struct mr_store_home *home = change->store->home;
     char upload[MR_LAYOUT_NAME_SIZE], object[MR_LAYOUT_NAME_SIZE];
     int err;
-    if (!is_well(change))
+    if (!is_change_well(change))
         return;
-    upload_name(upload, change);
+    change_upload_name(upload, change);
     object_name(object, change);
     if (change->is_delete)
         err = mr_disk_rename(change->directory, object, home->uploads, upload, 0, &failure);
@@ -167,38 +168,38 @@ static void move(struct change *change)
     if (change->is_renamed)
         mr_home_outdate(change->store->home, change->id);
     else
-        fail(change, &failure);
+        fail_change(change, &failure);
 }
 
 /* ---- 4: the directories ---- */
 
-static bool is_beside(const struct change *a, const struct change *b)
+static bool is_change_beside(const struct change *a, const struct change *b)
 {
     return strcmp(a->directory_name, b->directory_name) == 0;
 }
 
 /* That of the first one, and uploads/ where something was deleted, for all that are in it. */
-static void sync_directory(struct change *first)
+static void sync_changed_directory(struct change *first)
 {
     struct mr_disk_failure failure;
     const struct mr_store_home *home = first->store->home;
     bool has_delete = false;
     int err = MR_OK;
-    if (!is_well(first) || first->is_synced)
+    if (!is_change_well(first) || first->is_synced)
         return;
     for (struct mr_file_request *request = &first->request; request != NULL; request = request->next)
-        has_delete |= is_beside(change_of(request), first) && change_of(request)->is_delete;
+        has_delete |= is_change_beside(change_of(request), first) && change_of(request)->is_delete;
     if (home->is_durable && has_delete)
         err = mr_disk_sync_directory(home->uploads, &failure);
     if (home->is_durable && err == MR_OK)
         err = mr_disk_sync_directory(first->directory, &failure);
     for (struct mr_file_request *request = &first->request; request != NULL; request = request->next) {
         struct change *change = change_of(request);
-        if (change->state != LOCKED || !is_well(change) || !is_beside(change, first))
+        if (change->state != LOCKED || !is_change_well(change) || !is_change_beside(change, first))
             continue;
         change->is_synced = true;
         if (err != MR_OK)
-            fail(change, &failure);
+            fail_change(change, &failure);
     }
 }
 
@@ -206,12 +207,12 @@ static void sync_directory(struct change *first)
 
 /* A delete that may not be on the disk is taken back, so that no bytes are removed that an object still needs after a
  * loss of power. A change cannot be taken back: it stays, and was not acknowledged. */
-static void undo(struct change *change)
+static void undo_change(struct change *change)
 {
     struct mr_disk_failure failure;
     const struct mr_store_home *home = change->store->home;
     char upload[MR_LAYOUT_NAME_SIZE], object[MR_LAYOUT_NAME_SIZE];
-    upload_name(upload, change);
+    change_upload_name(upload, change);
     object_name(object, change);
     if (change->is_delete && change->is_renamed) {
         mr_disk_rename(home->uploads, upload, change->directory, object, RENAME_NOREPLACE, &failure);
@@ -221,11 +222,11 @@ static void undo(struct change *change)
     }
 }
 
-static void finish(struct change *change)
+static void finish_change(struct change *change)
 {
     struct mr_store_numbers *numbers = change->store->numbers;
-    if (!is_well(change))
-        undo(change);
+    if (!is_change_well(change))
+        undo_change(change);
     else
         mr_store_count(change->is_delete ? &numbers->deleted : &numbers->changed, 1);
     mr_locks_release(change->store->locks, change->id);
@@ -246,7 +247,7 @@ static bool has_to_wait(const struct change *change, struct mr_file_request *fir
 }
 
 /* False: another process has the lock. */
-static bool lock(struct change *change, bool may_wait)
+static bool lock_change(struct change *change, bool may_wait)
 {
     struct mr_disk_failure failure;
     int err = mr_locks_take(change->store->locks, change->id, may_wait, &failure);
@@ -254,7 +255,7 @@ static bool lock(struct change *change, bool may_wait)
         return false;
     change->state = LOCKED;
     if (err != MR_OK)
-        fail(change, &failure);
+        fail_change(change, &failure);
     return true;
 }
 
@@ -267,13 +268,13 @@ static size_t lock_some(struct mr_file_request *first)
         struct change *change = change_of(request);
         if (change->state != WAITING || has_to_wait(change, first))
             continue;
-        if (lock(change, false))
+        if (lock_change(change, false))
             locked++;
         else if (waiting == NULL)
             waiting = change;
     }
     if (locked == 0 && waiting != NULL)
-        locked += lock(waiting, true);
+        locked += lock_change(waiting, true);
     return locked;
 }
 
@@ -287,8 +288,8 @@ static void each_locked(struct mr_file_request *first, void (*step)(struct chang
 
 static void prepare_if_locked(struct change *change)
 {
-    if (is_well(change)) /* its lock was had */
-        prepare(change);
+    if (is_change_well(change)) /* its lock was had */
+        prepare_change(change);
 }
 
 void mr_change_group(void *context, struct mr_file_request *first)
@@ -296,10 +297,10 @@ void mr_change_group(void *context, struct mr_file_request *first)
     (void)context;
     while (lock_some(first) > 0) {
         each_locked(first, prepare_if_locked);
-        each_locked(first, sync_meta);
-        each_locked(first, move);
-        each_locked(first, sync_directory);
-        each_locked(first, finish);
+        each_locked(first, sync_changed_meta);
+        each_locked(first, move_change);
+        each_locked(first, sync_changed_directory);
+        each_locked(first, finish_change);
     }
 }
 
@@ -318,46 +319,47 @@ static void free_change(struct change *change)
 }
 
 /* On the pool, after the response. What cannot be removed is removed at the next start. */
-static int work_remove(struct mr_file_request *request)
+static int work_remove_bytes(struct mr_file_request *request)
 {
     struct change *change = change_of(request);
     struct mr_disk_failure failure;
     char name[MR_LAYOUT_NAME_SIZE];
     int err = mr_remove_segments(change->directory, &change->file.meta, &request->failure);
-    upload_name(name, change);
+    change_upload_name(name, change);
     if (err == MR_OK)
         err = mr_disk_unlink(change->store->home->uploads, name, 0, &request->failure);
     mr_room_ask(&change->store->room, &failure); /* the next upload shall see what became free */
     return err;
 }
 
-static void on_removed(struct mr_file_request *request)
+static void on_bytes_removed(struct mr_file_request *request)
 {
     free_change(change_of(request));
 }
 
-static void on_done(struct mr_file_request *request)
+static void on_change_done(struct mr_file_request *request)
 {
     struct change *change = change_of(request);
     bool is_refused = change->request.err == MR_EPRECONDITION;
-    bool shows = change->has_file && (is_refused || (is_well(change) && !change->is_delete));
+    bool shows = change->has_file && (is_refused || (is_change_well(change) && !change->is_delete));
     const struct mr_object *object = shows ? &change->file.meta.object : NULL;
-    change->done(change->context, is_well(change) ? NULL : &change->fault, object);
-    if (!is_well(change) || !change->is_delete) {
+    change->done(change->context, is_change_well(change) ? NULL : &change->fault, object);
+    if (!is_change_well(change) || !change->is_delete) {
         free_change(change);
         return;
     }
-    change->request.done = on_removed;
-    mr_file_run(&change->request, work_remove);
+    change->request.done = on_bytes_removed;
+    mr_file_run(&change->request, work_remove_bytes);
 }
 
 /* It has no ID, or there is no memory for it. */
-static int work_nothing(struct mr_file_request *request)
+static int work_failed_change(struct mr_file_request *request)
 {
     return change_of(request)->fault.error;
 }
 
-static void submit(struct mr_store *store, struct mr_loop *loop, const struct mr_store_change *asked, bool is_delete)
+static void submit_change(struct mr_store *store, struct mr_loop *loop, const struct mr_store_change *asked,
+                          bool is_delete)
 {
     struct change *change = calloc(1, sizeof(*change));
     MR_ASSERT(change != NULL); /* some hundred bytes: this is a machine without memory */
@@ -370,10 +372,10 @@ static void submit(struct mr_store *store, struct mr_loop *loop, const struct mr
     change->context = asked->context;
     change->directory = change->meta_fd = -1;
     mr_store_begin(store, loop);
-    mr_file_init(&change->request, loop, is_delete ? "store-delete" : "store-change", on_done);
+    mr_file_init(&change->request, loop, is_delete ? "store-delete" : "store-change", on_change_done);
     if (!mr_ulid_is_valid(asked->id)) {
         mr_fault_set(&change->fault, MR_ENOTFOUND, NULL);
-        mr_file_run(&change->request, work_nothing);
+        mr_file_run(&change->request, work_failed_change);
         return;
     }
     memcpy(change->id, asked->id.at, MR_ULID_LEN);
@@ -383,11 +385,11 @@ static void submit(struct mr_store *store, struct mr_loop *loop, const struct mr
 
 void mr_store_change(struct mr_store *store, struct mr_loop *loop, const struct mr_store_change *change)
 {
-    submit(store, loop, change, false);
+    submit_change(store, loop, change, false);
 }
 
 void mr_store_delete(struct mr_store *store, struct mr_loop *loop, struct mr_slice id, mr_store_changed *done,
                      void *context)
 {
-    submit(store, loop, &(struct mr_store_change){.id = id, .done = done, .context = context}, true);
+    submit_change(store, loop, &(struct mr_store_change){.id = id, .done = done, .context = context}, true);
 }

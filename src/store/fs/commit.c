@@ -17,18 +17,18 @@ static struct mr_commit *commit_of(struct mr_file_request *request)
     return mr_container_of(request, struct mr_commit, request);
 }
 
-static bool is_well(const struct mr_commit *commit)
+static bool is_commit_well(const struct mr_commit *commit)
 {
     return commit->request.err == MR_OK;
 }
 
-static void fail(struct mr_commit *commit, const struct mr_disk_failure *failure)
+static void fail_commit(struct mr_commit *commit, const struct mr_disk_failure *failure)
 {
     commit->request.err = mr_store_fail(commit->store, &commit->fault, failure, UNKEPT);
 }
 
-static void upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct mr_commit *commit, enum mr_layout_kind kind,
-                        unsigned segment)
+static void commit_upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct mr_commit *commit, enum mr_layout_kind kind,
+                               unsigned segment)
 {
     struct mr_layout_name name = {.kind = kind, .segment = segment, .process = commit->store->process};
     memcpy(name.id, commit->meta.object.id, sizeof(name.id));
@@ -37,22 +37,22 @@ static void upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct mr_commit *c
 
 /* ---- 1: the meta ---- */
 
-static void write_meta(struct mr_commit *commit)
+static void write_commit_meta(struct mr_commit *commit)
 {
     struct mr_disk_failure failure;
     char *bytes, name[MR_LAYOUT_NAME_SIZE];
     size_t len;
     commit->request.err = mr_meta_encode(&commit->meta, &bytes, &len, &commit->fault);
-    if (!is_well(commit))
+    if (!is_commit_well(commit))
         return;
-    upload_name(name, commit, MR_LAYOUT_META, 0);
+    commit_upload_name(name, commit, MR_LAYOUT_META, 0);
     const struct mr_store_home *home = commit->store->home;
     int err = mr_metafile_write(&commit->meta_fd, home->uploads, name, (struct mr_slice){bytes, len}, home->is_durable,
                                 &failure);
     free(bytes);
     commit->has_meta = commit->meta_fd >= 0;
     if (err != MR_OK)
-        fail(commit, &failure);
+        fail_commit(commit, &failure);
 }
 
 /* ---- 2: the bytes ---- */
@@ -63,11 +63,11 @@ static void sync_file(struct mr_commit *commit, int *fd)
     struct mr_disk_failure failure, closing;
     if (*fd < 0)
         return;
-    int err = is_well(commit) && commit->store->home->is_durable ? mr_disk_sync(*fd, &failure) : MR_OK;
+    int err = is_commit_well(commit) && commit->store->home->is_durable ? mr_disk_sync(*fd, &failure) : MR_OK;
     if (err != MR_OK)
-        fail(commit, &failure);
-    if (mr_disk_close(fd, &closing) != MR_OK && is_well(commit))
-        fail(commit, &closing);
+        fail_commit(commit, &failure);
+    if (mr_disk_close(fd, &closing) != MR_OK && is_commit_well(commit))
+        fail_commit(commit, &closing);
 }
 
 /* ---- 3 and 4: the place ---- */
@@ -76,7 +76,7 @@ static int rename_one(struct mr_commit *commit, enum mr_layout_kind kind, unsign
                       struct mr_disk_failure *failure)
 {
     char from[MR_LAYOUT_NAME_SIZE], to[MR_LAYOUT_NAME_SIZE];
-    upload_name(from, commit, kind, segment);
+    commit_upload_name(from, commit, kind, segment);
     mr_layout_object(to, commit->meta.object.id, kind, segment);
     int err = mr_disk_rename(commit->store->home->uploads, from, commit->directory, to, RENAME_NOREPLACE, failure);
     commit->renamed += err == MR_OK;
@@ -94,36 +94,36 @@ static void move_to_place(struct mr_committer *committer, struct mr_commit *comm
         err = rename_one(commit, MR_LAYOUT_META, 0, &failure);
     if (err == MR_OK)
         return;
-    fail(commit, &failure);
+    fail_commit(commit, &failure);
     mr_directories_forget(&committer->directories);
 }
 
 /* ---- 5: the directories ---- */
 
-static bool is_beside(const struct mr_commit *a, const struct mr_commit *b)
+static bool is_commit_beside(const struct mr_commit *a, const struct mr_commit *b)
 {
     return strcmp(a->directory_name, b->directory_name) == 0;
 }
 
 /* The directory of the first one, for all that are in it. */
-static void sync_directory(struct mr_commit *first)
+static void sync_commit_directory(struct mr_commit *first)
 {
     struct mr_disk_failure failure;
     int err = first->store->home->is_durable ? mr_disk_sync_directory(first->directory, &failure) : MR_OK;
     for (struct mr_file_request *request = &first->request; request != NULL; request = request->next) {
         struct mr_commit *commit = commit_of(request);
-        if (!is_well(commit) || !is_beside(commit, first))
+        if (!is_commit_well(commit) || !is_commit_beside(commit, first))
             continue;
         commit->is_synced = true;
         if (err != MR_OK)
-            fail(commit, &failure);
+            fail_commit(commit, &failure);
     }
 }
 
 /* ---- what failed ---- */
 
 /* As if it had never been. What cannot be removed now is removed at the next start. */
-static void undo(struct mr_commit *commit)
+static void undo_commit(struct mr_commit *commit)
 {
     struct mr_disk_failure failure;
     const struct mr_store_home *home = commit->store->home;
@@ -139,11 +139,11 @@ static void undo(struct mr_commit *commit)
         if (is_renamed)
             mr_layout_object(name, meta->object.id, MR_LAYOUT_SEGMENT, meta->segments[i].number);
         else
-            upload_name(name, commit, MR_LAYOUT_SEGMENT, meta->segments[i].number);
+            commit_upload_name(name, commit, MR_LAYOUT_SEGMENT, meta->segments[i].number);
         mr_disk_unlink(is_renamed ? commit->directory : home->uploads, name, 0, &failure);
     }
     if (commit->has_meta && !is_meta_renamed) { /* last, as it names the segments */
-        upload_name(name, commit, MR_LAYOUT_META, 0);
+        commit_upload_name(name, commit, MR_LAYOUT_META, 0);
         mr_disk_unlink(home->uploads, name, 0, &failure);
     }
 }
@@ -152,16 +152,16 @@ static void undo(struct mr_commit *commit)
 
 typedef void commit_step(struct mr_committer *committer, struct mr_commit *commit);
 
-static void prepare(struct mr_committer *committer, struct mr_commit *commit)
+static void prepare_commit(struct mr_committer *committer, struct mr_commit *commit)
 {
     struct mr_disk_failure failure;
     struct mr_reserve reserve = {.room = &committer->store->room};
     commit->request.err = mr_reserve_take(&reserve, 0, true, &commit->fault); /* is there still room? */
-    if (is_well(commit) && commit->fd >= 0 && committer->store->home->is_durable &&
+    if (is_commit_well(commit) && commit->fd >= 0 && committer->store->home->is_durable &&
         mr_disk_write_back(commit->fd, 0, 0, &failure) != MR_OK)
-        fail(commit, &failure);
-    if (is_well(commit))
-        write_meta(commit);
+        fail_commit(commit, &failure);
+    if (is_commit_well(commit))
+        write_commit_meta(commit);
 }
 
 static void sync_segment(struct mr_committer *committer, struct mr_commit *commit)
@@ -170,24 +170,24 @@ static void sync_segment(struct mr_committer *committer, struct mr_commit *commi
     sync_file(commit, &commit->fd);
 }
 
-static void sync_meta(struct mr_committer *committer, struct mr_commit *commit)
+static void sync_commit_meta(struct mr_committer *committer, struct mr_commit *commit)
 {
     (void)committer;
     sync_file(commit, &commit->meta_fd);
 }
 
-static void settle(struct mr_committer *committer, struct mr_commit *commit)
+static void settle_commit(struct mr_committer *committer, struct mr_commit *commit)
 {
     (void)committer;
     if (!commit->is_synced)
-        sync_directory(commit);
+        sync_commit_directory(commit);
 }
 
-static void finish(struct mr_committer *committer, struct mr_commit *commit)
+static void finish_commit(struct mr_committer *committer, struct mr_commit *commit)
 {
     struct mr_store_numbers *numbers = committer->store->numbers;
-    if (!is_well(commit)) {
-        undo(commit);
+    if (!is_commit_well(commit)) {
+        undo_commit(commit);
     } else {
         mr_store_count(&numbers->objects_written, 1);
         mr_store_count(&numbers->bytes_written, commit->meta.object.size);
@@ -205,7 +205,7 @@ static uint64_t each(struct mr_committer *committer, struct mr_file_request *fir
     for (struct mr_file_request *request = first; request != NULL; request = request->next) {
         struct mr_commit *commit = commit_of(request);
         count++;
-        if (!if_well || is_well(commit))
+        if (!if_well || is_commit_well(commit))
             step(committer, commit);
     }
     return count;
@@ -216,12 +216,12 @@ void mr_commit_group(void *context, struct mr_file_request *first)
     struct mr_committer *committer = context;
     struct mr_disk_failure failure;
     mr_room_ask(&committer->store->room, &failure); /* else what was known is still good enough */
-    uint64_t count = each(committer, first, prepare, false);
+    uint64_t count = each(committer, first, prepare_commit, false);
     each(committer, first, sync_segment, false); /* which closes it in any case */
-    each(committer, first, sync_meta, false);
+    each(committer, first, sync_commit_meta, false);
     each(committer, first, move_to_place, true);
-    each(committer, first, settle, true);
-    each(committer, first, finish, false);
+    each(committer, first, settle_commit, true);
+    each(committer, first, finish_commit, false);
     mr_histogram_record(&committer->numbers->group, count);
 }
 

@@ -45,7 +45,8 @@ static int make_one(const struct mr_store_home *home, int *fd, int parent, const
     return err;
 }
 
-static int make(const struct mr_store_home *home, int *fd, const char *name, struct mr_disk_failure *failure)
+static int make_time_directory(const struct mr_store_home *home, int *fd, const char *name,
+                               struct mr_disk_failure *failure)
 {
     char prefix[PREFIX_LEN + 1] = {0};
     int outer;
@@ -58,7 +59,7 @@ static int make(const struct mr_store_home *home, int *fd, const char *name, str
     return err;
 }
 
-static const struct mr_directory *find(const struct mr_directories *directories, const char *name)
+static const struct mr_directory *find_directory(const struct mr_directories *directories, const char *name)
 {
     for (size_t i = 0; i < MR_DIRECTORIES_KEPT; i++) {
         const struct mr_directory *kept = &directories->kept[i];
@@ -82,14 +83,14 @@ int mr_directories_make(struct mr_directories *directories, int *fd, const char 
     char name[MR_ULID_DIRECTORY_LEN + 1];
     *fd = -1;
     mr_ulid_directory(name, id);
-    const struct mr_directory *known = find(directories, name);
+    const struct mr_directory *known = find_directory(directories, name);
     if (known != NULL)
         return duplicate(fd, known->fd, failure);
     struct mr_directory *place = &directories->kept[directories->next++ % MR_DIRECTORIES_KEPT];
     if (place->fd >= 0)
         close(place->fd);
     place->fd = -1;
-    int err = make(directories->home, &place->fd, name, failure);
+    int err = make_time_directory(directories->home, &place->fd, name, failure);
     if (err != MR_OK)
         return err;
     memcpy(place->name, name, sizeof(name));

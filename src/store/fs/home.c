@@ -58,12 +58,12 @@ void mr_home_outdate_all(struct mr_store_home *home)
 
 /* ---- opening ---- */
 
-static int fail(struct mr_fault *fault, const struct mr_store_home *home, const struct mr_disk_failure *failure)
+static int fail_home(struct mr_fault *fault, const struct mr_store_home *home, const struct mr_disk_failure *failure)
 {
     return mr_disk_fault(fault, failure, home->settings->data);
 }
 
-static int refuse(struct mr_fault *fault, const struct mr_store_home *home, const char *why)
+static int refuse_home(struct mr_fault *fault, const struct mr_store_home *home, const char *why)
 {
     return mr_fault_set(fault, MR_EPARAM, "%s%s %s", home->complaint, home->settings->data, why);
 }
@@ -104,14 +104,14 @@ static int make_private(struct mr_store_home *home, const struct mr_disk_info *i
     struct mr_disk_failure failure;
     bool is_empty = true;
     if (info->owner != geteuid())
-        return refuse(fault, home, "belongs to another user");
+        return refuse_home(fault, home, "belongs to another user");
     if ((info->mode & 0077) == 0)
         return MR_OK;
     if (mr_disk_walk(home->data, note_name, &is_empty, &failure) != MR_OK)
-        return fail(fault, home, &failure);
+        return fail_home(fault, home, &failure);
     if (!is_empty)
-        return refuse(fault, home, "is open to other users: chmod 700");
-    return mr_disk_set_mode(home->data, PRIVATE_MODE, &failure) == MR_OK ? MR_OK : fail(fault, home, &failure);
+        return refuse_home(fault, home, "is open to other users: chmod 700");
+    return mr_disk_set_mode(home->data, PRIVATE_MODE, &failure) == MR_OK ? MR_OK : fail_home(fault, home, &failure);
 }
 
 static int open_root(struct mr_store_home *home, struct mr_disk_info *info, struct mr_fault *fault)
@@ -119,7 +119,7 @@ static int open_root(struct mr_store_home *home, struct mr_disk_info *info, stru
     struct mr_disk_failure failure;
     if (make_root(home, &failure) != MR_OK ||
         mr_disk_open_root(&home->data, info, home->settings->data, &failure) != MR_OK)
-        return fail(fault, home, &failure);
+        return fail_home(fault, home, &failure);
     return make_private(home, info, fault);
 }
 
@@ -172,13 +172,13 @@ static int lock_home(struct mr_store_home *home, bool may_wait, struct mr_fault 
     struct mr_disk_failure failure;
     struct mr_disk_info info;
     if (mr_disk_open(&home->lock, &info, home->data, "lock", O_RDWR | O_CREAT, 0600, &failure) != MR_OK)
-        return fail(fault, home, &failure);
+        return fail_home(fault, home, &failure);
     if (info.links != 1)
-        return refuse(fault, home, "has a file `lock` that has another name, too");
+        return refuse_home(fault, home, "has a file `lock` that has another name, too");
     int err = wait_for_lock(home, may_wait, &failure);
     if (err == MR_EBUSY)
         return refuse_busy(home, fault);
-    return err == MR_OK && write_pid(home, &failure) == MR_OK ? MR_OK : fail(fault, home, &failure);
+    return err == MR_OK && write_pid(home, &failure) == MR_OK ? MR_OK : fail_home(fault, home, &failure);
 }
 
 /* ---- the format ---- */
@@ -219,20 +219,20 @@ static int check_new(const struct mr_store_home *home, struct mr_fault *fault)
     struct mr_disk_failure failure;
     bool is_new = true;
     if (mr_disk_walk(home->data, note_stranger, &is_new, &failure) != MR_OK)
-        return fail(fault, home, &failure);
-    return is_new ? MR_OK : refuse(fault, home, "is not empty, and no data directory of millrace");
+        return fail_home(fault, home, &failure);
+    return is_new ? MR_OK : refuse_home(fault, home, "is not empty, and no data directory of millrace");
 }
 
 static int check_format(const struct mr_store_home *home, struct mr_slice text, struct mr_fault *fault)
 {
     struct mr_slice rest = text, known = MR_SLICE(FORMAT);
     if (text.len < known.len || memcmp(text.at, known.at, known.len) != 0 || text.len == FORMAT_MAX)
-        return refuse(fault, home, "has a format that this program does not know: it is of a newer one");
+        return refuse_home(fault, home, "has a format that this program does not know: it is of a newer one");
     rest.at += known.len;
     rest.len -= known.len;
     for (size_t i = 0; i < rest.len; i++) {
         if (rest.at[i] != '\n' && rest.at[i] != ' ')
-            return refuse(fault, home, "has a format with a word that this program does not know");
+            return refuse_home(fault, home, "has a format with a word that this program does not know");
     }
     return MR_OK;
 }
@@ -247,10 +247,10 @@ static int read_format(struct mr_store_home *home, bool *is_there, struct mr_fau
     int err = mr_disk_open(&fd, NULL, home->data, "format", O_RDONLY, 0, &failure);
     *is_there = err == MR_OK;
     if (err != MR_OK)
-        return failure.error_number == ENOENT ? MR_OK : fail(fault, home, &failure);
+        return failure.error_number == ENOENT ? MR_OK : fail_home(fault, home, &failure);
     err = mr_disk_read(fd, text, sizeof(text), 0, &got, &failure);
     close(fd);
-    return err == MR_OK ? check_format(home, (struct mr_slice){text, got}, fault) : fail(fault, home, &failure);
+    return err == MR_OK ? check_format(home, (struct mr_slice){text, got}, fault) : fail_home(fault, home, &failure);
 }
 
 static int open_format(struct mr_store_home *home, struct mr_fault *fault)
@@ -261,7 +261,7 @@ static int open_format(struct mr_store_home *home, struct mr_fault *fault)
     if (err != MR_OK || is_there)
         return err;
     err = check_new(home, fault);
-    return err != MR_OK || write_format(home, &failure) == MR_OK ? err : fail(fault, home, &failure);
+    return err != MR_OK || write_format(home, &failure) == MR_OK ? err : fail_home(fault, home, &failure);
 }
 
 /* ---- what is in it ---- */
@@ -280,9 +280,9 @@ static int open_inner(const struct mr_store_home *home, int *fd, const char *nam
     if (err == MR_OK)
         err = mr_disk_open(fd, &info, home->data, name, O_RDONLY | O_DIRECTORY, 0, &failure);
     if (err != MR_OK)
-        return fail(fault, home, &failure);
+        return fail_home(fault, home, &failure);
     if (info.device != device)
-        return refuse(fault, home, "must be one file system, and a part of it is on another");
+        return refuse_home(fault, home, "must be one file system, and a part of it is on another");
     return MR_OK;
 }
 
@@ -291,7 +291,7 @@ static int open_locks(const struct mr_store_home *home, struct mr_fault *fault)
     struct mr_disk_failure failure;
     int fd;
     if (mr_disk_open(&fd, NULL, home->data, "locks", O_RDWR | O_CREAT, 0600, &failure) != MR_OK)
-        return fail(fault, home, &failure);
+        return fail_home(fault, home, &failure);
     close(fd); /* each process opens it for itself: an open file that is inherited shares its locks */
     return MR_OK;
 }
@@ -349,7 +349,7 @@ static int open_existing(const struct mr_store_home *home, int *fd, const char *
 {
     struct mr_disk_failure failure;
     int err = mr_disk_open(fd, NULL, home->data, name, O_RDONLY | O_DIRECTORY, 0, &failure);
-    return err == MR_OK ? MR_OK : fail(fault, home, &failure);
+    return err == MR_OK ? MR_OK : fail_home(fault, home, &failure);
 }
 
 /* The format comes before the lock, so that no lock is made in a directory of others. It never changes. */
@@ -358,10 +358,10 @@ static int open_offline(struct mr_store_home *home, struct mr_fault *fault)
     struct mr_disk_failure failure;
     bool is_there;
     if (mr_disk_open_root(&home->data, NULL, home->settings->data, &failure) != MR_OK)
-        return fail(fault, home, &failure);
+        return fail_home(fault, home, &failure);
     int err = read_format(home, &is_there, fault);
     if (err == MR_OK && !is_there)
-        err = refuse(fault, home, "is no data directory of millrace");
+        err = refuse_home(fault, home, "is no data directory of millrace");
     if (err == MR_OK)
         err = lock_home(home, false, fault);
     if (err == MR_OK)

@@ -32,7 +32,7 @@ void mr_layout_upload(char out[MR_LAYOUT_NAME_SIZE], const struct mr_layout_name
 }
 
 /* Decimal without a sign and a leading zero, so that each number has one spelling. */
-static bool read_number(unsigned *out, struct mr_slice text, unsigned max)
+static bool read_name_number(unsigned *out, struct mr_slice text, unsigned max)
 {
     unsigned value = 0;
     if (text.len == 0 || text.len > 7 || (text.at[0] == '0' && text.len > 1))
@@ -57,11 +57,11 @@ static bool read_kind(struct mr_layout_name *out, struct mr_slice word)
         return true;
     }
     out->kind = MR_LAYOUT_SEGMENT;
-    return read_number(&out->segment, word, MR_LAYOUT_SEGMENT_MAX) && out->segment > 0;
+    return read_name_number(&out->segment, word, MR_LAYOUT_SEGMENT_MAX) && out->segment > 0;
 }
 
 /* The ID and the kind; what follows the latter is left in *rest. */
-static bool read_begin(struct mr_layout_name *out, struct mr_slice *rest)
+static bool read_id_and_kind(struct mr_layout_name *out, struct mr_slice *rest)
 {
     *out = (struct mr_layout_name){.process = 0};
     struct mr_slice id = mr_slice_cut(rest, '.');
@@ -74,13 +74,13 @@ static bool read_begin(struct mr_layout_name *out, struct mr_slice *rest)
 bool mr_layout_read_object(struct mr_layout_name *out, const char *name)
 {
     struct mr_slice rest = mr_slice_of(name);
-    return read_begin(out, &rest) && rest.at == NULL && out->kind != MR_LAYOUT_GONE;
+    return read_id_and_kind(out, &rest) && rest.at == NULL && out->kind != MR_LAYOUT_GONE;
 }
 
 bool mr_layout_read_upload(struct mr_layout_name *out, const char *name)
 {
     struct mr_slice rest = mr_slice_of(name);
-    if (!read_begin(out, &rest) || rest.at == NULL || rest.len < 2 || rest.at[0] != 'p')
+    if (!read_id_and_kind(out, &rest) || rest.at == NULL || rest.len < 2 || rest.at[0] != 'p')
         return false;
-    return read_number(&out->process, (struct mr_slice){rest.at + 1, rest.len - 1}, MR_LAYOUT_PROCESS_MAX);
+    return read_name_number(&out->process, (struct mr_slice){rest.at + 1, rest.len - 1}, MR_LAYOUT_PROCESS_MAX);
 }

@@ -80,7 +80,7 @@ static bool is_passed(const struct list *list, const char *begin)
 }
 
 /* All IDs with this begin were passed now. */
-static void pass(struct list *list, const char *begin)
+static void pass_begin(struct list *list, const char *begin)
 {
     memset(list->after, list->descends ? '0' : 'Z', MR_ULID_LEN);
     memcpy(list->after, begin, strlen(begin));
@@ -125,7 +125,7 @@ static int walk_some(struct list *list, int directory, const char *begin, struct
     for (; err == MR_OK && i < names.count && !is_trip_over(list); i++)
         try_object(list, directory, names.at[i]);
     if (err == MR_OK && i == names.count && !names.is_cut)
-        pass(list, begin);
+        pass_begin(list, begin);
     mr_names_free(&names);
     return err;
 }
@@ -165,7 +165,7 @@ static int walk_parts(struct list *list, int directory, const char *begin, size_
     bool is_whole = err == MR_OK && i == names.count && !is_trip_over(list);
     mr_names_free(&names);
     if (is_whole && begin[0] != '\0')
-        pass(list, begin);
+        pass_begin(list, begin);
     list->is_over = is_whole && begin[0] == '\0';
     return err;
 }
@@ -185,7 +185,7 @@ static int work_trip(struct mr_file_request *request)
 
 /* ---- on the loop ---- */
 
-static void free_list(struct list *list)
+static void free_listing(struct list *list)
 {
     struct mr_store *store = list->store;
     struct mr_loop *loop = list->loop;
@@ -207,11 +207,11 @@ static void on_trip(struct mr_file_request *request)
     bool is_well = request->err == MR_OK;
     size_t count = is_well ? MR_MIN(list->count, list->limit) : 0;
     list->done(list->context, is_well ? NULL : &list->fault, list->objects, count, is_well && has_more);
-    free_list(list);
+    free_listing(list);
 }
 
-/* Its response comes in a later turn all the same. */
-static int work_nothing(struct mr_file_request *request)
+/* Its response comes in a later turn, too. */
+static int work_failed_list(struct mr_file_request *request)
 {
     return mr_container_of(request, struct list, request)->fault.error;
 }
@@ -235,5 +235,5 @@ void mr_store_list(struct mr_store *store, struct mr_loop *loop, const struct mr
         mr_fault_set(&list->fault, MR_EPARAM, "The place to begin at is none.");
     else
         memcpy(list->after, asked->after.at, asked->after.len);
-    mr_file_run(&list->request, list->fault.error == MR_OK ? work_trip : work_nothing);
+    mr_file_run(&list->request, list->fault.error == MR_OK ? work_trip : work_failed_list);
 }

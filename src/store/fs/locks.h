@@ -3,7 +3,7 @@
  * A lock is a byte of DATA/locks at the hash of the ID (an open-file-description lock), so it is gone with its process.
  * Each process opens the file for itself. Within a process one thread alone takes locks: the one that makes changes, or
  * the main thread before that runs. It may wait for a lock only while it has none, since two processes that each have
- * one and wait for the other's would wait for ever. */
+ * one and wait for the other's would never end. */
 #ifndef MR_STORE_FS_LOCKS_H
 #define MR_STORE_FS_LOCKS_H
 

@@ -6,7 +6,7 @@
 
 #define UNREADABLE "The object cannot be read"
 
-static int fail(struct mr_fault *fault, const struct mr_disk_failure *failure)
+static int fail_metafile(struct mr_fault *fault, const struct mr_disk_failure *failure)
 {
     if (failure->operation == MR_DISK_OPEN && failure->error_number == ENOENT)
         return mr_fault_set(fault, MR_ENOTFOUND, NULL);
@@ -19,7 +19,7 @@ static void close_quietly(int fd)
     mr_disk_close(&fd, &failure);
 }
 
-static int make_room(struct mr_metafile *out, const struct mr_disk_info *info, struct mr_fault *fault)
+static int make_metafile_room(struct mr_metafile *out, const struct mr_disk_info *info, struct mr_fault *fault)
 {
     *out = (struct mr_metafile){.bytes = NULL};
     if (info->size > MR_META_MAX)
@@ -30,7 +30,7 @@ static int make_room(struct mr_metafile *out, const struct mr_disk_info *info, s
 }
 
 /* Owns the bytes, whatever comes of it. */
-static int decode(struct mr_metafile *out, const char *id, size_t got, struct mr_fault *fault)
+static int decode_metafile(struct mr_metafile *out, const char *id, size_t got, struct mr_fault *fault)
 {
     int err = mr_meta_decode(&out->meta, id, (struct mr_slice){out->bytes, got}, fault);
     if (err != MR_OK) {
@@ -47,14 +47,14 @@ int mr_metafile_read(struct mr_metafile *out, int directory, const char *name, c
     size_t got = 0;
     int fd;
     if (mr_disk_open(&fd, &info, directory, name, O_RDONLY, 0, &failure) != MR_OK)
-        return fail(fault, &failure);
-    int err = make_room(out, &info, fault);
+        return fail_metafile(fault, &failure);
+    int err = make_metafile_room(out, &info, fault);
     if (err == MR_OK && mr_disk_read(fd, out->bytes, (size_t)info.size, 0, &got, &failure) != MR_OK) {
         free(out->bytes);
-        err = fail(fault, &failure);
+        err = fail_metafile(fault, &failure);
     }
     close_quietly(fd);
-    return err == MR_OK ? decode(out, id, got, fault) : err;
+    return err == MR_OK ? decode_metafile(out, id, got, fault) : err;
 }
 
 /* Off the open file. */
@@ -63,7 +63,7 @@ static enum mr_disk_try try_rest(struct mr_metafile *out, int fd, const struct m
 {
     struct mr_disk_failure failure;
     size_t got;
-    *err = make_room(out, info, fault);
+    *err = make_metafile_room(out, info, fault);
     if (*err != MR_OK)
         return MR_DISK_FAILED;
     enum mr_disk_try tried = mr_disk_try_read(fd, out->bytes, (size_t)info->size, 0, &got, &failure);
@@ -72,12 +72,12 @@ static enum mr_disk_try try_rest(struct mr_metafile *out, int fd, const struct m
     if (tried == MR_DISK_DONE && !mr_meta_is_quick((struct mr_slice){out->bytes, got}))
         tried = MR_DISK_WOULD_BLOCK; /* or it is, and takes too long to decode */
     if (tried == MR_DISK_DONE) {
-        *err = decode(out, id, got, fault);
+        *err = decode_metafile(out, id, got, fault);
         return *err == MR_OK ? MR_DISK_DONE : MR_DISK_FAILED;
     }
     free(out->bytes);
     if (tried == MR_DISK_FAILED)
-        *err = fail(fault, &failure);
+        *err = fail_metafile(fault, &failure);
     return tried;
 }
 
@@ -89,7 +89,7 @@ enum mr_disk_try mr_metafile_try_read(struct mr_metafile *out, int directory, co
     int fd;
     enum mr_disk_try tried = mr_disk_try_open(&fd, &info, directory, name, O_RDONLY, &failure);
     if (tried == MR_DISK_FAILED)
-        *err = fail(fault, &failure);
+        *err = fail_metafile(fault, &failure);
     if (tried != MR_DISK_DONE)
         return tried;
     tried = try_rest(out, fd, &info, id, err, fault);

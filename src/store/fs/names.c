@@ -4,19 +4,19 @@
 #include <string.h>
 
 /* Below 0: a comes before b. */
-static int compare(const struct mr_names *names, const char *a, const char *b)
+static int compare_names(const struct mr_names *names, const char *a, const char *b)
 {
     int order = strcmp(a, b);
     return names->descends ? -order : order;
 }
 
 /* How many of those that are kept come before it. */
-static size_t find(const struct mr_names *names, const char *name)
+static size_t place_of_name(const struct mr_names *names, const char *name)
 {
     size_t low = 0, high = names->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(names, names->at[middle], name) < 0)
+        if (compare_names(names, names->at[middle], name) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -24,9 +24,9 @@ static size_t find(const struct mr_names *names, const char *name)
     return low;
 }
 
-static void keep(struct mr_names *names, const char *name)
+static void keep_name(struct mr_names *names, const char *name)
 {
-    size_t at = find(names, name);
+    size_t at = place_of_name(names, name);
     if (at < names->count && strcmp(names->at[at], name) == 0)
         return; /* a directory that changes may show a name twice */
     names->is_cut |= names->count == names->max;
@@ -38,13 +38,13 @@ static void keep(struct mr_names *names, const char *name)
     names->count += names->count < names->max;
 }
 
-static bool take(void *context, const struct mr_disk_entry *entry)
+static bool take_entry(void *context, const struct mr_disk_entry *entry)
 {
     struct mr_names *names = context;
     char name[MR_NAMES_SIZE] = {0};
     if (names->accept(name, entry, names->context) &&
-        (names->after[0] == '\0' || compare(names, names->after, name) < 0))
-        keep(names, name);
+        (names->after[0] == '\0' || compare_names(names, names->after, name) < 0))
+        keep_name(names, name);
     return true;
 }
 
@@ -57,7 +57,7 @@ int mr_names_read(struct mr_names *names, int directory, struct mr_disk_failure 
         *failure = (struct mr_disk_failure){.operation = MR_DISK_LIST, .error_number = ENOMEM};
         return MR_EMEMORY;
     }
-    return mr_disk_walk(directory, take, names, failure);
+    return mr_disk_walk(directory, take_entry, names, failure);
 }
 
 void mr_names_free(struct mr_names *names)

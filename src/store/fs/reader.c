@@ -15,13 +15,13 @@ static void free_reader(struct mr_store_reader *reader)
     mr_store_end(store, loop);
 }
 
-static int work_read(struct mr_file_request *request)
+static int work_read_entry(struct mr_file_request *request)
 {
     struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
     return mr_entry_read(&reader->read, reader->store, reader->id, &reader->fault);
 }
 
-static void on_read(struct mr_file_request *request)
+static void on_entry_read(struct mr_file_request *request)
 {
     struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
     reader->entry = reader->read;
@@ -38,7 +38,7 @@ static struct mr_store_reader *create_reader(struct mr_store *store, struct mr_l
         return NULL;
     reader->store = store;
     reader->loop = loop;
-    mr_file_init(&reader->request, loop, "store-open", on_read);
+    mr_file_init(&reader->request, loop, "store-open", on_entry_read);
     mr_store_begin(store, loop);
     return reader;
 }
@@ -63,7 +63,7 @@ void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct 
     memcpy(reader->id, id.at, MR_ULID_LEN);
     enum mr_disk_try tried = mr_entry_try_read(&reader->entry, store, reader->id, &fault);
     if (tried == MR_DISK_WOULD_BLOCK)
-        mr_file_run(&reader->request, work_read);
+        mr_file_run(&reader->request, work_read_entry);
     else
         opened(context, tried == MR_DISK_DONE ? NULL : &fault);
 }

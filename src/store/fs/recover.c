@@ -110,7 +110,7 @@ static int settle_name(struct recovery *recovery, const struct mr_layout_name *n
     return err;
 }
 
-static int settle(struct recovery *recovery, const struct mr_layout_name *name, struct mr_disk_failure *failure)
+static int settle_locked(struct recovery *recovery, const struct mr_layout_name *name, struct mr_disk_failure *failure)
 {
     if (recovery->locks < 0)
         return settle_name(recovery, name, failure);
@@ -142,7 +142,7 @@ static int settle_all(struct recovery *recovery, struct mr_disk_failure *failure
         recovery->strangers = 0;
         int err = mr_disk_walk(recovery->home->uploads, collect, recovery, failure);
         for (size_t i = 0; i < recovery->count && err == MR_OK; i++) {
-            err = settle(recovery, &recovery->names[i], failure);
+            err = settle_locked(recovery, &recovery->names[i], failure);
             recovery->removed += err == MR_OK;
         }
         if (err != MR_OK)
@@ -161,7 +161,8 @@ static void report(const struct recovery *recovery)
                recovery->home->settings->data, (unsigned long long)recovery->strangers);
 }
 
-static int recover(struct mr_store_home *home, int locks, int process, uint64_t *removed, struct mr_fault *fault)
+static int recover_uploads(struct mr_store_home *home, int locks, int process, uint64_t *removed,
+                           struct mr_fault *fault)
 {
     struct mr_disk_failure failure;
     struct recovery *recovery = malloc(sizeof(*recovery));
@@ -182,11 +183,11 @@ static int recover(struct mr_store_home *home, int locks, int process, uint64_t 
 
 int mr_recover_all(struct mr_store_home *home, struct mr_fault *fault)
 {
-    return recover(home, -1, ALL_PROCESSES, &home->debris_removed, fault);
+    return recover_uploads(home, -1, ALL_PROCESSES, &home->debris_removed, fault);
 }
 
 int mr_recover_process(struct mr_store_home *home, int locks, unsigned process, uint64_t *removed,
                        struct mr_fault *fault)
 {
-    return recover(home, locks, (int)process, removed, fault);
+    return recover_uploads(home, locks, (int)process, removed, fault);
 }

@@ -21,7 +21,7 @@ int mr_recover_all(struct mr_store_home *home, struct mr_fault *fault);
 int mr_recover_process(struct mr_store_home *home, int locks, unsigned process, uint64_t *removed,
                        struct mr_fault *fault);
 
-/* ---- for those who live ---- */
+/* ---- for processes that live ---- */
 
 /* Remove the segments of a meta from the directory of its object. Those that are gone already count as removed. */
 int mr_remove_segments(int directory, const struct mr_meta *meta, struct mr_disk_failure *failure);

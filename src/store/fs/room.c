@@ -54,7 +54,7 @@ static void add_reserved(struct mr_room *room, uint64_t bytes)
 }
 
 /* With what is reserved by now. */
-static int check(const struct mr_room *room, struct mr_fault *fault)
+static int check_room(const struct mr_room *room, struct mr_fault *fault)
 {
     uint64_t bytes_free = atomic_load_explicit(&room->bytes_free, memory_order_relaxed);
     uint64_t bytes_min = atomic_load_explicit(&room->bytes_min, memory_order_relaxed);
@@ -73,7 +73,7 @@ int mr_reserve_take(struct mr_reserve *reserve, uint64_t bytes, bool is_fresh, s
 {
     struct mr_room *room = reserve->room;
     add_reserved(room, bytes); /* first, so that of two at the same time none overlooks the other */
-    int err = check(room, fault);
+    int err = check_room(room, fault);
     bool is_old = mr_clock_now() - atomic_load_explicit(&room->asked_at, memory_order_relaxed) > OLD_NS;
     if (err != MR_OK && (is_fresh || !is_old)) {
         add_reserved(room, (uint64_t)0 - bytes);

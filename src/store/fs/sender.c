@@ -40,7 +40,7 @@ struct mr_store_sender {
     struct mr_fault fault;
 };
 
-static void pump(struct mr_store_sender *sender);
+static void pump_sender(struct mr_store_sender *sender);
 
 /* ---- life ---- */
 
@@ -65,13 +65,13 @@ static void free_sender(struct mr_store_sender *sender)
     free(sender);
 }
 
-static void enter(struct mr_store_sender *sender)
+static void enter_sender(struct mr_store_sender *sender)
 {
     mr_guard_enter(&sender->guard);
 }
 
 /* Its last user frees it: the stream, the pool, the receiver of a part, the inbox. */
-static void leave(struct mr_store_sender *sender)
+static void leave_sender(struct mr_store_sender *sender)
 {
     if (sender->has_begun && sender->stream == NULL)
         mr_guard_destroy(&sender->guard);
@@ -86,16 +86,16 @@ static void abort_sender(struct mr_store_sender *sender, const struct mr_fault *
     mr_stream_abort(stream, why);
 }
 
-static void on_turn(struct mr_inbox_node *node)
+static void on_sender_turn(struct mr_inbox_node *node)
 {
     struct mr_store_sender *sender = mr_container_of(node, struct mr_store_sender, turn);
-    enter(sender);
+    enter_sender(sender);
     sender->is_posted = false;
-    pump(sender);
-    leave(sender);
+    pump_sender(sender);
+    leave_sender(sender);
 }
 
-static void post(struct mr_store_sender *sender)
+static void post_sender(struct mr_store_sender *sender)
 {
     if (sender->is_posted)
         return;
@@ -123,7 +123,7 @@ static uint64_t find_place(const struct mr_store_sender *sender, size_t *segment
 }
 
 /* The file of a segment, or -1: it is not open. */
-static int file_of(const struct mr_store_sender *sender, size_t segment)
+static int segment_file(const struct mr_store_sender *sender, size_t segment)
 {
     if (segment == 0)
         return sender->reader->entry->fd;
@@ -137,7 +137,7 @@ static size_t wanted(const struct mr_store_sender *sender, uint64_t follow)
 
 /* ---- on the pool ---- */
 
-static int open_segment(struct mr_store_sender *sender, size_t segment)
+static int open_sender_segment(struct mr_store_sender *sender, size_t segment)
 {
     struct mr_disk_failure failure;
     if (sender->fd >= 0)
@@ -154,10 +154,10 @@ static int work_fill(struct mr_file_request *request)
     struct block *block = sender->filling;
     uint64_t place;
     size_t segment, len = wanted(sender, find_place(sender, &segment, &place));
-    int err = file_of(sender, segment) < 0 ? open_segment(sender, segment) : MR_OK;
+    int err = segment_file(sender, segment) < 0 ? open_sender_segment(sender, segment) : MR_OK;
     if (err != MR_OK)
         return err;
-    int fd = file_of(sender, segment);
+    int fd = segment_file(sender, segment);
     if (mr_disk_read(fd, block->bytes, len, place, &block->len, &request->failure) != MR_OK)
         return mr_store_fail(sender->reader->store, &sender->fault, &request->failure, "The object cannot be read");
     if (block->len == len)
@@ -176,16 +176,16 @@ static void note_filled(struct mr_store_sender *sender, struct block *block)
     block->pushed = 0;
 }
 
-static void on_filled(struct mr_file_request *request)
+static void on_block_filled(struct mr_file_request *request)
 {
     struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
-    enter(sender);
+    enter_sender(sender);
     if (request->err == MR_OK)
         note_filled(sender, sender->filling);
     else if (sender->stream != NULL)
         abort_sender(sender, &sender->fault);
-    pump(sender);
-    leave(sender);
+    pump_sender(sender);
+    leave_sender(sender);
 }
 
 /* One that is not lent and has memory. */
@@ -210,13 +210,13 @@ static struct block *get_block(struct mr_store_sender *sender)
 }
 
 /* Read what is in memory, else ask the pool. Returns bytes read. */
-static size_t fill(struct mr_store_sender *sender)
+static size_t fill_block(struct mr_store_sender *sender)
 {
     struct mr_disk_failure failure;
     struct block *block = sender->filling;
     uint64_t place;
     size_t segment, len = wanted(sender, find_place(sender, &segment, &place));
-    int fd = file_of(sender, segment);
+    int fd = segment_file(sender, segment);
     size_t got = 0;
     len = MR_MIN(len, MR_STREAM_PUSH_MAX);
     bool is_there = fd >= 0 && mr_disk_try_read(fd, block->bytes, len, place, &got, &failure) == MR_DISK_DONE;
@@ -233,13 +233,13 @@ static void on_release(void *context)
 {
     struct block *block = context;
     struct mr_store_sender *sender = block->sender;
-    enter(sender);
+    enter_sender(sender);
     if (--block->lent == 0 && sender->stream != NULL && sender->filling == NULL && sender->left > 0)
-        post(sender); /* a sender does not push from inside release */
-    leave(sender);
+        post_sender(sender); /* a sender does not push from inside release */
+    leave_sender(sender);
 }
 
-static void push_block(struct mr_store_sender *sender)
+static void push_sender_block(struct mr_store_sender *sender)
 {
     struct block *block = sender->filling;
     while (sender->is_flowing && sender->stream != NULL && block->pushed < block->len) {
@@ -253,7 +253,7 @@ static void push_block(struct mr_store_sender *sender)
         sender->filling = NULL;
 }
 
-static void end(struct mr_store_sender *sender)
+static void end_sender(struct mr_store_sender *sender)
 {
     struct mr_stream *stream = sender->stream;
     sender->stream = NULL;
@@ -261,45 +261,45 @@ static void end(struct mr_store_sender *sender)
 }
 
 /* Push what there is, and read more, as long as the receiver and the turn allow. */
-static void pump(struct mr_store_sender *sender)
+static void pump_sender(struct mr_store_sender *sender)
 {
     size_t taken = 0;
     while (sender->stream != NULL && sender->is_flowing && mr_file_is_idle(&sender->request)) {
         if (sender->filling != NULL && sender->filling->len > 0) {
-            push_block(sender);
+            push_sender_block(sender);
         } else if (sender->left == 0) {
-            end(sender);
+            end_sender(sender);
         } else if (taken >= TURN_MAX) {
-            post(sender);
+            post_sender(sender);
             return;
         } else {
             sender->filling = get_block(sender);
             if (sender->filling == NULL)
                 return; /* on_release goes on */
-            taken += fill(sender);
+            taken += fill_block(sender);
         }
     }
 }
 
-static void on_resume(void *context)
+static void on_sender_resume(void *context)
 {
     struct mr_store_sender *sender = context;
-    enter(sender);
+    enter_sender(sender);
     sender->is_flowing = true;
-    pump(sender);
-    leave(sender);
+    pump_sender(sender);
+    leave_sender(sender);
 }
 
-static void on_cancel(void *context, const struct mr_fault *why)
+static void on_sender_cancel(void *context, const struct mr_fault *why)
 {
     struct mr_store_sender *sender = context;
     (void)why;
-    enter(sender);
+    enter_sender(sender);
     sender->stream = NULL;
-    leave(sender);
+    leave_sender(sender);
 }
 
-const struct mr_stream_sender mr_store_stream_sender = {.resume = on_resume, .cancel = on_cancel};
+const struct mr_stream_sender mr_store_stream_sender = {.resume = on_sender_resume, .cancel = on_sender_cancel};
 
 /* A short payload is sent from where the reader has it. */
 static int init_blocks(struct mr_store_sender *sender, struct mr_fault *fault)
@@ -338,8 +338,8 @@ int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader 
     sender->at = offset;
     sender->left = length;
     sender->fd = -1;
-    sender->turn.deliver = on_turn;
-    mr_file_init(&sender->request, reader->loop, "store-read", on_filled);
+    sender->turn.deliver = on_sender_turn;
+    mr_file_init(&sender->request, reader->loop, "store-read", on_block_filled);
     int err = init_blocks(sender, fault);
     if (err != MR_OK)
         mr_store_sender_destroy(out);
@@ -362,7 +362,7 @@ void mr_store_sender_begin(struct mr_store_sender *sender, struct mr_stream *str
     sender->stream = stream;
     sender->is_flowing = stream->state == MR_STREAM_FLOWING;
     if (sender->is_flowing || mr_stream_is_closed(stream))
-        post(sender); /* which frees one that hears nothing more */
+        post_sender(sender); /* which frees one that hears nothing more */
     if (mr_stream_is_closed(stream))
         sender->stream = NULL;
 }

@@ -28,7 +28,7 @@ void mr_store_end(struct mr_store *store, struct mr_loop *loop)
 /* ---- failures ---- */
 
 /* Relaxed: a line more or less is no matter. */
-static bool may_report(void)
+static bool may_log(void)
 {
     static _Atomic uint64_t reported_at;
     uint64_t now = mr_clock_now(), last = atomic_load_explicit(&reported_at, memory_order_relaxed);
@@ -40,7 +40,7 @@ static bool may_report(void)
 int mr_store_report(struct mr_store *store, const struct mr_fault *fault)
 {
     mr_store_count(&store->numbers->failed, 1);
-    if (may_report())
+    if (may_log())
         mr_log(MR_LOG_ERROR, "store: %s",
                fault->detail[0] != '\0' ? fault->detail : mr_error_text((enum mr_error)fault->error));
     return fault->error;
@@ -63,7 +63,7 @@ static int start_committer(struct mr_store *store, unsigned which, const char *n
     return mr_syncer_create(&committer->syncer, &config);
 }
 
-static int start_threads(struct mr_store *store, struct mr_fault *fault)
+static int start_store_threads(struct mr_store *store, struct mr_fault *fault)
 {
     const struct mr_syncer_config changer = {.name = "store-change", .group = mr_change_group, .context = store};
     int err = start_committer(store, MR_COMMIT_SHORT, "store-short");
@@ -113,7 +113,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     }
     int err = sweep(store, fault);
     if (err == MR_OK)
-        err = start_threads(store, fault);
+        err = start_store_threads(store, fault);
     if (err != MR_OK)
         mr_store_destroy(&store);
     *out = store;

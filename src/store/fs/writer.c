@@ -56,7 +56,7 @@ struct mr_store_writer {
     char *payload; /* owned: a short one, in one piece */
 };
 
-static void settle(struct mr_store_writer *writer);
+static void settle_writer(struct mr_store_writer *writer);
 
 /* ---- the end ---- */
 
@@ -87,7 +87,7 @@ static void segment_name(const struct mr_store_writer *writer, char out[MR_LAYOU
 }
 
 /* On the pool. What cannot be removed is removed at the next start. */
-static int work_remove(struct mr_file_request *request)
+static int work_remove_upload(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
     struct mr_disk_failure failure;
@@ -100,7 +100,7 @@ static int work_remove(struct mr_file_request *request)
     return err;
 }
 
-static void on_removed(struct mr_file_request *request)
+static void on_upload_removed(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
     writer->has_file = false;
@@ -115,17 +115,17 @@ static void throw_away(struct mr_store_writer *writer)
     mr_reserve_give(&writer->reserve, writer->reserve.bytes);
     if (!writer->has_file)
         return;
-    writer->request.done = on_removed;
-    mr_file_run(&writer->request, work_remove);
+    writer->request.done = on_upload_removed;
+    mr_file_run(&writer->request, work_remove_upload);
 }
 
-static void enter(struct mr_store_writer *writer)
+static void enter_writer(struct mr_store_writer *writer)
 {
     MR_ON_LOOP(writer->loop);
     mr_guard_enter(&writer->guard);
 }
 
-static void leave(struct mr_store_writer *writer)
+static void leave_writer(struct mr_store_writer *writer)
 {
     if (!mr_guard_leave(&writer->guard) || writer->state == COMMITTING || !mr_file_is_idle(&writer->request))
         return; /* what is under way frees it */
@@ -144,7 +144,7 @@ static void end_taking(struct mr_store_writer *writer)
         throw_away(writer);
 }
 
-static void fail(struct mr_store_writer *writer, const struct mr_fault *why)
+static void fail_writer(struct mr_store_writer *writer, const struct mr_fault *why)
 {
     struct mr_stream *stream = writer->has_ended ? NULL : writer->stream;
     end_taking(writer);
@@ -156,7 +156,7 @@ static void fail(struct mr_store_writer *writer, const struct mr_fault *why)
 
 /* ---- on the pool ---- */
 
-static int open_segment(struct mr_store_writer *writer)
+static int open_upload(struct mr_store_writer *writer)
 {
     struct mr_file_request *request = &writer->request;
     char name[MR_LAYOUT_NAME_SIZE];
@@ -178,10 +178,10 @@ static int reserve_run(struct mr_store_writer *writer)
     return mr_reserve_take(&writer->reserve, wanted, true, &writer->fault);
 }
 
-static int write_run(struct mr_store_writer *writer)
+static int write_upload_run(struct mr_store_writer *writer)
 {
     struct mr_disk_failure *failure = &writer->request.failure;
-    int err = writer->fd < 0 ? open_segment(writer) : MR_OK;
+    int err = writer->fd < 0 ? open_upload(writer) : MR_OK;
     if (err == MR_OK)
         err = mr_disk_write_runs(writer->fd, writer->runs, writer->run_count, writer->written, failure);
     if (err != MR_OK)
@@ -196,22 +196,22 @@ static int write_run(struct mr_store_writer *writer)
     return err;
 }
 
-static int work_write(struct mr_file_request *request)
+static int work_write_run(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
     int err = reserve_run(writer);
     if (err != MR_OK)
         return err;
-    err = write_run(writer);
+    err = write_upload_run(writer);
     return err == MR_OK ? MR_OK : mr_disk_fault(&writer->fault, &request->failure, UNKEPT);
 }
 
 /* ---- on the loop ---- */
 
-static void on_written(struct mr_file_request *request)
+static void on_run_written(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
-    enter(writer);
+    enter_writer(writer);
     writer->has_file = writer->fd >= 0;
     if (request->err == MR_OK) {
         mr_budget_give_back(writer->store->memory, writer->run_bytes);
@@ -221,11 +221,11 @@ static void on_written(struct mr_file_request *request)
         throw_away(writer);
     } else if (request->err != MR_OK) {
         mr_store_report(writer->store, &writer->fault);
-        fail(writer, &writer->fault);
+        fail_writer(writer, &writer->fault);
     } else {
-        settle(writer);
+        settle_writer(writer);
     }
-    leave(writer);
+    leave_writer(writer);
 }
 
 static void start_write(struct mr_store_writer *writer)
@@ -234,8 +234,8 @@ static void start_write(struct mr_store_writer *writer)
     writer->run_bytes = 0;
     for (int i = 0; i < writer->run_count; i++)
         writer->run_bytes += writer->runs[i].iov_len;
-    writer->request.done = on_written;
-    mr_file_run(&writer->request, work_write);
+    writer->request.done = on_run_written;
+    mr_file_run(&writer->request, work_write_run);
 }
 
 static bool is_short(const struct mr_store_writer *writer)
@@ -244,12 +244,12 @@ static bool is_short(const struct mr_store_writer *writer)
 }
 
 /* Bytes that no write has taken. */
-static size_t waiting(const struct mr_store_writer *writer)
+static size_t bytes_waiting(const struct mr_store_writer *writer)
 {
     return writer->queue.len - (mr_file_is_idle(&writer->request) ? 0 : writer->run_bytes);
 }
 
-static void complete(struct mr_store_writer *writer)
+static void complete_upload(struct mr_store_writer *writer)
 {
     writer->state = COMPLETE;
     writer->stream = NULL;
@@ -257,7 +257,7 @@ static void complete(struct mr_store_writer *writer)
 }
 
 /* Whatever happened: what has become possible. */
-static void settle(struct mr_store_writer *writer)
+static void settle_writer(struct mr_store_writer *writer)
 {
     if (writer->state != TAKING)
         return;
@@ -266,15 +266,15 @@ static void settle(struct mr_store_writer *writer)
     if (is_idle && is_due)
         start_write(writer);
     else if (is_idle && writer->has_ended)
-        complete(writer);
-    if (writer->state == TAKING && writer->is_paused && !writer->has_ended && waiting(writer) <= QUEUE_LOW) {
+        complete_upload(writer);
+    if (writer->state == TAKING && writer->is_paused && !writer->has_ended && bytes_waiting(writer) <= QUEUE_LOW) {
         writer->is_paused = false;
         mr_stream_resume(writer->stream);
     }
 }
 
 /* True: the bytes may be appended to the queue. */
-static bool charge(struct mr_store_writer *writer, size_t len)
+static bool charge_upload(struct mr_store_writer *writer, size_t len)
 {
     struct mr_fault fault;
     struct mr_budget *memory = writer->store->memory;
@@ -285,74 +285,75 @@ static bool charge(struct mr_store_writer *writer, size_t len)
         return true;
     }
     mr_fault_limit(&fault, MR_EBUDGET, "memory-budget", memory->limit, mr_budget_used(memory) + len);
-    fail(writer, &fault);
+    fail_writer(writer, &fault);
     return false;
 }
 
-static enum mr_flow end_push(struct mr_store_writer *writer)
+static enum mr_flow end_writer_push(struct mr_store_writer *writer)
 {
-    settle(writer);
-    writer->is_paused = writer->state != TAKING || waiting(writer) >= QUEUE_HIGH;
+    settle_writer(writer);
+    writer->is_paused = writer->state != TAKING || bytes_waiting(writer) >= QUEUE_HIGH;
     bool is_paused = writer->is_paused;
-    leave(writer);
+    leave_writer(writer);
     return is_paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
 }
 
-static enum mr_flow on_push(void *context, const void *bytes, size_t len)
+static enum mr_flow on_upload_push(void *context, const void *bytes, size_t len)
 {
     struct mr_store_writer *writer = context;
-    enter(writer);
-    if (charge(writer, len))
+    enter_writer(writer);
+    if (charge_upload(writer, len))
         mr_buf_append(&writer->queue, bytes, len);
-    return end_push(writer);
+    return end_writer_push(writer);
 }
 
-static enum mr_flow on_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
+static enum mr_flow on_upload_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
+                                       void *owner)
 {
     struct mr_store_writer *writer = context;
     if (len < SMALL_REF) {
-        enum mr_flow flow = on_push(context, bytes, len);
+        enum mr_flow flow = on_upload_push(context, bytes, len);
         release(owner);
         return flow;
     }
-    enter(writer);
-    if (charge(writer, len))
+    enter_writer(writer);
+    if (charge_upload(writer, len))
         mr_buf_append_ref(&writer->queue, bytes, len, release, owner);
     else
         release(owner);
-    return end_push(writer);
+    return end_writer_push(writer);
 }
 
-static void on_end(void *context)
+static void on_upload_end(void *context)
 {
     struct mr_store_writer *writer = context;
-    enter(writer);
+    enter_writer(writer);
     writer->has_ended = true;
-    settle(writer);
-    leave(writer);
+    settle_writer(writer);
+    leave_writer(writer);
 }
 
-static void on_abort(void *context, const struct mr_fault *why)
+static void on_upload_abort(void *context, const struct mr_fault *why)
 {
     struct mr_store_writer *writer = context;
-    enter(writer);
+    enter_writer(writer);
     writer->has_ended = true;
     end_taking(writer);
     if (!writer->guard.destroyed)
         writer->events->aborted(writer->context, why);
-    leave(writer);
+    leave_writer(writer);
 }
 
 static const struct mr_stream_receiver receiver = {
-    .push = on_push, .end = on_end, .abort = on_abort, .push_ref = on_push_ref};
+    .push = on_upload_push, .end = on_upload_end, .abort = on_upload_abort, .push_ref = on_upload_push_ref};
 
 void mr_store_writer_attach(struct mr_store_writer *writer, struct mr_stream *stream)
 {
     MR_ASSERT(writer->state == TAKING && writer->stream == NULL);
-    enter(writer);
+    enter_writer(writer);
     writer->stream = stream;
     mr_stream_attach_receiver(stream, &receiver, writer);
-    leave(writer);
+    leave_writer(writer);
 }
 
 /* ---- committing ---- */
@@ -362,15 +363,15 @@ static void on_committed(struct mr_file_request *request)
     struct mr_commit *commit = mr_container_of(request, struct mr_commit, request);
     struct mr_store_writer *writer = mr_container_of(commit, struct mr_store_writer, commit);
     bool is_well = request->err == MR_OK;
-    enter(writer);
+    enter_writer(writer);
     writer->state = OVER;
     writer->committed(writer->committed_context, is_well ? NULL : &commit->fault,
                       is_well ? &commit->meta.object : NULL);
-    leave(writer);
+    leave_writer(writer);
 }
 
 /* What the object is, beside what its owner says of it. */
-static int describe(struct mr_store_writer *writer, const struct mr_object *from)
+static int describe_upload(struct mr_store_writer *writer, const struct mr_object *from)
 {
     struct mr_meta *meta = &writer->commit.meta;
     int err = mr_object_copy(&meta->object, from);
@@ -415,8 +416,8 @@ static int add_payload(struct mr_store_writer *writer)
     return MR_OK;
 }
 
-/* The work of a commit that cannot even be begun: its response comes in a later turn all the same. */
-static int work_nothing(struct mr_file_request *request)
+/* The work of a commit that cannot even be begun: its response comes in a later turn, too. */
+static int work_failed_commit(struct mr_file_request *request)
 {
     return mr_container_of(request, struct mr_commit, request)->fault.error;
 }
@@ -431,7 +432,7 @@ void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_obje
     writer->committed_context = context;
     mr_file_init(&commit->request, writer->loop, "store-commit", on_committed);
     commit->store = writer->store;
-    int err = describe(writer, object);
+    int err = describe_upload(writer, object);
     if (err == MR_OK)
         err = is_short(writer) ? add_payload(writer) : add_segment(writer);
     if (err == MR_OK) {
@@ -441,7 +442,7 @@ void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_obje
         mr_commit_submit(commit);
     } else {
         mr_fault_set(&commit->fault, err, NULL);
-        mr_file_run(&commit->request, work_nothing);
+        mr_file_run(&commit->request, work_failed_commit);
     }
 }
 
@@ -467,7 +468,7 @@ int mr_store_writer_create(struct mr_store_writer **out, struct mr_store *store,
     writer->fd = -1;
     mr_ulid_make(writer->id, (int64_t)(mr_clock_wall() / MR_NS_PER_MS));
     mr_buf_init(&writer->queue, QUEUE_LOW, QUEUE_HIGH);
-    mr_file_init(&writer->request, loop, "store-write", on_written);
+    mr_file_init(&writer->request, loop, "store-write", on_run_written);
     mr_store_begin(store, loop);
     mr_store_count(&store->numbers->uploads_open, 1);
     *out = writer;
@@ -491,7 +492,7 @@ void mr_store_writer_destroy(struct mr_store_writer **out)
     *out = NULL;
     if (writer == NULL)
         return;
-    enter(writer);
+    enter_writer(writer);
     mr_guard_destroy(&writer->guard);
     if (writer->state == TAKING && writer->stream != NULL && !writer->has_ended) {
         struct mr_stream *stream = writer->stream;
@@ -501,5 +502,5 @@ void mr_store_writer_destroy(struct mr_store_writer **out)
     }
     if (writer->state != COMMITTING)
         writer->state = OVER;
-    leave(writer);
+    leave_writer(writer);
 }
