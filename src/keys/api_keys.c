@@ -170,7 +170,7 @@ static int read_and_parse(struct mr_api_keys *out, int fd, const char *path, str
     const size_t size = MR_API_KEYS_FILE_MAX + 1;
     char *text = malloc(size);
     if (text == NULL)
-        return mr_fault_set(fault, MR_EMEMORY, NULL);
+        return mr_fault_set(fault, MR_EMEMORY, "%.100s: %s", path, mr_error_text(MR_EMEMORY));
     ssize_t len = fill_from(fd, text, size);
     int err;
     if (len < 0)

@@ -12,18 +12,17 @@ struct mr_key_ring {
     struct mr_api_keys *keys; /* owned; never NULL, never changed */
 };
 
-static int load_ring(struct mr_api_keys **out, const char *path, struct mr_fault *fault)
+/* NULL: the fault says why. */
+static struct mr_api_keys *load_ring(const char *path, struct mr_fault *fault)
 {
     struct mr_api_keys *keys = calloc(1, sizeof(*keys));
-    if (keys == NULL)
-        return mr_fault_set(fault, MR_EMEMORY, "%s", mr_error_text(MR_EMEMORY));
-    int err = mr_api_keys_load(keys, path, fault);
-    if (err != MR_OK) {
+    if (keys == NULL) {
+        mr_fault_set(fault, MR_EMEMORY, "%s", mr_error_text(MR_EMEMORY));
+    } else if (mr_api_keys_load(keys, path, fault) != MR_OK) {
         free(keys);
-        return err;
+        keys = NULL;
     }
-    *out = keys;
-    return MR_OK;
+    return keys;
 }
 
 int mr_key_ring_open(struct mr_key_ring **out, const char *path, struct mr_fault *fault)
@@ -33,10 +32,10 @@ int mr_key_ring_open(struct mr_key_ring **out, const char *path, struct mr_fault
     if (ring == NULL)
         return mr_fault_set(fault, MR_EMEMORY, "%s", mr_error_text(MR_EMEMORY));
     ring->path = path;
-    int err = load_ring(&ring->keys, path, fault);
-    if (err != MR_OK) {
+    ring->keys = load_ring(path, fault);
+    if (ring->keys == NULL) {
         free(ring);
-        return err;
+        return fault->error;
     }
     int failed = pthread_rwlock_init(&ring->lock, NULL);
     MR_ASSERT(failed == 0);
@@ -55,9 +54,9 @@ static void log_keys(enum mr_log_level level, const char *message, const struct 
 
 void mr_key_ring_reload(struct mr_key_ring *ring)
 {
-    struct mr_api_keys *keys;
     struct mr_fault fault;
-    if (load_ring(&keys, ring->path, &fault) != MR_OK) {
+    struct mr_api_keys *keys = load_ring(ring->path, &fault);
+    if (keys == NULL) {
         mr_log(MR_LOG_ERROR, "the API keys are not read again, the old ones stay in use: %s", fault.detail);
         return;
     }
