@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNREADABLE "The object cannot be read"
-#define PATH_SIZE  (MR_ULID_DIRECTORY_LEN + 1 + MR_LAYOUT_NAME_SIZE)
+#define UNREADABLE  "The object cannot be read"
+#define CHEAP_CLOSE MR_MIB
+#define PATH_SIZE   (MR_ULID_DIRECTORY_LEN + 1 + MR_LAYOUT_NAME_SIZE)
 
 /* Beneath objects/. */
 static void object_path(char out[PATH_SIZE], const char *id, enum mr_layout_kind kind, unsigned segment)
@@ -19,22 +20,58 @@ static void object_path(char out[PATH_SIZE], const char *id, enum mr_layout_kind
     snprintf(out, PATH_SIZE, "%s/%s", directory, name);
 }
 
-static struct mr_entry *create_entry(void)
+static struct mr_entry *create_entry(const struct mr_store *store, const char *id)
 {
     struct mr_entry *entry = calloc(1, sizeof(*entry));
     MR_ASSERT(entry != NULL); /* some hundred bytes: this is a machine without memory */
     entry->references = 1;
+    entry->generation = mr_home_generation(store->home, id);
     entry->fd = -1;
     return entry;
 }
 
-void mr_entry_release(struct mr_entry *entry)
+/* ---- closing ---- */
+
+struct closing {
+    struct mr_file_request request;
+    struct mr_store *store;
+    struct mr_loop *loop;
+    int fd;
+};
+
+static int work_close_file(struct mr_file_request *request)
+{
+    return mr_disk_close(&mr_container_of(request, struct closing, request)->fd, &request->failure);
+}
+
+static void on_file_closed(struct mr_file_request *request)
+{
+    struct closing *closing = mr_container_of(request, struct closing, request);
+    mr_store_end(closing->store, closing->loop);
+    free(closing);
+}
+
+void mr_store_close_file(struct mr_store *store, struct mr_loop *loop, int *fd, uint64_t size)
 {
     struct mr_disk_failure failure; /* it was only read */
+    struct closing *closing = *fd >= 0 && size > CHEAP_CLOSE ? malloc(sizeof(*closing)) : NULL;
+    if (closing == NULL) {
+        if (*fd >= 0)
+            mr_disk_close(fd, &failure);
+        return;
+    }
+    *closing = (struct closing){.store = store, .loop = loop, .fd = *fd};
+    *fd = -1;
+    mr_store_begin(store, loop);
+    mr_file_init(&closing->request, loop, "store-close", on_file_closed);
+    mr_file_run(&closing->request, work_close_file);
+}
+
+void mr_entry_release(struct mr_entry *entry, struct mr_store *store, struct mr_loop *loop)
+{
     if (--entry->references > 0)
         return;
-    if (entry->fd >= 0)
-        mr_disk_close(&entry->fd, &failure);
+    mr_store_close_file(store, loop, &entry->fd, entry->file.meta.object.size);
     mr_metafile_free(&entry->file);
     free(entry);
 }
@@ -124,7 +161,7 @@ static int read_once(struct mr_entry *entry, struct mr_store *store, const char 
 
 int mr_entry_read(struct mr_entry **out, struct mr_store *store, const char *id, struct mr_fault *fault)
 {
-    struct mr_entry *entry = create_entry();
+    struct mr_entry *entry = create_entry(store, id);
     bool lacks_segment;
     *out = NULL;
     int err = read_once(entry, store, id, &lacks_segment, fault);
@@ -143,7 +180,7 @@ int mr_entry_read(struct mr_entry **out, struct mr_store *store, const char *id,
 enum mr_disk_try mr_entry_try_read(struct mr_entry **out, struct mr_store *store, const char *id,
                                    struct mr_fault *fault)
 {
-    struct mr_entry *entry = create_entry();
+    struct mr_entry *entry = create_entry(store, id);
     char path[PATH_SIZE];
     int err = MR_OK;
     *out = NULL;

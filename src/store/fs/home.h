@@ -16,6 +16,7 @@
 struct mr_store_shared {
     _Atomic uint64_t reserved[MR_STORE_PROCESSES_MAX]; /* bytes of each process's uploads under way (room.h) */
     _Atomic uint64_t generations[MR_GENERATIONS];
+    _Atomic uint64_t debris_removed; /* when the home was opened, and no process has counted it yet */
 };
 
 struct mr_store_home {
@@ -26,7 +27,6 @@ struct mr_store_home {
     bool is_durable;
     int data, objects, uploads; /* directories */
     int lock;                   /* the file whose lock says that the directory is in use */
-    uint64_t debris_removed;    /* when it was opened; the first process counts it */
 };
 
 /* The same directory for a look at it that makes and changes nothing but the process in its lock: it must be there,

@@ -10,7 +10,7 @@ static void free_reader(struct mr_store_reader *reader)
     struct mr_store *store = reader->store;
     struct mr_loop *loop = reader->loop;
     if (reader->entry != NULL)
-        mr_entry_release(reader->entry);
+        mr_entry_release(reader->entry, store, loop);
     free(reader);
     mr_store_end(store, loop);
 }

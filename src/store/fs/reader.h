@@ -10,6 +10,7 @@
 
 struct mr_entry {
     unsigned references; /* of one loop */
+    uint64_t generation; /* of its ID, before it was read */
     struct mr_metafile file;
     int fd; /* of the first segment; -1: there is none */
 };
@@ -20,7 +21,11 @@ int mr_entry_read(struct mr_entry **out, struct mr_store *store, const char *id,
 enum mr_disk_try mr_entry_try_read(struct mr_entry **out, struct mr_store *store, const char *id,
                                    struct mr_fault *fault);
 /* The last reference frees it. */
-void mr_entry_release(struct mr_entry *entry);
+void mr_entry_release(struct mr_entry *entry, struct mr_store *store, struct mr_loop *loop);
+/* On its loop: close a file of so many bytes that was read; *fd becomes -1, and -1 has no effect. Of an object that was
+ * deleted the last close frees the bytes on the disk, which is nothing for a loop: large ones are closed on the pool.
+ */
+void mr_store_close_file(struct mr_store *store, struct mr_loop *loop, int *fd, uint64_t size);
 
 /* Open a segment of an object that was read. It has the length that it must have, or the fault says that it is damaged;
  * MR_ENOTFOUND: it is gone. */

@@ -183,7 +183,10 @@ static int recover_uploads(struct mr_store_home *home, int locks, int process, u
 
 int mr_recover_all(struct mr_store_home *home, struct mr_fault *fault)
 {
-    return recover_uploads(home, -1, ALL_PROCESSES, &home->debris_removed, fault);
+    uint64_t removed = 0;
+    int err = recover_uploads(home, -1, ALL_PROCESSES, &removed, fault);
+    atomic_fetch_add_explicit(&home->shared->debris_removed, removed, memory_order_relaxed);
+    return err;
 }
 
 int mr_recover_process(struct mr_store_home *home, int locks, unsigned process, uint64_t *removed,

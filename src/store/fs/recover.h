@@ -15,7 +15,8 @@
 #include "store/fs/home.h"
 #include "store/fs/meta.h"
 
-/* Of all processes: the home was just locked. Counts in home->debris_removed. MR_OK, or the fault is for a person. */
+/* Of all processes: the home was just locked. Counts in home->shared->debris_removed. MR_OK, or the fault is for a
+ * person. */
 int mr_recover_all(struct mr_store_home *home, struct mr_fault *fault);
 /* Of a process that has died, beside others that live. locks: mr_locks_open(). */
 int mr_recover_process(struct mr_store_home *home, int locks, unsigned process, uint64_t *removed,

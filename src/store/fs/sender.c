@@ -55,12 +55,11 @@ static bool is_lent(const struct mr_store_sender *sender)
 
 static void free_sender(struct mr_store_sender *sender)
 {
-    struct mr_disk_failure failure;
+    struct mr_store *store = sender->reader->store;
     for (size_t i = 0; i < BLOCKS; i++)
         free(sender->blocks[i].bytes);
-    mr_budget_give_back(sender->reader->store->memory, sender->charged);
-    if (sender->fd >= 0)
-        mr_disk_close(&sender->fd, &failure);
+    mr_budget_give_back(store->memory, sender->charged);
+    mr_store_close_file(store, sender->reader->loop, &sender->fd, mr_store_reader_object(sender->reader)->size);
     mr_store_reader_close(&sender->reader);
     free(sender);
 }

@@ -86,10 +86,7 @@ static int sweep(struct mr_store *store, struct mr_fault *fault)
         return mr_disk_fault(fault, &failure, store->home->settings->data);
     mr_home_outdate_all(store->home);
     err = mr_recover_process(store->home, store->locks, store->process, &removed, fault);
-    if (store->process == 0) {
-        removed += store->home->debris_removed;
-        store->home->debris_removed = 0;
-    }
+    removed += atomic_exchange_explicit(&store->home->shared->debris_removed, 0, memory_order_relaxed);
     mr_store_count(&store->numbers->debris_removed, removed);
     return err;
 }
