@@ -17,6 +17,10 @@
 enum { MR_COMMIT_SHORT, MR_COMMIT_LONG };
 _Static_assert(MR_COMMIT_LONG < MR_STORE_COMMITTERS, "a thread for each");
 
+#define MR_STORE_LOOPS_MAX 256
+
+struct mr_cache;
+
 struct mr_committer {
     struct mr_store *store;
     struct mr_syncer *syncer; /* owned */
@@ -32,8 +36,9 @@ struct mr_store {
     struct mr_room room;
     int locks; /* of the changer */
     struct mr_committer committers[MR_STORE_COMMITTERS];
-    struct mr_syncer *changer; /* owned */
-    atomic_size_t pending;     /* operations under way, on all loops */
+    struct mr_syncer *changer;                   /* owned */
+    atomic_size_t pending;                       /* operations under way, on all loops */
+    struct mr_cache *caches[MR_STORE_LOOPS_MAX]; /* owned; each is its loop's; NULL: nothing was read there */
 };
 
 /* An operation of the loop begins, ends. */

@@ -33,6 +33,7 @@ static int make_metafile_room(struct mr_metafile *out, const struct mr_disk_info
 static int decode_metafile(struct mr_metafile *out, const char *id, size_t got, struct mr_fault *fault)
 {
     int err = mr_meta_decode(&out->meta, id, (struct mr_slice){out->bytes, got}, fault);
+    out->len = got;
     if (err != MR_OK) {
         free(out->bytes);
         out->bytes = NULL;

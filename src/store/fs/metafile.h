@@ -9,6 +9,7 @@
 struct mr_metafile {
     struct mr_meta meta;
     char *bytes; /* owned: what `meta` borrows */
+    size_t len;
 };
 
 /* Read the file `name` of the directory, which may be a path without links. MR_OK; MR_ENOTFOUND: there is none;

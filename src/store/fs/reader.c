@@ -1,5 +1,6 @@
 #include "store/fs/reader.h"
 #include "base/macros.h"
+#include "store/fs/cache.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,8 @@ static void on_entry_read(struct mr_file_request *request)
 {
     struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
     reader->entry = reader->read;
+    if (reader->entry != NULL)
+        mr_cache_keep(reader->store, reader->loop, reader->entry);
     if (reader->is_closed)
         free_reader(reader);
     else
@@ -41,6 +44,18 @@ static struct mr_store_reader *create_reader(struct mr_store *store, struct mr_l
     mr_file_init(&reader->request, loop, "store-open", on_entry_read);
     mr_store_begin(store, loop);
     return reader;
+}
+
+/* From our own memory, or the kernel's. */
+static enum mr_disk_try get_entry(struct mr_store_reader *reader, struct mr_fault *fault)
+{
+    reader->entry = mr_cache_find(reader->store, reader->loop, reader->id);
+    if (reader->entry != NULL)
+        return MR_DISK_DONE;
+    enum mr_disk_try tried = mr_entry_try_read(&reader->entry, reader->store, reader->id, fault);
+    if (tried == MR_DISK_DONE)
+        mr_cache_keep(reader->store, reader->loop, reader->entry);
+    return tried;
 }
 
 void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
@@ -61,7 +76,7 @@ void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct 
         return;
     }
     memcpy(reader->id, id.at, MR_ULID_LEN);
-    enum mr_disk_try tried = mr_entry_try_read(&reader->entry, store, reader->id, &fault);
+    enum mr_disk_try tried = get_entry(reader, &fault);
     if (tried == MR_DISK_WOULD_BLOCK)
         mr_file_run(&reader->request, work_read_entry);
     else

@@ -1,4 +1,4 @@
-/* reader.h -- an open object, as reader.c, sender.c and entry.c share it.
+/* reader.h -- an open object, as reader.c, sender.c, entry.c and cache.c share it.
  *
  * An entry is an object as it was read at one time: its description, its payload if that is short, the file of its
  * first segment else. It never changes and is shared by readers, so that a reader is a reference to it. */
@@ -20,7 +20,7 @@ int mr_entry_read(struct mr_entry **out, struct mr_store *store, const char *id,
 /* Read what the kernel has in its cache, on a loop. WOULD_BLOCK: it takes the other. FAILED: the fault says why. */
 enum mr_disk_try mr_entry_try_read(struct mr_entry **out, struct mr_store *store, const char *id,
                                    struct mr_fault *fault);
-/* The last reference frees it. */
+/* The last reference frees it. store, loop: may be NULL where it has no file. */
 void mr_entry_release(struct mr_entry *entry, struct mr_store *store, struct mr_loop *loop);
 /* On its loop: close a file of so many bytes that was read; *fd becomes -1, and -1 has no effect. Of an object that was
  * deleted the last close frees the bytes on the disk, which is nothing for a loop: large ones are closed on the pool.

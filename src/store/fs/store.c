@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/fs/cache.h"
 #include "store/fs/change.h"
 #include "store/fs/commit.h"
 #include "store/fs/fs.h"
@@ -131,5 +132,6 @@ void mr_store_destroy(struct mr_store **out)
     }
     if (store->locks >= 0)
         close(store->locks);
+    mr_cache_close(store);
     free(store);
 }

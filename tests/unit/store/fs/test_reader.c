@@ -1,5 +1,5 @@
 #include "calls.h"
-#include "store/fs/reader.h"
+#include "store/fs/cache.h"
 #include <sys/stat.h>
 
 static int open_rig(void **state)
@@ -145,6 +145,83 @@ static void sender_may_be_attached_elsewhere(void **state)
         assert_false(download.is_wrong);
         download_close(&download);
     }
+}
+
+/* ---- the cache ---- */
+
+static unsigned calls_made(void)
+{
+    pthread_mutex_lock(&calls.mutex);
+    unsigned made = calls.made;
+    pthread_mutex_unlock(&calls.mutex);
+    return made;
+}
+
+static void short_object_that_was_read_costs_no_call(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    assert_int_equal(rig_put(id, 2, 1000, "a"), MR_OK);
+    assert_int_equal(rig_check(id, 2, 1000), MR_OK);
+    unsigned made = calls_made();
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(download_open(&download, id), MR_OK);
+        assert_true(download.was_opened_at_once);
+        assert_int_equal(download_read(&download, 2, 0, 1000), MR_OK);
+        download_close(&download);
+    }
+    assert_int_equal(calls_made(), made);
+    rig_restart(); /* which forgets it */
+    assert_int_equal(rig_check(id, 2, 1000), MR_OK);
+}
+
+static void what_another_changes_or_deletes_is_seen_at_once(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct mr_store *other;
+    struct changed changed;
+    struct download download, before;
+    struct mr_store_config config = {.home = rig.home, .process = 1, .memory = &rig.memory, .numbers = rig.numbers};
+    assert_int_equal(mr_store_create(&other, &config, &rig.fault), MR_OK); /* as another process has it */
+    assert_int_equal(rig_put(id, 2, 1000, "a"), MR_OK);
+    assert_int_equal(download_open(&before, id), MR_OK);
+    for (uint64_t rev = 1; rev < 5; rev++) {
+        struct mr_store *own = rig.store;
+        rig.store = other;
+        assert_int_equal(rig_rename(id, rev, "b", &changed), MR_OK);
+        rig.store = own;
+        assert_int_equal(download_open(&download, id), MR_OK);
+        assert_int_equal(mr_store_reader_object(download.reader)->rev, rev + 1);
+        download_close(&download);
+    }
+    mr_store_delete(other, rig.loop, mr_slice_of(id), on_changed, &changed);
+    changed.is_done = false;
+    rig_turn_until(changed.is_done);
+    assert_int_equal(rig_check(id, 2, 1000), MR_ENOTFOUND);
+    assert_int_equal(mr_store_reader_object(before.reader)->rev, 1); /* a read that has begun goes on */
+    assert_int_equal(download_read(&before, 2, 0, 1000), MR_OK);
+    download_close(&before);
+    mr_store_destroy(&other);
+}
+
+/* More objects, and more bytes, than are kept. */
+static void cache_is_bounded(void **state)
+{
+    (void)state;
+    enum { OBJECTS = 700 };
+    static char ids[OBJECTS][MR_ULID_LEN + 1];
+    rig.settings.durability = MR_STORE_NONE;
+    rig_restart();
+    for (size_t i = 0; i < OBJECTS; i++) {
+        assert_int_equal(rig_put(ids[i], 2, 20000, "a"), MR_OK);
+        assert_int_equal(rig_check(ids[i], 2, 20000), MR_OK);
+        assert_true(rig.store->caches[0]->bytes <= MR_CACHE_BYTES_MAX);
+    }
+    assert_true(rig.store->caches[0]->bytes > MR_CACHE_BYTES_MAX / 2);
+    for (size_t i = 0; i < OBJECTS; i++)
+        assert_int_equal(rig_check(ids[i], 2, 20000), MR_OK);
 }
 
 static void full_memory_budget_is_told_before_the_first_byte(void **state)
@@ -299,6 +376,9 @@ int main(void)
         TEST(stream_goes_on_after_its_reader_was_closed),
         TEST(cancelled_stream_gives_everything_back),
         TEST(sender_may_be_attached_elsewhere),
+        TEST(short_object_that_was_read_costs_no_call),
+        TEST(what_another_changes_or_deletes_is_seen_at_once),
+        TEST(cache_is_bounded),
         TEST(full_memory_budget_is_told_before_the_first_byte),
         TEST(damaged_object_is_an_error_and_no_other_object),
         TEST(file_that_becomes_shorter_aborts_the_stream),

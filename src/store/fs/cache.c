@@ -1,0 +1,80 @@
+#include "store/fs/cache.h"
+#include <stdlib.h>
+#include <string.h>
+
+static size_t place_of_id(const char *id)
+{
+    return (size_t)(mr_home_hash(id) % MR_CACHE_PLACES);
+}
+
+static const char *id_of(const struct mr_entry *entry)
+{
+    return entry->file.meta.object.id;
+}
+
+static size_t bytes_of(const struct mr_entry *entry)
+{
+    return sizeof(*entry) + entry->file.len;
+}
+
+static void drop(struct mr_cache *cache, size_t place)
+{
+    struct mr_entry *entry = cache->at[place];
+    if (entry == NULL)
+        return;
+    cache->at[place] = NULL;
+    cache->bytes -= bytes_of(entry);
+    mr_entry_release(entry, NULL, NULL); /* it has no file */
+}
+
+struct mr_entry *mr_cache_find(struct mr_store *store, struct mr_loop *loop, const char *id)
+{
+    const unsigned index = mr_loop_index(loop);
+    struct mr_cache *cache = index < MR_STORE_LOOPS_MAX ? store->caches[index] : NULL;
+    size_t place = place_of_id(id);
+    struct mr_entry *entry = cache != NULL ? cache->at[place] : NULL;
+    if (entry == NULL || strcmp(id_of(entry), id) != 0)
+        return NULL;
+    if (entry->generation != mr_home_generation(store->home, id)) {
+        drop(cache, place);
+        return NULL;
+    }
+    entry->references++;
+    return entry;
+}
+
+/* The loop's own; NULL: there is no memory. */
+static struct mr_cache *cache_of(struct mr_store *store, struct mr_loop *loop)
+{
+    MR_ASSERT(mr_loop_index(loop) < MR_STORE_LOOPS_MAX);
+    struct mr_cache **cache = &store->caches[mr_loop_index(loop)];
+    if (*cache == NULL)
+        *cache = calloc(1, sizeof(**cache));
+    return *cache;
+}
+
+void mr_cache_keep(struct mr_store *store, struct mr_loop *loop, struct mr_entry *entry)
+{
+    if (entry->file.meta.segment_count > 0)
+        return;
+    struct mr_cache *cache = cache_of(store, loop);
+    if (cache == NULL)
+        return;
+    size_t place = place_of_id(id_of(entry));
+    drop(cache, place);
+    while (cache->bytes + bytes_of(entry) > MR_CACHE_BYTES_MAX)
+        drop(cache, cache->hand++ % MR_CACHE_PLACES);
+    cache->at[place] = entry;
+    cache->bytes += bytes_of(entry);
+    entry->references++;
+}
+
+void mr_cache_close(struct mr_store *store)
+{
+    for (size_t i = 0; i < MR_STORE_LOOPS_MAX; i++) {
+        for (size_t place = 0; store->caches[i] != NULL && place < MR_CACHE_PLACES; place++)
+            drop(store->caches[i], place);
+        free(store->caches[i]);
+        store->caches[i] = NULL;
+    }
+}
