@@ -27,6 +27,7 @@ def sanitizer():
 
 
 SANITIZER = sanitizer()
+SLOWLY = ("--job-time=10m", "--job-deadline=5m")  # under a sanitizer a job is right, but ten times as long
 PROCESSES = os.environ.get("MILLRACE_PROCESSES", "1")
 HANG = 200.0  # seconds after which a test gives up: no measure of speed, but far beyond what a slow, busy machine needs
 
@@ -106,8 +107,9 @@ class Server:
         options = [str(option) for option in options]
         if PROCESSES != "1" and not any(option.startswith("--processes") for option in options):
             options.append(f"--processes={PROCESSES}")
-        if SANITIZER == "thread" and not any(option.startswith("--job-time") for option in options):
-            options.append("--job-time=10m")  # the job is right, but ten times as long
+        for option in SLOWLY if SANITIZER else ():
+            if not any(given.startswith(option.split("=")[0]) for given in options):
+                options.append(option)
         command = [*words_to_start(offload), *options]
         if passed is not None:
             # LISTEN_PID must be the server's own: a shell knows its pid, and becomes the server.
