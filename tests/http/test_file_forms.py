@@ -41,11 +41,11 @@ def test_each_file_is_an_object_and_fields_are_told(files):
     sizes = [0, 10, 32768, 32769, 700_000]
     parts = [("title", None, None, "Käse".encode())]
     parts += [(f"file{size}", f"{size}.bin", "application/x-thing", data(size)) for size in sizes]
-    parts += [("tag", None, None, b"a"), ("tag", None, None, b"b"), ('q"uote', None, None, b"\n\"\\")]
+    parts += [("tag", None, None, b"a"), ("tag", None, None, b"b"), ("q%22uote", None, None, b'\n"\\')]
     response = post_form(files, form(*parts))
     assert response.status == 201, response.body
     told = response.json()
-    assert told["fields"] == {"title": "Käse", "tag": ["a", "b"], 'q"uote'.replace('"', "%22"): '\n"\\'} or "title" in told["fields"]
+    assert told["fields"] == {"title": "Käse", "tag": ["a", "b"], 'q"uote': '\n"\\'}
     assert [(file["field"], file["name"], file["size"]) for file in told["files"]] == [
         (f"file{size}", f"{size}.bin", size) for size in sizes
     ]
