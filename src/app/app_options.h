@@ -6,7 +6,7 @@
 #include "base/option_tables.h"
 
 enum mr_app_readers {
-    MR_APP_READ_PUBLIC, /* who knows the ID of a file reads it */
+    MR_APP_READ_PUBLIC, /* the ID of a file is all that is needed to read it */
     MR_APP_READ_KEY     /* a key with the right `read` is needed */
 };
 

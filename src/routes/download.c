@@ -15,18 +15,18 @@
 static const char *const whole_params[] = {NULL};
 static const char *const through_params[] = {"through", NULL};
 
-static int64_t seconds_of(const struct mr_object *object)
+static int64_t second_created(const struct mr_object *object)
 {
     return object->created_ms / 1000;
 }
 
-static struct mr_fields describe(struct mr_request *request, const struct mr_object *object)
+static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
     mr_fields_set_text(&fields, "Cache-Control", mr_app_of(request)->file_cache_control);
     mr_fields_etag(&fields, mr_slice_of(object->id), false);
-    mr_fields_last_modified(&fields, seconds_of(object));
+    mr_fields_last_modified(&fields, second_created(object));
     mr_fields_set_text(&fields, "Accept-Ranges", "bytes");
     mr_fields_content_disposition(&fields, !mr_media_type_is_inline(mr_slice_of(object->type)),
                                   mr_slice_of(object->name));
@@ -36,10 +36,10 @@ static struct mr_fields describe(struct mr_request *request, const struct mr_obj
     return fields;
 }
 
-static enum mr_condition evaluate(const struct mr_request *request, const struct mr_object *object)
+static enum mr_condition evaluate_file(const struct mr_request *request, const struct mr_object *object)
 {
     const struct mr_validators current = {
-        .etag = mr_slice_of(object->id), .has_date = true, .last_modified = seconds_of(object)};
+        .etag = mr_slice_of(object->id), .has_date = true, .last_modified = second_created(object)};
     return mr_conditional_evaluate(&request->head, &current);
 }
 
@@ -49,7 +49,7 @@ static void release_reader(void *context)
     mr_store_reader_close(&reader);
 }
 
-static void refuse(struct mr_request *request, enum mr_error error, struct mr_fields *fields)
+static void refuse_download(struct mr_request *request, enum mr_error error, struct mr_fields *fields)
 {
     struct mr_fault fault;
     mr_fault_set(&fault, error, NULL);
@@ -94,20 +94,20 @@ static void respond_bytes(struct mr_request *request, struct mr_store_reader *re
 static void respond_object(struct mr_request *request, struct mr_store_reader *reader)
 {
     const struct mr_object *object = mr_store_reader_object(reader);
-    struct mr_fields fields = describe(request, object);
-    enum mr_condition condition = evaluate(request, object);
+    struct mr_fields fields = describe_file(request, object);
+    enum mr_condition condition = evaluate_file(request, object);
     struct mr_range range = mr_range_select(&request->head, object->size);
     if (condition == MR_CONDITION_IGNORE_RANGE)
         range = mr_range_whole(object->size);
     if (condition == MR_CONDITION_NOT_MODIFIED)
         mr_respond(request, 304, NULL, &fields, NULL, 0, NULL, NULL);
     else if (condition == MR_CONDITION_FAILED)
-        refuse(request, MR_EPRECONDITION, NULL);
+        refuse_download(request, MR_EPRECONDITION, NULL);
     else if (range.kind == MR_RANGE_UNSATISFIABLE) {
         struct mr_fields unsatisfied;
         mr_fields_init(&unsatisfied, &request->arena);
         mr_range_set_field(&unsatisfied, &range);
-        refuse(request, MR_ERANGE, &unsatisfied);
+        refuse_download(request, MR_ERANGE, &unsatisfied);
     } else
         respond_bytes(request, reader, &range, &fields);
 }
@@ -149,7 +149,7 @@ struct download {
 };
 
 /* Perhaps from inside mr_store_open(). */
-static void on_opened(void *context, const struct mr_fault *fault)
+static void on_file_opened(void *context, const struct mr_fault *fault)
 {
     struct mr_request *request = context;
     struct download *download = request->handler_data;
@@ -190,7 +190,7 @@ void mr_download_start(struct mr_request *request)
     struct download *download = mr_arena_zalloc(&request->arena, sizeof(*download));
     download->is_through = is_through;
     request->handler_data = download;
-    mr_store_open(&download->reader, store, request->loop, request->match.params[0].value, on_opened, request);
+    mr_store_open(&download->reader, store, request->loop, request->match.params[0].value, on_file_opened, request);
 }
 
 void mr_download_on_disconnect(struct mr_request *request)

@@ -27,7 +27,7 @@ static struct info *info_of(void *context)
     return info;
 }
 
-static struct mr_slice id_of(const struct mr_request *request)
+static struct mr_slice wanted_id(const struct mr_request *request)
 {
     return request->match.params[0].value;
 }
@@ -61,7 +61,7 @@ static void respond_with(struct mr_request *request, const struct mr_object *obj
     mr_file_respond(request, 200, object, &fields);
 }
 
-static enum mr_condition evaluate(struct mr_request *request, const struct mr_object *object)
+static enum mr_condition evaluate_info(struct mr_request *request, const struct mr_object *object)
 {
     const struct mr_validators current = {
         .etag = tag_of(request, object), .has_date = true, .last_modified = object->changed_ms / 1000};
@@ -76,7 +76,7 @@ static bool is_conditional(const struct mr_head *head)
 
 /* ---- opening ---- */
 
-static void on_opened(void *context, const struct mr_fault *why)
+static void on_info_opened(void *context, const struct mr_fault *why)
 {
     struct info *info = info_of(context);
     struct mr_fault fault;
@@ -85,7 +85,7 @@ static void on_opened(void *context, const struct mr_fault *why)
         return;
     }
     const struct mr_object *object = mr_store_reader_object(info->reader);
-    enum mr_condition condition = evaluate(info->request, object);
+    enum mr_condition condition = evaluate_info(info->request, object);
     if (condition == MR_CONDITION_FAILED) {
         mr_fault_set(&fault, MR_EPRECONDITION, NULL);
         info_refuse(info, &fault);
@@ -118,7 +118,7 @@ static void start_info(struct mr_request *request, void (*go_on)(struct info *in
 {
     struct info *info = open_info(request, go_on);
     if (info != NULL)
-        mr_store_open(&info->reader, info->store, request->loop, id_of(request), on_opened, info);
+        mr_store_open(&info->reader, info->store, request->loop, wanted_id(request), on_info_opened, info);
 }
 
 void mr_file_info_on_disconnect(struct mr_request *request)
@@ -130,7 +130,7 @@ void mr_file_info_on_disconnect(struct mr_request *request)
 
 /* ---- GET ---- */
 
-static void show(struct info *info)
+static void show_info(struct info *info)
 {
     struct mr_store_reader *reader = info->reader;
     info->reader = NULL;
@@ -140,7 +140,7 @@ static void show(struct info *info)
 
 void mr_file_info_start(struct mr_request *request)
 {
-    start_info(request, show);
+    start_info(request, show_info);
 }
 
 /* ---- DELETE ---- */
@@ -167,12 +167,12 @@ void mr_file_delete_start(struct mr_request *request)
         return;
     }
     mr_request_hold(request);
-    mr_store_delete(store, request->loop, id_of(request), on_deleted, request);
+    mr_store_delete(store, request->loop, wanted_id(request), on_deleted, request);
 }
 
 /* ---- PATCH ---- */
 
-static void on_changed(void *context, const struct mr_fault *fault, const struct mr_object *object)
+static void on_info_changed(void *context, const struct mr_fault *fault, const struct mr_object *object)
 {
     struct info *info = info_of(context);
     struct mr_request *request = info->request;
@@ -197,7 +197,7 @@ static void change_it(struct info *info)
 {
     struct mr_request *request = info->request;
     const struct mr_store_change change = {
-        .id = id_of(request), .rev = info->rev, .apply = apply_patch, .done = on_changed, .context = info};
+        .id = wanted_id(request), .rev = info->rev, .apply = apply_patch, .done = on_info_changed, .context = info};
     mr_store_reader_close(&info->reader);
     info->is_changing = true;
     mr_request_hold(request);
@@ -216,7 +216,7 @@ static void on_patch_complete(void *context)
 {
     struct info *info = info_of(context);
     if (is_conditional(&info->request->head))
-        mr_store_open(&info->reader, info->store, info->request->loop, id_of(info->request), on_opened, info);
+        mr_store_open(&info->reader, info->store, info->request->loop, wanted_id(info->request), on_info_opened, info);
     else
         change_it(info);
 }

@@ -17,7 +17,7 @@ static int read_limit(struct mr_store_list *list, const struct mr_query *query, 
     return err;
 }
 
-static int read_list(struct mr_store_list *list, struct mr_request *request, struct mr_fault *fault)
+static int read_list_query(struct mr_store_list *list, struct mr_request *request, struct mr_fault *fault)
 {
     const struct mr_query *query = &request->query;
     struct mr_slice order = mr_query_find(query, "order"), after = mr_query_find(query, "after");
@@ -36,7 +36,7 @@ static int read_list(struct mr_store_list *list, struct mr_request *request, str
 }
 
 /* The address of the page behind the object. */
-static struct mr_slice next_page(struct mr_request *request, const char *id)
+static struct mr_slice page_after_list(struct mr_request *request, const char *id)
 {
     struct mr_slice limit = mr_query_find(&request->query, "limit"), order = mr_query_find(&request->query, "order");
     return mr_arena_printf(&request->arena, "/files?after=%s%s%.*s%s%.*s", id, limit.at != NULL ? "&limit=" : "",
@@ -60,7 +60,7 @@ static void respond_list(struct mr_request *request, const struct mr_object *obj
     mr_json_close(&out.json);
     struct mr_slice next = {.at = NULL, .len = 0};
     if (has_more && count > 0) {
-        next = next_page(request, objects[count - 1].id);
+        next = page_after_list(request, objects[count - 1].id);
         mr_fields_link(&fields, next, "next");
     }
     mr_json_text(&out.json, "next", next.at);
@@ -86,7 +86,7 @@ void mr_file_list_start(struct mr_request *request)
     struct mr_fault fault;
     if (store == NULL)
         return;
-    if (read_list(&list, request, &fault) != MR_OK) {
+    if (read_list_query(&list, request, &fault) != MR_OK) {
         mr_respond_problem(request, &fault);
         return;
     }

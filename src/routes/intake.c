@@ -167,7 +167,7 @@ static int judge_type(struct mr_intake *intake, struct mr_fault *fault)
     return mr_object_set_type(&intake->object, mr_slice_of(judged), fault);
 }
 
-static int check_digest(struct mr_intake *intake, struct mr_fault *fault)
+static int compare_digest(struct mr_intake *intake, struct mr_fault *fault)
 {
     const uint8_t *kept = mr_pipeline_sha256(intake->pipeline);
     const uint8_t *came = intake->has_stages ? mr_pipeline_sha256_in(intake->pipeline) : kept;
@@ -179,11 +179,11 @@ static int check_digest(struct mr_intake *intake, struct mr_fault *fault)
     return mr_fault_set(fault, MR_EDIGEST, NULL);
 }
 
-static void on_complete(void *context)
+static void on_all_stored(void *context)
 {
     struct mr_intake *intake = intake_enter(context);
     struct mr_fault fault;
-    int err = check_digest(intake, &fault);
+    int err = compare_digest(intake, &fault);
     if (err == MR_OK)
         err = judge_type(intake, &fault);
     if (err == MR_OK) {
@@ -197,7 +197,7 @@ static void on_complete(void *context)
     intake_leave(intake);
 }
 
-static void on_failed(void *context, const struct mr_fault *why)
+static void on_intake_failed(void *context, const struct mr_fault *why)
 {
     struct mr_intake *intake = intake_enter(context);
     intake_fail(intake, why);
@@ -205,7 +205,7 @@ static void on_failed(void *context, const struct mr_fault *why)
 }
 
 static const struct mr_store_writer_events writer_events = {
-    .complete = on_complete, .failed = on_failed, .aborted = on_failed};
+    .complete = on_all_stored, .failed = on_intake_failed, .aborted = on_intake_failed};
 
 /* ---- from create to destroy ---- */
 
@@ -220,7 +220,8 @@ static void release_request(void *context)
 }
 
 /* The jobs may outlive the intake, but not the request that they hold. */
-static int create_pipeline(struct mr_intake *intake, const struct mr_intake_config *config, struct mr_fault *fault)
+static int create_intake_pipeline(struct mr_intake *intake, const struct mr_intake_config *config,
+                                  struct mr_fault *fault)
 {
     const struct mr_pipe_request wanted = {
         .request = config->request,
@@ -244,7 +245,7 @@ static int create_pipeline(struct mr_intake *intake, const struct mr_intake_conf
 }
 
 /* A type that cannot be one is as good as none. */
-static int describe(struct mr_intake *intake, const struct mr_intake_config *config, struct mr_fault *fault)
+static int describe_upload(struct mr_intake *intake, const struct mr_intake_config *config, struct mr_fault *fault)
 {
     char name[MR_DISPOSITION_NAME_MAX];
     size_t len = mr_disposition_clean_name(name, config->name);
@@ -261,9 +262,9 @@ static int open_intake(struct mr_intake *intake, const struct mr_intake_config *
     uint64_t length = intake->has_stages ? MR_STORE_UNKNOWN : config->length;
     if (mr_object_init(&intake->object) != MR_OK)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    int err = create_pipeline(intake, config, fault);
+    int err = create_intake_pipeline(intake, config, fault);
     if (err == MR_OK)
-        err = describe(intake, config, fault);
+        err = describe_upload(intake, config, fault);
     if (err == MR_OK)
         err = mr_store_writer_create(&intake->writer, app->store, config->request->loop, length, &writer_events, intake,
                                      fault);
@@ -301,7 +302,7 @@ void mr_intake_start(struct mr_intake *intake)
     intake_leave(intake);
 }
 
-static void on_committed(void *context, const struct mr_fault *fault, const struct mr_object *object)
+static void on_intake_committed(void *context, const struct mr_fault *fault, const struct mr_object *object)
 {
     struct mr_intake *intake = intake_enter(context);
     struct mr_request *request = intake->request;
@@ -323,7 +324,7 @@ void mr_intake_commit(struct mr_intake *intake, mr_store_committed *committed, v
     intake->committed = committed;
     intake->committed_context = context;
     mr_request_hold(intake->request);
-    mr_store_writer_commit(intake->writer, &intake->object, on_committed, intake);
+    mr_store_writer_commit(intake->writer, &intake->object, on_intake_committed, intake);
     intake_leave(intake);
 }
 

@@ -324,7 +324,7 @@ static void pipe_release(void *context)
     mr_request_release(pipe_of(context)->request);
 }
 
-static int create_pipeline(struct mr_pipe *pipe, struct mr_fault *fault)
+static int create_pipe_pipeline(struct mr_pipe *pipe, struct mr_fault *fault)
 {
     const struct mr_pipe_request wanted = {
         .request = pipe->request,
@@ -439,7 +439,7 @@ struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_s
     choose_mode(pipe);
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
-        err = create_pipeline(pipe, &fault);
+        err = create_pipe_pipeline(pipe, &fault);
     if (err == MR_OK)
         err = open_pipeline(pipe, &fault);
     if (err == MR_OK)

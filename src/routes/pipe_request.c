@@ -29,7 +29,7 @@ static int read_env(struct mr_stage_env *env, const struct mr_request *request, 
     return MR_OK;
 }
 
-static int create_pipeline(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault)
+static int create_requested(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault)
 {
     const struct mr_app *app = mr_app_of(wanted->request);
     struct mr_loop *loop = wanted->request->loop;
@@ -60,7 +60,7 @@ static bool is_of_route(const struct mr_pipe_request *wanted, struct mr_slice na
     return param != NULL && *param != NULL;
 }
 
-static int set_parameters(struct mr_pipeline *pipeline, const struct mr_pipe_request *wanted, struct mr_fault *fault)
+static int set_requested(struct mr_pipeline *pipeline, const struct mr_pipe_request *wanted, struct mr_fault *fault)
 {
     const struct mr_query *query = &wanted->request->query;
     struct mr_slice twice = mr_query_duplicate(query, mr_stage_repeatable);
@@ -79,6 +79,6 @@ static int set_parameters(struct mr_pipeline *pipeline, const struct mr_pipe_req
 int mr_pipe_request_pipeline(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault)
 {
     MR_ON_LOOP(wanted->request->loop);
-    int err = create_pipeline(out, wanted, fault);
-    return err == MR_OK ? set_parameters(*out, wanted, fault) : err;
+    int err = create_requested(out, wanted, fault);
+    return err == MR_OK ? set_requested(*out, wanted, fault) : err;
 }

@@ -18,7 +18,7 @@ struct mr_pipe_request {
 };
 
 /* Create the pipeline and set and check its parameters. MR_OK, or MR_ENOTFOUND, MR_EPARAM, MR_EMEMORY; then *out may be
- * set and is to be destroyed all the same. */
+ * set and is to be destroyed in any case. */
 int mr_pipe_request_pipeline(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault);
 
 /* Bytes of the body, or MR_PIPELINE_UNKNOWN. */

@@ -30,7 +30,7 @@ static void upload_refuse(struct upload *upload, const struct mr_fault *why)
     mr_respond_problem(upload->request, &fault);
 }
 
-static void on_committed(void *context, const struct mr_fault *fault, const struct mr_object *object)
+static void on_upload_committed(void *context, const struct mr_fault *fault, const struct mr_object *object)
 {
     struct upload *upload = upload_of(context);
     struct mr_request *request = upload->request;
@@ -47,17 +47,17 @@ static void on_committed(void *context, const struct mr_fault *fault, const stru
     mr_intake_destroy(&upload->intake);
 }
 
-static void on_taken(void *context)
+static void on_upload_taken(void *context)
 {
-    mr_intake_commit(upload_of(context)->intake, on_committed, context);
+    mr_intake_commit(upload_of(context)->intake, on_upload_committed, context);
 }
 
-static void on_failed(void *context, const struct mr_fault *why)
+static void on_upload_failed(void *context, const struct mr_fault *why)
 {
     upload_refuse(upload_of(context), why);
 }
 
-static const struct mr_intake_events intake_events = {.taken = on_taken, .failed = on_failed};
+static const struct mr_intake_events intake_events = {.taken = on_upload_taken, .failed = on_upload_failed};
 
 /* Content and representation are the same here, as there is no content coding: what is said of both must agree. */
 static int read_digests(struct mr_digest *out, const struct mr_head *head, struct mr_fault *fault)

@@ -108,7 +108,7 @@ static void form_refuse(struct form *form, const struct mr_fault *why)
 /* ---- the response ---- */
 
 /* Where a browser's form goes on: `next` is a path of this server, and no other address. */
-static struct mr_slice next_page(const struct form *form)
+static struct mr_slice page_after_form(const struct form *form)
 {
     struct mr_slice next = mr_query_find(&form->request->query, "next");
     bool is_local = next.len > 0 && next.at[0] == '/' && (next.len == 1 || (next.at[1] != '/' && next.at[1] != '\\'));
@@ -179,7 +179,7 @@ static void respond_with_page(struct form *form)
     struct mr_request *request = form->request;
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
-    mr_fields_location(&fields, request->http->public_url.text, next_page(form));
+    mr_fields_location(&fields, request->http->public_url.text, page_after_form(form));
     form_close(form);
     mr_respond(request, 303, NULL, &fields, NULL, 0, NULL, NULL);
 }
@@ -316,7 +316,7 @@ static struct mr_slice copy_slice(struct form *form, struct mr_slice text)
     return (struct mr_slice){.at = mr_arena_copy(&form->request->arena, text), .len = text.len};
 }
 
-static int begin_file(struct form *form, const struct mr_multipart_part *part)
+static int begin_form_file(struct form *form, const struct mr_multipart_part *part)
 {
     struct mr_request *request = form->request;
     struct form_file *file = mr_arena_zalloc(&request->arena, sizeof(*file));
@@ -344,7 +344,7 @@ static int begin_file(struct form *form, const struct mr_multipart_part *part)
     return form->state == READING ? MR_OK : MR_ECANCELLED;
 }
 
-static int begin_field(struct form *form, const struct mr_multipart_part *part)
+static int begin_form_field(struct form *form, const struct mr_multipart_part *part)
 {
     if (++form->field_count > FIELDS_MAX)
         return mr_fault_limit(&form->fault, MR_EPARTS, "form-fields", FIELDS_MAX, form->field_count);
@@ -361,8 +361,8 @@ static int on_part_begin(void *context, const struct mr_multipart_part *part)
     struct form *form = context;
     form->current = NULL;
     if (part->filename.at == NULL)
-        return begin_field(form, part);
-    return part->filename.len > 0 ? begin_file(form, part) : MR_OK;
+        return begin_form_field(form, part);
+    return part->filename.len > 0 ? begin_form_file(form, part) : MR_OK;
 }
 
 static int add_to_field(struct form *form, struct mr_slice bytes)

@@ -17,7 +17,7 @@ static size_t bytes_of(const struct mr_entry *entry)
     return sizeof(*entry) + entry->file.len;
 }
 
-static void drop(struct mr_cache *cache, size_t place)
+static void drop_cached(struct mr_cache *cache, size_t place)
 {
     struct mr_entry *entry = cache->at[place];
     if (entry == NULL)
@@ -36,7 +36,7 @@ struct mr_entry *mr_cache_find(struct mr_store *store, struct mr_loop *loop, con
     if (entry == NULL || strcmp(id_of(entry), id) != 0)
         return NULL;
     if (entry->generation != mr_home_generation(store->home, id)) {
-        drop(cache, place);
+        drop_cached(cache, place);
         return NULL;
     }
     entry->references++;
@@ -61,9 +61,9 @@ void mr_cache_keep(struct mr_store *store, struct mr_loop *loop, struct mr_entry
     if (cache == NULL)
         return;
     size_t place = place_of_id(id_of(entry));
-    drop(cache, place);
+    drop_cached(cache, place);
     while (cache->bytes + bytes_of(entry) > MR_CACHE_BYTES_MAX)
-        drop(cache, cache->hand++ % MR_CACHE_PLACES);
+        drop_cached(cache, cache->hand++ % MR_CACHE_PLACES);
     cache->at[place] = entry;
     cache->bytes += bytes_of(entry);
     entry->references++;
@@ -73,7 +73,7 @@ void mr_cache_close(struct mr_store *store)
 {
     for (size_t i = 0; i < MR_STORE_LOOPS_MAX; i++) {
         for (size_t place = 0; store->caches[i] != NULL && place < MR_CACHE_PLACES; place++)
-            drop(store->caches[i], place);
+            drop_cached(store->caches[i], place);
         free(store->caches[i]);
         store->caches[i] = NULL;
     }

@@ -96,7 +96,7 @@ static bool check_segment(struct floor *floor, const struct mr_layout_name *name
     return true;
 }
 
-static bool check_file(void *context, const struct mr_disk_entry *entry)
+static bool check_stray_or_object(void *context, const struct mr_disk_entry *entry)
 {
     struct floor *floor = context;
     struct mr_layout_name name;
@@ -146,7 +146,7 @@ static bool is_part(const struct mr_disk_entry *entry, size_t len)
 static bool take_inner(void *context, const struct mr_disk_entry *entry)
 {
     if (is_part(entry, 2))
-        return walk_down(context, entry->name, check_file);
+        return walk_down(context, entry->name, check_stray_or_object);
     find_stray(context, entry->name, "This is no directory of the store's.");
     return true;
 }
