@@ -79,6 +79,7 @@ static void start_root(struct mr_request *request)
                  "\n"
                  "POST /pipe/image?w=300  an image in the body, the resized one back\n"
                  "POST /pipe/gzip, gunzip, zstd, unzstd, encrypt, decrypt, or several: /pipe/image/gzip\n"
+                 "PUT  /files/NAME        keep the body; GET /files lists, GET /files/ID reads (with --data)\n"
                  "GET  /pipe              stages and their parameters (JSON)\n"
                  "GET  /version           versions and image formats (JSON)\n"
                  "GET  /healthz           is it alive?\n"

@@ -22,8 +22,8 @@ struct mr_service;
 /* What a service is made of. All of it is borrowed and must outlive it. */
 struct mr_service_parts {
     const struct mr_config *config;
-    struct mr_key_ring *keys;     /* those of --api-keys, read already; NULL: the service reads them, if they are given */
-    const struct mr_data *data;   /* NULL, or without a home: no store */
+    struct mr_key_ring *keys;   /* those of --api-keys, read already; NULL: the service reads them, if they are given */
+    const struct mr_data *data; /* NULL, or without a home: no store */
     const struct mr_child *child; /* one of several processes; NULL: the only one */
 };
 

@@ -40,9 +40,9 @@ struct mr_cluster_config {
     unsigned processes;
     unsigned loops, runners; /* of each process: its sockets per address, its places in the segment */
     const struct mr_listen_settings *listen;
-    unsigned passed;           /* sockets from the service manager (systemd.h) */
-    uint64_t drain_delay_ns;   /* from SIGTERM until it closes its listeners */
-    uint64_t drain_timeout_ns; /* from then until it stops waiting for the processes, and some seconds more */
+    unsigned passed;               /* sockets from the service manager (systemd.h) */
+    uint64_t drain_delay_ns;       /* from SIGTERM until it closes its listeners */
+    uint64_t drain_timeout_ns;     /* from then until it stops waiting for the processes, and some seconds more */
     void (*reload)(void *context); /* after SIGHUP, so that processes to come begin with it; serve's context. Or NULL */
 };
 
