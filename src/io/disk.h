@@ -86,7 +86,8 @@ int mr_disk_write(int fd, const void *bytes, size_t len, uint64_t offset, struct
 int mr_disk_write_runs(int fd, struct iovec *runs, int count, uint64_t offset, struct mr_disk_failure *failure);
 /* chmod. */
 int mr_disk_set_mode(int fd, mode_t mode, struct mr_disk_failure *failure);
-/* Start to write the range to the disk, so that a later sync has less to do. Promises nothing. */
+/* Start to write the range to the disk, so that a later sync has less to do. Promises nothing, and does nothing
+ * where the file system does not know it. */
 int mr_disk_write_back(int fd, uint64_t offset, uint64_t len, struct mr_disk_failure *failure);
 /* fdatasync: data and length are on the disk. After a failure it is not known what is: do not try again. */
 int mr_disk_sync(int fd, struct mr_disk_failure *failure);

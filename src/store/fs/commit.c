@@ -156,9 +156,10 @@ static void prepare_commit(struct mr_committer *committer, struct mr_commit *com
 {
     struct mr_disk_failure failure;
     struct mr_reserve reserve = {.room = &committer->store->room};
-    commit->request.err = mr_reserve_take(&reserve, 0, true, &commit->fault); /* is there still room? */
-    if (is_commit_well(commit) && commit->fd >= 0 && committer->store->home->is_durable &&
-        mr_disk_write_back(commit->fd, 0, 0, &failure) != MR_OK)
+    bool is_short = commit->fd < 0;
+    if (is_short) /* is there still room? The bytes of a long one are on the disk by now. */
+        commit->request.err = mr_reserve_take(&reserve, 0, true, &commit->fault);
+    else if (committer->store->home->is_durable && mr_disk_write_back(commit->fd, 0, 0, &failure) != MR_OK)
         fail_commit(commit, &failure);
     if (is_commit_well(commit))
         write_commit_meta(commit);

@@ -384,6 +384,29 @@ static void each_errno_has_its_error_and_its_name(void **state)
         assert_non_null(mr_disk_operation_name((enum mr_disk_operation)i));
 }
 
+static int unknown_number;
+
+static int write_back_unknown(int fd, off_t offset, off_t len, unsigned flags)
+{
+    (void)fd, (void)offset, (void)len, (void)flags;
+    errno = unknown_number;
+    return -1;
+}
+
+static void write_back_that_is_not_known_does_nothing(void **state)
+{
+    (void)state;
+    static const int numbers[] = {EINVAL, ESPIPE, ENOSYS, EOPNOTSUPP};
+    mr_disk_calls.sync_file_range = write_back_unknown;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(numbers); i++) {
+        unknown_number = numbers[i];
+        assert_int_equal(mr_disk_write_back(0, 0, 0, &failure), MR_OK);
+    }
+    unknown_number = ENOSPC;
+    assert_int_equal(mr_disk_write_back(0, 0, 0, &failure), MR_ENOSPACE);
+    assert_int_equal(failure.operation, MR_DISK_WRITE_BACK);
+}
+
 static void pool_does_not_sync(void **state)
 {
     (void)state;
@@ -416,6 +439,7 @@ int main(void)
         TEST(interrupted_calls_are_made_again),
         TEST(room_counts_bytes_and_knows_memory),
         TEST(each_errno_has_its_error_and_its_name),
+        TEST(write_back_that_is_not_known_does_nothing),
         TEST(pool_does_not_sync),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

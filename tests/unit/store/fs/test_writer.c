@@ -302,6 +302,28 @@ static void uploads_under_way_reserve_what_they_announce(void **state)
     rig_rest();
 }
 
+static void complete_upload_is_kept_though_others_filled_the_disk(void **state)
+{
+    (void)state;
+    char command[160], other[MR_ULID_LEN + 1];
+    struct upload upload;
+    need_mount();
+    set_min_free("500KiB");
+    assert_int_equal(upload_open(&upload, 900000), MR_OK);
+    upload_push(&upload, 2, 0, 900000, false);
+    mr_stream_end(&upload.stream);
+    rig_turn_until(upload.is_complete);
+    snprintf(command, sizeof(command), "head -c 700000 /dev/zero > %s/filler", rig.data);
+    assert_int_equal(system(command), 0);
+    upload_commit(&upload, "whole");
+    rig_turn_until(upload.is_committed);
+    assert_int_equal(upload.fault.error, MR_OK);
+    mr_store_writer_destroy(&upload.writer);
+    rig_rest();
+    assert_int_equal(rig_put(other, 2, 100, "too late"), MR_ENOSPACE);
+    assert_int_equal(rig_check(upload.id, 2, 900000), MR_OK);
+}
+
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, mount_small, unmount_small)
 
@@ -319,6 +341,7 @@ int main(void)
         SMALL(without_inodes_an_upload_is_refused),
         SMALL(room_that_stays_free_is_refused_with_its_name),
         SMALL(uploads_under_way_reserve_what_they_announce),
+        SMALL(complete_upload_is_kept_though_others_filled_the_disk),
     };
     rig_be_quiet();
     return cmocka_run_group_tests(tests, NULL, NULL);
