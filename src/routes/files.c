@@ -24,7 +24,7 @@ static const struct mr_route routes[] = {
      .cache_control = "no-store",
      .start = mr_file_list_start},
     {DOWNLOAD_ROUTE, .method = MR_METHOD_GET, .pattern = "/files/{id}", .site = MR_SITE_ANY,
-     .cache_control = "public, max-age=3600"},
+     .is_open = true}, /* unless --read=key: the handler asks */
     {.method = MR_METHOD_DELETE,
      .pattern = "/files/{id}",
      .rights = MR_RIGHT_DELETE,
@@ -32,8 +32,8 @@ static const struct mr_route routes[] = {
      .start = mr_file_delete_start},
     {INFO_ROUTE, .method = MR_METHOD_GET, .pattern = "/files/{id}/info", .rights = MR_RIGHT_LIST,
      .start = mr_file_info_start},
-    {INFO_ROUTE, .method = MR_METHOD_PATCH, .pattern = "/files/{id}/info", .body_max = MR_OBJECT_PATCH_MAX,
-     .start = mr_file_patch_start},
+    {INFO_ROUTE, .method = MR_METHOD_PATCH, .pattern = "/files/{id}/info", .rights = MR_RIGHT_EDIT,
+     .body_max = MR_OBJECT_PATCH_MAX, .start = mr_file_patch_start},
     {.pattern = NULL},
 };
 

@@ -449,3 +449,37 @@ def test_a_line_that_cannot_be_written_has_no_key():
 def test_help_of_the_command():
     result = run("api-key", "--help")
     assert result.returncode == 0 and "--rights" in result.stdout and "metrics" in result.stdout
+
+
+# ---- files
+
+
+def test_each_request_for_files_needs_its_right(start_with, tmp_path):
+    every = {right: right for right in RIGHTS}
+    server = start_with(f"--data={tmp_path / 'data'}", **every)
+    assert status(server, None, "POST", "/files", b"x") == 401
+    told = ask(server, "upload-key", "POST", "/files", b"x").json()
+    needs = [("PUT", "/files/a", "upload", b"x", 201), ("GET", "/files", "list", None, 200), ("GET", told["url"] + "/info", "list", None, 200),
+             ("PATCH", told["url"] + "/info", "edit", b"{}", 415), ("DELETE", told["url"], "delete", None, 204)]
+    for method, target, right, body, wanted in needs:
+        assert status(server, None, method, target, body) == 401, (method, target)
+        for other in RIGHTS:
+            if other != right:
+                assert status(server, f"{other}-key", method, target, body) == 403, (method, target, other)
+        if method != "DELETE":
+            assert status(server, f"{right}-key", method, target, body) == wanted, (method, target)
+    assert status(server, None, "GET", told["url"]) == 200
+    assert status(server, None, "GET", told["url"] + "?through=gzip") == 401
+    assert status(server, "read-key", "GET", told["url"] + "?through=gzip") == 403
+    assert status(server, "pipe-key", "GET", told["url"] + "?through=gzip") == 200
+    assert status(server, "delete-key", "DELETE", told["url"]) == 204
+
+
+def test_reading_can_need_a_key(start_with, tmp_path):
+    server = start_with(f"--data={tmp_path / 'data'}", "--read=key", upload="upload", read="read")
+    url = ask(server, "upload-key", "POST", "/files", b"x").json()["url"]
+    assert status(server, None, "GET", url) == 401
+    assert status(server, "upload-key", "GET", url) == 403
+    response = ask(server, "read-key", "GET", url)
+    assert response.status == 200
+    assert response["Cache-Control"] == "private, no-store"

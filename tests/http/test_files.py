@@ -210,6 +210,28 @@ def test_only_what_runs_nothing_is_shown_inline(files):
     assert response["Access-Control-Allow-Origin"] == "*" or "Access-Control-Allow-Origin" not in response
 
 
+def test_pages_of_other_sites_may_read_a_file_and_do_nothing_else(files):
+    url = upload(files, b"x")["url"]
+    other = [("Origin", "https://other.example"), ("Sec-Fetch-Site", "cross-site")]
+    response = files.get(url, other)
+    assert response.status == 200
+    assert response["Access-Control-Allow-Origin"] == "*"
+    assert response["Cross-Origin-Resource-Policy"] == "cross-origin"
+    for method, target in [("GET", url + "?through=gzip"), ("GET", url + "/info"), ("GET", "/files"), ("DELETE", url), ("POST", "/files")]:
+        for fields in (other, other[1:]):
+            response = files.request(method, target, fields, b"x" if method == "POST" else None)
+            assert response.status == 403, (method, target)
+            assert "Access-Control-Allow-Origin" not in response
+    assert files.get(url).status == 200
+
+
+def test_cache_control_is_the_operators(start, tmp_path):
+    server = start(f"--data={tmp_path / 'data'}", "--file-cache-control=public, max-age=31536000, immutable")
+    url = upload(server, b"x")["url"]
+    assert server.get(url)["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert "immutable" not in server.get(url[:-1] + ("0" if url[-1] != "0" else "1")).get("Cache-Control", "")
+
+
 @pytest.mark.parametrize("id", ["x", "0" * 25, "0" * 27, "8" + "0" * 25, "0" * 25 + "u", "0" * 25 + "U", "..", "%2e%2e", "01M8%2fK7"])
 def test_any_other_spelling_of_an_id_is_404(files, id):
     assert files.get(f"/files/{id}").status == 404
