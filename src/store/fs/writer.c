@@ -6,12 +6,11 @@
  *         |                               |
  *         +----> OVER (failed, aborted, destroyed) <-----+
  *
- * The pool has `runs`, `fd`, `written`, `synced` and `reserve` while the request is submitted. A slow sender's bytes
- * are written WRITE_MIN at a time, a fast one's as many as came during the last write. */
+ * The pool has `runs`, `fd`, `written`, `written_back` and `reserve` while the request is submitted. A slow sender's
+ * bytes are written WRITE_MIN at a time, a fast one's as many as came during the last write. */
+#include "store/fs/writer.h"
 #include "base/clock.h"
-#include "base/guard.h"
 #include "base/macros.h"
-#include "store/fs/commit.h"
 #include "store/fs/layout.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,41 +19,9 @@
 #define WRITE_MIN  MR_STORE_INLINE_MAX
 #define QUEUE_HIGH (256 * MR_KIB) /* behind the write that runs: then the sender is paused */
 #define QUEUE_LOW  (64 * MR_KIB)
-#define RUNS_MAX   64
-#define SMALL_REF  (4 * MR_KIB) /* is copied, as a write takes RUNS_MAX runs */
+#define SMALL_REF  (4 * MR_KIB) /* is copied, as a write takes MR_WRITER_RUNS_MAX runs */
 #define BACK_STEP  (8 * MR_MIB) /* written back at a time, so that the last sync has little to do */
 #define UNKEPT     "The upload cannot be stored"
-
-enum writer_state { TAKING, COMPLETE, COMMITTING, OVER };
-
-struct mr_store_writer {
-    struct mr_store *store;
-    struct mr_loop *loop;
-    const struct mr_store_writer_events *events;
-    void *context;
-    struct mr_stream *stream; /* NULL: not attached, or it is over */
-    enum writer_state state;
-    bool is_paused, has_ended;
-    char id[MR_ULID_LEN + 1];
-    uint64_t size;       /* bytes that came */
-    struct mr_buf queue; /* of those, what is not written; charged to the memory budget */
-    struct mr_guard guard;
-
-    struct mr_file_request request; /* write, clean up */
-    bool has_file;                  /* in uploads/ */
-    int fd;
-    uint64_t written, written_back;
-    struct mr_reserve reserve;
-    struct iovec runs[RUNS_MAX];
-    int run_count;
-    size_t run_bytes;
-    struct mr_fault fault; /* of the pool's work */
-
-    struct mr_commit commit;
-    mr_store_committed *committed;
-    void *committed_context;
-    char *payload; /* owned: a short one, in one piece */
-};
 
 static void settle_writer(struct mr_store_writer *writer);
 
@@ -119,15 +86,15 @@ static void throw_away(struct mr_store_writer *writer)
     mr_file_run(&writer->request, work_remove_upload);
 }
 
-static void enter_writer(struct mr_store_writer *writer)
+void mr_writer_enter(struct mr_store_writer *writer)
 {
     MR_ON_LOOP(writer->loop);
     mr_guard_enter(&writer->guard);
 }
 
-static void leave_writer(struct mr_store_writer *writer)
+void mr_writer_leave(struct mr_store_writer *writer)
 {
-    if (!mr_guard_leave(&writer->guard) || writer->state == COMMITTING || !mr_file_is_idle(&writer->request))
+    if (!mr_guard_leave(&writer->guard) || writer->state == MR_WRITER_COMMITTING || !mr_file_is_idle(&writer->request))
         return; /* what is under way frees it */
     if (writer->has_file)
         throw_away(writer);
@@ -138,7 +105,7 @@ static void leave_writer(struct mr_store_writer *writer)
 /* It is over, and nothing is kept. */
 static void end_taking(struct mr_store_writer *writer)
 {
-    writer->state = OVER;
+    writer->state = MR_WRITER_OVER;
     writer->stream = NULL;
     if (mr_file_is_idle(&writer->request))
         throw_away(writer);
@@ -211,13 +178,13 @@ static int work_write_run(struct mr_file_request *request)
 static void on_run_written(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
-    enter_writer(writer);
+    mr_writer_enter(writer);
     writer->has_file = writer->fd >= 0;
     if (request->err == MR_OK) {
         mr_budget_give_back(writer->store->memory, writer->run_bytes);
         mr_buf_consume(&writer->queue, writer->run_bytes);
     }
-    if (writer->state == OVER) {
+    if (writer->state == MR_WRITER_OVER) {
         throw_away(writer);
     } else if (request->err != MR_OK) {
         mr_store_report(writer->store, &writer->fault);
@@ -225,12 +192,12 @@ static void on_run_written(struct mr_file_request *request)
     } else {
         settle_writer(writer);
     }
-    leave_writer(writer);
+    mr_writer_leave(writer);
 }
 
 static void start_write(struct mr_store_writer *writer)
 {
-    writer->run_count = mr_buf_peek(&writer->queue, writer->runs, RUNS_MAX);
+    writer->run_count = mr_buf_peek(&writer->queue, writer->runs, MR_WRITER_RUNS_MAX);
     writer->run_bytes = 0;
     for (int i = 0; i < writer->run_count; i++)
         writer->run_bytes += writer->runs[i].iov_len;
@@ -238,7 +205,7 @@ static void start_write(struct mr_store_writer *writer)
     mr_file_run(&writer->request, work_write_run);
 }
 
-static bool is_short(const struct mr_store_writer *writer)
+bool mr_writer_is_short(const struct mr_store_writer *writer)
 {
     return writer->size <= MR_STORE_INLINE_MAX;
 }
@@ -251,7 +218,7 @@ static size_t bytes_waiting(const struct mr_store_writer *writer)
 
 static void complete_upload(struct mr_store_writer *writer)
 {
-    writer->state = COMPLETE;
+    writer->state = MR_WRITER_COMPLETE;
     writer->stream = NULL;
     writer->events->complete(writer->context);
 }
@@ -259,15 +226,17 @@ static void complete_upload(struct mr_store_writer *writer)
 /* Whatever happened: what has become possible. */
 static void settle_writer(struct mr_store_writer *writer)
 {
-    if (writer->state != TAKING)
+    if (writer->state != MR_WRITER_TAKING)
         return;
     bool is_idle = mr_file_is_idle(&writer->request);
-    bool is_due = !is_short(writer) && (writer->queue.len >= WRITE_MIN || (writer->has_ended && writer->queue.len > 0));
+    bool is_due =
+        !mr_writer_is_short(writer) && (writer->queue.len >= WRITE_MIN || (writer->has_ended && writer->queue.len > 0));
     if (is_idle && is_due)
         start_write(writer);
     else if (is_idle && writer->has_ended)
         complete_upload(writer);
-    if (writer->state == TAKING && writer->is_paused && !writer->has_ended && bytes_waiting(writer) <= QUEUE_LOW) {
+    if (writer->state == MR_WRITER_TAKING && writer->is_paused && !writer->has_ended &&
+        bytes_waiting(writer) <= QUEUE_LOW) {
         writer->is_paused = false;
         mr_stream_resume(writer->stream);
     }
@@ -278,7 +247,7 @@ static bool charge_upload(struct mr_store_writer *writer, size_t len)
 {
     struct mr_fault fault;
     struct mr_budget *memory = writer->store->memory;
-    if (writer->state != TAKING)
+    if (writer->state != MR_WRITER_TAKING)
         return false;
     if (mr_budget_try_take(memory, len)) {
         writer->size += len;
@@ -292,16 +261,16 @@ static bool charge_upload(struct mr_store_writer *writer, size_t len)
 static enum mr_flow end_writer_push(struct mr_store_writer *writer)
 {
     settle_writer(writer);
-    writer->is_paused = writer->state != TAKING || bytes_waiting(writer) >= QUEUE_HIGH;
+    writer->is_paused = writer->state != MR_WRITER_TAKING || bytes_waiting(writer) >= QUEUE_HIGH;
     bool is_paused = writer->is_paused;
-    leave_writer(writer);
+    mr_writer_leave(writer);
     return is_paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
 }
 
 static enum mr_flow on_upload_push(void *context, const void *bytes, size_t len)
 {
     struct mr_store_writer *writer = context;
-    enter_writer(writer);
+    mr_writer_enter(writer);
     if (charge_upload(writer, len))
         mr_buf_append(&writer->queue, bytes, len);
     return end_writer_push(writer);
@@ -316,7 +285,7 @@ static enum mr_flow on_upload_push_ref(void *context, const void *bytes, size_t 
         release(owner);
         return flow;
     }
-    enter_writer(writer);
+    mr_writer_enter(writer);
     if (charge_upload(writer, len))
         mr_buf_append_ref(&writer->queue, bytes, len, release, owner);
     else
@@ -327,21 +296,21 @@ static enum mr_flow on_upload_push_ref(void *context, const void *bytes, size_t 
 static void on_upload_end(void *context)
 {
     struct mr_store_writer *writer = context;
-    enter_writer(writer);
+    mr_writer_enter(writer);
     writer->has_ended = true;
     settle_writer(writer);
-    leave_writer(writer);
+    mr_writer_leave(writer);
 }
 
 static void on_upload_abort(void *context, const struct mr_fault *why)
 {
     struct mr_store_writer *writer = context;
-    enter_writer(writer);
+    mr_writer_enter(writer);
     writer->has_ended = true;
     end_taking(writer);
     if (!writer->guard.destroyed)
         writer->events->aborted(writer->context, why);
-    leave_writer(writer);
+    mr_writer_leave(writer);
 }
 
 static const struct mr_stream_receiver receiver = {
@@ -349,101 +318,11 @@ static const struct mr_stream_receiver receiver = {
 
 void mr_store_writer_attach(struct mr_store_writer *writer, struct mr_stream *stream)
 {
-    MR_ASSERT(writer->state == TAKING && writer->stream == NULL);
-    enter_writer(writer);
+    MR_ASSERT(writer->state == MR_WRITER_TAKING && writer->stream == NULL);
+    mr_writer_enter(writer);
     writer->stream = stream;
     mr_stream_attach_receiver(stream, &receiver, writer);
-    leave_writer(writer);
-}
-
-/* ---- committing ---- */
-
-static void on_committed(struct mr_file_request *request)
-{
-    struct mr_commit *commit = mr_container_of(request, struct mr_commit, request);
-    struct mr_store_writer *writer = mr_container_of(commit, struct mr_store_writer, commit);
-    bool is_well = request->err == MR_OK;
-    enter_writer(writer);
-    writer->state = OVER;
-    writer->committed(writer->committed_context, is_well ? NULL : &commit->fault,
-                      is_well ? &commit->meta.object : NULL);
-    leave_writer(writer);
-}
-
-/* What the object is, beside what its owner says of it. */
-static int describe_upload(struct mr_store_writer *writer, const struct mr_object *from)
-{
-    struct mr_meta *meta = &writer->commit.meta;
-    int err = mr_object_copy(&meta->object, from);
-    if (err != MR_OK)
-        return err;
-    memcpy(meta->object.id, writer->id, sizeof(meta->object.id));
-    meta->object.rev = 1;
-    meta->object.size = writer->size;
-    meta->object.created_ms = meta->object.changed_ms = mr_ulid_ms(writer->id);
-    return MR_OK;
-}
-
-static int add_segment(struct mr_store_writer *writer)
-{
-    struct mr_meta *meta = &writer->commit.meta;
-    meta->segments = calloc(1, sizeof(*meta->segments));
-    if (meta->segments == NULL)
-        return MR_EMEMORY;
-    meta->segments[0] = (struct mr_meta_segment){.number = 1, .stored = writer->size, .plain = writer->size};
-    meta->segment_count = 1;
-    return MR_OK;
-}
-
-static int add_payload(struct mr_store_writer *writer)
-{
-    struct iovec runs[RUNS_MAX];
-    writer->payload = malloc(MR_MAX((size_t)writer->size, (size_t)1));
-    if (writer->payload == NULL)
-        return MR_EMEMORY;
-    for (size_t at = 0; writer->queue.len > 0;) {
-        int count = mr_buf_peek(&writer->queue, runs, RUNS_MAX);
-        size_t taken = 0;
-        for (int i = 0; i < count; i++) {
-            memcpy(writer->payload + at + taken, runs[i].iov_base, runs[i].iov_len);
-            taken += runs[i].iov_len;
-        }
-        at += taken;
-        mr_budget_give_back(writer->store->memory, taken);
-        mr_buf_consume(&writer->queue, taken);
-    }
-    writer->commit.meta.payload = (struct mr_slice){writer->payload, (size_t)writer->size};
-    return MR_OK;
-}
-
-/* The work of a commit that cannot even be begun: its response comes in a later turn, too. */
-static int work_failed_commit(struct mr_file_request *request)
-{
-    return mr_container_of(request, struct mr_commit, request)->fault.error;
-}
-
-void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_object *object,
-                            mr_store_committed *committed, void *context)
-{
-    struct mr_commit *commit = &writer->commit;
-    MR_ASSERT(writer->state == COMPLETE);
-    writer->state = COMMITTING;
-    writer->committed = committed;
-    writer->committed_context = context;
-    mr_file_init(&commit->request, writer->loop, "store-commit", on_committed);
-    commit->store = writer->store;
-    int err = describe_upload(writer, object);
-    if (err == MR_OK)
-        err = is_short(writer) ? add_payload(writer) : add_segment(writer);
-    if (err == MR_OK) {
-        commit->fd = writer->fd; /* with its file: it will be at its place, or removed */
-        writer->fd = -1;
-        writer->has_file = false;
-        mr_commit_submit(commit);
-    } else {
-        mr_fault_set(&commit->fault, err, NULL);
-        mr_file_run(&commit->request, work_failed_commit);
-    }
+    mr_writer_leave(writer);
 }
 
 /* ---- from outside ---- */
@@ -492,15 +371,15 @@ void mr_store_writer_destroy(struct mr_store_writer **out)
     *out = NULL;
     if (writer == NULL)
         return;
-    enter_writer(writer);
+    mr_writer_enter(writer);
     mr_guard_destroy(&writer->guard);
-    if (writer->state == TAKING && writer->stream != NULL && !writer->has_ended) {
+    if (writer->state == MR_WRITER_TAKING && writer->stream != NULL && !writer->has_ended) {
         struct mr_stream *stream = writer->stream;
         writer->stream = NULL;
         mr_fault_set(&fault, MR_ECANCELLED, NULL);
         mr_stream_cancel(stream, &fault);
     }
-    if (writer->state != COMMITTING)
-        writer->state = OVER;
-    leave_writer(writer);
+    if (writer->state != MR_WRITER_COMMITTING)
+        writer->state = MR_WRITER_OVER;
+    mr_writer_leave(writer);
 }
