@@ -17,11 +17,12 @@ static struct {
     void *shared;
     struct mr_store_numbers *numbers;
     struct mr_budget memory;
-    struct mr_loop *loop;
     struct mr_store_home *home;
     struct mr_store *store;
     struct mr_fault fault;
 } rig;
+
+static _Thread_local struct mr_loop *rig_loop; /* which the thread turns */
 
 static inline void rig_start_with(unsigned process)
 {
@@ -88,15 +89,15 @@ static inline void rig_close_place(void)
 static inline void rig_open_loop(void)
 {
     mr_budget_init(&rig.memory, 64 * MR_MIB);
-    assert_int_equal(mr_loop_create(&rig.loop, 0), MR_OK);
+    assert_int_equal(mr_loop_create(&rig_loop, 0), MR_OK);
 }
 
 /* After the store, of which nothing may be left. */
 static inline void rig_close_loop(void)
 {
     assert_int_equal(mr_budget_used(&rig.memory), 0);
-    assert_int_equal(mr_loop_requests(rig.loop), 0);
-    mr_loop_destroy(&rig.loop);
+    assert_int_equal(mr_loop_requests(rig_loop), 0);
+    mr_loop_destroy(&rig_loop);
 }
 
 /* Without a store: see rig_start(). */
@@ -127,7 +128,7 @@ static inline void rig_close(void)
 
 static inline void rig_turn(void)
 {
-    uv_run(mr_loop_uv(rig.loop), UV_RUN_ONCE);
+    uv_run(mr_loop_uv(rig_loop), UV_RUN_ONCE);
 }
 
 #define rig_turn_until(condition) \
@@ -137,7 +138,7 @@ static inline void rig_turn(void)
 /* Until no operation is under way. */
 static inline void rig_rest(void)
 {
-    rig_turn_until(mr_loop_requests(rig.loop) == 0);
+    rig_turn_until(mr_loop_requests(rig_loop) == 0);
 }
 
 /* ---- bytes that are known ---- */
@@ -207,7 +208,7 @@ static inline int upload_open(struct upload *upload, uint64_t length)
     upload->is_paused = true;
     mr_stream_attach_sender(&upload->stream, &upload_sender, upload);
     int err =
-        mr_store_writer_create(&upload->writer, rig.store, rig.loop, length, &upload_events, upload, &upload->fault);
+        mr_store_writer_create(&upload->writer, rig.store, rig_loop, length, &upload_events, upload, &upload->fault);
     if (err != MR_OK)
         return err;
     memcpy(upload->id, mr_store_writer_id(upload->writer), sizeof(upload->id));
@@ -268,7 +269,7 @@ static inline void upload_commit(struct upload *upload, const char *name)
 static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size, const char *name)
 {
     struct upload upload;
-    unsigned before = mr_loop_requests(rig.loop);
+    unsigned before = mr_loop_requests(rig_loop);
     int err = upload_open(&upload, size);
     if (err != MR_OK)
         return err;
@@ -282,7 +283,7 @@ static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size
         rig_turn_until(upload.is_committed);
     }
     mr_store_writer_destroy(&upload.writer);
-    rig_turn_until(mr_loop_requests(rig.loop) == before);
+    rig_turn_until(mr_loop_requests(rig_loop) == before);
     if (upload.fault.error == MR_OK)
         assert_int_equal(upload.size, size);
     return upload.fault.error;
@@ -357,8 +358,8 @@ static inline void download_opened(void *context, const struct mr_fault *fault)
 static inline int download_open(struct download *download, const char *id)
 {
     memset(download, 0, sizeof(*download));
-    download->before = mr_loop_requests(rig.loop);
-    mr_store_open(&download->reader, rig.store, rig.loop, mr_slice_of(id), download_opened, download);
+    download->before = mr_loop_requests(rig_loop);
+    mr_store_open(&download->reader, rig.store, rig_loop, mr_slice_of(id), download_opened, download);
     download->was_opened_at_once = download->is_opened;
     rig_turn_until(download->is_opened);
     if (download->fault.error != MR_OK)
@@ -370,7 +371,7 @@ static inline void download_close(struct download *download)
 {
     download_give_back(download);
     mr_store_reader_close(&download->reader);
-    rig_turn_until(mr_loop_requests(rig.loop) <= download->before);
+    rig_turn_until(mr_loop_requests(rig_loop) <= download->before);
 }
 
 /* From `at`, to the end of the stream. */
@@ -389,7 +390,7 @@ static inline int download_read(struct download *download, uint64_t seed, uint64
         download_give_back(download);
         mr_stream_resume(&download->stream);
         if (!download->has_ended && !download->was_aborted)
-            uv_run(mr_loop_uv(rig.loop), UV_RUN_NOWAIT);
+            uv_run(mr_loop_uv(rig_loop), UV_RUN_NOWAIT);
     }
     download_give_back(download);
     if (download->was_aborted)
@@ -444,7 +445,7 @@ static inline void change_begin(struct changed *changed, const char *id, uint64_
 {
     *changed = (struct changed){.new_name = name};
     mr_store_change(
-        rig.store, rig.loop,
+        rig.store, rig_loop,
         &(struct mr_store_change){
             .id = mr_slice_of(id), .rev = rev, .apply = apply_name, .done = on_changed, .context = changed});
 }
@@ -459,9 +460,9 @@ static inline int rig_rename(const char *id, uint64_t rev, const char *name, str
 static inline int rig_delete(const char *id)
 {
     struct changed changed = {0};
-    unsigned before = mr_loop_requests(rig.loop); /* readers */
-    mr_store_delete(rig.store, rig.loop, mr_slice_of(id), on_changed, &changed);
-    rig_turn_until(changed.is_done && mr_loop_requests(rig.loop) == before);
+    unsigned before = mr_loop_requests(rig_loop); /* readers */
+    mr_store_delete(rig.store, rig_loop, mr_slice_of(id), on_changed, &changed);
+    rig_turn_until(changed.is_done && mr_loop_requests(rig_loop) == before);
     return changed.fault.error;
 }
 

@@ -140,12 +140,12 @@ static void change_or_delete(void)
         return;
     if (random_below(4) == 0) {
         atomic_store(&record->delete_begun, true);
-        mr_store_delete(rig.store, rig.loop, mr_slice_of(record->id), on_record_deleted, record);
+        mr_store_delete(rig.store, rig_loop, mr_slice_of(record->id), on_record_deleted, record);
         return;
     }
     atomic_fetch_add(&record->changes_begun, 1);
     mr_store_change(
-        rig.store, rig.loop,
+        rig.store, rig_loop,
         &(struct mr_store_change){
             .id = mr_slice_of(record->id), .apply = apply_tick, .done = on_record_changed, .context = record});
 }
@@ -164,7 +164,7 @@ _Noreturn static void serve(void)
         }
         if (random_below(3) == 0)
             change_or_delete();
-        uv_run(mr_loop_uv(rig.loop), UV_RUN_NOWAIT);
+        uv_run(mr_loop_uv(rig_loop), UV_RUN_NOWAIT);
     }
 }
 
@@ -294,13 +294,13 @@ static void change_the_one(unsigned process)
     while (left > 0) {
         while (begun < CHANGES && begun - (CHANGES - left) < 5) {
             begun++;
-            mr_store_change(rig.store, rig.loop,
+            mr_store_change(rig.store, rig_loop,
                             &(struct mr_store_change){.id = mr_slice_of(seen->records[0].id),
                                                       .apply = apply_tick,
                                                       .done = on_change_counted,
                                                       .context = &left});
         }
-        uv_run(mr_loop_uv(rig.loop), UV_RUN_ONCE);
+        uv_run(mr_loop_uv(rig_loop), UV_RUN_ONCE);
     }
     rig_rest();
     mr_store_destroy(&rig.store);

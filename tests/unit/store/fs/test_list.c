@@ -43,7 +43,7 @@ static int list(struct listing *listing, const char *after, bool oldest_first, s
 {
     listing->is_done = false;
     listing->fault.error = MR_OK;
-    mr_store_list(rig.store, rig.loop,
+    mr_store_list(rig.store, rig_loop,
                   &(struct mr_store_list){.after = mr_slice_of(after),
                                           .oldest_first = oldest_first,
                                           .limit = limit,

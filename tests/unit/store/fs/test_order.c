@@ -148,9 +148,9 @@ static void a_delete_is_rename_directory_response_and_then_the_bytes(void **stat
     rig_start();
     assert_int_equal(rig_put(id, 1, 100000, "a"), MR_OK);
     calls_write_down(true);
-    mr_store_delete(rig.store, rig.loop, mr_slice_of(id), on_changed, &changed);
+    mr_store_delete(rig.store, rig_loop, mr_slice_of(id), on_changed, &changed);
     while (!changed.is_done)
-        uv_run(mr_loop_uv(rig.loop), UV_RUN_ONCE);
+        uv_run(mr_loop_uv(rig_loop), UV_RUN_ONCE);
     pthread_mutex_lock(&calls.mutex);
     unsigned responded = calls.count; /* or some calls later: the pool has begun */
     pthread_mutex_unlock(&calls.mutex);

@@ -61,7 +61,7 @@ static void reader_may_be_closed_while_it_opens(void **state)
     assert_int_equal(rig_put(id, 3, 100000, "l"), MR_OK);
     mr_disk_calls.preadv2 = read_nothing;
     struct download download = {0};
-    mr_store_open(&download.reader, rig.store, rig.loop, mr_slice_of(id), download_opened, &download);
+    mr_store_open(&download.reader, rig.store, rig_loop, mr_slice_of(id), download_opened, &download);
     assert_false(download.is_opened);
     mr_store_reader_close(&download.reader);
     rig_rest();
@@ -105,7 +105,7 @@ static void cancelled_stream_gives_everything_back(void **state)
             assert_int_equal(mr_store_read(download.reader, 0, 2000000, &download.stream, &download.fault), MR_OK);
             mr_stream_attach_receiver(&download.stream, &download_receiver, &download);
             for (int i = 0; i < turns; i++)
-                uv_run(mr_loop_uv(rig.loop), UV_RUN_NOWAIT);
+                uv_run(mr_loop_uv(rig_loop), UV_RUN_NOWAIT);
             if (!download.has_ended)
                 mr_stream_cancel(&download.stream, &why);
             download_close(&download); /* which gives the last part back, after the end */
@@ -196,7 +196,7 @@ static void what_another_changes_or_deletes_is_seen_at_once(void **state)
         assert_int_equal(mr_store_reader_object(download.reader)->rev, rev + 1);
         download_close(&download);
     }
-    mr_store_delete(other, rig.loop, mr_slice_of(id), on_changed, &changed);
+    mr_store_delete(other, rig_loop, mr_slice_of(id), on_changed, &changed);
     changed.is_done = false;
     rig_turn_until(changed.is_done);
     assert_int_equal(rig_check(id, 2, 1000), MR_ENOTFOUND);

@@ -39,7 +39,7 @@ static void aborted_upload_leaves_nothing(void **state)
             assert_int_equal(upload_open(&upload, MR_STORE_UNKNOWN), MR_OK);
             upload_push(&upload, 1, 0, lengths[i], i % 2 == 0);
             for (int turn = 0; turn < 20 * waits; turn++)
-                uv_run(mr_loop_uv(rig.loop), UV_RUN_NOWAIT);
+                uv_run(mr_loop_uv(rig_loop), UV_RUN_NOWAIT);
             mr_stream_abort(&upload.stream, &why);
             assert_true(upload.was_aborted);
             assert_int_equal(upload.fault.error, MR_EGONE);
