@@ -62,7 +62,7 @@ static const struct mr_intake_events intake_events = {.taken = on_upload_taken, 
 /* Content and representation are the same here, as there is no content coding: what is said of both must agree. */
 static int read_digests(struct mr_digest *out, const struct mr_head *head, struct mr_fault *fault)
 {
-    struct mr_digest repr;
+    struct mr_digest repr = {.is_given = false};
     int err = mr_digest_read(head, "Content-Digest", out, fault);
     if (err == MR_OK)
         err = mr_digest_read(head, "Repr-Digest", &repr, fault);
