@@ -125,14 +125,21 @@ static bool names_an_object(const struct mr_request *request)
 
 void mr_upload_start(struct mr_request *request)
 {
-    if (names_an_object(request))
+    struct mr_fault fault;
+    if (names_an_object(request)) {
         mr_respond_method(request, 1u << MR_METHOD_GET | 1u << MR_METHOD_DELETE);
-    else if (mr_file_store(request) == NULL)
         return;
-    else if (mr_multipart_is_form(mr_head_find(&request->head, "content-type")))
+    }
+    if (mr_file_store(request) == NULL)
+        return;
+    if (mr_head_is_repeated(&request->head, "content-type")) { /* a form, or none? */
+        mr_fault_set(&fault, MR_EREQUEST, "Content-Type is given more than once.");
+        mr_respond_problem(request, &fault);
+    } else if (mr_multipart_is_form(mr_head_find(&request->head, "content-type"))) {
         mr_upload_form_start(request);
-    else
+    } else {
         start_raw(request);
+    }
 }
 
 void mr_upload_on_disconnect(struct mr_request *request)

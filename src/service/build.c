@@ -226,6 +226,7 @@ static int open_app(struct mr_service *service)
         .offload = mr_offload_name(mr_offload_kind(service->offload)),
         .workers = mr_offload_workers(service->offload),
         .queue_capacity = mr_offload_capacity(service->offload),
+        .has_store = service->store != NULL,
     };
     return mr_app_open(app, mr_routes);
 }

@@ -253,6 +253,30 @@ static void write_http(struct exposition *out, const struct mr_snapshot *snapsho
                  "Requests and answers that were cut by a timeout or for their rate.");
 }
 
+/* ---- the store ---- */
+
+static void write_store(struct exposition *out, const struct mr_snapshot_store *store)
+{
+    write_number(out, "millrace_store_objects_written_total", "counter", store->objects_written,
+                 "Files that were kept.");
+    write_number(out, "millrace_store_bytes_written_total", "counter", store->bytes_written, "Their bytes.");
+    write_number(out, "millrace_store_changed_total", "counter", store->changed, "Changes of what is known of a file.");
+    write_number(out, "millrace_store_deleted_total", "counter", store->deleted, "Files that were deleted.");
+    write_number(out, "millrace_store_failed_total", "counter", store->failed, "Writes that the disk refused.");
+    write_number(out, "millrace_store_damaged_total", "counter", store->damaged,
+                 "Times that a file was found to be damaged.");
+    write_number(out, "millrace_store_debris_removed_total", "counter", store->debris_removed,
+                 "Files of interrupted uploads that were removed.");
+    write_number(out, "millrace_store_commit_groups_total", "counter", store->groups,
+                 "Groups of files that became durable together.");
+    write_head(out, "millrace_store_commit_seconds", "histogram", "Time from the end of an upload to its durability.");
+    write_histogram(out, "millrace_store_commit_seconds", "", &store->commit, NULL);
+    write_number(out, "millrace_store_uploads_open", "gauge", store->uploads_open, "Uploads under way.");
+    write_number(out, "millrace_store_reserved_bytes", "gauge", store->reserved_bytes, "Room that they have reserved.");
+    write_number(out, "millrace_store_free_bytes", "gauge", store->free_bytes,
+                 "Free bytes of the file system, when it was last asked.");
+}
+
 /* ---- the processes ---- */
 
 /* What is known of those that run, added up. */
@@ -350,6 +374,8 @@ static void write_page(struct exposition *out, const struct mr_snapshot *snapsho
     write_jobs(out, snapshot);
     write_http(out, snapshot);
     write_routes(out, source);
+    if (source->has_store)
+        write_store(out, &snapshot->store);
     write_process(out, source);
     write_server(out, snapshot, source);
     if (out->is_open_metrics)

@@ -138,6 +138,26 @@ unsigned mr_snapshot_read_route(struct mr_snapshot_route *out, const struct mr_s
 
 /* ---- all of it ---- */
 
+static void add_store(struct mr_snapshot_store *out, const struct mr_store_numbers *numbers)
+{
+    for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
+        struct mr_histogram_view group = {.count = 0};
+        mr_histogram_read(&numbers->committers[i].commit_ns, &out->commit);
+        mr_histogram_read(&numbers->committers[i].group, &group);
+        out->groups += group.count;
+    }
+    out->objects_written += mr_counter_read(&numbers->objects_written);
+    out->bytes_written += mr_counter_read(&numbers->bytes_written);
+    out->changed += mr_counter_read(&numbers->changed);
+    out->deleted += mr_counter_read(&numbers->deleted);
+    out->failed += mr_counter_read(&numbers->failed);
+    out->debris_removed += mr_counter_read(&numbers->debris_removed);
+    out->damaged += mr_counter_read(&numbers->damaged);
+    out->uploads_open += mr_counter_read(&numbers->uploads_open);
+    out->reserved_bytes += mr_counter_read(&numbers->reserved_bytes);
+    out->free_bytes = MR_MAX(out->free_bytes, mr_counter_read(&numbers->free_bytes)); /* it is one file system */
+}
+
 static void add_process(struct mr_snapshot *out, const struct mr_process_numbers *process)
 {
     out->memory_limit += process->memory.limit;
@@ -145,6 +165,7 @@ static void add_process(struct mr_snapshot *out, const struct mr_process_numbers
     out->disk_limit += process->disk.limit;
     out->disk_used += mr_budget_used(&process->disk);
     out->log_dropped += mr_counter_read(&process->log_dropped);
+    add_store(&out->store, &process->store);
 }
 
 void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *source)

@@ -19,6 +19,7 @@ struct mr_snapshot_source {
     const char *offload;        /* static text: where jobs run (mr_offload_name()) */
     unsigned workers;           /* of each process: threads that run jobs */
     uint32_t queue_capacity;    /* of each process: jobs that one lane holds */
+    bool has_store;             /* files are kept */
 };
 
 /* Iterations that were busy for too long, of one label. */
@@ -26,6 +27,13 @@ struct mr_snapshot_blocked {
     const char *label; /* static text */
     uint64_t count, ns;
     struct mr_exemplar_value worst; /* .value 0: none is known */
+};
+
+struct mr_snapshot_store { /* of files that are kept */
+    struct mr_histogram_view commit;
+    uint64_t groups; /* of commits that were synced together */
+    uint64_t objects_written, bytes_written, changed, deleted, failed, debris_removed, damaged;
+    uint64_t uploads_open, reserved_bytes, free_bytes;
 };
 
 /* Histograms are of ns, as all times here. */
@@ -49,6 +57,7 @@ struct mr_snapshot {
     uint64_t listeners, listener_drops; /* of /events, and the events that they missed */
     uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;
     bool is_draining;
+    struct mr_snapshot_store store; /* zeros without one */
 };
 
 /* Read all numbers but those of single routes. */

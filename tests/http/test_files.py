@@ -82,6 +82,8 @@ def test_a_name_is_cleaned(files):
     assert upload(files, b"x", "/files/..%2F..%2Fetc%2Fpasswd", method="PUT")["name"] == "passwd"
     assert upload(files, b"x", "/files/a%0D%0Ab%1Fc", method="PUT")["name"] == "a__b_c"
     assert files.request("PUT", "/files/a%00b", (), b"x").status == 400
+    for odd in ("/files/.", "/files/..", "/files/%2F"):
+        assert upload(files, b"x", odd, method="PUT")["name"] == ""
     long = upload(files, b"x", "/files/" + "%C3%A4" * 200, method="PUT")["name"]
     assert long == "ä" * 127
 
@@ -286,6 +288,23 @@ def test_what_is_deleted_is_gone(files, tmp_path):
         assert files.request("DELETE", told["url"]).status == 404
     assert files.get("/files").json()["files"] == []
     wait_for(lambda: not [path for path in (tmp_path / "data/uploads").iterdir()], "nothing to be left of it")
+
+
+def test_metrics_show_each_route_once(files):
+    url = upload(files, b"x")["url"]
+    upload(files, b"x", method="PUT")
+    assert files.get("/files").status == files.get(url).status == 200
+    assert files.request("DELETE", url).status == 204
+    samples = [(name, tuple(sorted(labels.items()))) for name, labels, _ in files.metrics().samples]
+    assert len(samples) == len(set(samples))
+    assert files.metric("millrace_requests_total", route="/files", code="201") == 2
+    assert files.metric("millrace_store_objects_written_total") == 2
+    assert files.metric("millrace_store_bytes_written_total") == 2
+    assert files.metric("millrace_store_deleted_total") == 1
+    assert 1 <= files.metric("millrace_store_commit_groups_total") <= 2
+    assert files.metric("millrace_store_commit_seconds_count") == 2
+    for absent_or_zero in ("failed_total", "damaged_total", "uploads_open", "reserved_bytes"):
+        assert files.metric(f"millrace_store_{absent_or_zero}") == 0
 
 
 # ---- without a store

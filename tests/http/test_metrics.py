@@ -55,10 +55,10 @@ def open_metrics(server):
 
 def test_openmetrics_has_the_same_numbers(server):
     server.post("/pipe/image?w=30", photo())
+    before = server.metrics().names()
     families = open_metrics(server)
-    classic = server.metrics()
     samples = {sample.name for family in families.values() for sample in family.samples}
-    assert samples == classic.names()
+    assert before <= samples <= server.metrics().names()  # on a busy machine a loop may be blocked meanwhile, which has a name of its own
     assert families["millrace_jobs"].type == "counter"
     assert families["millrace_request_seconds"].type == "histogram"
 
