@@ -165,15 +165,11 @@ static void prepare_commit(struct mr_committer *committer, struct mr_commit *com
         write_commit_meta(commit);
 }
 
-static void sync_segment(struct mr_committer *committer, struct mr_commit *commit)
+/* On any thread of the crew. The files are closed in any case. */
+static void sync_files(struct mr_file_request *request)
 {
-    (void)committer;
+    struct mr_commit *commit = commit_of(request);
     sync_file(commit, &commit->fd);
-}
-
-static void sync_commit_meta(struct mr_committer *committer, struct mr_commit *commit)
-{
-    (void)committer;
     sync_file(commit, &commit->meta_fd);
 }
 
@@ -218,8 +214,7 @@ void mr_commit_group(void *context, struct mr_file_request *first)
     struct mr_disk_failure failure;
     mr_room_ask(&committer->store->room, &failure); /* else what was known is still good enough */
     uint64_t count = each(committer, first, prepare_commit, false);
-    each(committer, first, sync_segment, false); /* which closes it in any case */
-    each(committer, first, sync_commit_meta, false);
+    mr_crew_run(&committer->crew, first, sync_files);
     each(committer, first, move_to_place, true);
     each(committer, first, settle_commit, true);
     each(committer, first, finish_commit, false);

@@ -3,7 +3,7 @@
  * The thread takes all commits that wait, and does each step for all of them before the next:
  *
  *      1. ID.meta is made and written in uploads/, and the kernel starts to write it back
- *      2. each segment, then each meta: fdatasync
+ *      2. each segment, then its meta: fdatasync, several side by side (crew.h)
  *      3. the time directory, made where it is missing, with its name on the disk
  *      4. the segments are renamed to their place, then the meta: that is the commit
  *      5. each directory once: fsync

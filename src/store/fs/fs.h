@@ -9,6 +9,7 @@
 #define MR_STORE_FS_FS_H
 
 #include "io/syncer.h"
+#include "store/fs/crew.h"
 #include "store/fs/directories.h"
 #include "store/fs/home.h"
 #include "store/fs/locks.h"
@@ -24,6 +25,7 @@ struct mr_cache;
 struct mr_committer {
     struct mr_store *store;
     struct mr_syncer *syncer; /* owned */
+    struct mr_crew crew;
     struct mr_directories directories;
     struct mr_store_committer_numbers *numbers;
 };

@@ -108,6 +108,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
         store->committers[i].store = store;
         mr_directories_init(&store->committers[i].directories, config->home);
+        mr_crew_init(&store->committers[i].crew);
     }
     int err = sweep(store, fault);
     if (err == MR_OK)
@@ -128,6 +129,7 @@ void mr_store_destroy(struct mr_store **out)
     mr_syncer_destroy(&store->changer);
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
         mr_syncer_destroy(&store->committers[i].syncer);
+        mr_crew_close(&store->committers[i].crew);
         mr_directories_close(&store->committers[i].directories);
     }
     if (store->locks >= 0)
