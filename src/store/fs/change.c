@@ -292,12 +292,19 @@ static void prepare_if_locked(struct change *change)
         prepare_change(change);
 }
 
+/* On any thread of the crew. */
+static void sync_if_locked(struct mr_file_request *request)
+{
+    if (change_of(request)->state == LOCKED)
+        sync_changed_meta(change_of(request));
+}
+
 void mr_change_group(void *context, struct mr_file_request *first)
 {
-    (void)context;
+    struct mr_store *store = context;
     while (lock_some(first) > 0) {
         each_locked(first, prepare_if_locked);
-        each_locked(first, sync_changed_meta);
+        mr_crew_run(&store->crew, first, sync_if_locked);
         each_locked(first, move_change);
         each_locked(first, sync_changed_directory);
         each_locked(first, finish_change);

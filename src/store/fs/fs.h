@@ -3,7 +3,7 @@
  *      loop         writers, readers, requests: their state, and what the kernel promises not to block on
  *      libuv's pool writing and reading payloads, opening, listing, removing
  *      committers   two threads that commit new objects, group by group (commit.h): one for short payloads, which shall
- *                   not wait for the syncs of long ones
+ *                   not wait for the syncs of long ones. Each has helpers (crew.h)
  *      changer      one thread that changes and deletes (change.c); the only one that takes locks of IDs */
 #ifndef MR_STORE_FS_FS_H
 #define MR_STORE_FS_FS_H
@@ -39,6 +39,7 @@ struct mr_store {
     int locks; /* of the changer */
     struct mr_committer committers[MR_STORE_COMMITTERS];
     struct mr_syncer *changer;                   /* owned */
+    struct mr_crew crew;                         /* of the changer */
     atomic_size_t pending;                       /* operations under way, on all loops */
     struct mr_cache *caches[MR_STORE_LOOPS_MAX]; /* owned; each is its loop's; NULL: nothing was read there */
 };

@@ -104,6 +104,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     store->numbers = config->numbers;
     store->process = config->process;
     store->locks = -1;
+    mr_crew_init(&store->crew);
     mr_room_init(&store->room, config->home, config->numbers, config->process);
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
         store->committers[i].store = store;
@@ -127,6 +128,7 @@ void mr_store_destroy(struct mr_store **out)
         return;
     MR_ASSERT(atomic_load_explicit(&store->pending, memory_order_relaxed) == 0);
     mr_syncer_destroy(&store->changer);
+    mr_crew_close(&store->crew);
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
         mr_syncer_destroy(&store->committers[i].syncer);
         mr_crew_close(&store->committers[i].crew);
