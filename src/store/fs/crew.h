@@ -17,7 +17,7 @@ struct mr_crew { /* private */
     unsigned started;
     sem_t begin, done;
     pthread_mutex_t mutex;        /* of `next` */
-    struct mr_file_request *next; /* nobody has it yet */
+    struct mr_file_request *next; /* no thread has taken it yet */
     void (*work)(struct mr_file_request *request);
     bool is_over; /* written before `begin` is posted */
 };
