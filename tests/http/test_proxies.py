@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.client
+import json
 import shutil
 import subprocess
 
@@ -106,6 +107,29 @@ def test_events_come_at_once(proxied):
     lines = [response.readline() for _ in range(6)]
     assert any(line.startswith(b"data: {") for line in lines), lines
     connection.close()
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_file_is_kept_and_read_in_ranges(start, tmp_path, name):
+    if program(PROXIES[name][1]) is None:
+        pytest.skip(f"no {name}: script/bootstrap --test fetches it")
+    server = start(*OPTIONS, f"--data={tmp_path / 'data'}")
+    body = body_of(LARGE)
+    with Proxy(name, server.port) as proxy:
+        for is_chunked in (False, True):
+            fields = {"Transfer-Encoding": "chunked"} if is_chunked else {}
+            status, told, fields = ask(proxy, "PUT", "/files/large.bin", body, fields, is_chunked)
+            assert status == 201, proxy.text()
+            told = json.loads(told)
+            assert fields["Location"] == f"https://media.example{told['url']}"
+            assert ask(proxy, "GET", told["url"])[:2] == (200, body)
+            status, part, fields = ask(proxy, "GET", told["url"], fields={"Range": "bytes=1000000-1999999"})
+            assert (status, part) == (206, body[1000000:2000000])
+            assert fields["Content-Range"] == f"bytes 1000000-1999999/{LARGE}"
+            assert ask(proxy, "GET", told["url"], fields={"If-None-Match": fields["ETag"]})[0] == 304
+            assert ask(proxy, "DELETE", told["url"])[0] == 204
+            if name != "varnish":  # its configuration keeps what may be kept
+                assert ask(proxy, "GET", told["url"])[0] == 404
 
 
 # ---- nginx and the answer modes
