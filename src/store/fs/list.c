@@ -233,7 +233,7 @@ void mr_store_list(struct mr_store *store, struct mr_loop *loop, const struct mr
         mr_fault_set(&list->fault, MR_EMEMORY, NULL);
     else if (asked->after.len > 0 && !mr_ulid_is_valid(asked->after))
         mr_fault_set(&list->fault, MR_EPARAM, "The place to begin at is none.");
-    else
+    else if (asked->after.len > 0)
         memcpy(list->after, asked->after.at, asked->after.len);
     mr_file_run(&list->request, list->fault.error == MR_OK ? work_trip : work_failed_list);
 }
