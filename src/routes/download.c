@@ -85,7 +85,9 @@ static void respond_bytes(struct mr_request *request, struct mr_store_reader *re
     int status = range->kind == MR_RANGE_PART ? 206 : 200;
     struct mr_slice payload;
     mr_range_set_field(fields, range);
-    if (mr_store_reader_bytes(reader, &payload))
+    if (request->head.method == MR_METHOD_HEAD) /* nothing is read */
+        mr_respond(request, status, mr_store_reader_object(reader)->type, fields, NULL, range->len, NULL, NULL);
+    else if (mr_store_reader_bytes(reader, &payload))
         respond_inline(request, reader, status, range, fields, payload);
     else
         respond_stream(request, reader, status, range, fields);
@@ -132,7 +134,7 @@ static struct mr_pipe *respond_through(struct mr_request *request, struct mr_sto
     const struct mr_pipe_source source = {
         .stages = mr_query_find(&request->query, "through"),
         .route_params = through_params,
-        .fields = &fields,
+        .fields = fields,
         .length = object->size,
         .begin = begin_reading,
         .context = reader,

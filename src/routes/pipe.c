@@ -117,10 +117,7 @@ static struct mr_slice server_timing(const struct mr_pipe *pipe)
 /* What every response of a pipe has. */
 static struct mr_fields common_fields(const struct mr_pipe *pipe)
 {
-    struct mr_fields fields;
-    mr_fields_init(&fields, &pipe->request->arena);
-    if (pipe->source.fields != NULL)
-        fields = *pipe->source.fields;
+    struct mr_fields fields = pipe->source.fields;
     if (pipe->prefers)
         mr_fields_set_text(&fields, "Preference-Applied",
                            pipe->after_body ? "respond=after-body" : "respond=streaming");
@@ -451,10 +448,11 @@ struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_s
 
 static void start_pipe(struct mr_request *request)
 {
-    const struct mr_pipe_source body = {
+    struct mr_pipe_source body = {
         .stages = request->match.params[0].value, /* raw: stages' names need no escapes */
         .length = mr_pipe_request_length(request),
     };
+    mr_fields_init(&body.fields, &request->arena);
     request->handler_data = mr_pipe_start(request, &body);
 }
 

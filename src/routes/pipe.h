@@ -20,7 +20,7 @@ struct mr_pipe;
 struct mr_pipe_source {
     struct mr_slice stages;          /* with slashes between */
     const char *const *route_params; /* names in the query that are the route's own; ends with NULL */
-    const struct mr_fields *fields;  /* further ones of the response; borrowed until it begins */
+    struct mr_fields fields;         /* further ones of the response, on the request's arena */
     uint64_t length;                 /* of the bytes, or MR_PIPELINE_UNKNOWN */
     /* Become the sender of `in`. MR_OK, or a fault, and `in` is untouched. */
     int (*begin)(void *context, struct mr_stream *in, struct mr_fault *fault);
