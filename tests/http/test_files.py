@@ -1,6 +1,7 @@
 """Files: uploaded, listed, read back, changed, deleted."""
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -154,6 +155,16 @@ def test_an_upload_goes_through_stages(files):
     assert told["type"] == "application/gzip"
     assert told["size"] < len(body) / 10
     assert files.get(f"{told['url']}?through=gunzip").body == body
+
+
+@pytest.mark.parametrize("size", [0, 10, 32_768, 500_000])
+def test_a_file_of_any_size_is_read_back_through_stages(files, size):
+    url = upload(files, data(size))["url"]
+    assert gzip.decompress(files.get(f"{url}?through=gzip").body) == data(size)
+    response = files.get(f"{url}?through=gunzip")
+    assert response.status == 415
+    assert files.get(f"{url}?through=frobnicate").status == 404
+    assert files.get(f"{url}?through=gzip&level=77").status == 400
 
 
 def test_a_failing_stage_stores_nothing(files):
