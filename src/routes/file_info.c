@@ -1,5 +1,5 @@
 #include "routes/file_info.h"
-#include "base/assert.h"
+#include "base/magic.h"
 #include "http/conditional.h"
 #include "io/collect.h"
 #include "routes/file_common.h"
@@ -22,9 +22,7 @@ struct info {
 
 static struct info *info_of(void *context)
 {
-    struct info *info = context;
-    MR_ASSERT(info->magic == INFO_MAGIC);
-    return info;
+    return mr_from_context(context, struct info, INFO_MAGIC);
 }
 
 static struct mr_slice wanted_id(const struct mr_request *request)

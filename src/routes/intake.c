@@ -5,12 +5,13 @@
  *         +------------+--------------+-------------+      failed or destroyed
  *
  * Between the pipeline and the writer the intake sees the bytes pass: it is the receiver of the one and the sender of
- * the other. A commit that has begun cannot be taken back: it holds the request until it comes back. The intake lives
- * in the request's arena, so that its stream is there until the outermost call on it has returned (stream.h). */
+ * the other. A commit that has begun cannot be taken back: it holds the request until it comes back, and the
+ * intake is freed then. Else it is freed when the outermost call on it has returned (guard.h), as its stream asks. */
 #include "routes/intake.h"
 #include "app/app.h"
 #include "base/assert.h"
 #include "base/guard.h"
+#include "base/magic.h"
 #include "http/disposition.h"
 #include "media/digest/sha256.h"
 #include "media/type.h"
@@ -45,8 +46,7 @@ struct mr_intake {
 /* The begin and the end of whatever is called from outside. */
 static struct mr_intake *intake_enter(void *context)
 {
-    struct mr_intake *intake = context;
-    MR_ASSERT(intake->magic == INTAKE_MAGIC);
+    struct mr_intake *intake = mr_from_context(context, struct mr_intake, INTAKE_MAGIC);
     MR_ON_LOOP(intake->request->loop);
     mr_guard_enter(&intake->guard);
     return intake;

@@ -43,7 +43,7 @@ struct mr_pipe {
     struct mr_request *request;
     const struct mr_app *app;
     struct mr_pipe_source source;
-    struct mr_stream stored; /* from the source, if there is one: we let it be attached on both sides */
+    struct mr_stream stored; /* from the source, if there is one, to the pipeline */
     enum pipe_state state;
     bool after_body;              /* the response begins when the whole request was read */
     bool prefers;                 /* the client asked for the mode that it gets */

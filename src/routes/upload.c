@@ -1,5 +1,5 @@
 #include "routes/upload.h"
-#include "base/assert.h"
+#include "base/magic.h"
 #include "http/multipart.h"
 #include "routes/file_common.h"
 #include "routes/intake.h"
@@ -18,9 +18,7 @@ struct upload {
 
 static struct upload *upload_of(void *context)
 {
-    struct upload *upload = context;
-    MR_ASSERT(upload->magic == UPLOAD_MAGIC);
-    return upload;
+    return mr_from_context(context, struct upload, UPLOAD_MAGIC);
 }
 
 static void upload_refuse(struct upload *upload, const struct mr_fault *why)

@@ -11,6 +11,7 @@
 #include "routes/upload_form.h"
 #include "base/assert.h"
 #include "base/guard.h"
+#include "base/magic.h"
 #include "http/multipart.h"
 #include "routes/file_common.h"
 #include "routes/intake.h"
@@ -64,8 +65,7 @@ struct form {
 
 static struct form *form_enter(void *context)
 {
-    struct form *form = context;
-    MR_ASSERT(form->magic == FORM_MAGIC);
+    struct form *form = mr_from_context(context, struct form, FORM_MAGIC);
     MR_ON_LOOP(form->request->loop);
     mr_guard_enter(&form->guard);
     return form;
