@@ -99,7 +99,7 @@ struct mr_slice mr_query_find(const struct mr_query *query, const char *name)
     return (struct mr_slice){.at = NULL, .len = 0};
 }
 
-static bool is_in(const char *const *names, struct mr_slice name)
+bool mr_query_is_among(const char *const *names, struct mr_slice name)
 {
     for (size_t i = 0; names != NULL && names[i] != NULL; i++)
         if (mr_slice_is(name, names[i]))
@@ -111,9 +111,18 @@ struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *con
 {
     for (unsigned i = 1; i < query->count; i++)
         for (unsigned j = 0; j < i; j++)
-            if (mr_slice_equal(query->pairs[i].name, query->pairs[j].name) && !is_in(repeatable, query->pairs[i].name))
+            if (mr_slice_equal(query->pairs[i].name, query->pairs[j].name) &&
+                !mr_query_is_among(repeatable, query->pairs[i].name))
                 return query->pairs[i].name;
     return (struct mr_slice){.at = NULL, .len = 0};
+}
+
+int mr_query_check_once(const struct mr_query *query, const char *const *repeatable, struct mr_fault *fault)
+{
+    struct mr_slice twice = mr_query_duplicate(query, repeatable);
+    if (twice.at == NULL)
+        return MR_OK;
+    return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.", MR_SLICE_ARG(mr_param_sent_name(twice)));
 }
 
 bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena)

@@ -27,6 +27,11 @@ struct mr_slice mr_query_find(const struct mr_query *query, const char *name);
 /* The first name that appears twice and is not in the NULL-terminated list `repeatable` (may be NULL); or .at NULL. */
 struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *const *repeatable);
 
+/* The same as a fault that names it: MR_OK or MR_EPARAM. */
+int mr_query_check_once(const struct mr_query *query, const char *const *repeatable, struct mr_fault *fault);
+/* Is it one of the names, which end with NULL? names: may be NULL. */
+bool mr_query_is_among(const char *const *names, struct mr_slice name);
+
 /* Percent-decode; a NUL stands behind *out. False: malformed escape, NUL, invalid UTF-8. */
 bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena);
 /* The same of a path segment that names something of ours. False, too: a decoded '/' or control character. */

@@ -12,25 +12,15 @@ struct mr_store *mr_file_store(struct mr_request *request)
     return store;
 }
 
-static bool is_among(const char *const *names, struct mr_slice name)
-{
-    while (*names != NULL && !mr_slice_is(name, *names))
-        names++;
-    return *names != NULL;
-}
-
 int mr_file_check_query(const struct mr_request *request, const char *const *names, struct mr_fault *fault)
 {
     const struct mr_query *query = &request->query;
-    struct mr_slice twice = mr_query_duplicate(query, NULL);
-    if (twice.at != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.",
-                            MR_SLICE_ARG(mr_param_sent_name(twice)));
-    for (unsigned i = 0; i < query->count; i++)
-        if (!is_among(names, query->pairs[i].name))
-            return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of this address.",
-                                MR_SLICE_ARG(mr_param_sent_name(query->pairs[i].name)));
-    return MR_OK;
+    int err = mr_query_check_once(query, NULL, fault);
+    for (unsigned i = 0; i < query->count && err == MR_OK; i++)
+        if (!mr_query_is_among(names, query->pairs[i].name))
+            err = mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of this address.",
+                               MR_SLICE_ARG(mr_param_sent_name(query->pairs[i].name)));
+    return err;
 }
 
 void mr_file_write_json(struct mr_json *json, const struct mr_object *object)

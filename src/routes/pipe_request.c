@@ -52,28 +52,16 @@ static int create_requested(struct mr_pipeline **out, const struct mr_pipe_reque
     return err != MR_OK ? err : mr_pipeline_create(out, &config, wanted->stages, fault);
 }
 
-static bool is_of_route(const struct mr_pipe_request *wanted, struct mr_slice name)
-{
-    const char *const *param = wanted->route_params;
-    while (param != NULL && *param != NULL && !mr_slice_is(name, *param))
-        param++;
-    return param != NULL && *param != NULL;
-}
-
 static int set_requested(struct mr_pipeline *pipeline, const struct mr_pipe_request *wanted, struct mr_fault *fault)
 {
     const struct mr_query *query = &wanted->request->query;
-    struct mr_slice twice = mr_query_duplicate(query, mr_stage_repeatable);
-    if (twice.at != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.",
-                            MR_SLICE_ARG(mr_param_sent_name(twice)));
-    for (unsigned i = 0; i < query->count; i++) {
+    int err = mr_query_check_once(query, mr_stage_repeatable, fault);
+    for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
         const struct mr_query_pair *pair = &query->pairs[i];
-        int err = is_of_route(wanted, pair->name) ? MR_OK : mr_pipeline_set(pipeline, pair->name, pair->value, fault);
-        if (err != MR_OK)
-            return err;
+        if (!mr_query_is_among(wanted->route_params, pair->name))
+            err = mr_pipeline_set(pipeline, pair->name, pair->value, fault);
     }
-    return mr_pipeline_check(pipeline, fault);
+    return err == MR_OK ? mr_pipeline_check(pipeline, fault) : err;
 }
 
 int mr_pipe_request_pipeline(struct mr_pipeline **out, const struct mr_pipe_request *wanted, struct mr_fault *fault)
