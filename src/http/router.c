@@ -26,6 +26,15 @@ static bool is_rest(struct mr_slice pattern)
     return pattern.len > 3 && pattern.at[0] == '{' && pattern.at[pattern.len - 2] == '*';
 }
 
+/* Does the path begin with the pattern's literal text? Most rows end here, at their first other letter. */
+static bool shares_head(const char *pattern, struct mr_slice path)
+{
+    size_t at = 0;
+    while (at < path.len && pattern[at] == path.at[at] && pattern[at] != '{')
+        at++;
+    return pattern[at] == '{' || (pattern[at] == '\0' && at == path.len);
+}
+
 static bool match_path(struct mr_slice pattern, struct mr_slice path, struct mr_route_match *match)
 {
     match->param_count = 0;
@@ -52,7 +61,7 @@ int mr_router_match(const struct mr_route *routes, enum mr_method method, struct
     *allowed = 0;
     out->route = NULL;
     for (const struct mr_route *route = routes; route->pattern != NULL; route++) {
-        if (!match_path(mr_slice_of(route->pattern), path, out))
+        if (!shares_head(route->pattern, path) || !match_path(mr_slice_of(route->pattern), path, out))
             continue;
         *allowed |= 1u << route->method;
         if (answers(route->method, method)) {
