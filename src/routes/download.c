@@ -1,5 +1,6 @@
 #include "routes/download.h"
 #include "base/assert.h"
+#include "base/magic.h"
 #include "http/conditional.h"
 #include "http/digest_fields.h"
 #include "http/policy.h"
@@ -153,7 +154,7 @@ struct download {
 /* Perhaps from inside mr_store_open(). */
 static void on_file_opened(void *context, const struct mr_fault *fault)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     struct download *download = request->handler_data;
     struct mr_store_reader *reader = download->reader;
     download->reader = NULL;

@@ -145,7 +145,7 @@ void mr_file_info_start(struct mr_request *request)
 
 static void on_deleted(void *context, const struct mr_fault *fault, const struct mr_object *object)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     (void)object;
     if (fault != NULL)
         mr_respond_problem(request, fault);

@@ -1,4 +1,5 @@
 #include "routes/file_list.h"
+#include "base/magic.h"
 #include "base/number.h"
 #include "routes/file_common.h"
 
@@ -71,7 +72,7 @@ static void respond_list(struct mr_request *request, const struct mr_object *obj
 static void on_listed(void *context, const struct mr_fault *fault, const struct mr_object *objects, size_t count,
                       bool has_more)
 {
-    struct mr_request *request = context;
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
     if (fault != NULL)
         mr_respond_problem(request, fault);
     else

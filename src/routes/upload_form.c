@@ -17,7 +17,8 @@
 #include "routes/intake.h"
 #include <stdlib.h>
 
-#define FORM_MAGIC 0x666f726du /* "form" */
+#define FORM_MAGIC      0x666f726du /* "form" */
+#define FORM_FILE_MAGIC 0x66666c65u /* "ffle" */
 
 #define FIELDS_MAX      256
 #define FIELD_BYTES_MAX (256 * MR_KIB) /* of all fields' values together */
@@ -29,6 +30,7 @@ enum form_state { READING, COMMITTING, UNDOING, OVER };
 struct form;
 
 struct form_file {
+    uint32_t magic;
     struct form *form;
     struct form_file *next;
     struct mr_slice field; /* of the form, in the request's arena */
@@ -241,7 +243,7 @@ static void end_commits(struct form *form)
 
 static void on_file_committed(void *context, const struct mr_fault *fault, const struct mr_object *object)
 {
-    struct form_file *file = context;
+    struct form_file *file = mr_from_context(context, struct form_file, FORM_FILE_MAGIC);
     struct form *form = form_enter(file->form);
     file->is_kept = fault == NULL;
     if (fault != NULL)
@@ -274,7 +276,7 @@ static void form_continue(struct form *form);
 
 static void on_file_taken(void *context)
 {
-    struct form_file *file = context;
+    struct form_file *file = mr_from_context(context, struct form_file, FORM_FILE_MAGIC);
     struct form *form = form_enter(file->form);
     file->is_taken = true;
     if (form->state == READING)
@@ -284,7 +286,7 @@ static void on_file_taken(void *context)
 
 static void on_file_failed(void *context, const struct mr_fault *why)
 {
-    struct form_file *file = context;
+    struct form_file *file = mr_from_context(context, struct form_file, FORM_FILE_MAGIC);
     struct form *form = form_enter(file->form);
     if (form->state == READING)
         form_refuse(form, why);
@@ -320,7 +322,7 @@ static int begin_form_file(struct form *form, const struct mr_multipart_part *pa
 {
     struct mr_request *request = form->request;
     struct form_file *file = mr_arena_zalloc(&request->arena, sizeof(*file));
-    *file = (struct form_file){.form = form, .field = copy_slice(form, part->name)};
+    *file = (struct form_file){.magic = FORM_FILE_MAGIC, .form = form, .field = copy_slice(form, part->name)};
     const struct mr_intake_config config = {
         .request = request,
         .stages = mr_query_find(&request->query, "through"),

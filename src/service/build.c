@@ -130,6 +130,7 @@ static void tell_who_may_ask(const struct mr_service *service)
 static int create_loop(struct mr_service *service)
 {
     struct mr_service_loop *on = &service->loops[service->loop_count];
+    on->magic = MR_SERVICE_LOOP_MAGIC;
     on->service = service;
     int err = mr_loop_create(&on->loop, service->loop_count);
     if (err != 0)

@@ -4,6 +4,8 @@
 #include "service/drain.h"
 #include "base/assert.h"
 #include "base/log.h"
+#include "base/macros.h"
+#include "base/magic.h"
 #include "service/internal.h"
 #include "supervisor/systemd.h"
 #include <signal.h>
@@ -53,7 +55,7 @@ static void on_loop_quiet(struct mr_inbox_node *node)
 /* On any loop: nothing is left on it. */
 static void tell_quiet(void *context)
 {
-    struct mr_service_loop *loop = context;
+    struct mr_service_loop *loop = mr_from_context(context, struct mr_service_loop, MR_SERVICE_LOOP_MAGIC);
     loop->quiet.deliver = on_loop_quiet;
     mr_loop_post(loop->service->loops[0].loop, &loop->quiet);
 }
@@ -72,14 +74,14 @@ static void cut_loop(struct mr_inbox_node *node)
 
 static void on_cut_too_long(uv_timer_t *alarm)
 {
-    struct mr_service *service = alarm->data;
+    struct mr_service *service = mr_container_of(alarm, struct mr_service, alarm);
     mr_log(MR_LOG_ERROR, "some work did not stop after it was cut");
     exit_service_now(service);
 }
 
 static void on_drain_timeout(uv_timer_t *alarm)
 {
-    struct mr_service *service = alarm->data;
+    struct mr_service *service = mr_container_of(alarm, struct mr_service, alarm);
     service->phase = MR_PHASE_CUTTING;
     mr_log(MR_LOG_WARN, "drain-timeout passed: cutting what is in flight");
     for (unsigned i = 0; i < service->loop_count; i++) {
@@ -105,7 +107,7 @@ static void begin_loop_drain(struct mr_inbox_node *node)
 
 static void on_delay_over(uv_timer_t *alarm)
 {
-    struct mr_service *service = alarm->data;
+    struct mr_service *service = mr_container_of(alarm, struct mr_service, alarm);
     service->phase = MR_PHASE_DRAINING;
     for (unsigned i = 0; i < service->loop_count; i++) {
         service->loops[i].drain.deliver = begin_loop_drain;
@@ -186,7 +188,7 @@ static void on_hangup(struct mr_service *service)
 
 static void on_signals(uv_poll_t *poll, int status, int events)
 {
-    struct mr_service *service = poll->data;
+    struct mr_service *service = mr_container_of(poll, struct mr_service, signal_poll);
     struct signalfd_siginfo info;
     (void)status, (void)events;
     while (read(service->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
@@ -213,19 +215,17 @@ int mr_drain_open(struct mr_service *service)
         sigaddset(&watched, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &watched, NULL);
     uv_timer_init(uv, &service->alarm);
-    service->alarm.data = service;
     service->signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
     if (service->signals < 0)
         return MR_EIO;
     uv_poll_init(uv, &service->signal_poll, service->signals);
-    service->signal_poll.data = service;
     uv_unref((uv_handle_t *)&service->signal_poll);
     return uv_poll_start(&service->signal_poll, UV_READABLE, on_signals) == 0 ? MR_OK : MR_EIO;
 }
 
 static void on_poll_closed(uv_handle_t *handle)
 {
-    close(((struct mr_service *)handle->data)->signals);
+    close(mr_container_of(handle, struct mr_service, signal_poll)->signals);
 }
 
 void mr_drain_close(struct mr_service *service)

@@ -10,8 +10,11 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#define MR_SERVICE_LOOP_MAGIC 0x736c6f70u /* "slop" */
+
 /* One loop and what belongs to it. */
 struct mr_service_loop {
+    uint32_t magic;
     struct mr_service *service;
     struct mr_loop *loop;
     struct mr_server *server;

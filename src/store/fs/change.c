@@ -2,6 +2,7 @@
 #include "store/fs/change.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "store/fs/layout.h"
 #include "store/fs/metafile.h"
 #include "store/fs/recover.h"
@@ -301,7 +302,7 @@ static void sync_if_locked(struct mr_file_request *request)
 
 void mr_change_group(void *context, struct mr_file_request *first)
 {
-    struct mr_store *store = context;
+    struct mr_store *store = mr_from_context(context, struct mr_store, MR_STORE_MAGIC);
     while (lock_some(first) > 0) {
         each_locked(first, prepare_if_locked);
         mr_crew_run(&store->crew, first, sync_if_locked);

@@ -2,6 +2,7 @@
 #include "store/fs/commit.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "store/fs/layout.h"
 #include "store/fs/metafile.h"
 #include "store/fs/recover.h"
@@ -210,7 +211,7 @@ static uint64_t each(struct mr_committer *committer, struct mr_file_request *fir
 
 void mr_commit_group(void *context, struct mr_file_request *first)
 {
-    struct mr_committer *committer = context;
+    struct mr_committer *committer = mr_from_context(context, struct mr_committer, MR_COMMITTER_MAGIC);
     struct mr_disk_failure failure;
     mr_room_ask(&committer->store->room, &failure); /* else what was known is still good enough */
     uint64_t count = each(committer, first, prepare_commit, false);

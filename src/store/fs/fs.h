@@ -22,7 +22,10 @@ _Static_assert(MR_COMMIT_LONG < MR_STORE_COMMITTERS, "a thread for each");
 
 struct mr_cache;
 
+#define MR_COMMITTER_MAGIC 0x636f6d6du /* "comm" */
+
 struct mr_committer {
+    uint32_t magic;
     struct mr_store *store;
     struct mr_syncer *syncer; /* owned */
     struct mr_crew crew;
@@ -30,7 +33,10 @@ struct mr_committer {
     struct mr_store_committer_numbers *numbers;
 };
 
+#define MR_STORE_MAGIC 0x73746f72u /* "stor" */
+
 struct mr_store {
+    uint32_t magic;
     struct mr_store_home *home; /* borrowed, as the next three */
     struct mr_budget *memory;
     struct mr_store_numbers *numbers;

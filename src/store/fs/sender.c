@@ -6,15 +6,20 @@
  * aborted for want of it; the second one is used where the budget has room. */
 #include "base/guard.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "store/fs/reader.h"
 #include <stdlib.h>
 #include <string.h>
+
+#define SENDER_MAGIC 0x73656e64u /* "send" */
+#define BLOCK_MAGIC  0x626c6f63u /* "bloc" */
 
 #define BLOCKS     2
 #define BLOCK_SIZE (256 * MR_KIB)
 #define TURN_MAX   (256 * MR_KIB)
 
 struct block {
+    uint32_t magic;
     struct mr_store_sender *sender;
     char *bytes;        /* owned; NULL: not used yet */
     size_t len, pushed; /* filled, and of that pushed */
@@ -22,6 +27,7 @@ struct block {
 };
 
 struct mr_store_sender {
+    uint32_t magic;
     struct mr_store_reader *reader; /* owned: a share */
     struct mr_stream *stream;       /* NULL: not attached yet, or it is over */
     uint64_t at, left;              /* of the payload: to be read */
@@ -230,7 +236,7 @@ static size_t fill_block(struct mr_store_sender *sender)
 
 static void on_release(void *context)
 {
-    struct block *block = context;
+    struct block *block = mr_from_context(context, struct block, BLOCK_MAGIC);
     struct mr_store_sender *sender = block->sender;
     enter_sender(sender);
     if (--block->lent == 0 && sender->stream != NULL && sender->filling == NULL && sender->left > 0)
@@ -282,7 +288,7 @@ static void pump_sender(struct mr_store_sender *sender)
 
 static void on_sender_resume(void *context)
 {
-    struct mr_store_sender *sender = context;
+    struct mr_store_sender *sender = mr_from_context(context, struct mr_store_sender, SENDER_MAGIC);
     enter_sender(sender);
     sender->is_flowing = true;
     pump_sender(sender);
@@ -291,7 +297,7 @@ static void on_sender_resume(void *context)
 
 static void on_sender_cancel(void *context, const struct mr_fault *why)
 {
-    struct mr_store_sender *sender = context;
+    struct mr_store_sender *sender = mr_from_context(context, struct mr_store_sender, SENDER_MAGIC);
     (void)why;
     enter_sender(sender);
     sender->stream = NULL;
@@ -306,8 +312,10 @@ static int init_blocks(struct mr_store_sender *sender, struct mr_fault *fault)
     struct mr_budget *memory = sender->reader->store->memory;
     const struct mr_meta *meta = meta_of(sender);
     size_t size = (size_t)MR_MIN(sender->left, (uint64_t)BLOCK_SIZE);
-    for (size_t i = 0; i < BLOCKS; i++)
+    for (size_t i = 0; i < BLOCKS; i++) {
+        sender->blocks[i].magic = BLOCK_MAGIC;
         sender->blocks[i].sender = sender;
+    }
     sender->block_size = size;
     if (!mr_budget_try_take(memory, size))
         return mr_fault_limit(fault, MR_EBUDGET, "memory-budget", memory->limit, mr_budget_used(memory) + size);
@@ -333,6 +341,7 @@ int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader 
     struct mr_store_sender *sender = *out = calloc(1, sizeof(*sender));
     if (sender == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    sender->magic = SENDER_MAGIC;
     sender->reader = mr_store_reader_share(reader);
     sender->at = offset;
     sender->left = length;

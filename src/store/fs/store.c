@@ -99,6 +99,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     if (store == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     MR_ASSERT(config->process < MR_STORE_PROCESSES_MAX);
+    store->magic = MR_STORE_MAGIC;
     store->home = config->home;
     store->memory = config->memory;
     store->numbers = config->numbers;
@@ -107,6 +108,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     mr_crew_init(&store->crew);
     mr_room_init(&store->room, config->home, config->numbers, config->process);
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
+        store->committers[i].magic = MR_COMMITTER_MAGIC;
         store->committers[i].store = store;
         mr_directories_init(&store->committers[i].directories, config->home);
         mr_crew_init(&store->committers[i].crew);

@@ -11,10 +11,13 @@
 #include "store/fs/writer.h"
 #include "base/clock.h"
 #include "base/macros.h"
+#include "base/magic.h"
 #include "store/fs/layout.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WRITER_MAGIC 0x77726974u /* "writ" */
 
 #define WRITE_MIN  MR_STORE_INLINE_MAX
 #define QUEUE_HIGH (256 * MR_KIB) /* behind the write that runs: then the sender is paused */
@@ -269,7 +272,7 @@ static enum mr_flow end_writer_push(struct mr_store_writer *writer)
 
 static enum mr_flow on_upload_push(void *context, const void *bytes, size_t len)
 {
-    struct mr_store_writer *writer = context;
+    struct mr_store_writer *writer = mr_from_context(context, struct mr_store_writer, WRITER_MAGIC);
     mr_writer_enter(writer);
     if (charge_upload(writer, len))
         mr_buf_append(&writer->queue, bytes, len);
@@ -279,7 +282,7 @@ static enum mr_flow on_upload_push(void *context, const void *bytes, size_t len)
 static enum mr_flow on_upload_push_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner),
                                        void *owner)
 {
-    struct mr_store_writer *writer = context;
+    struct mr_store_writer *writer = mr_from_context(context, struct mr_store_writer, WRITER_MAGIC);
     if (len < SMALL_REF) {
         enum mr_flow flow = on_upload_push(context, bytes, len);
         release(owner);
@@ -295,7 +298,7 @@ static enum mr_flow on_upload_push_ref(void *context, const void *bytes, size_t 
 
 static void on_upload_end(void *context)
 {
-    struct mr_store_writer *writer = context;
+    struct mr_store_writer *writer = mr_from_context(context, struct mr_store_writer, WRITER_MAGIC);
     mr_writer_enter(writer);
     writer->has_ended = true;
     settle_writer(writer);
@@ -304,7 +307,7 @@ static void on_upload_end(void *context)
 
 static void on_upload_abort(void *context, const struct mr_fault *why)
 {
-    struct mr_store_writer *writer = context;
+    struct mr_store_writer *writer = mr_from_context(context, struct mr_store_writer, WRITER_MAGIC);
     mr_writer_enter(writer);
     writer->has_ended = true;
     end_taking(writer);
@@ -334,6 +337,7 @@ int mr_store_writer_create(struct mr_store_writer **out, struct mr_store *store,
     *out = NULL;
     if (writer == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
+    writer->magic = WRITER_MAGIC;
     writer->reserve.room = &store->room;
     int err = mr_reserve_take(&writer->reserve, length == MR_STORE_UNKNOWN ? MR_RESERVE_STEP : length, false, fault);
     if (err != MR_OK) {

@@ -10,6 +10,7 @@
 enum mr_writer_state { MR_WRITER_TAKING, MR_WRITER_COMPLETE, MR_WRITER_COMMITTING, MR_WRITER_OVER };
 
 struct mr_store_writer {
+    uint32_t magic;
     struct mr_store *store;
     struct mr_loop *loop;
     const struct mr_store_writer_events *events;
