@@ -63,7 +63,8 @@
     X(MR_EPARTS,          -48,  INPUT, "The body has too many parts.")                                                 \
     X(MR_ENOSTORE,        -49,  INPUT, "This server keeps no files.")                                 \
     X(MR_EUNAUTHORIZED,   -50,  INPUT, "An API key is needed.")                                                        \
-    X(MR_EFORBIDDEN,      -51,  INPUT, "The API key does not allow that.")
+    X(MR_EFORBIDDEN,      -51,  INPUT, "The API key does not allow that.")                                             \
+    X(MR_EWRITE,          -52,  OWN,   "The disk fails or is read-only: nothing can be kept.")
 // clang-format on
 
 enum mr_error {

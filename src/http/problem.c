@@ -59,6 +59,7 @@ static const struct {
     [-MR_ENOSTORE] = {404, "no-data-directory"},
     [-MR_EUNAUTHORIZED] = {401, "unauthorized"},
     [-MR_EFORBIDDEN] = {403, "forbidden"},
+    [-MR_EWRITE] = {507, "disk-failed"},
 };
 
 /* The same number for each error: one without a row here does not build. */

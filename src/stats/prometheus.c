@@ -262,7 +262,8 @@ static void write_store(struct exposition *out, const struct mr_snapshot_store *
     write_number(out, "millrace_store_bytes_written_total", "counter", store->bytes_written, "Their bytes.");
     write_number(out, "millrace_store_changed_total", "counter", store->changed, "Changes of what is known of a file.");
     write_number(out, "millrace_store_deleted_total", "counter", store->deleted, "Files that were deleted.");
-    write_number(out, "millrace_store_failed_total", "counter", store->failed, "Writes that the disk refused.");
+    write_number(out, "millrace_store_failed_total", "counter", store->failed,
+                 "Operations on files that the disk refused, or that found one damaged.");
     write_number(out, "millrace_store_damaged_total", "counter", store->damaged,
                  "Times that a file was found to be damaged.");
     write_number(out, "millrace_store_debris_removed_total", "counter", store->debris_removed,

@@ -14,9 +14,9 @@
  *   everything else                            yes                 -
  *
  * Errors. MR_ENOTFOUND: there is no such object, or the text is no ID. MR_ENOSPACE: there is no room; a fault with the
- * limit name "min-free" says that room is left and kept free. MR_EIO: the disk fails, is read-only, or what it holds is
- * not what was written. MR_EBUDGET, MR_EMEMORY, MR_EFILES: the server's own bounds.
- * An operation that failed has left nothing behind that counts.
+ * limit name "min-free" says that room is left and kept free. MR_EWRITE: the disk cannot be written, as it fails or is
+ * read-only. MR_EIO: what it holds cannot be read, or is not what was written. MR_EBUDGET, MR_EMEMORY, MR_EFILES: the
+ * server's own bounds. An operation that failed has left nothing behind that counts.
  *
  * How S3 would do it (nothing of it is built). Each segment and each ID.meta is an object of its own, so that nothing
  * here asks for a write in the middle, a rename, or a conditional Complete or Copy:

@@ -17,7 +17,7 @@ struct mr_store_numbers {
     /* Totals. */
     _Atomic uint64_t objects_written, bytes_written; /* acknowledged */
     _Atomic uint64_t changed, deleted;
-    _Atomic uint64_t failed;         /* writes, commits, changes and deletes that the disk refused */
+    _Atomic uint64_t failed;         /* operations that the disk refused, or that found an object damaged */
     _Atomic uint64_t debris_removed; /* files of dead processes: at the start, or swept by their successor */
     _Atomic uint64_t damaged;        /* times that something was found damaged */
     /* Gauges: 0 when the process ends. */

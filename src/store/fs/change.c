@@ -49,7 +49,8 @@ static bool is_change_well(const struct change *change)
 static void fail_change(struct change *change, const struct mr_disk_failure *failure)
 {
     const char *what = change->is_delete ? "The object cannot be deleted" : "The object cannot be changed";
-    change->request.err = mr_store_fail(change->store, &change->fault, failure, what);
+    change->request.err = mr_store_write_fault(&change->fault, failure, what);
+    mr_store_report(change->store, &change->fault, change->request.label);
 }
 
 static void change_upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct change *change)
@@ -67,21 +68,25 @@ static void object_name(char out[MR_LAYOUT_NAME_SIZE], const struct change *chan
 
 /* ---- 1: what is there, and what becomes of it ---- */
 
-static int read_meta(struct change *change)
+static int open_change_directory(struct change *change)
 {
     struct mr_disk_failure failure;
+    int err = mr_directory_open(&change->directory, change->store->home, change->id, &failure);
+    if (err != MR_OK && failure.error_number == ENOENT)
+        return mr_fault_set(&change->fault, MR_ENOTFOUND, NULL);
+    return err == MR_OK ? MR_OK : mr_disk_fault(&change->fault, &failure, "The object cannot be read");
+}
+
+static int read_meta(struct change *change)
+{
     char name[MR_LAYOUT_NAME_SIZE];
-    if (mr_directory_open(&change->directory, change->store->home, change->id, &failure) != MR_OK) {
-        if (failure.error_number == ENOENT)
-            return mr_fault_set(&change->fault, MR_ENOTFOUND, NULL);
-        fail_change(change, &failure);
-        return change->request.err;
-    }
+    int err = open_change_directory(change);
     object_name(name, change);
-    int err = mr_metafile_read(&change->file, change->directory, name, change->id, &change->fault);
+    if (err == MR_OK)
+        err = mr_metafile_read(&change->file, change->directory, name, change->id, &change->fault);
     change->has_file = err == MR_OK;
     if (err != MR_OK && err != MR_ENOTFOUND)
-        mr_store_report(change->store, &change->fault);
+        mr_store_report(change->store, &change->fault, change->request.label);
     return err;
 }
 

@@ -25,7 +25,8 @@ static bool is_commit_well(const struct mr_commit *commit)
 
 static void fail_commit(struct mr_commit *commit, const struct mr_disk_failure *failure)
 {
-    commit->request.err = mr_store_fail(commit->store, &commit->fault, failure, UNKEPT);
+    commit->request.err = mr_store_write_fault(&commit->fault, failure, UNKEPT);
+    mr_store_report(commit->store, &commit->fault, commit->request.label);
 }
 
 static void commit_upload_name(char out[MR_LAYOUT_NAME_SIZE], const struct mr_commit *commit, enum mr_layout_kind kind,

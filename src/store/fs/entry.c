@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define UNREADABLE  "The object cannot be read"
+#define LABEL       "store-open" /* in the log */
 #define CHEAP_CLOSE MR_MIB
 #define PATH_SIZE   (MR_ULID_DIRECTORY_LEN + 1 + MR_LAYOUT_NAME_SIZE)
 
@@ -88,14 +89,15 @@ static int check_length(struct mr_store *store, const struct mr_meta_segment *se
     mr_store_count(&store->numbers->damaged, 1);
     mr_fault_set(fault, MR_EIO, UNREADABLE ": segment %u has %llu bytes in place of %llu.", (unsigned)segment->number,
                  (unsigned long long)info->size, (unsigned long long)segment->stored);
-    return mr_store_report(store, fault);
+    return mr_store_report(store, fault, LABEL);
 }
 
 static int fail_open(struct mr_store *store, const struct mr_disk_failure *failure, struct mr_fault *fault)
 {
     if (failure->error_number == ENOENT)
         return mr_fault_set(fault, MR_ENOTFOUND, NULL);
-    return mr_store_fail(store, fault, failure, UNREADABLE);
+    mr_disk_fault(fault, failure, UNREADABLE);
+    return mr_store_report(store, fault, LABEL);
 }
 
 int mr_entry_open_segment(int *fd, struct mr_store *store, const struct mr_meta *meta, size_t index,
@@ -135,7 +137,7 @@ static int fail_meta(struct mr_store *store, int err, struct mr_fault *fault)
 {
     if (err == MR_EIO) {
         mr_store_count(&store->numbers->damaged, 1);
-        mr_store_report(store, fault);
+        mr_store_report(store, fault, LABEL);
     }
     return err;
 }

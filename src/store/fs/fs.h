@@ -54,11 +54,12 @@ struct mr_store {
 void mr_store_begin(struct mr_store *store, struct mr_loop *loop);
 void mr_store_end(struct mr_store *store, struct mr_loop *loop);
 
-/* The fault of a failure (mr_disk_fault()), counted, and a line in the log, at most one a second. */
-int mr_store_fail(struct mr_store *store, struct mr_fault *fault, const struct mr_disk_failure *failure,
-                  const char *what);
-/* The same for a fault that is made already. Returns its error. */
-int mr_store_report(struct mr_store *store, const struct mr_fault *fault);
+/* The fault of a failure to write: as mr_disk_fault(), but a disk that fails or is read-only is MR_EWRITE. What cannot
+ * be read is MR_EIO. */
+int mr_store_write_fault(struct mr_fault *fault, const struct mr_disk_failure *failure, const char *what);
+/* Count a fault, and write a line in the log, at most one a second. label: of the operation (mr_file_init()). Returns
+ * its error. */
+int mr_store_report(struct mr_store *store, const struct mr_fault *fault, const char *label);
 
 static inline void mr_store_count(_Atomic uint64_t *number, uint64_t amount)
 {

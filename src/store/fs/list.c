@@ -105,7 +105,7 @@ static void try_object(struct list *list, int directory, const char *id)
     int err = mr_metafile_read(&file, directory, name, id, &fault);
     if (err == MR_EIO) {
         mr_store_count(&list->store->numbers->damaged, 1);
-        mr_store_report(list->store, &fault);
+        mr_store_report(list->store, &fault, list->request.label);
     }
     if (err != MR_OK)
         return;
@@ -180,7 +180,10 @@ static int work_trip(struct mr_file_request *request)
     struct list *list = mr_container_of(request, struct list, request);
     list->tries = list->directories = 0;
     int err = walk_parts(list, list->store->home->objects, "", OUTER_LEN, walk_inner, &request->failure);
-    return err == MR_OK ? MR_OK : mr_store_fail(list->store, &list->fault, &request->failure, UNLISTED);
+    if (err == MR_OK)
+        return MR_OK;
+    mr_disk_fault(&list->fault, &request->failure, UNLISTED);
+    return mr_store_report(list->store, &list->fault, request->label);
 }
 
 /* ---- on the loop ---- */

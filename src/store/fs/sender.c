@@ -163,13 +163,15 @@ static int work_fill(struct mr_file_request *request)
     if (err != MR_OK)
         return err;
     int fd = segment_file(sender, segment);
-    if (mr_disk_read(fd, block->bytes, len, place, &block->len, &request->failure) != MR_OK)
-        return mr_store_fail(sender->reader->store, &sender->fault, &request->failure, "The object cannot be read");
-    if (block->len == len)
+    err = mr_disk_read(fd, block->bytes, len, place, &block->len, &request->failure);
+    if (err == MR_OK && block->len == len)
         return MR_OK;
-    mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: segment %u ends too early.",
-                 (unsigned)meta_of(sender)->segments[segment].number);
-    return mr_store_report(sender->reader->store, &sender->fault);
+    if (err != MR_OK)
+        mr_disk_fault(&sender->fault, &request->failure, "The object cannot be read");
+    else
+        mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: segment %u ends too early.",
+                     (unsigned)meta_of(sender)->segments[segment].number);
+    return mr_store_report(sender->reader->store, &sender->fault, request->label);
 }
 
 /* ---- on the loop ---- */

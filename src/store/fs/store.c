@@ -38,20 +38,23 @@ static bool may_log(void)
                                                    memory_order_relaxed);
 }
 
-int mr_store_report(struct mr_store *store, const struct mr_fault *fault)
+int mr_store_report(struct mr_store *store, const struct mr_fault *fault, const char *label)
 {
+    struct mr_log_line line;
     mr_store_count(&store->numbers->failed, 1);
-    if (may_log())
-        mr_log(MR_LOG_ERROR, "store: %s",
-               fault->detail[0] != '\0' ? fault->detail : mr_error_text((enum mr_error)fault->error));
+    if (!may_log())
+        return fault->error;
+    mr_log_begin(&line, MR_LOG_ERROR, fault->detail[0] != '\0' ? fault->detail : mr_error_text(fault->error));
+    mr_log_text(&line, "label", label);
+    mr_log_end(&line);
     return fault->error;
 }
 
-int mr_store_fail(struct mr_store *store, struct mr_fault *fault, const struct mr_disk_failure *failure,
-                  const char *what)
+int mr_store_write_fault(struct mr_fault *fault, const struct mr_disk_failure *failure, const char *what)
 {
-    mr_disk_fault(fault, failure, what);
-    return mr_store_report(store, fault);
+    if (mr_disk_fault(fault, failure, what) == MR_EIO)
+        fault->error = MR_EWRITE;
+    return fault->error;
 }
 
 /* ---- life ---- */

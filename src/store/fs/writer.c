@@ -144,7 +144,7 @@ static int reserve_run(struct mr_store_writer *writer)
         return MR_OK;
     int err = mr_room_ask(room, &writer->request.failure);
     if (err != MR_OK)
-        return mr_disk_fault(&writer->fault, &writer->request.failure, UNKEPT);
+        return mr_store_write_fault(&writer->fault, &writer->request.failure, UNKEPT);
     return mr_reserve_take(&writer->reserve, wanted, true, &writer->fault);
 }
 
@@ -173,7 +173,7 @@ static int work_write_run(struct mr_file_request *request)
     if (err != MR_OK)
         return err;
     err = write_upload_run(writer);
-    return err == MR_OK ? MR_OK : mr_disk_fault(&writer->fault, &request->failure, UNKEPT);
+    return err == MR_OK ? MR_OK : mr_store_write_fault(&writer->fault, &request->failure, UNKEPT);
 }
 
 /* ---- on the loop ---- */
@@ -190,7 +190,7 @@ static void on_run_written(struct mr_file_request *request)
     if (writer->state == MR_WRITER_OVER) {
         throw_away(writer);
     } else if (request->err != MR_OK) {
-        mr_store_report(writer->store, &writer->fault);
+        mr_store_report(writer->store, &writer->fault, request->label);
         fail_writer(writer, &writer->fault);
     } else {
         settle_writer(writer);
