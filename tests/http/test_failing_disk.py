@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from server import BINARY, HANG, SANITIZER, environment, wait_for
 from test_file_forms import form, post_form
+from test_disk import tmpfs  # noqa: F401: a fixture
 from test_files import data, upload
 from wire import Closed, request
 
@@ -136,3 +137,33 @@ def test_what_cannot_be_read_is_500_before_the_head_and_cut_after_it(files, disk
             wire._take(16_000_000)
     disk.works()
     assert files.get(url).body == data(16_000_000)
+
+
+@pytest.fixture
+def small_disk(tmpfs):
+    """A data directory on a file system of 1 MiB."""
+    return tmpfs / "data"
+
+
+def test_a_disk_that_becomes_full_keeps_what_it_has(start, small_disk):
+    files = start(f"--data={small_disk}", "--min-free=0", "--processes=1")
+    kept, refused = {}, []
+    bodies = [data(size, b"%d" % number) for number, size in enumerate([SMALL, 30_000, LARGE, 90_000] * 10)]
+    for body in bodies:
+        response = files.post("/files", body)
+        if response.status == 201:
+            kept[response.json()["url"]] = body
+        else:
+            assert response.status == 507 and response.json()["type"] == "urn:millrace:problem:no-space"
+            refused.append(body)
+    assert kept and refused
+    large = next(url for url, body in kept.items() if len(body) == LARGE)
+    for url, body in kept.items():
+        assert files.get(url).body == body
+    assert merge(files, large, b"full").status in (200, 507)
+    assert files.request("DELETE", large).status == 204
+    del kept[large]
+    wait_for(lambda: files.post("/files", data(SMALL)).status == 201, "room for another one")
+    for url, body in kept.items():
+        assert files.get(url).body == body
+    assert_sound(files, small_disk)
