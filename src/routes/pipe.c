@@ -425,6 +425,17 @@ static void begin_input(struct mr_pipe *pipe)
         pipe_refuse(pipe, &fault);
 }
 
+/* HEAD: what is known before anything is computed. Its length is not, nor is the format of an image. */
+static void respond_head(struct mr_pipe *pipe)
+{
+    struct mr_fields fields = common_fields(pipe);
+    bool streams = mr_pipeline_streams(pipe->pipeline);
+    const char *type = streams ? mr_pipeline_media_type(pipe->pipeline) : NULL;
+    struct mr_request *request = pipe->request;
+    pipe_finish(pipe);
+    mr_stream_end(mr_respond_stream(request, 200, type, &fields, MR_PIPELINE_UNKNOWN, &response_sender, pipe));
+}
+
 struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_source *source)
 {
     struct mr_pipe *pipe = mr_arena_zalloc(&request->arena, sizeof(*pipe));
@@ -437,12 +448,15 @@ struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_s
     int err = check_media_type(&request->head, &fault);
     if (err == MR_OK)
         err = create_pipe_pipeline(pipe, &fault);
-    if (err == MR_OK)
+    bool is_head = request->head.method == MR_METHOD_HEAD;
+    if (err == MR_OK && !is_head)
         err = open_pipeline(pipe, &fault);
-    if (err == MR_OK)
-        begin_input(pipe);
-    else
+    if (err != MR_OK)
         pipe_refuse(pipe, &fault);
+    else if (is_head)
+        respond_head(pipe);
+    else
+        begin_input(pipe);
     return pipe;
 }
 

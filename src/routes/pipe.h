@@ -27,7 +27,8 @@ struct mr_pipe_source {
     void *context;
 };
 
-/* Respond, or refuse; the source is copied. The pipe lives as long as the request. */
+/* Respond, or refuse; the source is copied. The pipe lives as long as the request. HEAD: the stages and their
+ * parameters are checked, and nothing is read or computed. */
 struct mr_pipe *mr_pipe_start(struct mr_request *request, const struct mr_pipe_source *source);
 /* The client went away. No effect if the response was complete. */
 void mr_pipe_leave(struct mr_pipe *pipe);

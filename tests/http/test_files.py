@@ -167,6 +167,24 @@ def test_a_file_of_any_size_is_read_back_through_stages(files, size):
     assert files.get(f"{url}?through=gzip&level=77").status == 400
 
 
+def test_a_head_through_stages_computes_nothing(files):
+    url = upload(files, data(500_000))["url"]
+    jobs = files.metric("millrace_jobs_total")
+    with files.connect() as wire:
+        for stages, kind in [("gzip", "application/gzip"), ("gunzip/gzip", "application/gzip"), ("gunzip/image", None)]:
+            response = wire.request("HEAD", f"{url}?through={stages}")
+            assert response.status == 200
+            assert response.get("Content-Type") == kind
+            assert response["Cache-Control"] == "no-store" and response["Content-Disposition"].startswith("attachment")
+            for absent in ("Content-Length", "Transfer-Encoding", "ETag", "Accept-Ranges"):
+                assert absent not in response, absent
+        for query, status in [("frobnicate", 404), ("gzip&level=77", 400), ("gzip&w=3", 400), ("encrypt", 400)]:
+            assert wire.request("HEAD", f"{url}?through={query}").status == files.get(f"{url}?through={query}").status == status
+        wire.send(f"HEAD {url}?through=gzip HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".encode())
+        assert wire.receive("HEAD")["Connection"] == "keep-alive"
+    assert files.metric("millrace_jobs_total") == jobs
+
+
 def test_a_failing_stage_stores_nothing(files):
     response = files.post("/files?through=gunzip", data(10_000))
     assert response.status in (415, 422)

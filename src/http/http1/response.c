@@ -82,6 +82,8 @@ static void put_framing(struct mr_connection *self)
         put_number(&self->out, "Content-Length", request->response_length);
         return;
     }
+    if (request->head.method == MR_METHOD_HEAD)
+        return; /* there is nothing to frame, and the length that GET would tell is not known */
     if (request->head.minor == 0) {
         self->close_after = true; /* its end is the connection's */
         return;
