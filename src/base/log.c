@@ -160,6 +160,14 @@ void mr_log_seconds(struct mr_log_line *line, const char *key, uint64_t nanoseco
     put_value(line, key, (struct mr_slice){.at = text, .len = (size_t)len}, false);
 }
 
+/* Relaxed: a line more or less is no matter. */
+bool mr_log_is_due(_Atomic uint64_t *last)
+{
+    uint64_t now = mr_clock_now(), before = atomic_load_explicit(last, memory_order_relaxed);
+    return (before == 0 || now - before >= MR_NS_PER_S) &&
+           atomic_compare_exchange_strong_explicit(last, &before, now, memory_order_relaxed, memory_order_relaxed);
+}
+
 void mr_log_end(struct mr_log_line *line)
 {
     if (!line->active)

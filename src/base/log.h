@@ -42,6 +42,8 @@ void mr_log_count_in(_Atomic uint64_t *dropped);
 
 /* Is this level written? Ask before collecting costly fields. */
 bool mr_log_enabled(enum mr_log_level level);
+/* For lines of which there may be many: true at most once a second for each *last, which is 0 before the first. */
+bool mr_log_is_due(_Atomic uint64_t *last);
 
 /* A line under construction, on the caller's stack. */
 struct mr_log_line {

@@ -1,5 +1,7 @@
 /* mr_request_authorize() of request.h. */
 #include "base/assert.h"
+#include "base/counter.h"
+#include "base/log.h"
 #include "http/authorizer.h"
 #include "http/http.h"
 #include "http/request.h"
@@ -9,6 +11,23 @@ static struct mr_slice bearer_key(struct mr_slice credentials)
 {
     struct mr_slice rest = credentials, scheme = mr_slice_cut(&rest, ' ');
     return mr_slice_is_nocase(scheme, "Bearer") ? mr_slice_trim(rest) : (struct mr_slice){.at = NULL};
+}
+
+/* A guess, or a client whose key was taken away. The key itself never gets into the log. */
+static int refuse_wrong_key(const struct mr_request *request, struct mr_fault *fault)
+{
+    static _Atomic uint64_t reported_at;
+    struct mr_log_line line;
+    char client[MR_PEER_SIZE];
+    mr_counter_add(&mr_http_counters_of(request->http, mr_loop_index(request->loop))->wrong_keys, 1);
+    if (mr_log_is_due(&reported_at)) {
+        mr_log_begin(&line, MR_LOG_WARN, "a request has an API key that is not known");
+        mr_peer_write(&request->client.peer, client);
+        mr_log_text(&line, "client", client);
+        mr_log_text(&line, "id", request->id);
+        mr_log_end(&line);
+    }
+    return mr_fault_set(fault, MR_EUNAUTHORIZED, "The key that was sent is not known here.");
 }
 
 static int find_key(struct mr_request *request, struct mr_key_holder *out, struct mr_fault *fault)
@@ -21,7 +40,7 @@ static int find_key(struct mr_request *request, struct mr_key_holder *out, struc
     if (key.at == NULL)
         return mr_fault_set(fault, MR_EUNAUTHORIZED, "Send a key in the field \"Authorization: Bearer KEY\".");
     if (!authorizer->find(authorizer->context, key, out))
-        return mr_fault_set(fault, MR_EUNAUTHORIZED, "The key that was sent is not known here.");
+        return refuse_wrong_key(request, fault);
     return MR_OK;
 }
 

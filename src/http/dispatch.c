@@ -24,16 +24,15 @@ static const struct mr_route *find_asked(const struct mr_request *request)
 static int route_request(struct mr_request *request, unsigned *allowed, struct mr_fault *fault)
 {
     const struct mr_head *head = &request->head;
-    struct mr_route_match match; /* not the request's before it may come here: it is counted by its route */
-    int matched = mr_router_match(request->http->routes, head->method, head->path, &match, allowed);
-    const struct mr_route *route = matched == MR_OK ? match.route : find_asked(request);
+    /* It is counted by its route also when it is refused. */
+    int matched = mr_router_match(request->http->routes, head->method, head->path, &request->match, allowed);
+    const struct mr_route *route = matched == MR_OK ? request->match.route : find_asked(request);
     request->is_any_site = route != NULL && route->site == MR_SITE_ANY;
     int err = mr_policy_check(request, route, fault);
     if (err == MR_OK && mr_head_find(head, "content-range").at != NULL) /* RFC 9110, section 14.5 */
         err = mr_fault_set(fault, MR_EREQUEST, "Content-Range: a part of a body is not taken here. Send all of it.");
     if (err != MR_OK)
         return err;
-    request->match = match;
     if (matched != MR_OK)
         return head->method == MR_METHOD_OPTIONS ? MR_OK : mr_fault_set(fault, matched, "%s", "");
     uint64_t max = mr_request_body_max(request);

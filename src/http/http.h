@@ -43,6 +43,7 @@ struct mr_http_counters {
     _Atomic uint64_t requests_in_flight;
     _Atomic uint64_t request_bytes, response_bytes; /* on the wire, heads included */
     _Atomic uint64_t timeouts;                      /* requests and bodies cut by a timeout */
+    _Atomic uint64_t wrong_keys;                    /* requests with an API key that is not known */
 };
 
 struct mr_http {

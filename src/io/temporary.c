@@ -1,16 +1,12 @@
 #define _GNU_SOURCE 1 /* O_TMPFILE, O_PATH */
 #include "io/temporary.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "io/disk_calls.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define REPORT_NS MR_NS_PER_S /* between two lines in the log */
 
 void mr_temporary_init(struct mr_temporary *temporary, struct mr_budget *budget)
 {
@@ -94,20 +90,11 @@ void mr_temporary_close(struct mr_temporary *temporary)
     temporary->reserved = 0;
 }
 
-/* Relaxed: a line more or less is no matter. */
-static bool may_report(void)
-{
-    static _Atomic uint64_t reported_at;
-    uint64_t now = mr_clock_now(), last = atomic_load_explicit(&reported_at, memory_order_relaxed);
-    return (last == 0 || now - last >= REPORT_NS) &&
-           atomic_compare_exchange_strong_explicit(&reported_at, &last, now, memory_order_relaxed,
-                                                   memory_order_relaxed);
-}
-
 int mr_temporary_fault(struct mr_fault *fault, const struct mr_disk_failure *failure, const char *what)
 {
+    static _Atomic uint64_t reported_at;
     int err = mr_disk_fault(fault, failure, what);
-    if (may_report())
+    if (mr_log_is_due(&reported_at))
         mr_log(MR_LOG_WARN, "temporary files in %s: %s", mr_temporary_directory(), fault->detail);
     return err;
 }

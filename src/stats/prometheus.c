@@ -251,6 +251,8 @@ static void write_http(struct exposition *out, const struct mr_snapshot *snapsho
     write_number(out, "millrace_response_bytes_total", "counter", snapshot->response_bytes, "Bytes sent.");
     write_number(out, "millrace_timeouts_total", "counter", snapshot->timeouts,
                  "Requests and answers that were cut by a timeout or for their rate.");
+    write_number(out, "millrace_wrong_keys_total", "counter", snapshot->wrong_keys,
+                 "Requests with an API key that is not known.");
 }
 
 /* ---- the store ---- */

@@ -105,6 +105,7 @@ static void add_http(struct mr_snapshot *out, const struct mr_http_counters *cou
     out->request_bytes += mr_counter_read(&counters->request_bytes);
     out->response_bytes += mr_counter_read(&counters->response_bytes);
     out->timeouts += mr_counter_read(&counters->timeouts);
+    out->wrong_keys += mr_counter_read(&counters->wrong_keys);
 }
 
 static void add_route(struct mr_snapshot_route *out, const struct mr_http_route_counter *counter)

@@ -52,7 +52,7 @@ struct mr_snapshot {
     uint64_t jobs_done, jobs_refused, jobs_expired, jobs_cancelled, jobs_failed;
 
     uint64_t connections, connections_accepted, connections_refused, connections_dropped;
-    uint64_t requests_in_flight, request_bytes, response_bytes, timeouts;
+    uint64_t requests_in_flight, request_bytes, response_bytes, timeouts, wrong_keys;
 
     uint64_t listeners, listener_drops; /* of /events, and the events that they missed */
     uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;

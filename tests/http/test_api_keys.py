@@ -407,6 +407,24 @@ def test_the_log_names_the_key_and_never_holds_it(start_with, format):
         assert len(unknown) == 2 and not any("key" in each for each in unknown)
 
 
+def test_refusals_are_counted_by_route_and_wrong_keys_on_their_own(start_with):
+    server = start_with(shop="pipe")
+    for _ in range(3):
+        assert status(server, "guessed-key", target="/metrics") == 401
+    assert status(server, target="/metrics") == 401
+    assert status(server, "shop-key", target="/metrics") == 403
+    assert status(server, "guessed-key", "POST", "/pipe/gzip", b"x") == 401
+    assert status(server, "guessed-key", target="/nowhere") == 404
+    wait_for(lambda: server.metric("millrace_requests_total", code=404) == 1, "all to be counted")
+    for route, code, count in [("/metrics", 401, 4), ("/metrics", 403, 1), ("/pipe/{stages*}", 401, 1)]:
+        assert server.metric("millrace_requests_total", route=route, code=code) == count
+    assert server.metric("millrace_requests_total", code=401) == 5
+    assert server.metric("millrace_wrong_keys_total") == 4
+    said = wait_for(lambda: [each for each in server.log if "API key that is not known" in each], "a line in the log")
+    assert all("level=warn" in each and "client=127.0.0.1" in each for each in said)
+    assert "guessed" not in server.text()
+
+
 # ---- millrace api-key
 
 

@@ -1,4 +1,3 @@
-#include "base/clock.h"
 #include "base/log.h"
 #include "store/fs/cache.h"
 #include "store/fs/change.h"
@@ -8,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define REPORT_NS MR_NS_PER_S /* between two lines in the log */
 
 /* ---- operations under way ---- */
 
@@ -28,21 +25,12 @@ void mr_store_end(struct mr_store *store, struct mr_loop *loop)
 
 /* ---- failures ---- */
 
-/* Relaxed: a line more or less is no matter. */
-static bool may_log(void)
-{
-    static _Atomic uint64_t reported_at;
-    uint64_t now = mr_clock_now(), last = atomic_load_explicit(&reported_at, memory_order_relaxed);
-    return (last == 0 || now - last >= REPORT_NS) &&
-           atomic_compare_exchange_strong_explicit(&reported_at, &last, now, memory_order_relaxed,
-                                                   memory_order_relaxed);
-}
-
 int mr_store_report(struct mr_store *store, const struct mr_fault *fault, const char *label)
 {
+    static _Atomic uint64_t reported_at;
     struct mr_log_line line;
     mr_store_count(&store->numbers->failed, 1);
-    if (!may_log())
+    if (!mr_log_is_due(&reported_at))
         return fault->error;
     mr_log_begin(&line, MR_LOG_ERROR, fault->detail[0] != '\0' ? fault->detail : mr_error_text(fault->error));
     mr_log_text(&line, "label", label);

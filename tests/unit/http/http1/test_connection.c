@@ -929,6 +929,16 @@ static void caches_are_told_what_the_route_says_but_in_refusals(void **state)
     assert_int_equal(times(f->said, "Cache-Control:"), 2);
 }
 
+static uint64_t counted_by(const struct fixture *f, const char *pattern, enum mr_status_index status)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < f->http.route_count; i++) {
+        if (strcmp(f->http.routes[i].pattern, pattern) == 0)
+            count += f->counters->routes[i].by_status[status];
+    }
+    return count;
+}
+
 static void pages_of_any_site_may_use_a_route_that_says_so(void **state)
 {
     struct fixture *f = *state;
@@ -938,8 +948,11 @@ static void pages_of_any_site_may_use_a_route_that_says_so(void **state)
     assert_int_equal(times(f->said, "403 Forbidden"), 1);
     feed(f, "POST /take HTTP/1.1\r\n" HOST "Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n");
     assert_int_equal(times(f->said, "403 Forbidden"), 2);
-    /* What is refused so is counted with no route. */
-    assert_int_equal(f->counters->routes[f->http.route_count].by_status[MR_STATUS_403], 2);
+    /* What is refused so is counted with the route that it asked for. */
+    assert_int_equal(counted_by(f, "/small", MR_STATUS_403), 1);
+    assert_int_equal(counted_by(f, "/take", MR_STATUS_403), 1);
+    feed(f, "GET /nothing HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert_int_equal(f->counters->routes[f->http.route_count].by_status[MR_STATUS_403], 1);
 }
 
 static void slow_reader_pauses_the_answer_and_resumes_it(void **state)
