@@ -1,4 +1,6 @@
 #include "http/disposition.h"
+#include "base/macros.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include "http/chars.h"
 
@@ -62,8 +64,57 @@ static bool cursor_quoted(struct cursor *text, struct mr_slice *out)
     return cursor_take(text, '"');
 }
 
+/* What is read, in the order in which it counts, wherever it stands: a file with a name that cannot be read is a file.
+ */
+enum { EXTENDED, PLAIN, UNREADABLE, FORMS };
+
+struct parameter {
+    const char *name, *extended_name;
+    struct mr_slice forms[FORMS];
+};
+
+/* UTF-8'language'text, whose octets may be percent-encoded (RFC 8187, section 3.2.1), in place. False: it is none. */
+static bool decode_extended(char *at, struct mr_slice *value)
+{
+    struct mr_slice rest = *value, charset = mr_slice_cut(&rest, '\'');
+    mr_slice_cut(&rest, '\'');
+    if (rest.len == 0 || !mr_slice_is_nocase(charset, "UTF-8") || !mr_percent_is_valid(rest))
+        return false;
+    size_t len = 0;
+    for (size_t i = 0; i < rest.len; i++) {
+        char c = rest.at[i];
+        if (c == '%') {
+            c = (char)(mr_number_hex_value(rest.at[i + 1]) << 4 | mr_number_hex_value(rest.at[i + 2]));
+            i += 2;
+        }
+        at[len++] = c;
+    }
+    *value = (struct mr_slice){at, len};
+    return true;
+}
+
+/* False: it is there twice. */
+static bool keep_parameter(struct parameter *of, struct mr_slice name, char *at, struct mr_slice value)
+{
+    bool is_extended = mr_slice_is_nocase(name, of->extended_name);
+    if (!is_extended && !mr_slice_is_nocase(name, of->name))
+        return true;
+    size_t form = !is_extended ? PLAIN : decode_extended(at, &value) ? EXTENDED : UNREADABLE;
+    bool is_first = of->forms[form].at == NULL;
+    of->forms[form] = value;
+    return is_first;
+}
+
+static struct mr_slice parameter_value(const struct parameter *of)
+{
+    size_t form = 0;
+    while (form + 1 < FORMS && of->forms[form].at == NULL)
+        form++;
+    return of->forms[form];
+}
+
 /* ";" name "=" value */
-static bool cursor_parameter(struct cursor *text, struct mr_disposition *out)
+static bool cursor_parameter(struct cursor *text, struct parameter *first, struct parameter *second)
 {
     cursor_skip_blanks(text);
     struct mr_slice value, name = cursor_token(text);
@@ -71,6 +122,7 @@ static bool cursor_parameter(struct cursor *text, struct mr_disposition *out)
     if (name.len == 0 || !cursor_take(text, '='))
         return false;
     cursor_skip_blanks(text);
+    char *at = text->at;
     if (cursor_take(text, '"')) {
         if (!cursor_quoted(text, &value))
             return false;
@@ -80,28 +132,24 @@ static bool cursor_parameter(struct cursor *text, struct mr_disposition *out)
             return false;
     }
     cursor_skip_blanks(text);
-    struct mr_slice *place = mr_slice_is_nocase(name, "name")       ? &out->name
-                             : mr_slice_is_nocase(name, "filename") ? &out->filename
-                                                                    : NULL;
-    if (place == NULL)
-        return true;
-    bool is_first = place->at == NULL;
-    *place = value;
-    return is_first;
+    return keep_parameter(first, name, at, value) && keep_parameter(second, name, at, value);
 }
 
 bool mr_disposition_parse(char *value, size_t len, struct mr_disposition *out)
 {
     struct cursor text = {.at = value, .end = value + len};
+    struct parameter name = {.name = "name", .extended_name = "name*"},
+                     filename = {.name = "filename", .extended_name = "filename*"};
     *out = (struct mr_disposition){.name = {.at = NULL}};
     if (!mr_slice_is_nocase(cursor_token(&text), "form-data"))
         return false;
     cursor_skip_blanks(&text);
     while (cursor_take(&text, ';')) {
         cursor_skip_blanks(&text);
-        if (text.at < text.end && !cursor_parameter(&text, out))
+        if (text.at < text.end && !cursor_parameter(&text, &name, &filename))
             return false;
     }
+    *out = (struct mr_disposition){.name = parameter_value(&name), .filename = parameter_value(&filename)};
     return text.at == text.end;
 }
 

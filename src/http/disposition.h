@@ -15,9 +15,14 @@ struct mr_disposition {
 /* Read the value of the field: form-data; name="…"; filename="…". Decoded in place, so that the slices of *out point
  * into `value`, whose bytes change. What clients write is read as they mean it:
  *  - raw UTF-8 (not checked), tokens without quotes;
- *  - %22, %0D and %0A stand for '"', CR and LF (the WHATWG form of browsers and curl). No other octet is decoded;
+ *  - %22, %0D and %0A stand for '"', CR and LF (the WHATWG form of browsers and curl). No other octet is decoded, as
+ *    browsers send a percent sign as it is;
  *  - \" and \\ stand for '"' and '\' (curl before 7.81, libraries). Any other backslash is one: C:\photo.jpg;
- *  - filename* is ignored (RFC 7578, section 4.2), as are other parameters.
+ *  - filename* and name* (UTF-8'language'text, RFC 8187) count for more than filename and name. No client should send
+ *    them (RFC 7578, section 4.2), but .NET does, requests with an old urllib3, and aiohttp for names of fields; some
+ *    have no other form of a name that is not ASCII. One that is malformed is passed over; if it is the only one it is
+ *    taken as it is, so that a file stays a file;
+ *  - other parameters are passed over.
  * False: malformed, not form-data, or a parameter twice. */
 bool mr_disposition_parse(char *value, size_t len, struct mr_disposition *out);
 

@@ -65,6 +65,24 @@ def test_a_chosen_name_is_cleaned(files):
     assert [file["name"] for file in told["files"]] == ["x.txt", "passwd"]
 
 
+@pytest.mark.parametrize("filename", [
+    'filename="K\u00e4se 100%25 \U0001f4f7.jpg"',  # browsers and curl: raw UTF-8
+    'filename="=?utf-8?B?S8Okc2U=?="; filename*=utf-8\'\'K%C3%A4se%20100%2525%20%F0%9F%93%B7.jpg',  # .NET
+    "filename*=utf-8''K%C3%A4se%20100%2525%20%F0%9F%93%B7.jpg",  # requests with urllib3 before 1.25
+])
+def test_a_name_that_is_not_ascii_is_kept_as_each_client_sends_it(files, filename):
+    body = form(("f", "NAME", None, b"x")).replace(b'filename="NAME"', filename.encode())
+    told = post_form(files, body)
+    assert told.status == 201, told.body
+    assert [file["name"] for file in told.json()["files"]] == ["Käse 100%25 \U0001f4f7.jpg"]
+    assert files.get(told.json()["files"][0]["url"])["Content-Disposition"].endswith("UTF-8''K%C3%A4se%20100%2525%20%F0%9F%93%B7.jpg")
+
+
+def test_an_extended_name_is_cleaned_too(files):
+    body = form(("f", "NAME", None, b"x")).replace(b'filename="NAME"', b"filename=\"a.txt\"; filename*=utf-8''..%2F..%5C%00b%0Ac.txt")
+    assert [file["name"] for file in post_form(files, body).json()["files"]] == ["_b_c.txt"]
+
+
 def test_what_no_file_was_chosen_for_is_left_out(files):
     told = post_form(files, form(("f", "", "application/octet-stream", b""), ("g", "a", None, b"x"))).json()
     assert [file["field"] for file in told["files"]] == ["g"]

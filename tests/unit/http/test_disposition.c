@@ -50,9 +50,17 @@ static void names_are_read_as_clients_mean_them(void **state)
         {"form-data; name=a; filename=\"C:\\dir\\b.jpg\"", "a|C:\\dir\\b.jpg"}, /* Internet Explorer */
         {"form-data; name=a; filename=\"b\\\"", "a|b\\"},                       /* a name that ends in a backslash */
         {"form-data; name=\"\xc3\xa4\"; filename=\"\xf0\x9f\x93\xb7.jpg\"", "\xc3\xa4|\xf0\x9f\x93\xb7.jpg"},
-        {"form-data; name=a; filename=\"\xe4.jpg\"", "a|\xe4.jpg"},       /* Latin-1: left to the cleaner */
-        {"form-data; name=a; filename=\"b\"; filename*=UTF-8''c", "a|b"}, /* RFC 7578, section 4.2 */
-        {"form-data; name=a; filename*=UTF-8''c", "a|-"},
+        {"form-data; name=a; filename=\"\xe4.jpg\"", "a|\xe4.jpg"}, /* Latin-1: left to the cleaner */
+        {"form-data; name=a; filename=\"=?utf-8?B?w6Q=?=\"; filename*=utf-8''%C3%A4%20b", "a|\xc3\xa4 b"}, /* .NET */
+        {"form-data; name=a; filename*=UTF-8'de'%c3%a4; filename=\"b\"", "a|\xc3\xa4"},
+        {"form-data; name=a; filename*=UTF-8''c", "a|c"},             /* requests with an old urllib3 */
+        {"form-data; name=a; filename*=\"utf-8''c%2522\"", "a|c%22"}, /* nothing is decoded twice */
+        {"form-data; name=x; name*=utf-8''%C3%A4; filename=b", "\xc3\xa4|b"},
+        {"form-data; name=a; filename=b; filename*=ISO-8859-1''%e4", "a|b"}, /* not known, malformed: passed over */
+        {"form-data; name=a; filename=b; filename*=UTF-8''%e", "a|b"},
+        {"form-data; name=a; filename=b; filename*=UTF-8'c", "a|b"},
+        {"form-data; name=a; filename=b; filename*=UTF-8''", "a|b"},
+        {"form-data; name=a; filename*=c", "a|c"}, /* but it is a file */
         {"form-data; name=a; size=3; x=\"\\\"; name=b\"", "a|-"},
     };
     (void)state;
@@ -83,6 +91,7 @@ static void what_is_malformed_is_refused(void **state)
         "form-data; name=\"a\" filename=\"b\"",
         "form-data; name=a; name=b",
         "form-data; name=a; filename=b; FILENAME=\"c\"",
+        "form-data; name=a; filename*=UTF-8''b; filename*=UTF-8''b",
         "form-data; name=a/b",
     };
     (void)state;
