@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/statvfs.h> /* ST_RDONLY */
 #include <unistd.h>
 
 #define MODE_MASK   07777
@@ -450,7 +451,8 @@ int mr_disk_room(struct mr_disk_room *room, int fd, struct mr_disk_failure *fail
                                   .bytes_free = found.f_bavail * unit,
                                   .inodes = found.f_files,
                                   .inodes_free = found.f_ffree,
-                                  .is_memory = found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC};
+                                  .is_memory = found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC,
+                                  .is_read_only = (found.f_flags & ST_RDONLY) != 0};
     return MR_OK;
 }
 

@@ -139,6 +139,7 @@ struct mr_disk_room {
     uint64_t bytes, bytes_free;   /* free: for this process */
     uint64_t inodes, inodes_free; /* both 0: the file system does not count them */
     bool is_memory;               /* a tmpfs or ramfs */
+    bool is_read_only;            /* it is mounted so */
 };
 
 int mr_disk_room(struct mr_disk_room *room, int fd, struct mr_disk_failure *failure);

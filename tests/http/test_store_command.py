@@ -249,6 +249,37 @@ def test_a_directory_in_use_is_refused(data):
     assert_found(data.path, 0, summary(1, 3, 0))
 
 
+@pytest.fixture
+def read_only(data, tmp_path):
+    """read_only(): the data directory, as it is now, on a read-only mount."""
+    place = tmp_path / "mounted"
+
+    def mount():
+        place.mkdir()
+        commands = [["mount", "--bind", data.path, place], ["mount", "-o", "remount,bind,ro", place]]
+        if os.geteuid() != 0 or any(subprocess.run(each, capture_output=True, check=False).returncode != 0 for each in commands):
+            pytest.skip("nothing can be mounted here")
+        return place
+
+    yield mount
+    subprocess.run(["umount", "-l", place], capture_output=True, check=False)
+
+
+def test_a_copy_that_is_mounted_read_only_is_checked(data, read_only):
+    data.put(noise(100))
+    damaged = data.put(noise(100_000), segments=[100_000])
+    place = read_only()
+    assert_found(place, 0, summary(2, 100_100, 1))
+    with open(data.path / "lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert_not_checked(place, "used by another server")
+    (data.path / "lock").unlink()
+    assert_found(place, 0, summary(2, 100_100, 1))
+    flip(data.segment(damaged), 7)
+    assert check(place).returncode == 3
+    assert not (place / "lock").exists()
+
+
 def test_a_directory_is_checked_once_its_server_has_ended(start, tmp_path):
     path = tmp_path / "data"
     server = start("--data", path)

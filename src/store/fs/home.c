@@ -181,6 +181,20 @@ static int lock_home(struct mr_store_home *home, bool may_wait, struct mr_fault 
     return err == MR_OK && write_pid(home, &failure) == MR_OK ? MR_OK : fail_home(fault, home, &failure);
 }
 
+/* On a file system that is mounted read-only. There a lock cannot be made, and without one no server uses it. */
+static int lock_read_only(struct mr_store_home *home, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    int err = mr_disk_open(&home->lock, NULL, home->data, "lock", O_RDONLY, 0, &failure);
+    if (err != MR_OK && failure.error_number == ENOENT)
+        return MR_OK;
+    if (err == MR_OK)
+        err = mr_disk_lock_file(home->lock, &failure);
+    if (err == MR_EBUSY)
+        return refuse_busy(home, fault);
+    return err == MR_OK ? MR_OK : fail_home(fault, home, &failure);
+}
+
 /* ---- the format ---- */
 
 static int write_format(struct mr_store_home *home, struct mr_disk_failure *failure)
@@ -356,14 +370,17 @@ static int open_existing(const struct mr_store_home *home, int *fd, const char *
 static int open_offline(struct mr_store_home *home, struct mr_fault *fault)
 {
     struct mr_disk_failure failure;
+    struct mr_disk_room room = {.bytes = 0};
     bool is_there;
     if (mr_disk_open_root(&home->data, NULL, home->settings->data, &failure) != MR_OK)
         return fail_home(fault, home, &failure);
     int err = read_format(home, &is_there, fault);
     if (err == MR_OK && !is_there)
         err = refuse_home(fault, home, "is no data directory of millrace");
+    if (err == MR_OK && mr_disk_room(&room, home->data, &failure) != MR_OK)
+        err = fail_home(fault, home, &failure);
     if (err == MR_OK)
-        err = lock_home(home, false, fault);
+        err = room.is_read_only ? lock_read_only(home, fault) : lock_home(home, false, fault);
     if (err == MR_OK)
         err = open_existing(home, &home->objects, "objects", fault);
     return err == MR_OK ? open_existing(home, &home->uploads, "uploads", fault) : err;
