@@ -16,18 +16,13 @@
 static const char *const whole_params[] = {NULL};
 static const char *const through_params[] = {"through", NULL};
 
-static int64_t second_created(const struct mr_object *object)
-{
-    return object->created_ms / 1000;
-}
-
 static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
     mr_fields_set_text(&fields, "Cache-Control", mr_app_of(request)->file_cache_control);
     mr_fields_etag(&fields, mr_slice_of(object->id), false);
-    mr_fields_last_modified(&fields, second_created(object));
+    mr_fields_last_modified(&fields, mr_file_second(object->created_ms));
     mr_fields_set_text(&fields, "Accept-Ranges", "bytes");
     mr_fields_content_disposition(&fields, !mr_media_type_is_inline(mr_slice_of(object->type)),
                                   mr_slice_of(object->name));
@@ -40,7 +35,7 @@ static struct mr_fields describe_file(struct mr_request *request, const struct m
 static enum mr_condition evaluate_file(const struct mr_request *request, const struct mr_object *object)
 {
     const struct mr_validators current = {
-        .etag = mr_slice_of(object->id), .has_date = true, .last_modified = second_created(object)};
+        .etag = mr_slice_of(object->id), .has_date = true, .last_modified = mr_file_second(object->created_ms)};
     return mr_conditional_evaluate(&request->head, &current);
 }
 

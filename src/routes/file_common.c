@@ -1,5 +1,7 @@
 #include "routes/file_common.h"
+#include "base/macros.h"
 #include <stdlib.h>
+#include <time.h>
 
 struct mr_store *mr_file_store(struct mr_request *request)
 {
@@ -68,4 +70,9 @@ void mr_file_respond(struct mr_request *request, int status, const struct mr_obj
     mr_file_write_json(&out.json, object);
     mr_json_close(&out.json);
     mr_file_json_respond(&out, request, status, fields);
+}
+
+int64_t mr_file_second(int64_t ms)
+{
+    return MR_MIN(ms / 1000, (int64_t)time(NULL));
 }

@@ -30,4 +30,7 @@ bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request);
 /* End it and respond with it. */
 void mr_file_json_respond(struct mr_file_json *out, struct mr_request *request, int status, struct mr_fields *fields);
 
+/* A time of an object as Last-Modified: where a clock was ahead, not later than now (RFC 9110, section 8.8.2.1). */
+int64_t mr_file_second(int64_t ms);
+
 #endif

@@ -55,14 +55,14 @@ static void respond_with(struct mr_request *request, const struct mr_object *obj
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
     mr_fields_etag(&fields, tag_of(request, object), false);
-    mr_fields_last_modified(&fields, object->changed_ms / 1000);
+    mr_fields_last_modified(&fields, mr_file_second(object->changed_ms));
     mr_file_respond(request, 200, object, &fields);
 }
 
 static enum mr_condition evaluate_info(struct mr_request *request, const struct mr_object *object)
 {
     const struct mr_validators current = {
-        .etag = tag_of(request, object), .has_date = true, .last_modified = object->changed_ms / 1000};
+        .etag = tag_of(request, object), .has_date = true, .last_modified = mr_file_second(object->changed_ms)};
     return mr_conditional_evaluate(&request->head, &current);
 }
 

@@ -142,6 +142,18 @@ def server(share):
     return share()
 
 
+@pytest.fixture(scope="session")
+def data_directory(tmp_path_factory):
+    """That of `kept`."""
+    return tmp_path_factory.mktemp("kept") / "data"
+
+
+@pytest.fixture
+def kept(share, data_directory):
+    """A shared server that keeps files, those of earlier tests among them."""
+    return share(f"--data={data_directory}")
+
+
 @pytest.fixture
 def start(offload):
     """start(option...) starts a server of the test's own."""

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import re
+from contextlib import contextmanager
 
 import pytest
 from images import photo
@@ -37,6 +38,23 @@ def upload(server, body, target="/files", fields=(), method="POST"):
     response = server.request(method, target, fields, body)
     assert response.status == 201, response.body
     return response.json()
+
+
+def stored(server):
+    """The IDs of all files."""
+    found, target = [], "/files?limit=1000"
+    while target:
+        page = server.get(target).json()
+        found += [file["id"] for file in page["files"]]
+        target = page["next"]
+    return found
+
+
+@contextmanager
+def stores_nothing(server):
+    before = stored(server)
+    yield
+    assert stored(server) == before
 
 
 # ---- uploading
