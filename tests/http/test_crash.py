@@ -15,6 +15,7 @@ import time
 import pytest
 from server import BINARY, HANG, PROCESSES, environment, wait_for
 from test_file_forms import form, post_form
+from test_files import stored
 from wire import Closed, request
 
 pytestmark = [pytest.mark.once, pytest.mark.unsanitized]
@@ -139,17 +140,8 @@ class Writer(threading.Thread):
         self.known.count()
 
 
-def listed(server):
-    found, target = [], "/files?limit=1000"
-    while target:
-        page = server.get(target).json()
-        found += page["files"]
-        target = page["next"]
-    return found
-
-
 def assert_kept(server, known):
-    found = {int(file["name"]): file for file in listed(server)}
+    found = {int(file["name"]): file for file in stored(server)}
     assert not found.keys() & known.deleted, "nothing that was deleted comes back"
     assert known.urls.keys() - known.delete_begun <= found.keys(), "what was acknowledged is there"
     for number, file in found.items():

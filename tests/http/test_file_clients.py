@@ -4,16 +4,11 @@ import shutil
 import subprocess
 
 import pytest
-from test_files import data, upload
+from test_files import data, files, new_files, upload  # noqa: F401: one of them is a fixture
 
 pytestmark = [pytest.mark.once, pytest.mark.unsanitized]
 
 SIZE = 5_000_000
-
-
-@pytest.fixture
-def files(start, tmp_path):
-    return start(f"--data={tmp_path / 'data'}")
 
 
 @pytest.fixture
@@ -39,7 +34,7 @@ def test_curl(files, run, tmp_path):
     (tmp_path / "a.bin").write_bytes(body)
     run("curl", "-sSf", "-T", "a.bin", url_of(files, "/files/"))
     run("curl", "-sSf", "--data-binary", "@a.bin", url_of(files, "/files"))
-    listed = files.get("/files").json()["files"]
+    listed = new_files(files)
     assert [file["size"] for file in listed] == [SIZE] * len(listed)
     assert "a.bin" in [file["name"] for file in listed]
     url = url_of(files, listed[0]["url"])

@@ -6,16 +6,11 @@ import subprocess
 
 import pytest
 from images import photo
-from test_files import data
+from test_files import data, files, fresh, new_files  # noqa: F401: two of them are fixtures
 
 pytestmark = pytest.mark.once  # what is stored does not depend on the offload
 
 BOUNDARY = "----a boundary of ours"
-
-
-@pytest.fixture
-def files(start, tmp_path):
-    return start(f"--data={tmp_path / 'data'}")
 
 
 def form(*parts, end=True):
@@ -31,10 +26,6 @@ def form(*parts, end=True):
 
 def post_form(server, body, target="/files", fields=()):
     return server.post(target, body, [("Content-Type", f'multipart/form-data; boundary="{BOUNDARY}"'), *fields])
-
-
-def stored(server):
-    return server.get("/files").json()["files"]
 
 
 def test_each_file_is_an_object_and_fields_are_told(files):
@@ -106,7 +97,7 @@ def test_a_malformed_form_stores_nothing(files, body):
     response = post_form(files, body)
     assert response.status == 400
     assert response.json()["type"] == "urn:millrace:problem:multipart"
-    assert stored(files) == []
+    assert new_files(files) == []
 
 
 def test_a_form_of_too_many_parts_stores_nothing(files):
@@ -115,7 +106,7 @@ def test_a_form_of_too_many_parts_stores_nothing(files):
     problem = response.json()
     assert problem["type"] == "urn:millrace:problem:too-many-parts"
     assert problem["limit"]["value"] == 1000
-    assert stored(files) == []
+    assert new_files(files) == []
 
 
 def test_a_form_of_many_small_files_is_stored(files):
@@ -129,25 +120,25 @@ def test_fields_have_a_bound(files):
     assert response.status == 413
     response = post_form(files, form(*[("x", None, None, b"x")] * 257, ("f", "a", None, b"x")))
     assert response.status == 413
-    assert stored(files) == []
+    assert new_files(files) == []
 
 
 def test_a_failing_stage_stores_none_of_the_files(files):
     response = post_form(files, form(("f", "a", None, photo()), ("g", "b", None, b"no picture")), "/files?through=image&w=10")
     assert response.status == 415
-    assert stored(files) == []
+    assert new_files(files) == []
     told = post_form(files, form(("f", "a", None, photo()), ("g", "b", None, photo())), "/files?through=image&w=10&fm=png")
     assert [file["type"] for file in told.json()["files"]] == ["image/png", "image/png"]
 
 
-def test_a_client_that_leaves_in_mid_form_stores_nothing(files, tmp_path):
+def test_a_client_that_leaves_in_mid_form_stores_nothing(fresh, tmp_path):
     body = form(("f", "a", None, data(10)), ("g", "b", None, data(300_000)))
-    with files.connect() as wire:
+    with fresh.connect() as wire:
         head = f"POST /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         wire.send(head.encode() + f'Content-Type: multipart/form-data; boundary="{BOUNDARY}"\r\n\r\n'.encode() + body[:-1000])
-    files.wait_for_metric("millrace_requests_total", 1, route="/files")
-    files.assert_at_rest()
-    assert stored(files) == []
+    fresh.wait_for_metric("millrace_requests_total", 1, route="/files")
+    fresh.assert_at_rest()
+    assert fresh.get("/files").json()["files"] == []
     assert list((tmp_path / "data/uploads").iterdir()) == []
 
 
@@ -158,7 +149,7 @@ def test_a_browsers_form_is_sent_on_to_a_local_page(files, target, location):
     response = post_form(files, form(("f", "a", None, b"x")), target, [("Accept", "text/html,application/xhtml+xml")])
     assert response.status == 303
     assert response["Location"] == location
-    assert len(stored(files)) == 1
+    assert len(new_files(files)) == 1
 
 
 def test_curl_sends_several_files_and_fields(files, tmp_path):

@@ -30,7 +30,15 @@ def digest_of(body):
 
 
 @pytest.fixture
-def files(start, tmp_path):
+def files(kept):
+    """A shared server; new_files() are those of the test."""
+    kept.before = {file["id"] for file in stored(kept)}
+    return kept
+
+
+@pytest.fixture
+def fresh(start, tmp_path):
+    """A server without files."""
     return start(f"--data={tmp_path / 'data'}")
 
 
@@ -41,13 +49,17 @@ def upload(server, body, target="/files", fields=(), method="POST"):
 
 
 def stored(server):
-    """The IDs of all files."""
+    """All files, newest first."""
     found, target = [], "/files?limit=1000"
     while target:
         page = server.get(target).json()
-        found += [file["id"] for file in page["files"]]
+        found += page["files"]
         target = page["next"]
     return found
+
+
+def new_files(server):
+    return [file for file in stored(server) if file["id"] not in server.before]
 
 
 @contextmanager
@@ -135,7 +147,7 @@ def test_a_digest_is_checked(files, field):
     response = files.post("/files", body, [(field, digest_of(b"other"))])
     assert response.status == 400
     assert response.json()["type"] == "urn:millrace:problem:digest-mismatch"
-    assert len(files.get("/files").json()["files"]) == 1
+    assert len(new_files(files)) == 1
 
 
 def test_a_malformed_digest_is_refused_before_the_body(files):
@@ -149,12 +161,12 @@ def test_an_unknown_parameter_is_named(files):
     assert "colour" in response.json()["detail"]
 
 
-def test_a_client_that_leaves_stores_nothing(files):
-    with files.connect() as wire:
+def test_a_client_that_leaves_stores_nothing(fresh):
+    with fresh.connect() as wire:
         wire.send(b"POST /files HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + data(300_000))
-    files.wait_for_metric("millrace_requests_total", 1, route="/files")
-    files.assert_at_rest()
-    assert files.get("/files").json()["files"] == []
+    fresh.wait_for_metric("millrace_requests_total", 1, route="/files")
+    fresh.assert_at_rest()
+    assert fresh.get("/files").json()["files"] == []
 
 
 def test_a_body_beyond_its_bound_stores_nothing(start, tmp_path):
@@ -206,7 +218,7 @@ def test_a_head_through_stages_computes_nothing(files):
 def test_a_failing_stage_stores_nothing(files):
     response = files.post("/files?through=gunzip", data(10_000))
     assert response.status in (415, 422)
-    assert files.get("/files").json()["files"] == []
+    assert new_files(files) == []
 
 
 def test_an_unknown_stage_is_refused_before_the_body(files):
@@ -289,21 +301,21 @@ def test_any_other_spelling_of_an_id_is_404(files, id):
 # ---- listing, information, changes, deletion
 
 
-def test_listing_is_in_pages_newest_first(files):
-    ids = [upload(files, b"%d" % n)["id"] for n in range(7)]
+def test_listing_is_in_pages_newest_first(fresh):
+    ids = [upload(fresh, b"%d" % n)["id"] for n in range(7)]
     seen, url = [], "/files?limit=3"
     while url:
-        response = files.get(url)
+        response = fresh.get(url)
         page = response.json()
         assert len(page["files"]) <= 3
         seen += [file["id"] for file in page["files"]]
         assert (page["next"] is None) == ("Link" not in response)
         url = page["next"]
     assert seen == sorted(ids, reverse=True)
-    assert [file["id"] for file in files.get("/files?order=old").json()["files"]] == sorted(ids)
-    assert files.get("/files?limit=0").status == 400
-    assert files.get("/files?limit=1001").status == 400
-    assert files.get("/files?after=nonsense").status == 400
+    assert [file["id"] for file in fresh.get("/files?order=old").json()["files"]] == sorted(ids)
+    assert fresh.get("/files?limit=0").status == 400
+    assert fresh.get("/files?limit=1001").status == 400
+    assert fresh.get("/files?after=nonsense").status == 400
 
 
 def test_info_can_be_changed(files):
@@ -325,33 +337,33 @@ def test_info_can_be_changed(files):
     assert files.request("PATCH", told["url"] + "/info", [], b"{}").status == 415
 
 
-def test_what_is_deleted_is_gone(files, tmp_path):
+def test_what_is_deleted_is_gone(fresh, tmp_path):
     for size in (100, 100_000):
-        told = upload(files, data(size))
-        response = files.request("DELETE", told["url"])
+        told = upload(fresh, data(size))
+        response = fresh.request("DELETE", told["url"])
         assert response.status == 204
-        assert files.get(told["url"]).status == 404
-        assert files.get(told["url"] + "/info").status == 404
-        assert files.request("DELETE", told["url"]).status == 404
-    assert files.get("/files").json()["files"] == []
+        assert fresh.get(told["url"]).status == 404
+        assert fresh.get(told["url"] + "/info").status == 404
+        assert fresh.request("DELETE", told["url"]).status == 404
+    assert fresh.get("/files").json()["files"] == []
     wait_for(lambda: not [path for path in (tmp_path / "data/uploads").iterdir()], "nothing to be left of it")
 
 
-def test_metrics_show_each_route_once(files):
-    url = upload(files, b"x")["url"]
-    upload(files, b"x", method="PUT")
-    assert files.get("/files").status == files.get(url).status == 200
-    assert files.request("DELETE", url).status == 204
-    samples = [(name, tuple(sorted(labels.items()))) for name, labels, _ in files.metrics().samples]
+def test_metrics_show_each_route_once(fresh):
+    url = upload(fresh, b"x")["url"]
+    upload(fresh, b"x", method="PUT")
+    assert fresh.get("/files").status == fresh.get(url).status == 200
+    assert fresh.request("DELETE", url).status == 204
+    samples = [(name, tuple(sorted(labels.items()))) for name, labels, _ in fresh.metrics().samples]
     assert len(samples) == len(set(samples))
-    assert files.metric("millrace_requests_total", route="/files", code="201") == 2
-    assert files.metric("millrace_store_objects_written_total") == 2
-    assert files.metric("millrace_store_bytes_written_total") == 2
-    assert files.metric("millrace_store_deleted_total") == 1
-    assert 1 <= files.metric("millrace_store_commit_groups_total") <= 2
-    assert files.metric("millrace_store_commit_seconds_count") == 2
+    assert fresh.metric("millrace_requests_total", route="/files", code="201") == 2
+    assert fresh.metric("millrace_store_objects_written_total") == 2
+    assert fresh.metric("millrace_store_bytes_written_total") == 2
+    assert fresh.metric("millrace_store_deleted_total") == 1
+    assert 1 <= fresh.metric("millrace_store_commit_groups_total") <= 2
+    assert fresh.metric("millrace_store_commit_seconds_count") == 2
     for absent_or_zero in ("failed_total", "damaged_total", "uploads_open", "reserved_bytes"):
-        assert files.metric(f"millrace_store_{absent_or_zero}") == 0
+        assert fresh.metric(f"millrace_store_{absent_or_zero}") == 0
 
 
 # ---- without a store
