@@ -100,17 +100,7 @@ class Upload(threading.Thread):
 
     def wait_until_held(self, seconds=0.5):
         """Wait until nothing has gone out for that long."""
-        last = (self.sent, time.monotonic())
-
-        def is_held():
-            nonlocal last
-            assert self.failed is None, f"sending failed after {self.sent} bytes: {self.failed}"
-            assert self.is_alive(), f"all {self.sent} bytes were taken: nothing holds the sender"
-            if self.sent != last[0]:
-                last = (self.sent, time.monotonic())
-            return self.sent > 0 and time.monotonic() - last[1] > seconds
-
-        wait_for(is_held, "the sender to be held")
+        wait_until_all_are_held([self], seconds)
 
     def stop(self):
         """The rest need not be sent."""
@@ -123,6 +113,23 @@ class Upload(threading.Thread):
                 pass
             self.join(10)
         assert not self.is_alive()
+
+
+def wait_until_all_are_held(uploads, seconds=0.5):
+    """Wait until nothing of any of them has gone out for that long."""
+    last = (None, time.monotonic())
+
+    def are_held():
+        nonlocal last
+        sent = [upload.sent for upload in uploads]
+        if sent != last[0]:
+            last = (sent, time.monotonic())
+        for upload in uploads:
+            assert upload.failed is None, f"sending failed after {upload.sent} bytes: {upload.failed}"
+            assert upload.is_alive(), f"all {upload.sent} bytes were taken: nothing holds the sender"
+        return 0 not in sent and time.monotonic() - last[1] > seconds
+
+    wait_for(are_held, "the senders to be held")
 
 
 @dataclass

@@ -58,6 +58,7 @@ def server(share):
     return share("--allow-request-identity")
 
 
+@pytest.mark.unsanitized("the unit tests run them all")
 @pytest.mark.parametrize("chunk", [None, 1000], ids=["with_a_length", "in_chunks"])
 @pytest.mark.parametrize("name", NAMES or [None])
 def test_the_vector(server, name, chunk, tmp_path):

@@ -135,17 +135,16 @@ def test_an_address_that_is_none_needs_no_key(start_with):
     assert status(server, target="/metrics/") == 404
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["", "Bearer", "Bearer ", "viewer-key", "Basic dmlld2VyLWtleTo=", "Token viewer-key", "Bearer viewer-ke", "Bearer viewer-keyx",
-     "Bearer viewer-key viewer-key", "Bearer viewer-key,", "Bearer, viewer-key", "Bearer \"viewer-key\"", "Bearer VIEWER-KEY",
-     "Bearer " + hashlib.sha256(b"viewer-key").hexdigest(), "Bearer sha256:" + hashlib.sha256(b"viewer-key").hexdigest(), "Bearer viewer",
-     "Bearer " + "x" * 10_000, "Bearer viewer-key" + " x" * 4_000, "Bearer \xff\xfe"],
-)  # fmt: skip
-def test_what_is_no_key_is_401(start_with, value):
+def test_what_is_no_key_is_401(start_with):
     server = start_with(viewer="read")
-    response = server.get("/version", {"Authorization": value})
-    assert response.status == 401 and response["WWW-Authenticate"] == "Bearer"
+    for value in [
+        "", "Bearer", "Bearer ", "viewer-key", "Basic dmlld2VyLWtleTo=", "Token viewer-key", "Bearer viewer-ke", "Bearer viewer-keyx",
+        "Bearer viewer-key viewer-key", "Bearer viewer-key,", "Bearer, viewer-key", "Bearer \"viewer-key\"", "Bearer VIEWER-KEY",
+        "Bearer " + hashlib.sha256(b"viewer-key").hexdigest(), "Bearer sha256:" + hashlib.sha256(b"viewer-key").hexdigest(), "Bearer viewer",
+        "Bearer " + "x" * 10_000, "Bearer viewer-key" + " x" * 4_000, "Bearer \xff\xfe",
+    ]:  # fmt: skip
+        response = server.get("/version", {"Authorization": value})
+        assert response.status == 401 and response["WWW-Authenticate"] == "Bearer", value
     assert server.get("/version", {"Authorization": "bearer   viewer-key "}).status == 200, "the scheme has no case"
 
 

@@ -291,6 +291,7 @@ def test_sigterm_drains_all(start, told):
         wire.send(photo()[100:])
         response = wire.receive()
         assert response.status == 200 and response.closes
+        wire.close()  # it would be waited for
     assert server.wait() == 0
 
 

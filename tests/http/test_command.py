@@ -124,6 +124,7 @@ def test_a_file_is_read_from_where_it_stands(tmp_path):
         assert gzip.decompress(good(pipe("gzip", stdin=stdin))) == b"the rest"
 
 
+@pytest.mark.unsanitized("libsodium's work, several times a second")
 def test_a_passphrase_is_the_first_line_of_a_file(passphrase_file):
     secret = good(pipe("encrypt", "--passphrase-file", passphrase_file, data=b"hello"))
     assert b"-> scrypt " in secret
@@ -193,6 +194,7 @@ def test_the_bound_of_expansion_is_off_unless_it_is_given():
      (["encrypt", "--recipient", "age1nobody"], "recipient"), (["decrypt"], "--identity"), (["gzip", "--identity", "x"], "--identity"),
      (["gzip", "--passphrase-file=x"], "--passphrase-file"), (["image", "--w=-3"], "w"), (["image", "--fit=crop"], "fit=crop")],
 )  # fmt: skip
+@pytest.mark.unsanitized("the unit tests of options have the same")
 def test_wrong_usage_exits_2_and_names_it(arguments, word):
     assert_wrong(pipe(*arguments, data=b"never read"), word)
 

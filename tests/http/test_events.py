@@ -51,6 +51,7 @@ class Listener:
         return json.loads(block[b"data"]), int(block[b"id"])
 
 
+@pytest.mark.once  # the same
 def test_a_listener_alone_does_not_keep_the_loop_awake(server):
     """Counted, not timed: a tick of the lag probe every 2 ms would make 500 iterations between two events."""
     with Listener(server) as listener:
@@ -128,6 +129,7 @@ def test_a_listener_that_leaves_is_noticed(server, leave):
     listener.wire.close()
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_listener_that_closes_its_side_listens_on(server):
     with Listener(server) as listener:
         listener.wire.half_close()
@@ -135,6 +137,7 @@ def test_a_listener_that_closes_its_side_listens_on(server):
             listener.figures()
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_neither_idleness_nor_timeouts_cut_a_listener_that_reads(start):
     server = start("--idle-timeout=200ms", "--body-timeout=200ms", "--head-timeout=200ms")
     with Listener(server) as listener:
@@ -142,6 +145,7 @@ def test_neither_idleness_nor_timeouts_cut_a_listener_that_reads(start):
             listener.figures()
 
 
+@pytest.mark.once  # no job is in it
 def test_a_drain_ends_the_streams_and_does_not_wait_for_them(start):
     server = start("--drain-timeout=10m")
     with Listener(server) as listener:

@@ -63,6 +63,7 @@ def test_version():
      "--max-body=-1", "--listen=nonsense", "--listen=127.0.0.1", "--listen=127.0.0.1:99999", "--listen=unix:", "--log-level=loud",
      "--log-format=xml", "--max-pixels=1e99", "--min-rate=fast", "--nonsense", "--nonsense=1", "--work=3", "--loops=0"],
 )  # fmt: skip
+@pytest.mark.unsanitized("the unit tests of options have the same")
 def test_a_wrong_option_names_itself_and_exits_2(argument):
     assert_wrong(run(argument), argument.lstrip("-").split("=")[0])
 

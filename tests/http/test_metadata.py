@@ -15,7 +15,8 @@ from PIL.TiffImagePlugin import IFDRational
 
 pytestmark = pytest.mark.once
 
-OUTPUTS = ["jpg", "png", "webp", "avif", "gif", "tiff"]
+LIBVIPS = pytest.mark.unsanitized("libvips alone writes them")
+OUTPUTS = ["jpg", "png", "webp", *(pytest.param(each, marks=LIBVIPS) for each in ("avif", "gif", "tiff"))]
 SOURCES = ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "GIF"]
 POSITION = "48.8583"
 # Each is put into every source that has a place for it.

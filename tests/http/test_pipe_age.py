@@ -238,6 +238,7 @@ def test_damage_before_another_stage_never_ends_in_good_order(server, keys):
 # ---- passphrases
 
 
+@pytest.mark.unsanitized("libsodium's work, several times a second")
 def test_age_and_the_server_open_what_the_other_encrypted_with_a_passphrase(server, tmp_path):
     passphrase, body = "Gr\u00fc\u00dfe, hunter 2", sample(100_000)
     field = {"Age-Passphrase": passphrase.encode().decode("latin-1")}

@@ -17,7 +17,7 @@ from images import photo
 from server import SANITIZER, wait_for
 from streams import (
     LAST_CHUNK, MIB, Upload, assert_refused_or_cut, chunk_frames, cpu_seconds, cut, exchange, forget_peak, noise_bytes, noise_pieces,
-    open_files, peak_bytes, post_pieces, receive_stream, run, sample, through,
+    open_files, peak_bytes, post_pieces, receive_stream, run, sample, through, wait_until_all_are_held,
 )  # fmt: skip
 from wire import request
 
@@ -136,6 +136,7 @@ def read_steadily(wire, seconds):
         time.sleep(0.25)
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_slow_reader_is_not_cut_as_long_as_its_kernel_takes_bytes(start):
     """Less than a buffer within the timeout; and the kernel of the server asks for more only when much of its own is free."""
     server = start("--body-timeout=3s", "--max-expansion-ratio=0")
@@ -146,6 +147,7 @@ def test_a_slow_reader_is_not_cut_as_long_as_its_kernel_takes_bytes(start):
     assert outcome.whole and outcome.length == LARGE
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_reader_that_is_steady_but_below_the_minimal_rate_is_cut(start):
     server = start("--body-timeout=3s", "--min-rate=1MiB", "--max-expansion-ratio=0")
     with server.connect(receive_buffer=16384) as wire:
@@ -180,8 +182,7 @@ def test_readers_that_stop_do_not_hold_up_others(start):
             wire = server.connect(receive_buffer=4096)
             wire.send(request("POST", "/pipe/zstd/unzstd?level=1", {"Transfer-Encoding": "chunked"}))
             slow.append((wire, Upload(wire, endless())))
-        for _, upload in slow:
-            upload.wait_until_held()
+        wait_until_all_are_held([upload for _, upload in slow])
         for index in range(10):
             body = sample(300_000, index)
             assert through(server, "/pipe/gzip/gunzip", body) == body
@@ -242,6 +243,7 @@ def test_a_reader_that_comes_and_goes_while_the_body_is_sent_loses_no_byte(start
 # ---- a writer that stops
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 @pytest.mark.parametrize("sent", [0, 100, 5_000_000])
 @pytest.mark.parametrize("stages", ["gzip", "zstd/unzstd"])
 def test_a_writer_that_stops_is_408_or_cut(start, stages, sent):
@@ -267,6 +269,7 @@ def test_a_writer_that_waits_costs_no_cpu_time(start):
     assert outcome.whole and len(gzip.decompress(outcome.body)) == 3 * MIB
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_writer_with_pauses_is_not_cut(start):
     server = start("--body-timeout=4s", "--min-rate=0")
     body = noise_bytes(600_000)
@@ -284,6 +287,7 @@ def test_a_writer_with_pauses_is_not_cut(start):
     assert outcome.whole and outcome.body == body
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_stream_below_the_minimal_rate_is_cut(start):
     server = start("--min-rate=4KiB")
     with server.connect() as wire:

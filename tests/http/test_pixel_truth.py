@@ -8,7 +8,7 @@ import pytest
 from images import decode, decode_avif, display_p3_profile, encode, encode_avif, quadrants
 from PIL import Image, ImageChops, ImageCms, ImageEnhance, ImageFilter, ImageOps, ImageStat
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.unsanitized("it compares pixels; the same operations run in the unit tests")]
 
 
 def picture(width=800, height=600):

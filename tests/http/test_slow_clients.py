@@ -39,6 +39,7 @@ def test_a_connection_without_a_request_is_closed_without_a_word(start):
         assert fresh.is_closed() and used.is_closed()
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_the_idle_time_begins_anew_with_each_answer(start):
     server = start("--idle-timeout=3s")
     with server.connect() as wire:
@@ -68,6 +69,7 @@ def test_a_body_that_never_begins_is_408(start):
         assert wire.receive().status == 408
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_body_that_makes_progress_is_not_cut_by_the_body_timeout(start):
     server = start("--body-timeout=4s", "--min-rate=0")
     body = photo(40, 20)
@@ -80,6 +82,7 @@ def test_a_body_that_makes_progress_is_not_cut_by_the_body_timeout(start):
         assert wire.receive().status == 200
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_body_below_the_minimal_rate_is_408(start):
     """The rate is judged over some seconds, so that a slow start is forgiven."""
     server = start("--min-rate=1KiB")
@@ -91,6 +94,7 @@ def test_a_body_below_the_minimal_rate_is_408(start):
         assert response.json()["limit"]["name"] == "min-rate"
 
 
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 def test_a_client_that_does_not_read_its_answer_is_cut(start):
     server = start("--body-timeout=1s")
     with server.connect(receive_buffer=4096) as wire:
