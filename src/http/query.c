@@ -99,7 +99,7 @@ struct mr_slice mr_query_find(const struct mr_query *query, const char *name)
     return (struct mr_slice){.at = NULL, .len = 0};
 }
 
-bool mr_query_is_among(const char *const *names, struct mr_slice name)
+static bool is_among(const char *const *names, struct mr_slice name)
 {
     for (size_t i = 0; names != NULL && names[i] != NULL; i++)
         if (mr_slice_is(name, names[i]))
@@ -112,7 +112,7 @@ struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *con
     for (unsigned i = 1; i < query->count; i++)
         for (unsigned j = 0; j < i; j++)
             if (mr_slice_equal(query->pairs[i].name, query->pairs[j].name) &&
-                !mr_query_is_among(repeatable, query->pairs[i].name))
+                !is_among(repeatable, query->pairs[i].name))
                 return query->pairs[i].name;
     return (struct mr_slice){.at = NULL, .len = 0};
 }

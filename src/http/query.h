@@ -29,8 +29,6 @@ struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *con
 
 /* The same as a fault that names it: MR_OK or MR_EPARAM. */
 int mr_query_check_once(const struct mr_query *query, const char *const *repeatable, struct mr_fault *fault);
-/* Is it one of the names, which end with NULL? names: may be NULL. */
-bool mr_query_is_among(const char *const *names, struct mr_slice name);
 
 /* Percent-decode; a NUL stands behind *out. False: malformed escape, NUL, invalid UTF-8. */
 bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena);

@@ -13,8 +13,6 @@
 /* Nothing in a stored file runs, whatever a browser takes it for; pictures, sounds and films play. */
 #define CONTENT_POLICY "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 
-static const char *const whole_params[] = {NULL};
-static const char *const through_params[] = {"through", NULL};
 
 static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object)
 {
@@ -129,7 +127,7 @@ static struct mr_pipe *respond_through(struct mr_request *request, struct mr_sto
     mr_fields_content_disposition(&fields, true, mr_slice_of(object->name));
     const struct mr_pipe_source source = {
         .stages = mr_query_find(&request->query, "through"),
-        .route_params = through_params,
+        .route_params = mr_file_through_params,
         .fields = fields,
         .length = object->size,
         .begin = begin_reading,
@@ -171,7 +169,7 @@ static int check_download(struct mr_request *request, bool is_through, struct mr
         err = mr_request_authorize(request, MR_RIGHT_PIPE, fault);
     if (err == MR_OK && is_through)
         err = mr_policy_require_same_site(request, fault);
-    return err == MR_OK && !is_through ? mr_file_check_query(request, whole_params, fault) : err;
+    return err == MR_OK && !is_through ? mr_file_check_query(request, mr_file_no_params, fault) : err;
 }
 
 void mr_download_start(struct mr_request *request)

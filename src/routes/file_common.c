@@ -14,12 +14,19 @@ struct mr_store *mr_file_store(struct mr_request *request)
     return store;
 }
 
-int mr_file_check_query(const struct mr_request *request, const char *const *names, struct mr_fault *fault)
+const struct mr_param_spec mr_file_no_params[] = {{.name = NULL}};
+
+const struct mr_param_spec mr_file_through_params[] = {
+    {.name = "through", .type = MR_PARAM_TEXT, .text = MR_FILE_THROUGH_TEXT},
+    {.name = NULL},
+};
+
+int mr_file_check_query(const struct mr_request *request, const struct mr_param_spec *params, struct mr_fault *fault)
 {
     const struct mr_query *query = &request->query;
     int err = mr_query_check_once(query, NULL, fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++)
-        if (!mr_query_is_among(names, query->pairs[i].name))
+        if (mr_param_find(params, query->pairs[i].name) == NULL)
             err = mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of this address.",
                                MR_SLICE_ARG(mr_param_sent_name(query->pairs[i].name)));
     return err;

@@ -4,14 +4,19 @@
 
 #include "app/app.h"
 #include "base/json.h"
+#include "base/param.h"
 #include "http/request.h"
 #include "store/object.h"
 #include "store/store.h"
 
 /* The store. NULL: there is none, and the request was refused. */
 struct mr_store *mr_file_store(struct mr_request *request);
-/* The names in the query are among these (up to a NULL), once each: MR_OK or MR_EPARAM. */
-int mr_file_check_query(const struct mr_request *request, const char *const *names, struct mr_fault *fault);
+/* The parameters in the query are among these, once each: MR_OK or MR_EPARAM. What they hold is not looked at. */
+int mr_file_check_query(const struct mr_request *request, const struct mr_param_spec *params, struct mr_fault *fault);
+
+/* The parameters of a route that has none; and of one that sends bytes through stages. */
+extern const struct mr_param_spec mr_file_no_params[], mr_file_through_params[];
+#define MR_FILE_THROUGH_TEXT "stages with slashes between them, whose parameters stand beside this one: gzip/encrypt"
 
 /* Write an object as responses show it, with its addresses. */
 void mr_file_write_json(struct mr_json *json, const struct mr_object *object);

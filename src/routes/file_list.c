@@ -1,37 +1,52 @@
 #include "routes/file_list.h"
 #include "base/magic.h"
-#include "base/number.h"
 #include "routes/file_common.h"
 
 #define LIMIT_DEFAULT 100
 
-static const char *const list_params[] = {"limit", "after", "order", NULL};
+static const char *const order_words[] = {"new", "old", NULL};
 
-static int read_limit(struct mr_store_list *list, const struct mr_query *query, struct mr_fault *fault)
+enum { LIMIT, AFTER, ORDER, PARAM_COUNT };
+
+const struct mr_param_spec mr_file_list_params[PARAM_COUNT + 1] = {
+    [LIMIT] = {.name = "limit",
+               .type = MR_PARAM_INT,
+               .min = 1,
+               .max = MR_STORE_LIST_MAX,
+               .text = "files of a page; 100 without it"},
+    [AFTER] = {.name = "after",
+               .type = MR_PARAM_TEXT,
+               .text = "where the page begins, as `next` of the one before says"},
+    [ORDER] = {.name = "order",
+               .type = MR_PARAM_CHOICE,
+               .choices = order_words,
+               .text = "new: newest first, as without it; old: oldest first"},
+};
+
+/* *value stays as it is if the parameter was not sent. */
+static int read_list_param(struct mr_param_value *value, const struct mr_query *query, unsigned row,
+                           struct mr_fault *fault)
 {
-    static const struct mr_param_spec spec = {
-        .name = "limit", .type = MR_PARAM_INT, .min = 1, .max = MR_STORE_LIST_MAX};
-    struct mr_slice text = mr_query_find(query, "limit");
-    struct mr_param_value value = {.integer = LIMIT_DEFAULT};
-    int err = text.at != NULL ? mr_param_parse(&spec, text, &value, fault) : MR_OK;
-    list->limit = (size_t)value.integer;
-    return err;
+    const struct mr_param_spec *spec = &mr_file_list_params[row];
+    struct mr_slice text = mr_query_find(query, spec->name);
+    return text.at != NULL ? mr_param_parse(spec, text, value, fault) : MR_OK;
 }
 
 static int read_list_query(struct mr_store_list *list, struct mr_request *request, struct mr_fault *fault)
 {
     const struct mr_query *query = &request->query;
-    struct mr_slice order = mr_query_find(query, "order"), after = mr_query_find(query, "after");
-    int err = mr_file_check_query(request, list_params, fault);
+    struct mr_param_value limit = {.integer = LIMIT_DEFAULT}, order = {.integer = 0};
+    int err = mr_file_check_query(request, mr_file_list_params, fault);
     if (err == MR_OK)
-        err = read_limit(list, query, fault);
+        err = read_list_param(&limit, query, LIMIT, fault);
+    if (err == MR_OK)
+        err = read_list_param(&order, query, ORDER, fault);
     if (err != MR_OK)
         return err;
-    list->oldest_first = mr_slice_is(order, "old");
-    if (order.at != NULL && !list->oldest_first && !mr_slice_is(order, "new"))
-        return mr_fault_set(fault, MR_EPARAM, "\"order\" is \"new\" or \"old\".");
-    list->after = after;
-    if (after.at != NULL && !mr_ulid_is_valid(after))
+    list->limit = (size_t)limit.integer;
+    list->oldest_first = order.integer == 1;
+    list->after = mr_query_find(query, "after");
+    if (list->after.at != NULL && !mr_ulid_is_valid(list->after))
         return mr_fault_set(fault, MR_EPARAM, "\"after\" is not what a page of this list gave as its next.");
     return MR_OK;
 }

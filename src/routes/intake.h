@@ -28,12 +28,12 @@ struct mr_intake_events {
 };
 
 struct mr_intake_config {
-    struct mr_request *request;      /* borrowed, as all here */
-    struct mr_slice stages;          /* with slashes between; .at NULL: none */
-    const char *const *route_params; /* names in the query that the stages are not asked about; ends with NULL */
-    struct mr_slice name;            /* of the file, as sent; empty: none */
-    struct mr_slice type;            /* as declared; empty: none. Taken where the bytes say nothing */
-    struct mr_digest content;        /* that the bytes of `in` must have */
+    struct mr_request *request;               /* borrowed, as all here */
+    struct mr_slice stages;                   /* with slashes between; .at NULL: none */
+    const struct mr_param_spec *route_params; /* in the query, which the stages are not asked about */
+    struct mr_slice name;                     /* of the file, as sent; empty: none */
+    struct mr_slice type;                     /* as declared; empty: none. Taken where the bytes say nothing */
+    struct mr_digest content;                 /* that the bytes of `in` must have */
     struct mr_stream *in;
     uint64_t length; /* of `in`, or MR_STORE_UNKNOWN */
     const struct mr_intake_events *events;

@@ -18,10 +18,10 @@ struct mr_pipe;
 
 /* Where the bytes come from, if it is not the request's body. */
 struct mr_pipe_source {
-    struct mr_slice stages;          /* with slashes between */
-    const char *const *route_params; /* names in the query that are the route's own; ends with NULL */
-    struct mr_fields fields;         /* further ones of the response, on the request's arena */
-    uint64_t length;                 /* of the bytes, or MR_PIPELINE_UNKNOWN */
+    struct mr_slice stages;                   /* with slashes between */
+    const struct mr_param_spec *route_params; /* in the query, the route's own; NULL: none */
+    struct mr_fields fields;                  /* further ones of the response, on the request's arena */
+    uint64_t length;                          /* of the bytes, or MR_PIPELINE_UNKNOWN */
     /* Become the sender of `in`. MR_OK, or a fault, and `in` is untouched. */
     int (*begin)(void *context, struct mr_stream *in, struct mr_fault *fault);
     void *context;

@@ -8,8 +8,8 @@
 
 struct mr_pipe_request {
     struct mr_request *request;
-    struct mr_slice stages;          /* with slashes between; .at NULL: none */
-    const char *const *route_params; /* names in the query that are the route's own; ends with NULL. NULL: none */
+    struct mr_slice stages;                   /* with slashes between; .at NULL: none */
+    const struct mr_param_spec *route_params; /* in the query, the route's own; NULL: none */
     bool may_be_empty;
     void (*hold)(void *context); /* these as in struct mr_pipeline_config */
     void (*release)(void *context);

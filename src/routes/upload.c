@@ -8,8 +8,6 @@
 
 #define UPLOAD_MAGIC 0x75706c64u /* "upld" */
 
-static const char *const upload_params[] = {"through", NULL};
-
 struct upload {
     uint32_t magic;
     struct mr_request *request;
@@ -87,7 +85,7 @@ static int create_upload(struct upload *upload, struct mr_fault *fault)
     struct mr_intake_config config = {
         .request = request,
         .stages = mr_query_find(&request->query, "through"),
-        .route_params = upload_params,
+        .route_params = mr_file_through_params,
         .type = mr_head_find(&request->head, "content-type"),
         .in = &request->body,
         .length = mr_pipe_request_length(request),

@@ -23,7 +23,13 @@
 #define FIELDS_MAX      256
 #define FIELD_BYTES_MAX (256 * MR_KIB) /* of all fields' values together */
 
-static const char *const form_params[] = {"through", "next", NULL};
+const struct mr_param_spec mr_upload_form_params[] = {
+    {.name = "through", .type = MR_PARAM_TEXT, .text = MR_FILE_THROUGH_TEXT},
+    {.name = "next",
+     .type = MR_PARAM_TEXT,
+     .text = "of a form: the path to which a browser (Accept: text/html) is sent on"},
+    {.name = NULL},
+};
 
 enum form_state { READING, COMMITTING, UNDOING, OVER };
 
@@ -326,7 +332,7 @@ static int begin_form_file(struct form *form, const struct mr_multipart_part *pa
     const struct mr_intake_config config = {
         .request = request,
         .stages = mr_query_find(&request->query, "through"),
-        .route_params = form_params,
+        .route_params = mr_upload_form_params,
         .name = part->filename,
         .type = part->type.at != NULL ? part->type : MR_SLICE(""),
         .in = &form->part,
