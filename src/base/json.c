@@ -35,7 +35,7 @@ static bool is_reserved(struct mr_slice text)
 }
 
 /* May it stand without quotes? Not every text that could is found. */
-static bool is_plain(struct mr_slice text)
+static bool is_plain_yaml(struct mr_slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
@@ -51,7 +51,7 @@ static void write_string(FILE *file, struct mr_slice text);
 
 static void write_line_name(struct mr_json *json, struct mr_slice name)
 {
-    if (is_plain(name))
+    if (is_plain_yaml(name))
         fwrite(name.at, 1, name.len, json->file);
     else
         write_string(json->file, name);
@@ -91,7 +91,9 @@ static void begin_json_value(struct mr_json *json, const char *name)
         begin_line(json);
     else if (json->has_member && has_spaces)
         fputc(' ', json->file);
-    if (name != NULL)
+    if (name != NULL && json->is_yaml && is_plain_yaml(mr_slice_of(name)) && strpbrk(name, "{}") == NULL)
+        fprintf(json->file, "%s: ", name);
+    else if (name != NULL)
         fprintf(json->file, has_spaces ? "\"%s\": " : "\"%s\":", name);
 }
 
@@ -244,11 +246,11 @@ static void write_folded(const struct mr_json *json, struct mr_slice text, size_
     fputc('"', json->file);
 }
 
-static void write_text(struct mr_json *json, const char *name, struct mr_slice text)
+static void write_text_value(struct mr_json *json, const char *name, struct mr_slice text)
 {
     if (!is_in_lines(json))
         write_string(json->file, text);
-    else if (is_plain(text))
+    else if (is_plain_yaml(text))
         fwrite(text.at, 1, text.len, json->file);
     else
         write_folded(json, text, 2 * (size_t)json->depth + (name != NULL ? strlen(name) : 0));
@@ -257,7 +259,7 @@ static void write_text(struct mr_json *json, const char *name, struct mr_slice t
 void mr_json_slice(struct mr_json *json, const char *name, struct mr_slice text)
 {
     begin_value(json, name);
-    write_text(json, name, text);
+    write_text_value(json, name, text);
 }
 
 void mr_json_name(struct mr_json *json, struct mr_slice name)

@@ -176,11 +176,12 @@ static void in_yaml_a_container_may_stand_on_one_line(void **state)
     mr_json_name(&page.json, MR_SLICE("b"));
     mr_json_text(&page.json, NULL, "y");
     mr_json_integer(&page.json, "c", 2);
+    mr_json_integer(&page.json, "{d}", 3);
     mr_json_close(&page.json);
     mr_json_close(&page.json);
     mr_json_text(&page.json, "d", "z");
     mr_json_close(&page.json);
-    assert_written(&page, "a: [\"x\", {\"b\": \"y\", \"c\": 2}]\nd: z");
+    assert_written(&page, "a: [\"x\", {\"b\": \"y\", c: 2, \"{d}\": 3}]\nd: z");
 }
 
 static void in_yaml_only_words_stand_without_quotes(void **state)
