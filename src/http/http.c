@@ -14,3 +14,11 @@ void mr_http_register(struct mr_http *http, const struct mr_route *rows)
         http->routes[http->route_count++] = *row;
     }
 }
+
+uint64_t mr_http_body_max(const struct mr_http_limits *limits, const struct mr_route *route)
+{
+    uint64_t of_server = limits->body_max, of_route = route != NULL ? route->body_max : 0;
+    if (of_server == 0 || of_route == 0)
+        return MR_MAX(of_server, of_route);
+    return MR_MIN(of_server, of_route);
+}

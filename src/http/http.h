@@ -27,6 +27,9 @@ struct mr_http_limits {
     uint64_t min_rate;                    /* bytes/s of a body, over a minute; 0: none */
 };
 
+/* Bytes of a body that a route takes, NULL being none; 0: any number. */
+uint64_t mr_http_body_max(const struct mr_http_limits *limits, const struct mr_route *route);
+
 #define MR_ROUTES_MAX 32
 
 /* Counters of one loop: written by it alone, readable by any thread (counter.h). */

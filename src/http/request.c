@@ -246,11 +246,7 @@ struct mr_slice mr_request_param(struct mr_request *request, const char *name)
 uint64_t mr_request_body_max(const struct mr_request *request)
 {
     MR_ON_LOOP(request->loop);
-    uint64_t of_server = request->http->limits.body_max;
-    uint64_t of_route = request->match.route != NULL ? request->match.route->body_max : 0;
-    if (of_server == 0 || of_route == 0)
-        return MR_MAX(of_server, of_route);
-    return MR_MIN(of_server, of_route);
+    return mr_http_body_max(&request->http->limits, request->match.route);
 }
 
 /* ---- the body, as its sender ---- */

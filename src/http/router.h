@@ -14,6 +14,7 @@
 #define MR_ROUTE_PARAMS_MAX 8
 
 struct mr_request;
+struct mr_route_about; /* not known to HTTP */
 
 /* Whose pages may use a route, and how. */
 enum mr_site {
@@ -37,6 +38,7 @@ struct mr_route {
     /* The client went away before the answer was complete: cancel what runs for it. May be NULL. Called at most once,
      * and never after the answer was complete. */
     void (*on_disconnect)(struct mr_request *request);
+    const struct mr_route_about *about; /* for the server's description of itself */
 };
 
 struct mr_route_match {

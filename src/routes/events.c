@@ -4,6 +4,7 @@
 #include "base/counter.h"
 #include "base/magic.h"
 #include "keys/rights.h"
+#include "routes/about.h"
 #include "stats/live.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,8 +182,22 @@ static void on_listener_gone(struct mr_request *request)
         remove_listener(listening_of(request->handler_data));
 }
 
+static const struct mr_route_about about_events = {
+    .group = "server",
+    .text = "Live figures once a second: each event holds one JSON document",
+    .responses =
+        (const struct mr_about_response[]){{200, "events, until the client leaves", {media_type, {NULL}}, NULL},
+                                           {.status = 0}},
+    .errors = {MR_ABOUT_ERRORS(MR_ESHUTDOWN, MR_ELISTENERS, MR_EMEMORY)},
+    .examples =
+        (const struct mr_about_example[]){
+            {.text = "for three seconds", .options = "-N --max-time 3", .target = MR_EVENTS_PATTERN, .status = 200},
+            {.text = NULL}},
+};
+
 static const struct mr_route routes[] = {
     {
+        .about = &about_events,
         .method = MR_METHOD_GET,
         .pattern = MR_EVENTS_PATTERN,
         .rights = MR_RIGHT_METRICS,

@@ -5,6 +5,10 @@
 
 #include "app/resource.h"
 
+struct mr_about_schema;
+
 extern const struct mr_resource mr_files_resource;
+/* Of bodies (about.h); up to a NULL. */
+extern const struct mr_about_schema *const mr_file_schemas[];
 
 #endif

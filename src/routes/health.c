@@ -1,29 +1,29 @@
 #include "routes/health.h"
 #include "app/app.h"
 #include "base/json.h"
+#include "routes/about.h"
+#include "routes/document.h"
+#include "routes/openapi.h"
 #include <libdeflate.h>
 #include <llhttp.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
 
-/* Texts that never change while the server runs. */
 struct health {
-    char *version_json, *stages_json; /* owned */
+    struct mr_document version, stages;
 };
 
-static void respond_text(struct mr_request *request, const char *type, const char *text)
+static void respond_text(struct mr_request *request, const char *text, struct mr_fields *fields)
 {
-    mr_respond(request, 200, type, NULL, text, strlen(text), NULL, NULL);
+    mr_respond(request, 200, "text/plain; charset=utf-8", fields, text, strlen(text), NULL, NULL);
 }
 
 /* 200 as long as the loop turns. */
 static void start_healthz(struct mr_request *request)
 {
-    static const char text[] = "ok\n";
-    mr_respond(request, 200, "text/plain; charset=utf-8", NULL, text, sizeof(text) - 1, NULL, NULL);
+    respond_text(request, "ok\n", NULL);
 }
 
 int mr_health_check(const struct mr_app *app, struct mr_loop *loop, struct mr_fault *fault)
@@ -51,7 +51,7 @@ static void start_readyz(struct mr_request *request)
     if (mr_health_check(mr_app_of(request), request->loop, &fault) != 0)
         mr_respond_problem(request, &fault);
     else
-        respond_text(request, "text/plain; charset=utf-8", "ready\n");
+        respond_text(request, "ready\n", NULL);
 }
 
 static const struct health *texts_of(const struct mr_request *request)
@@ -62,38 +62,176 @@ static const struct health *texts_of(const struct mr_request *request)
 /* Versions of the server and its libraries, image formats, how it computes: JSON. */
 static void start_version(struct mr_request *request)
 {
-    respond_text(request, "application/json", texts_of(request)->version_json);
+    mr_document_respond(&texts_of(request)->version, request, NULL);
 }
 
 /* The stages of /pipe with their parameters: JSON. */
 static void start_stages(struct mr_request *request)
 {
-    respond_text(request, "application/json", texts_of(request)->stages_json);
+    struct mr_fields fields = mr_openapi_link(request);
+    mr_document_respond(&texts_of(request)->stages, request, &fields);
 }
 
 /* Where to find what: text. */
 static void start_root(struct mr_request *request)
 {
-    respond_text(request, "text/plain; charset=utf-8",
+    struct mr_fields fields = mr_openapi_link(request);
+    respond_text(request,
                  "Millrace " MILLRACE_VERSION ", a media service\n"
                  "\n"
                  "POST /pipe/image?w=300  an image in the body, the resized one back\n"
                  "POST /pipe/gzip, gunzip, zstd, unzstd, encrypt, decrypt, or several: /pipe/image/gzip\n"
                  "PUT  /files/NAME        keep the body; GET /files lists, GET /files/ID reads (with --data)\n"
                  "GET  /pipe              stages and their parameters (JSON)\n"
+                 "GET  /openapi.yaml      all addresses, with examples (OpenAPI 3.1)\n"
                  "GET  /version           versions and image formats (JSON)\n"
                  "GET  /healthz           is it alive?\n"
                  "GET  /readyz            does it take new work?\n"
                  "GET  /metrics           numbers (Prometheus)\n"
-                 "GET  /events            the same live, once a second (server-sent events)\n");
+                 "GET  /events            the same live, once a second (server-sent events)\n",
+                 &fields);
 }
 
+/* ---- what is told of the routes ---- */
+
+static const struct mr_about_schema parameter_schema = {
+    .name = "StageParameter",
+    .members = (const struct mr_about_member[]){{"name", "string", "in the query", false},
+                                                {"type", "string",
+                                                 "boolean, integer, number, size, time, choice or text", false},
+                                                {"min", "number", NULL, true},
+                                                {"max", "number", NULL, true},
+                                                {"unit", "string", NULL, true},
+                                                {"choices", "string[]", NULL, true},
+                                                {"text", "string", "what it does", true},
+                                                {.name = NULL}},
+};
+static const struct mr_about_schema stage_schema = {
+    .name = "Stage",
+    .members = (const struct mr_about_member[]){{"name", "string", "in a path", false},
+                                                {"kind", "string", "chunked, sequential or whole-body", false},
+                                                {"text", "string", "what it does", false},
+                                                {"parameters", "StageParameter[]", NULL, false},
+                                                {.name = NULL}},
+};
+static const struct mr_about_schema stages_schema = {
+    .name = "StageList",
+    .members = (const struct mr_about_member[]){{"stages", "Stage[]", NULL, false}, {.name = NULL}},
+};
+static const struct mr_about_schema formats_schema = {
+    .name = "ImageFormats",
+    .members = (const struct mr_about_member[]){{"reads", "string[]", NULL, false},
+                                                {"writes", "string[]", NULL, false},
+                                                {.name = NULL}},
+};
+static const struct mr_about_schema version_schema = {
+    .name = "Version",
+    .members = (const struct mr_about_member[]){{"name", "string", NULL, false},
+                                                {"version", "string", "of the server", false},
+                                                {"libvips", "string", NULL, false},
+                                                {"libuv", "string", NULL, false},
+                                                {"libsodium", "string", NULL, false},
+                                                {"zlib", "string", NULL, false},
+                                                {"libdeflate", "string", NULL, false},
+                                                {"zstd", "string", NULL, false},
+                                                {"llhttp", "string", NULL, false},
+                                                {"image", "ImageFormats", NULL, false},
+                                                {"offload", "string", "where jobs run: workers, libuv or none", false},
+                                                {"workers", "integer", "threads that compute, of each process", false},
+                                                {"loops", "integer", "event loops of each process", false},
+                                                {"processes", "integer", NULL, false},
+                                                {.name = NULL}},
+};
+
+const struct mr_about_schema *const mr_health_schemas[] = {&parameter_schema, &stage_schema,   &stages_schema,
+                                                           &formats_schema,   &version_schema, NULL};
+
+#define PLAIN_TEXT "text/plain; charset=utf-8"
+#define EXAMPLE(about, path)                                \
+    .examples = (const struct mr_about_example[])           \
+    {                                                       \
+        {.text = (about), .target = (path), .status = 200}, \
+        {                                                   \
+            .text = NULL                                    \
+        }                                                   \
+    }
+
+static const struct mr_route_about about_stages = {
+    .group = "pipe",
+    .text = "Stages and their parameters",
+    .fields = "If-None-Match",
+    .responses =
+        (const struct mr_about_response[]){{200, "all stages", {"application/json", {&stages_schema}}, "ETag Link"},
+                                           {304, "the client has it", {.types = NULL}, "ETag"},
+                                           {.status = 0}},
+    .errors = {MR_ABOUT_ERRORS(MR_EPRECONDITION)},
+    EXAMPLE("what can be asked for", "/pipe"),
+};
+
+static const struct mr_route_about about_healthz = {
+    .group = "server",
+    .text = "Is the server alive?",
+    .responses = (const struct mr_about_response[]){{200, "its loops turn", {PLAIN_TEXT, {NULL}}, NULL}, {.status = 0}},
+    EXAMPLE("for a liveness probe", "/healthz"),
+};
+
+static const struct mr_route_about about_readyz = {
+    .group = "server",
+    .text = "Does the server take new work?",
+    .responses = (const struct mr_about_response[]){{200, "it does", {PLAIN_TEXT, {NULL}}, NULL}, {.status = 0}},
+    .errors = {MR_ABOUT_ERRORS(MR_ESHUTDOWN, MR_EBUSY, MR_EBACKLOG, MR_EBUDGET)},
+    EXAMPLE("for a readiness probe", "/readyz"),
+};
+
+static const struct mr_route_about about_version = {
+    .group = "server",
+    .text = "Versions of the server and its libraries, and the image formats that it reads and writes",
+    .fields = "If-None-Match",
+    .responses =
+        (const struct mr_about_response[]){{200, "what runs here", {"application/json", {&version_schema}}, "ETag"},
+                                           {304, "the client has it", {.types = NULL}, "ETag"},
+                                           {.status = 0}},
+    .errors = {MR_ABOUT_ERRORS(MR_EPRECONDITION)},
+    EXAMPLE("what runs here", "/version"),
+};
+
+static const struct mr_route_about about_root = {
+    .group = "server",
+    .text = "Where to find what",
+    .responses = (const struct mr_about_response[]){{200, "a few lines", {PLAIN_TEXT, {NULL}}, "Link"}, {.status = 0}},
+    EXAMPLE("where to begin", "/"),
+};
+
 static const struct mr_route routes[] = {
-    {.method = MR_METHOD_GET, .pattern = "/pipe", .start = start_stages},
-    {.method = MR_METHOD_GET, .pattern = "/healthz", .is_open = true, .site = MR_SITE_LINK, .start = start_healthz},
-    {.method = MR_METHOD_GET, .pattern = "/readyz", .is_open = true, .site = MR_SITE_LINK, .start = start_readyz},
-    {.method = MR_METHOD_GET, .pattern = "/version", .site = MR_SITE_LINK, .start = start_version},
-    {.method = MR_METHOD_GET, .pattern = "/", .is_open = true, .site = MR_SITE_LINK, .start = start_root},
+    {.method = MR_METHOD_GET,
+     .pattern = "/pipe",
+     .cache_control = "no-cache",
+     .start = start_stages,
+     .about = &about_stages},
+    {.method = MR_METHOD_GET,
+     .pattern = "/healthz",
+     .is_open = true,
+     .site = MR_SITE_LINK,
+     .start = start_healthz,
+     .about = &about_healthz},
+    {.method = MR_METHOD_GET,
+     .pattern = "/readyz",
+     .is_open = true,
+     .site = MR_SITE_LINK,
+     .start = start_readyz,
+     .about = &about_readyz},
+    {.method = MR_METHOD_GET,
+     .pattern = "/version",
+     .site = MR_SITE_LINK,
+     .cache_control = "no-cache",
+     .start = start_version,
+     .about = &about_version},
+    {.method = MR_METHOD_GET,
+     .pattern = "/",
+     .is_open = true,
+     .site = MR_SITE_LINK,
+     .start = start_root,
+     .about = &about_root},
     {.pattern = NULL},
 };
 
@@ -112,22 +250,11 @@ static void write_word_array(struct mr_json *json, const char *name, const char 
     mr_json_close(json);
 }
 
-static int finish_json(FILE *out, char **text)
+static int write_version(struct mr_document *out, const struct mr_app *app)
 {
-    fputc('\n', out);
-    if (fclose(out) == 0)
-        return MR_OK;
-    free(*text);
-    *text = NULL;
-    return MR_EMEMORY;
-}
-
-static int write_version(char **out, const struct mr_app *app)
-{
-    size_t len;
     char llhttp[32];
     snprintf(llhttp, sizeof(llhttp), "%d.%d.%d", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH);
-    FILE *file = open_memstream(out, &len);
+    FILE *file = mr_document_begin(out, "application/json");
     if (file == NULL)
         return MR_EMEMORY;
     struct mr_json json;
@@ -151,7 +278,8 @@ static int write_version(char **out, const struct mr_app *app)
     mr_json_integer(&json, "loops", app->loop_count);
     mr_json_integer(&json, "processes", mr_segment_processes(app->stats.segment));
     mr_json_close(&json);
-    return finish_json(file, out);
+    fputc('\n', file);
+    return mr_document_end(out, file);
 }
 
 static void write_param_range(struct mr_json *json, const struct mr_param_spec *spec)
@@ -205,10 +333,9 @@ static void write_stage(struct mr_json *json, const struct mr_stage_about *stage
     mr_json_close(json);
 }
 
-static int write_stages(char **out)
+static int write_stages(struct mr_document *out)
 {
-    size_t len;
-    FILE *file = open_memstream(out, &len);
+    FILE *file = mr_document_begin(out, "application/json");
     if (file == NULL)
         return MR_EMEMORY;
     struct mr_json json;
@@ -221,7 +348,8 @@ static int write_stages(char **out)
     }
     mr_json_close(&json);
     mr_json_close(&json);
-    return finish_json(file, out);
+    fputc('\n', file);
+    return mr_document_end(out, file);
 }
 
 /* ---- the resource ---- */
@@ -229,16 +357,16 @@ static int write_stages(char **out)
 static void close_texts(void *state)
 {
     struct health *health = state;
-    free(health->version_json);
-    free(health->stages_json);
+    mr_document_free(&health->version);
+    mr_document_free(&health->stages);
 }
 
 static int open_texts(void *state, const struct mr_app *app)
 {
     struct health *health = state;
-    int err = write_version(&health->version_json, app);
+    int err = write_version(&health->version, app);
     if (err == MR_OK)
-        err = write_stages(&health->stages_json);
+        err = write_stages(&health->stages);
     if (err != MR_OK)
         close_texts(health);
     return err;

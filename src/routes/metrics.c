@@ -1,6 +1,7 @@
 #include "routes/metrics.h"
 #include "app/app.h"
 #include "keys/rights.h"
+#include "routes/about.h"
 #include <stdlib.h>
 
 /* ---- which format ---- */
@@ -61,8 +62,26 @@ static void start_metrics(struct mr_request *request)
     mr_respond(request, 200, types[format], &fields, text, len, free, text);
 }
 
+static const struct mr_route_about about_metrics = {
+    .group = "server",
+    .text = "Numbers of all processes for Prometheus; as OpenMetrics with exemplars if Accept asks for it",
+    .responses = (const struct mr_about_response[]){{200,
+                                                     "all numbers",
+                                                     {"text/plain; version=0.0.4; charset=utf-8,"
+                                                      "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                                                      {NULL}},
+                                                     NULL},
+                                                    {.status = 0}},
+    .examples =
+        (const struct mr_about_example[]){{.text = "one scrape", .target = "/metrics", .status = 200}, {.text = NULL}},
+};
+
 static const struct mr_route routes[] = {
-    {.method = MR_METHOD_GET, .pattern = "/metrics", .rights = MR_RIGHT_METRICS, .start = start_metrics},
+    {.method = MR_METHOD_GET,
+     .pattern = "/metrics",
+     .rights = MR_RIGHT_METRICS,
+     .start = start_metrics,
+     .about = &about_metrics},
     {.pattern = NULL},
 };
 

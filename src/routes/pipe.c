@@ -487,7 +487,7 @@ static void on_pipe_gone(struct mr_request *request)
 
 #define PIPE_ROUTE                                                                                           \
     .pattern = "/pipe/{stages*}", .rights = MR_RIGHT_PIPE, .cache_control = "no-store", .start = start_pipe, \
-    .on_disconnect = on_pipe_gone
+    .on_disconnect = on_pipe_gone, .about = &mr_pipe_about
 
 static const struct mr_route routes[] = {
     {PIPE_ROUTE, .method = MR_METHOD_POST},

@@ -9,8 +9,15 @@
 #include "app/resource.h"
 #include "base/stream.h"
 #include "http/request.h"
+#include "routes/about.h"
 
 extern const struct mr_resource mr_pipe_resource;
+
+/* What a client may be told, whatever the stages are (about.h); up to MR_OK. */
+extern const enum mr_error mr_pipe_errors[];
+/* What is told of the route, and of each stage by enum mr_stage_id. */
+extern const struct mr_route_about mr_pipe_about;
+extern const struct mr_about_stage mr_pipe_about_stages[];
 
 /* ---- for other routes that respond with what the stages make of bytes ---- */
 
