@@ -262,6 +262,15 @@ void mr_json_slice(struct mr_json *json, const char *name, struct mr_slice text)
     write_text_value(json, name, text);
 }
 
+void mr_json_verbatim(struct mr_json *json, const char *name, const char *text)
+{
+    begin_value(json, name);
+    if (is_in_lines(json))
+        fprintf(json->file, "|-\n%*s%s", (int)(2 * json->depth), "", text);
+    else
+        write_string(json->file, mr_slice_of(text));
+}
+
 void mr_json_name(struct mr_json *json, struct mr_slice name)
 {
     begin_container(json, NULL);

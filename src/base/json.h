@@ -51,6 +51,9 @@ void mr_json_name(struct mr_json *json, struct mr_slice name);
 /* Text is escaped; what is not UTF-8 becomes U+FFFD. NULL becomes null. */
 void mr_json_text(struct mr_json *json, const char *name, const char *text);
 void mr_json_slice(struct mr_json *json, const char *name, struct mr_slice text);
+/* The same; in YAML it can be copied as it stands there: on a line of its own, without quotes and escapes. It is one
+ * line of printable text that does not begin with a space. */
+void mr_json_verbatim(struct mr_json *json, const char *name, const char *text);
 void mr_json_integer(struct mr_json *json, const char *name, uint64_t value);
 /* To twelve digits; NaN and infinity, which JSON does not have, become null. */
 void mr_json_number(struct mr_json *json, const char *name, double value);

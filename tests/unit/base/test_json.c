@@ -242,6 +242,23 @@ static void in_yaml_a_long_text_goes_on_in_the_next_line(void **state)
     assert_written(&page, wanted);
 }
 
+static void in_yaml_a_command_can_be_copied(void **state)
+{
+    (void)state;
+    struct page page;
+    begin_yaml(&page);
+    mr_json_open(&page.json, NULL, '[');
+    mr_json_open(&page.json, NULL, '{');
+    mr_json_verbatim(&page.json, "a", "echo \"$A\" # it's");
+    mr_json_bool(&page.json, "b", true);
+    mr_json_close(&page.json);
+    mr_json_open_line(&page.json, NULL, '[');
+    mr_json_verbatim(&page.json, NULL, "\"");
+    mr_json_close(&page.json);
+    mr_json_close(&page.json);
+    assert_written(&page, "- a: |-\n    echo \"$A\" # it's\n  b: true\n- [\"\\\"\"]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +272,7 @@ int main(void)
         cmocka_unit_test(in_yaml_a_container_may_stand_on_one_line),
         cmocka_unit_test(in_yaml_only_words_stand_without_quotes),
         cmocka_unit_test(in_yaml_a_long_text_goes_on_in_the_next_line),
+        cmocka_unit_test(in_yaml_a_command_can_be_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
