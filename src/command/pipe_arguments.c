@@ -45,19 +45,11 @@ static const struct mr_param_spec *find_param(const void *config, struct mr_slic
     return found;
 }
 
-static bool is_repeatable(struct mr_slice name)
-{
-    for (const char *const *each = mr_stage_repeatable; *each != NULL; each++)
-        if (mr_slice_is(name, *each))
-            return true;
-    return false;
-}
-
 static const char *add_param(void *config, struct mr_slice name, struct mr_slice value)
 {
     struct mr_pipe_arguments *arguments = config;
     for (size_t i = 0; i < arguments->param_count; i++)
-        if (mr_slice_equal(arguments->params[i].name, name) && !is_repeatable(name))
+        if (mr_slice_equal(arguments->params[i].name, name) && !mr_stage_is_repeatable(name))
             return "it is given more than once";
     if (arguments->param_count == MR_PIPE_PARAMS_MAX)
         return "there are too many parameters";

@@ -17,6 +17,14 @@ static const struct mr_stage_ops *const ops[MR_STAGE_COUNT] = {
 
 const char *const mr_stage_repeatable[] = {"recipient", NULL};
 
+bool mr_stage_is_repeatable(struct mr_slice name)
+{
+    for (const char *const *each = mr_stage_repeatable; *each != NULL; each++)
+        if (mr_slice_is(name, *each))
+            return true;
+    return false;
+}
+
 struct mr_stage_about mr_stage_about(enum mr_stage_id id)
 {
     MR_ASSERT(id < MR_STAGE_COUNT);

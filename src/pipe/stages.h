@@ -27,7 +27,8 @@ struct mr_stage_about mr_stage_about(enum mr_stage_id id);
 /* The stage of that name, or MR_STAGE_COUNT. */
 enum mr_stage_id mr_stage_find(struct mr_slice name);
 
-/* Parameters that may be given more than once; ends with NULL. */
+/* Parameters that may be given more than once; ends with NULL. Is this one of them? */
 extern const char *const mr_stage_repeatable[];
+bool mr_stage_is_repeatable(struct mr_slice name);
 
 #endif
