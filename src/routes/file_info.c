@@ -48,12 +48,18 @@ static struct mr_slice tag_of(struct mr_request *request, const struct mr_object
     return mr_arena_printf(&request->arena, "%s.%llu", object->id, (unsigned long long)object->rev);
 }
 
-static void respond_with(struct mr_request *request, const struct mr_object *object)
+static struct mr_fields validators_of(struct mr_request *request, const struct mr_object *object)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
     mr_fields_etag(&fields, tag_of(request, object), false);
     mr_fields_last_modified(&fields, mr_file_second(object->changed_ms));
+    return fields;
+}
+
+static void respond_with(struct mr_request *request, const struct mr_object *object)
+{
+    struct mr_fields fields = validators_of(request, object);
     mr_file_respond(request, 200, object, &fields);
 }
 
@@ -86,8 +92,9 @@ static void on_info_opened(void *context, const struct mr_fault *why)
         mr_fault_set(&fault, MR_EPRECONDITION, NULL);
         info_refuse(info, &fault);
     } else if (condition == MR_CONDITION_NOT_MODIFIED) {
+        struct mr_fields fields = validators_of(info->request, object);
         info_close(info);
-        mr_respond(info->request, 304, NULL, NULL, NULL, 0, NULL, NULL);
+        mr_respond(info->request, 304, NULL, &fields, NULL, 0, NULL, NULL);
     } else {
         info->rev = is_conditional(&info->request->head) ? object->rev : 0;
         info->go_on(info);

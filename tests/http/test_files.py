@@ -322,6 +322,8 @@ def test_info_can_be_changed(files):
     told = upload(files, data(100), "/files/a.bin", method="PUT")
     info = files.get(told["url"] + "/info")
     assert info.status == 200 and info.json() == told
+    same = files.get(told["url"] + "/info", [("If-None-Match", info["ETag"])])
+    assert same.status == 304 and same["ETag"] == info["ETag"]
     patch = {"name": "b.bin", "meta": {"who": "me"}, "focal": {"x": 0.25, "y": 1}}
     merge = [("Content-Type", "application/merge-patch+json")]
     response = files.request("PATCH", told["url"] + "/info", merge, json.dumps(patch).encode())
