@@ -4,11 +4,11 @@
 #include "routes/openapi_parts.h"
 #include "routes/pipe.h"
 #include "routes/routes.h"
-#include <ctype.h>
 #include <stdio.h>
 
 #define PATH            "/openapi.yaml"
 #define PATH_SIZE       128
+#define METHOD_SIZE     16
 #define HERE            "http://127.0.0.1:8080" /* in examples, unless there is a public URL: the first --listen */
 #define TYPES_SIZE      1024
 #define EXAMPLE_SIZE    1024
@@ -69,24 +69,45 @@ static bool takes_field(const struct operation *operation, struct mr_slice name)
 
 /* ---- what an operation is called ---- */
 
-/* "postFilesId" */
-static void write_operation_id(struct mr_json *json, enum mr_method method, const char *path)
+/* Letters of ASCII, which methods and patterns consist of. */
+static char to_lower(char c)
 {
-    char id[128];
+    if (c >= 'A' && c <= 'Z')
+        c = (char)(c - 'A' + 'a');
+    return c;
+}
+
+static char to_upper(char c)
+{
+    if (c >= 'a' && c <= 'z')
+        c = (char)(c - 'a' + 'A');
+    return c;
+}
+
+static void write_method(char *out, size_t size, enum mr_method method)
+{
     size_t len = 0;
-    bool is_first = true;
-    for (const char *at = mr_method_name(method); *at != '\0'; at++)
-        id[len++] = (char)tolower((unsigned char)*at);
+    for (const char *at = mr_method_name(method); *at != '\0' && len + 1 < size; at++)
+        out[len++] = to_lower(*at);
+    out[len] = '\0';
+}
+
+/* "postFilesId" */
+static void write_operation_id(struct mr_json *json, const char *method, const char *path)
+{
+    char id[PATH_SIZE + METHOD_SIZE], word[PATH_SIZE];
+    size_t len = (size_t)snprintf(id, sizeof(id), "%s", method), word_len = 0;
+    bool is_slash_last = path[strlen(path) - 1] == '/';
     for (const char *at = path; *at != '\0'; at++) {
-        bool is_alphanumeric = isalnum((unsigned char)*at) != 0;
-        if (is_alphanumeric)
-            id[len++] = is_first ? (char)toupper((unsigned char)*at) : *at;
-        is_first = !is_alphanumeric;
-        MR_ASSERT(len + sizeof("Slash") < sizeof(id));
+        bool is_letter = to_upper(*at) != to_lower(*at);
+        bool is_first = at == path || to_upper(at[-1]) == to_lower(at[-1]);
+        if (is_letter && is_first)
+            word[word_len++] = to_upper(*at);
+        else if (is_letter)
+            word[word_len++] = *at;
+        MR_ASSERT(word_len < sizeof(word));
     }
-    id[len] = '\0';
-    if (path[strlen(path) - 1] == '/')
-        strcat(id, "Slash");
+    snprintf(id + len, sizeof(id) - len, "%.*s%s", (int)word_len, word, is_slash_last ? "Slash" : "");
     mr_json_text(json, "operationId", id);
 }
 
@@ -419,7 +440,7 @@ static void write_example(struct mr_json *json, const struct operation *operatio
     mr_json_open(json, NULL, '{');
     mr_json_text(json, "lang", "Shell");
     mr_json_text(json, "label", label);
-    mr_json_text(json, "source", text);
+    mr_json_verbatim(json, "source", text);
     mr_json_close(json);
 }
 
@@ -441,16 +462,15 @@ static void write_examples(struct mr_json *json, const struct operation *operati
 
 static void write_operation(struct mr_json *json, const struct operation *operation, const char *path)
 {
-    char method[16] = "";
+    char method[METHOD_SIZE];
     const struct mr_route_about *about = operation->route->about;
-    for (const char *at = mr_method_name(operation->method); *at != '\0'; at++)
-        method[at - mr_method_name(operation->method)] = (char)tolower((unsigned char)*at);
+    write_method(method, sizeof(method), operation->method);
     mr_json_open(json, method, '{');
     mr_json_open_line(json, "tags", '[');
     mr_json_text(json, NULL, about->group);
     mr_json_close(json);
     mr_json_text(json, "summary", is_of_one_stage(operation) ? mr_stage_about(operation->stage).text : about->text);
-    write_operation_id(json, operation->method, path);
+    write_operation_id(json, method, path);
     write_security(json, operation);
     if (!are_shared(operation->path))
         write_operation_params(json, operation);

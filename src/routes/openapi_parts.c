@@ -52,18 +52,10 @@ static void write_value_schema(struct mr_json *json, const struct mr_param_spec 
         write_enum(json, spec->choices);
 }
 
-static bool is_list_param(const struct mr_param_spec *spec)
-{
-    for (size_t i = 0; mr_stage_repeatable[i] != NULL; i++)
-        if (strcmp(mr_stage_repeatable[i], spec->name) == 0)
-            return true;
-    return false;
-}
-
 void mr_openapi_param_schema(struct mr_json *json, const struct mr_param_spec *spec)
 {
     mr_json_open(json, "schema", '{');
-    if (is_list_param(spec)) {
+    if (mr_stage_is_repeatable(mr_slice_of(spec->name))) {
         mr_json_text(json, "type", "array");
         mr_json_open(json, "items", '{');
         write_value_schema(json, spec);
