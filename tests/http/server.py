@@ -303,6 +303,23 @@ class Server:
         bad = [line for line in self.log if re.search(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:", line)]
         assert not bad, f"sanitizer reports:\n{self.text()[-8000:]}"
 
+    def assert_described(self):
+        """Each status that the server has sent is one that /openapi.yaml names for that path, or for all."""
+        response = self.get("/openapi.yaml", self.fields)
+        if response.status != 200:
+            return  # with --max-connections: as above
+        described, path = {}, None
+        for line in response.body.decode().splitlines():  # it is large, and readers of YAML are slow
+            if match := re.fullmatch(r"  (/\S*):", line):
+                path = described.setdefault(match[1], set())
+            elif match := re.match(r"        \"?([0-9]{3})\"?:", line):
+                path.add(match[1])
+        general = set(re.findall(r"\b([45][0-9]{2}) [a-z-]+:", response.body.decode()))
+        for name, labels, _ in self.metrics().samples:
+            route = labels.get("route", "").replace("*}", "}").replace("/files/{name}", "/files/{id}")
+            if name == "millrace_requests_total" and route in described and labels["code"] != "0":  # its client had left
+                assert labels["code"] in described[route] | general, f"{labels} is not in /openapi.yaml"
+
     def assert_drains(self):
         """SIGTERM to a server at rest: it must end with 0, without a report."""
         if self.drained:
@@ -311,6 +328,7 @@ class Server:
         try:
             if not self.exited():
                 self.assert_at_rest()
+                self.assert_described()
                 status = self.terminate()
                 assert status == 0, f"exit status {status}:\n{self.text()[-8000:]}"
         finally:
