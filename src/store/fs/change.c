@@ -156,20 +156,36 @@ static void sync_changed_meta(struct change *change)
 
 /* ---- 3: the names ---- */
 
+/* The meta of the object becomes ID.gone; or that becomes the meta again. */
+static int rename_deleted(struct change *change, bool is_back, struct mr_disk_failure *failure)
+{
+    const struct mr_store_home *home = change->store->home;
+    const struct mr_object *gone = &change->file.meta.object;
+    char upload[MR_LAYOUT_NAME_SIZE], object[MR_LAYOUT_NAME_SIZE];
+    change_upload_name(upload, change);
+    object_name(object, change);
+    mr_tally_enter(&home->shared->tally, change->store->process);
+    int err = is_back ? mr_disk_rename(home->uploads, upload, change->directory, object, RENAME_NOREPLACE, failure)
+                      : mr_disk_rename(change->directory, object, home->uploads, upload, 0, failure);
+    int objects = err != MR_OK ? 0 : is_back ? 1 : -1;
+    mr_tally_leave(&home->shared->tally, change->store->process, change->id, objects, gone->size);
+    return err;
+}
+
+static int rename_changed(struct change *change, struct mr_disk_failure *failure)
+{
+    char upload[MR_LAYOUT_NAME_SIZE], object[MR_LAYOUT_NAME_SIZE];
+    change_upload_name(upload, change);
+    object_name(object, change);
+    return mr_disk_rename(change->store->home->uploads, upload, change->directory, object, 0, failure);
+}
+
 static void move_change(struct change *change)
 {
     struct mr_disk_failure failure;
-    const struct mr_store_home *home = change->store->home;
-    char upload[MR_LAYOUT_NAME_SIZE], object[MR_LAYOUT_NAME_SIZE];
-    int err;
     if (!is_change_well(change))
         return;
-    change_upload_name(upload, change);
-    object_name(object, change);
-    if (change->is_delete)
-        err = mr_disk_rename(change->directory, object, home->uploads, upload, 0, &failure);
-    else
-        err = mr_disk_rename(home->uploads, upload, change->directory, object, 0, &failure);
+    int err = change->is_delete ? rename_deleted(change, false, &failure) : rename_changed(change, &failure);
     change->is_renamed = err == MR_OK;
     if (change->is_renamed)
         mr_home_outdate(change->store->home, change->id);
@@ -217,11 +233,10 @@ static void undo_change(struct change *change)
 {
     struct mr_disk_failure failure;
     const struct mr_store_home *home = change->store->home;
-    char upload[MR_LAYOUT_NAME_SIZE], object[MR_LAYOUT_NAME_SIZE];
+    char upload[MR_LAYOUT_NAME_SIZE];
     change_upload_name(upload, change);
-    object_name(object, change);
     if (change->is_delete && change->is_renamed) {
-        mr_disk_rename(home->uploads, upload, change->directory, object, RENAME_NOREPLACE, &failure);
+        rename_deleted(change, true, &failure);
         mr_home_outdate(change->store->home, change->id);
     } else if (change->has_upload && !change->is_renamed) {
         mr_disk_unlink(home->uploads, upload, 0, &failure);

@@ -85,6 +85,17 @@ static int rename_one(struct mr_commit *commit, enum mr_layout_kind kind, unsign
     return err;
 }
 
+/* That is the commit. */
+static int rename_meta(struct mr_commit *commit, struct mr_disk_failure *failure)
+{
+    struct mr_tally *tally = &commit->store->home->shared->tally;
+    const struct mr_object *object = &commit->meta.object;
+    mr_tally_enter(tally, commit->store->process);
+    int err = rename_one(commit, MR_LAYOUT_META, 0, failure);
+    mr_tally_leave(tally, commit->store->process, object->id, err == MR_OK ? 1 : 0, object->size);
+    return err;
+}
+
 static void move_to_place(struct mr_committer *committer, struct mr_commit *commit)
 {
     struct mr_disk_failure failure;
@@ -93,7 +104,7 @@ static void move_to_place(struct mr_committer *committer, struct mr_commit *comm
     for (size_t i = 0; i < meta->segment_count && err == MR_OK; i++)
         err = rename_one(commit, MR_LAYOUT_SEGMENT, meta->segments[i].number, &failure);
     if (err == MR_OK)
-        err = rename_one(commit, MR_LAYOUT_META, 0, &failure);
+        err = rename_meta(commit, &failure);
     if (err == MR_OK)
         return;
     fail_commit(commit, &failure);
@@ -124,6 +135,18 @@ static void sync_commit_directory(struct mr_commit *first)
 
 /* ---- what failed ---- */
 
+static void remove_renamed_meta(struct mr_commit *commit)
+{
+    struct mr_disk_failure failure;
+    struct mr_tally *tally = &commit->store->home->shared->tally;
+    const struct mr_object *object = &commit->meta.object;
+    char name[MR_LAYOUT_NAME_SIZE];
+    mr_layout_object(name, object->id, MR_LAYOUT_META, 0);
+    mr_tally_enter(tally, commit->store->process);
+    int err = mr_disk_unlink(commit->directory, name, 0, &failure);
+    mr_tally_leave(tally, commit->store->process, object->id, err == MR_OK ? -1 : 0, object->size);
+}
+
 /* As if it had never been. What cannot be removed now is removed at the next start. */
 static void undo_commit(struct mr_commit *commit)
 {
@@ -132,10 +155,8 @@ static void undo_commit(struct mr_commit *commit)
     const struct mr_meta *meta = &commit->meta;
     char name[MR_LAYOUT_NAME_SIZE];
     bool is_meta_renamed = commit->renamed > meta->segment_count;
-    if (is_meta_renamed) { /* first, so that there is never one without its segments */
-        mr_layout_object(name, meta->object.id, MR_LAYOUT_META, 0);
-        mr_disk_unlink(commit->directory, name, 0, &failure);
-    }
+    if (is_meta_renamed)
+        remove_renamed_meta(commit); /* first, so that there is never one without its segments */
     for (unsigned i = 0; i < meta->segment_count; i++) {
         bool is_renamed = i < commit->renamed;
         if (is_renamed)

@@ -7,16 +7,20 @@
 #define MR_STORE_FS_HOME_H
 
 #include "io/disk.h"
+#include "store/fs/tally.h"
 #include "store/store.h"
 #include <stdatomic.h>
 
 #define MR_GENERATIONS 16384 /* IDs share one by hash: then a change of one makes the other be read again, too */
+
+_Static_assert(MR_STORE_PROCESSES_MAX == MR_TALLY_PROCESSES, "a place for each");
 
 /* Zeroed at first. Written by all processes. */
 struct mr_store_shared {
     _Atomic uint64_t reserved[MR_STORE_PROCESSES_MAX]; /* bytes of each process's uploads under way (room.h) */
     _Atomic uint64_t generations[MR_GENERATIONS];
     _Atomic uint64_t debris_removed; /* when the home was opened, and no process has counted it yet */
+    struct mr_tally tally;
 };
 
 struct mr_store_home {

@@ -98,6 +98,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     store->locks = -1;
     mr_crew_init(&store->crew);
     mr_room_init(&store->room, config->home, config->numbers, config->process);
+    mr_tally_forget(&config->home->shared->tally, config->process);
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
         store->committers[i].magic = MR_COMMITTER_MAGIC;
         store->committers[i].store = store;
