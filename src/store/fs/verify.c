@@ -19,11 +19,11 @@ struct verification {
 };
 
 /* A segment that has another length is not read. */
-static int compare_length(const struct verification *at, const struct mr_meta_segment *segment, uint64_t len)
+static int compare_length(const struct mr_meta_segment *segment, uint64_t len, struct mr_fault *fault)
 {
     if (len == segment->stored)
         return MR_OK;
-    return mr_fault_set(at->fault, MR_EIO, "Segment %u has %llu bytes, and %llu were written.", segment->number,
+    return mr_fault_set(fault, MR_EIO, "Segment %u has %llu bytes, and %llu were written.", segment->number,
                         (unsigned long long)len, (unsigned long long)segment->stored);
 }
 
@@ -37,7 +37,7 @@ static int hash_file(const struct verification *at, const struct mr_meta_segment
         if (err != MR_OK)
             return mr_disk_fault(at->fault, &failure, "A segment cannot be read");
         if (got < want)
-            return compare_length(at, segment, offset + got);
+            return compare_length(segment, offset + got, at->fault);
         if (EVP_DigestUpdate(at->hash, at->piece, got) != 1)
             return mr_fault_set(at->fault, MR_EMEMORY, NULL);
         offset += got;
@@ -45,21 +45,35 @@ static int hash_file(const struct verification *at, const struct mr_meta_segment
     return MR_OK;
 }
 
-static int verify_segment(const struct verification *at, const struct mr_meta_segment *segment)
+int mr_verify_open_segment(int *fd, int directory, const struct mr_meta *meta, size_t index, struct mr_fault *fault)
 {
+    const struct mr_meta_segment *segment = &meta->segments[index];
     struct mr_disk_failure failure;
     struct mr_disk_info info;
     char name[MR_LAYOUT_NAME_SIZE];
-    int fd;
-    mr_layout_object(name, at->meta->object.id, MR_LAYOUT_SEGMENT, segment->number);
-    int err = mr_disk_open(&fd, &info, at->directory, name, O_RDONLY, 0, &failure);
+    mr_layout_object(name, meta->object.id, MR_LAYOUT_SEGMENT, segment->number);
+    int err = mr_disk_open(fd, &info, directory, name, O_RDONLY, 0, &failure);
     if (err != MR_OK && failure.error_number == ENOENT)
-        return mr_fault_set(at->fault, MR_EIO, "Segment %u is missing.", segment->number);
+        return mr_fault_set(fault, MR_ENOTFOUND, "Segment %u is missing.", segment->number);
     if (err != MR_OK)
-        return mr_disk_fault(at->fault, &failure, "A segment cannot be opened");
-    err = compare_length(at, segment, info.size);
-    if (err == MR_OK)
-        err = hash_file(at, segment, fd);
+        return mr_disk_fault(fault, &failure, "A segment cannot be opened");
+    err = compare_length(segment, info.size, fault);
+    if (err != MR_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return err;
+}
+
+static int verify_segment(const struct verification *at, size_t index)
+{
+    int fd;
+    int err = mr_verify_open_segment(&fd, at->directory, at->meta, index, at->fault);
+    if (err == MR_ENOTFOUND) /* it is damage, as the meta is there */
+        return mr_fault_set(at->fault, MR_EIO, "Segment %u is missing.", at->meta->segments[index].number);
+    if (err != MR_OK)
+        return err;
+    err = hash_file(at, &at->meta->segments[index], fd);
     close(fd);
     return err;
 }
@@ -81,7 +95,7 @@ static int verify_payload(const struct verification *at)
         return mr_fault_set(at->fault, MR_EMEMORY, NULL);
     int err = MR_OK;
     for (size_t i = 0; i < at->meta->segment_count && err == MR_OK; i++)
-        err = verify_segment(at, &at->meta->segments[i]);
+        err = verify_segment(at, i);
     return err == MR_OK ? check_digest(at) : err;
 }
 
