@@ -81,6 +81,14 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
  * Clears *store; NULL has no effect. */
 void mr_store_destroy(struct mr_store **store);
 
+struct mr_store_totals {
+    uint64_t objects, bytes; /* of payloads */
+};
+
+/* What is kept: what the scrub's last walk saw (scrub.h) and what was committed and deleted since, by all processes.
+ * False: no walk has ended yet. Any thread. */
+bool mr_store_totals(const struct mr_store *store, struct mr_store_totals *out);
+
 /* ---- writing ---- */
 
 struct mr_store_writer_events {

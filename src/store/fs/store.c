@@ -45,6 +45,13 @@ int mr_store_write_fault(struct mr_fault *fault, const struct mr_disk_failure *f
     return fault->error;
 }
 
+/* ---- numbers ---- */
+
+bool mr_store_totals(const struct mr_store *store, struct mr_store_totals *out)
+{
+    return mr_tally_read(&store->home->shared->tally, &out->objects, &out->bytes);
+}
+
 /* ---- life ---- */
 
 static int start_committer(struct mr_store *store, unsigned which, const char *name)
