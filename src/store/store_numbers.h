@@ -7,6 +7,18 @@
 
 #define MR_STORE_COMMITTERS 2 /* threads that commit: for short payloads, for long ones */
 
+/* Of the scrub (scrub.h). */
+enum mr_store_finding {
+    MR_STORE_DAMAGED_META,
+    MR_STORE_DAMAGED_PAYLOAD,
+    MR_STORE_MISSING_SEGMENT,
+    MR_STORE_STRAY_SEGMENT,
+    MR_STORE_DAMAGED_DIRECTORY,
+    MR_STORE_FINDINGS
+};
+/* "meta", "payload", "missing", "stray", "directory". */
+const char *mr_store_finding_name(enum mr_store_finding finding);
+
 struct mr_store_committer_numbers { /* written by that thread alone */
     struct mr_histogram commit_ns;  /* from the commit's call to the end of its sync */
     struct mr_histogram group;      /* commits that shared one sync of their directories */
@@ -18,8 +30,12 @@ struct mr_store_numbers {
     _Atomic uint64_t objects_written, bytes_written; /* acknowledged */
     _Atomic uint64_t changed, deleted;
     _Atomic uint64_t failed;         /* operations that the disk refused, or that found an object damaged */
-    _Atomic uint64_t debris_removed; /* files of dead processes: at the start, or swept by their successor */
+    _Atomic uint64_t debris_removed; /* files of dead processes, and segments without an object */
     _Atomic uint64_t damaged;        /* times that something was found damaged */
+    _Atomic uint64_t findings[MR_STORE_FINDINGS];
+    _Atomic uint64_t scrub_bytes; /* that the scrub has read */
+    _Atomic uint64_t scrub_walks; /* that it has ended */
+    _Atomic uint64_t scrub_ended; /* when the last of them did, ns since 1970; 0: none did */
     /* Gauges: 0 when the process ends. */
     _Atomic uint64_t uploads_open;
     _Atomic uint64_t reserved_bytes; /* for uploads under way */

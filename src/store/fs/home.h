@@ -21,6 +21,7 @@ struct mr_store_shared {
     _Atomic uint64_t generations[MR_GENERATIONS];
     _Atomic uint64_t debris_removed; /* when the home was opened, and no process has counted it yet */
     struct mr_tally tally;
+    _Atomic uint64_t scrub_due; /* when the next walk begins, monotonic ns; 0: at once */
 };
 
 struct mr_store_home {
