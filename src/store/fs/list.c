@@ -36,21 +36,6 @@ struct list {
 
 /* ---- names ---- */
 
-static bool is_of_id(const char *name, size_t len)
-{
-    return strlen(name) == len && strspn(name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == len;
-}
-
-static bool accept_part(char out[MR_NAMES_SIZE], const struct mr_disk_entry *entry, const void *context)
-{
-    size_t len = *(const size_t *)context;
-    bool may_be_directory = entry->kind == MR_DISK_DIRECTORY || entry->kind == MR_DISK_UNKNOWN;
-    if (!is_of_id(entry->name, len) || !may_be_directory)
-        return false;
-    memcpy(out, entry->name, len);
-    return true;
-}
-
 /* context: the begin that an ID must have. */
 static bool accept_meta(char out[MR_NAMES_SIZE], const struct mr_disk_entry *entry, const void *context)
 {
@@ -146,7 +131,8 @@ typedef int walk_part(struct list *list, int directory, const char *begin, struc
 static int walk_parts(struct list *list, int directory, const char *begin, size_t len, walk_part *walk,
                       struct mr_disk_failure *failure)
 {
-    struct mr_names names = {.max = PARTS_MAX, .descends = list->descends, .accept = accept_part, .context = &len};
+    struct mr_names names = {
+        .max = PARTS_MAX, .descends = list->descends, .accept = mr_names_accept_part, .context = &len};
     int err = mr_names_read(&names, directory, failure);
     size_t i = 0;
     for (; err == MR_OK && i < names.count && !is_trip_over(list); i++) {

@@ -66,3 +66,19 @@ void mr_names_free(struct mr_names *names)
     names->at = NULL;
     names->count = 0;
 }
+
+bool mr_names_is_part(const struct mr_disk_entry *entry, size_t len)
+{
+    bool may_be_directory = entry->kind == MR_DISK_DIRECTORY || entry->kind == MR_DISK_UNKNOWN;
+    return may_be_directory && strlen(entry->name) == len &&
+           strspn(entry->name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == len;
+}
+
+bool mr_names_accept_part(char out[MR_NAMES_SIZE], const struct mr_disk_entry *entry, const void *context)
+{
+    size_t len = *(const size_t *)context;
+    if (!mr_names_is_part(entry, len))
+        return false;
+    memcpy(out, entry->name, len);
+    return true;
+}

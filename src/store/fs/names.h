@@ -25,4 +25,9 @@ struct mr_names {
 int mr_names_read(struct mr_names *names, int directory, struct mr_disk_failure *failure);
 void mr_names_free(struct mr_names *names);
 
+/* May the entry be a directory that stands for so many characters of an ID? */
+bool mr_names_is_part(const struct mr_disk_entry *entry, size_t len);
+/* The same as `accept`; the context is the number, a size_t. */
+bool mr_names_accept_part(char out[MR_NAMES_SIZE], const struct mr_disk_entry *entry, const void *context);
+
 #endif

@@ -46,16 +46,16 @@ static bool is_scrub_stopping(const struct mr_scrub *scrub)
 
 /* ---- waiting ---- */
 
-static void on_time(struct mr_timer *timer)
+static void on_waited(struct mr_timer *timer)
 {
     go_on(mr_container_of(timer, struct mr_scrub, timer));
 }
 
-static void wait_for(struct mr_scrub *scrub, uint64_t ns)
+static void wait_scrub(struct mr_scrub *scrub, uint64_t ns)
 {
     scrub->state = WAITING;
     mr_timer_list_close(&scrub->waits);
-    mr_timer_list_open(&scrub->waits, scrub->config.loop, MR_MAX(ns, MR_NS_PER_MS), on_time);
+    mr_timer_list_open(&scrub->waits, scrub->config.loop, MR_MAX(ns, MR_NS_PER_MS), on_waited);
     mr_timer_set(&scrub->waits, &scrub->timer);
 }
 
@@ -67,7 +67,7 @@ static void rest(struct mr_scrub *scrub, uint64_t ns)
         return;
     }
     mr_store_end(scrub->config.store, scrub->config.loop);
-    wait_for(scrub, ns);
+    wait_scrub(scrub, ns);
 }
 
 /* Until the debt is paid. */
@@ -186,7 +186,7 @@ static int work_step(struct mr_file_request *request)
 static void go_on(struct mr_scrub *scrub)
 {
     if (!scrub->has_to_hash && !hold_chunk(scrub)) {
-        wait_for(scrub, RETRY_NS);
+        wait_scrub(scrub, RETRY_NS);
         return;
     }
     mr_store_begin(scrub->config.store, scrub->config.loop);
@@ -257,8 +257,8 @@ int mr_scrub_start(struct mr_scrub **out, const struct mr_scrub_config *config)
     scrub->config = *config;
     scrub->walk.chunk_size = (size_t)chunk;
     mr_file_init(&scrub->request, config->loop, "store-scrub", on_step);
-    mr_timer_list_open(&scrub->waits, config->loop, MR_NS_PER_MS, on_time);
-    wait_for(scrub, time_to_next_walk(scrub));
+    mr_timer_list_open(&scrub->waits, config->loop, MR_NS_PER_MS, on_waited);
+    wait_scrub(scrub, time_to_next_walk(scrub));
     *out = scrub;
     return MR_OK;
 }

@@ -54,7 +54,7 @@ void mr_scrub_find(struct mr_scrub_walk *walk, enum mr_store_finding finding, co
 
 enum presence { ABSENT, PRESENT, UNKNOWN };
 
-static enum presence look(int directory, const char *name)
+static enum presence presence_of(int directory, const char *name)
 {
     struct mr_disk_failure failure;
     int fd;
@@ -64,16 +64,16 @@ static enum presence look(int directory, const char *name)
     return PRESENT;
 }
 
-static enum presence look_for_meta(int directory, const char *id)
+static enum presence presence_of_meta(int directory, const char *id)
 {
     char name[MR_LAYOUT_NAME_SIZE];
     mr_layout_object(name, id, MR_LAYOUT_META, 0);
-    return look(directory, name);
+    return presence_of(directory, name);
 }
 
 /* ---- damage ---- */
 
-static void settle_meta(struct mr_scrub_walk *walk, const char *id)
+static void settle_damaged_meta(struct mr_scrub_walk *walk, const char *id)
 {
     char name[MR_LAYOUT_NAME_SIZE];
     mr_layout_object(name, id, MR_LAYOUT_META, 0);
@@ -88,9 +88,9 @@ static void settle_meta(struct mr_scrub_walk *walk, const char *id)
 }
 
 /* The bytes of a payload never change, so that it is enough that the object is still there. */
-static void settle_payload(struct mr_scrub_walk *walk, const char *id)
+static void settle_damaged_payload(struct mr_scrub_walk *walk, const char *id)
 {
-    if (look_for_meta(walk->directory, id) != ABSENT)
+    if (presence_of_meta(walk->directory, id) != ABSENT)
         mr_scrub_find(walk, MR_STORE_DAMAGED_PAYLOAD, id, walk->fault.detail);
 }
 
@@ -156,13 +156,13 @@ static int set_aside(const struct mr_scrub_walk *walk, struct mr_disk_failure *f
     return err;
 }
 
-static void settle_missing(struct mr_scrub_walk *walk, const char *id)
+static void settle_missing_segment(struct mr_scrub_walk *walk, const char *id)
 {
     struct mr_disk_failure failure;
     struct mr_fault fault;
     char what[2 * sizeof(fault.detail)];
     int fd;
-    if (look_for_meta(walk->directory, id) != PRESENT)
+    if (presence_of_meta(walk->directory, id) != PRESENT)
         return; /* it was deleted; or the next walk will see */
     int err = mr_verify_open_segment(&fd, walk->directory, &walk->file.meta, walk->segment, &walk->fault);
     if (err == MR_OK)
@@ -232,14 +232,14 @@ static bool is_without_object(const struct mr_scrub_walk *walk, const char *id)
         return false;
     mr_layout_object(name, id, MR_LAYOUT_META, 0);
     snprintf(path, sizeof(path), "damaged/%s", name);
-    return look(walk->directory, name) == ABSENT && look(home->data, path) == ABSENT;
+    return presence_of(walk->directory, name) == ABSENT && presence_of(home->data, path) == ABSENT;
 }
 
-static void settle_stray(struct mr_scrub_walk *walk, const char *id)
+static void settle_stray_segment(struct mr_scrub_walk *walk, const char *id)
 {
     struct mr_disk_failure failure;
     struct strays strays = {.id = id};
-    if (look_for_meta(walk->directory, id) != ABSENT ||
+    if (presence_of_meta(walk->directory, id) != ABSENT ||
         mr_disk_walk(walk->directory, take_stray, &strays, &failure) != MR_OK || strays.count == 0 ||
         !are_old(walk, &strays) || !is_without_object(walk, id))
         return;
@@ -258,11 +258,11 @@ static void settle_stray(struct mr_scrub_walk *walk, const char *id)
 
 bool mr_scrub_settle(struct mr_scrub_walk *walk, const char *id)
 {
-    static void (*const settle[MR_STORE_FINDINGS])(struct mr_scrub_walk * walk,
-                                                   const char *id) = {[MR_STORE_DAMAGED_META] = settle_meta,
-                                                                      [MR_STORE_DAMAGED_PAYLOAD] = settle_payload,
-                                                                      [MR_STORE_MISSING_SEGMENT] = settle_missing,
-                                                                      [MR_STORE_STRAY_SEGMENT] = settle_stray};
+    static void (*const settle[MR_STORE_FINDINGS])(struct mr_scrub_walk * walk, const char *id) = {
+        [MR_STORE_DAMAGED_META] = settle_damaged_meta,
+        [MR_STORE_DAMAGED_PAYLOAD] = settle_damaged_payload,
+        [MR_STORE_MISSING_SEGMENT] = settle_missing_segment,
+        [MR_STORE_STRAY_SEGMENT] = settle_stray_segment};
     struct mr_disk_failure failure;
     int err = mr_locks_take(walk->locks, id, false, &failure);
     if (err == MR_EBUSY)

@@ -43,21 +43,10 @@ static void find_directory_damage(struct mr_scrub_walk *walk)
 
 /* ---- the next directory ---- */
 
-static bool accept_part(char out[MR_NAMES_SIZE], const struct mr_disk_entry *entry, const void *context)
-{
-    size_t len = *(const size_t *)context;
-    bool may_be_directory = entry->kind == MR_DISK_DIRECTORY || entry->kind == MR_DISK_UNKNOWN;
-    if (!may_be_directory || strlen(entry->name) != len ||
-        strspn(entry->name, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") != len)
-        return false;
-    memcpy(out, entry->name, len);
-    return true;
-}
-
 /* The first name of `len` characters behind `part` ("": of all) becomes `part`. MR_ENOTFOUND: there is none. */
-static int next_part(int directory, char part[PART_SIZE], size_t len, struct mr_disk_failure *failure)
+static int advance_part(int directory, char part[PART_SIZE], size_t len, struct mr_disk_failure *failure)
 {
-    struct mr_names names = {.max = 1, .accept = accept_part, .context = &len};
+    struct mr_names names = {.max = 1, .accept = mr_names_accept_part, .context = &len};
     snprintf(names.after, sizeof(names.after), "%s", part);
     int err = mr_names_read(&names, directory, failure);
     if (err == MR_OK && names.count == 0)
@@ -75,7 +64,7 @@ static int next_inner(const struct mr_scrub_walk *walk, const char *outer, char 
     int err = mr_disk_open(&directory, NULL, walk->store->home->objects, outer, O_RDONLY | O_DIRECTORY, 0, failure);
     if (err != MR_OK)
         return err;
-    err = next_part(directory, inner, INNER_LEN, failure);
+    err = advance_part(directory, inner, INNER_LEN, failure);
     close(directory);
     return err;
 }
@@ -87,7 +76,7 @@ static void stand_at(struct mr_scrub_walk *walk, const char *outer, const char *
 
 /* The directory behind the one where the walk stands. MR_ENOTFOUND: there is none. After another failure the walk
  * stands behind what cannot be read, unless it wants for something. */
-static int find_directory(struct mr_scrub_walk *walk)
+static int find_next_directory(struct mr_scrub_walk *walk)
 {
     struct mr_disk_failure failure = {.error_number = 0};
     char outer[PART_SIZE] = "", inner[PART_SIZE] = "";
@@ -99,7 +88,7 @@ static int find_directory(struct mr_scrub_walk *walk)
         err = err != MR_OK && failure.error_number == ENOENT ? MR_ENOTFOUND : err;
     }
     while (err == MR_ENOTFOUND) {
-        err = next_part(walk->store->home->objects, outer, OUTER_LEN, &failure);
+        err = advance_part(walk->store->home->objects, outer, OUTER_LEN, &failure);
         if (err != MR_OK)
             break;
         inner[0] = '\0';
@@ -155,7 +144,7 @@ static enum mr_scrub_step end_walk(struct mr_scrub_walk *walk)
 
 static enum mr_scrub_step step_find(struct mr_scrub_walk *walk)
 {
-    int err = find_directory(walk);
+    int err = find_next_directory(walk);
     if (err == MR_ENOTFOUND)
         return end_walk(walk);
     if (is_want(err))
@@ -280,7 +269,7 @@ static enum mr_scrub_step suspect(struct mr_scrub_walk *walk, enum mr_store_find
     return MR_SCRUB_MORE;
 }
 
-static enum mr_scrub_step settle(struct mr_scrub_walk *walk)
+static enum mr_scrub_step settle_suspicion(struct mr_scrub_walk *walk)
 {
     if (!mr_scrub_settle(walk, object_id(walk)))
         return MR_SCRUB_WAIT;
@@ -329,7 +318,7 @@ static enum mr_scrub_step open_segment(struct mr_scrub_walk *walk)
     return suspect(walk, err == MR_ENOTFOUND ? MR_STORE_MISSING_SEGMENT : MR_STORE_DAMAGED_PAYLOAD);
 }
 
-static enum mr_scrub_step read_chunk(struct mr_scrub_walk *walk)
+static enum mr_scrub_step read_segment_chunk(struct mr_scrub_walk *walk)
 {
     const struct mr_meta_segment *segment = &walk->file.meta.segments[walk->segment];
     struct mr_disk_failure failure;
@@ -354,14 +343,14 @@ static enum mr_scrub_step read_chunk(struct mr_scrub_walk *walk)
     return MR_SCRUB_CHUNK;
 }
 
-static enum mr_scrub_step read_object(struct mr_scrub_walk *walk)
+static enum mr_scrub_step read_scrubbed(struct mr_scrub_walk *walk)
 {
     const struct mr_meta *meta = &walk->file.meta;
     bool is_inline = meta->segment_count == 0;
     if (walk->segment == meta->segment_count && (!is_inline || walk->offset == meta->payload.len))
         return finish_object(walk);
     if (!is_inline)
-        return walk->fd < 0 ? open_segment(walk) : read_chunk(walk);
+        return walk->fd < 0 ? open_segment(walk) : read_segment_chunk(walk);
     walk->offset = meta->payload.len;
     walk->bytes = meta->payload;
     return MR_SCRUB_CHUNK;
@@ -370,9 +359,9 @@ static enum mr_scrub_step read_object(struct mr_scrub_walk *walk)
 static enum mr_scrub_step step_objects(struct mr_scrub_walk *walk)
 {
     if (walk->suspicion != MR_STORE_FINDINGS)
-        return settle(walk);
+        return settle_suspicion(walk);
     if (walk->has_file)
-        return read_object(walk);
+        return read_scrubbed(walk);
     if (walk->next < walk->names.count)
         return open_object(walk);
     if (walk->names.is_cut)

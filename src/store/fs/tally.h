@@ -46,7 +46,7 @@ void mr_tally_begin_walk(struct mr_tally *tally);
  * *is_passed: that one is counted. False: no walk is under way. */
 bool mr_tally_resume_walk(const struct mr_tally *tally, char id[MR_ULID_LEN + 1], bool *is_passed);
 void mr_tally_begin_directory(struct mr_tally *tally, const char *id);
-/* So much was in it. False: it was changed meanwhile; begin it again. force: take the number all the same. */
+/* So much was in it. False: it was changed meanwhile; begin it again. force: take the number nevertheless. */
 bool mr_tally_end_directory(struct mr_tally *tally, const char *id, uint64_t objects, uint64_t bytes, bool force);
 void mr_tally_end_walk(struct mr_tally *tally);
 
