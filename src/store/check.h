@@ -12,8 +12,9 @@ struct mr_store_check {
     void *context;
     /* Results, zeroed at first. */
     uint64_t objects, bytes, segments; /* that metas say there are; bytes of payloads */
-    uint64_t damaged;     /* objects and directories that cannot be read, or are not as they were written */
-    uint64_t strays;      /* names that belong to no object */
+    uint64_t damaged; /* objects and directories that cannot be read, or are not as they were written; objects that the
+                       * scrub has set aside */
+    uint64_t strays;  /* names that belong to no object */
     uint64_t interrupted; /* files of uploads and deletes that the next start completes or undoes */
 };
 

@@ -5,7 +5,9 @@
 #include "store/fs/home.h"
 #include "store/fs/layout.h"
 #include "store/fs/metafile.h"
+#include "store/fs/names.h"
 #include "store/fs/verify.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,16 +138,9 @@ static bool walk_down(struct floor *above, const char *name, take_entry *take)
     return floor.err == MR_OK;
 }
 
-static bool is_part(const struct mr_disk_entry *entry, size_t len)
-{
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    return (entry->kind == MR_DISK_DIRECTORY || entry->kind == MR_DISK_UNKNOWN) && strlen(entry->name) == len &&
-           strspn(entry->name, digits) == len;
-}
-
 static bool take_inner(void *context, const struct mr_disk_entry *entry)
 {
-    if (is_part(entry, 2))
+    if (mr_names_is_part(entry, 2))
         return walk_down(context, entry->name, check_stray_or_object);
     find_stray(context, entry->name, "This is no directory of the store's.");
     return true;
@@ -153,7 +148,7 @@ static bool take_inner(void *context, const struct mr_disk_entry *entry)
 
 static bool take_outer(void *context, const struct mr_disk_entry *entry)
 {
-    if (is_part(entry, 4))
+    if (mr_names_is_part(entry, 4))
         return walk_down(context, entry->name, take_inner);
     find_stray(context, entry->name, "This is no directory of the store's.");
     return true;
@@ -170,6 +165,21 @@ static bool take_upload(void *context, const struct mr_disk_entry *entry)
     return true;
 }
 
+static const struct mr_fault set_aside = {.error = MR_EIO,
+                                          .detail = "The server has set it aside: a segment was missing."};
+
+/* The meta stands for all of it. */
+static bool take_set_aside(void *context, const struct mr_disk_entry *entry)
+{
+    struct floor *floor = context;
+    struct mr_layout_name name;
+    if (!mr_layout_read_object(&name, entry->name))
+        find_stray(floor, entry->name, "This is no name of the store's.");
+    else if (name.kind == MR_LAYOUT_META)
+        find_damage(floor, entry->name, MR_EIO, &set_aside);
+    return true;
+}
+
 static int walk_root(struct mr_store_check *check, int directory, const char *name, take_entry *take,
                      struct mr_fault *fault)
 {
@@ -183,6 +193,19 @@ static int walk_root(struct mr_store_check *check, int directory, const char *na
     return floor.err;
 }
 
+/* What the scrub has set aside, if it ever did. */
+static int check_set_aside(struct mr_store_check *check, const struct mr_store_home *home, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    int directory;
+    int err = mr_disk_open(&directory, NULL, home->data, "damaged", O_RDONLY | O_DIRECTORY, 0, &failure);
+    if (err != MR_OK)
+        return failure.error_number == ENOENT ? MR_OK : mr_disk_fault(fault, &failure, check->data);
+    err = walk_root(check, directory, "damaged", take_set_aside, fault);
+    close(directory);
+    return err;
+}
+
 int mr_store_check(struct mr_store_check *check, struct mr_fault *fault)
 {
     struct mr_store_settings settings = {.data = (char *)(uintptr_t)check->data};
@@ -193,6 +216,8 @@ int mr_store_check(struct mr_store_check *check, struct mr_fault *fault)
     err = walk_root(check, home->objects, "objects", take_outer, fault);
     if (err == MR_OK)
         err = walk_root(check, home->uploads, "uploads", take_upload, fault);
+    if (err == MR_OK)
+        err = check_set_aside(check, home, fault);
     mr_store_home_close(&home);
     return err;
 }
