@@ -227,7 +227,7 @@ static int open_app(struct mr_service *service)
         .offload = mr_offload_name(mr_offload_kind(service->offload)),
         .workers = mr_offload_workers(service->offload),
         .queue_capacity = mr_offload_capacity(service->offload),
-        .has_store = service->store != NULL,
+        .store = service->store,
     };
     return mr_app_open(app, mr_routes);
 }
@@ -313,6 +313,7 @@ void mr_service_destroy(struct mr_service **out)
     for (unsigned i = 0; i < service->loop_count; i++)
         mr_server_destroy(&service->loops[i].server);
     mr_app_close(&service->app);
+    mr_scrub_destroy(&service->scrub);
     mr_store_destroy(&service->store);
     for (unsigned i = 0; i < service->loop_count; i++)
         mr_loop_destroy(&service->loops[i].loop);

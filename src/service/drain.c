@@ -130,6 +130,8 @@ void mr_drain_begin(struct mr_service *service)
         return;
     service->phase = MR_PHASE_LEAVING;
     mr_drain_announce(&service->http);
+    if (service->scrub != NULL)
+        mr_scrub_stop(service->scrub);
     uv_timer_start(&service->alarm, on_delay_over, service->config->drain.delay / MR_NS_PER_MS, 0);
 }
 

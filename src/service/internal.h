@@ -7,6 +7,7 @@
 #include "http/http1/server.h"
 #include "service/drain.h"
 #include "service/service.h"
+#include "store/scrub.h"
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -31,6 +32,7 @@ struct mr_service {
     struct mr_app app;
     struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
     struct mr_store *store;         /* owned; NULL: there is no --data */
+    struct mr_scrub *scrub;         /* owned; NULL: another process scrubs, or none */
     struct mr_key_ring *keys;       /* of --api-keys; NULL: none */
     struct mr_key_ring *own_keys;   /* the same, owned; NULL: they are borrowed */
     struct mr_offload *offload;

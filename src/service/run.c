@@ -81,12 +81,27 @@ static unsigned start_loop_threads(struct mr_service *service)
     return started;
 }
 
+/* The first process, and what replaces it when it dies. */
+static void start_scrub(struct mr_service *service)
+{
+    const struct mr_scrub_config config = {.store = service->store,
+                                           .loop = service->loops[0].loop,
+                                           .offload = service->offload,
+                                           .rate = service->config->store.scrub_rate};
+    if (config.store == NULL || config.rate == 0 || mr_service_index(service) != 0)
+        return;
+    int err = mr_scrub_start(&service->scrub, &config);
+    if (err != MR_OK)
+        mr_log(MR_LOG_WARN, "store: damage is not looked for: %s", mr_error_text(err));
+}
+
 int mr_service_run(struct mr_service *service)
 {
     if (mr_drain_open(service) != 0)
         mr_log(MR_LOG_WARN, "signals cannot be watched");
     unsigned started = start_loop_threads(service);
     if (started == service->loop_count) {
+        start_scrub(service);
         announce(service);
     } else {
         mr_log(MR_LOG_ERROR, "cannot start a thread for each loop");

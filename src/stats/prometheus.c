@@ -257,6 +257,28 @@ static void write_http(struct exposition *out, const struct mr_snapshot *snapsho
 
 /* ---- the store ---- */
 
+static void write_scrub(struct exposition *out, const struct mr_snapshot_store *store)
+{
+    char labels[32];
+    if (store->has_totals) {
+        write_number(out, "millrace_store_objects", "gauge", store->totals.objects,
+                     "Files that are kept: those that the last scrub saw, and changes since.");
+        write_number(out, "millrace_store_bytes", "gauge", store->totals.bytes, "Their bytes.");
+    }
+    write_number(out, "millrace_store_scrub_bytes_total", "counter", store->scrub_bytes,
+                 "Bytes that the scrub has read.");
+    write_number(out, "millrace_store_scrubs_total", "counter", store->scrub_walks,
+                 "Times that it has read all files.");
+    write_head(out, "millrace_store_scrub_findings_total", "counter", "What it found, by kind.");
+    for (enum mr_store_finding finding = 0; finding < MR_STORE_FINDINGS; finding++) {
+        snprintf(labels, sizeof(labels), "kind=\"%s\"", mr_store_finding_name(finding));
+        write_sample(out, "millrace_store_scrub_findings_total", labels, store->findings[finding]);
+    }
+    if (store->scrub_ended != 0)
+        write_seconds(out, "millrace_store_scrub_ended_timestamp_seconds", "gauge",
+                      mr_clock_seconds(store->scrub_ended), "When it had last read all files, since 1970.");
+}
+
 static void write_store(struct exposition *out, const struct mr_snapshot_store *store)
 {
     write_number(out, "millrace_store_objects_written_total", "counter", store->objects_written,
@@ -278,6 +300,7 @@ static void write_store(struct exposition *out, const struct mr_snapshot_store *
     write_number(out, "millrace_store_reserved_bytes", "gauge", store->reserved_bytes, "Room that they have reserved.");
     write_number(out, "millrace_store_free_bytes", "gauge", store->free_bytes,
                  "Free bytes of the file system, when it was last asked.");
+    write_scrub(out, store);
 }
 
 /* ---- the processes ---- */
@@ -377,7 +400,7 @@ static void write_page(struct exposition *out, const struct mr_snapshot *snapsho
     write_jobs(out, snapshot);
     write_http(out, snapshot);
     write_routes(out, source);
-    if (source->has_store)
+    if (source->store != NULL)
         write_store(out, &snapshot->store);
     write_process(out, source);
     write_server(out, snapshot, source);

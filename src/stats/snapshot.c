@@ -154,6 +154,11 @@ static void add_store(struct mr_snapshot_store *out, const struct mr_store_numbe
     out->failed += mr_counter_read(&numbers->failed);
     out->debris_removed += mr_counter_read(&numbers->debris_removed);
     out->damaged += mr_counter_read(&numbers->damaged);
+    for (int i = 0; i < MR_STORE_FINDINGS; i++)
+        out->findings[i] += mr_counter_read(&numbers->findings[i]);
+    out->scrub_bytes += mr_counter_read(&numbers->scrub_bytes);
+    out->scrub_walks += mr_counter_read(&numbers->scrub_walks);
+    out->scrub_ended = MR_MAX(out->scrub_ended, mr_counter_read(&numbers->scrub_ended));
     out->uploads_open += mr_counter_read(&numbers->uploads_open);
     out->reserved_bytes += mr_counter_read(&numbers->reserved_bytes);
     out->free_bytes = MR_MAX(out->free_bytes, mr_counter_read(&numbers->free_bytes)); /* it is one file system */
@@ -190,5 +195,7 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
         out->listeners += mr_counter_read(&loop->events.listeners);
         out->listener_drops += mr_counter_read(&loop->events.dropped);
     }
+    if (source->store != NULL)
+        out->store.has_totals = mr_store_totals(source->store, &out->store.totals);
     read_queue(out, segment);
 }

@@ -11,15 +11,16 @@
 #include "base/histogram.h"
 #include "pipe/stages.h"
 #include "stats/segment.h"
+#include "store/store.h"
 
 /* What a snapshot is read from. All borrowed. */
 struct mr_snapshot_source {
     const struct mr_segment *segment;
-    const struct mr_http *http; /* its routes, and whether it drains */
-    const char *offload;        /* static text: where jobs run (mr_offload_name()) */
-    unsigned workers;           /* of each process: threads that run jobs */
-    uint32_t queue_capacity;    /* of each process: jobs that one lane holds */
-    bool has_store;             /* files are kept */
+    const struct mr_http *http;   /* its routes, and whether it drains */
+    const char *offload;          /* static text: where jobs run (mr_offload_name()) */
+    unsigned workers;             /* of each process: threads that run jobs */
+    uint32_t queue_capacity;      /* of each process: jobs that one lane holds */
+    const struct mr_store *store; /* NULL: no files are kept */
 };
 
 /* Iterations that were busy for too long, of one label. */
@@ -34,6 +35,10 @@ struct mr_snapshot_store { /* of files that are kept */
     uint64_t groups; /* of commits that were synced together */
     uint64_t objects_written, bytes_written, changed, deleted, failed, debris_removed, damaged;
     uint64_t uploads_open, reserved_bytes, free_bytes;
+    uint64_t findings[MR_STORE_FINDINGS], scrub_bytes, scrub_walks;
+    uint64_t scrub_ended; /* ns since 1970; 0: no walk has ended */
+    bool has_totals;      /* else those are not known yet */
+    struct mr_store_totals totals;
 };
 
 /* Histograms are of ns, as all times here. */

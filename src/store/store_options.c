@@ -9,6 +9,7 @@ const struct mr_option mr_store_options[] = {
     MR_OPTION_CHOICE(mr_store_settings, "durability", durabilities, "MODE", "full", durability,           "none: a file may be lost with the machine's power"),
     MR_OPTION_ROW(mr_store_settings,    "min-free",   TEXT, 0, 40, "SIZE|N%", "1%", min_free,                  "room on the disk that uploads leave free"),
     MR_OPTION_ROW(mr_store_settings,    "lock-wait",  TIME, 0, 86400, "TIME", "30s", lock_wait,               "with passed sockets: wait for the directory's last user"),
+    MR_OPTION_ROW(mr_store_settings,    "scrub-rate", SIZE, 0, 0, "SIZE", "8MiB", scrub_rate,              "look for damage, bytes/s that are read; 0: do not"),
     MR_OPTION_END,
 };
 // clang-format on

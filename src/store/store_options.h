@@ -1,4 +1,5 @@
-/* store_options.h -- what a program can be told of its store: --data, --durability, --min-free, --lock-wait. */
+/* store_options.h -- what a program can be told of its store: --data, --durability, --min-free, --lock-wait,
+ * --scrub-rate. */
 #ifndef MR_STORE_STORE_OPTIONS_H
 #define MR_STORE_STORE_OPTIONS_H
 
@@ -11,10 +12,11 @@ enum mr_store_durability {
 };
 
 struct mr_store_settings {
-    char *data;         /* the directory; NULL: no store */
-    int durability;     /* enum mr_store_durability */
-    char *min_free;     /* as it was given: see mr_store_min_free() */
-    uint64_t lock_wait; /* ns */
+    char *data;          /* the directory; NULL: no store */
+    int durability;      /* enum mr_store_durability */
+    char *min_free;      /* as it was given: see mr_store_min_free() */
+    uint64_t lock_wait;  /* ns */
+    uint64_t scrub_rate; /* bytes a second; 0: nothing is scrubbed */
 };
 
 extern const struct mr_option mr_store_options[];

@@ -4,7 +4,8 @@
  *      libuv's pool writing and reading payloads, opening, listing, removing
  *      committers   two threads that commit new objects, group by group (commit.h): one for short payloads, which shall
  *                   not wait for the syncs of long ones. Each has helpers (crew.h)
- *      changer      one thread that changes and deletes (change.c); the only one that takes locks of IDs */
+ *      changer      one thread that changes and deletes (change.c), and takes locks of IDs
+ *      scrub        in one process: a thread that reads all that is kept (scrub_walk.h), and takes them, too */
 #ifndef MR_STORE_FS_FS_H
 #define MR_STORE_FS_FS_H
 

@@ -1,9 +1,9 @@
 /* locks.h -- the locks of IDs: a change or a delete of one object at a time, whichever process makes it.
  *
  * A lock is a byte of DATA/locks at the hash of the ID (an open-file-description lock), so it is gone with its process.
- * Each process opens the file for itself. Within a process one thread alone takes locks: the one that makes changes, or
- * the main thread before that runs. It may wait for a lock only while it has none, since two processes that each have
- * one and wait for the other's would never end. */
+ * Each user opens the file for itself: in each process the thread that makes changes (or the main thread before that
+ * runs), and in one of them the scrub, which never waits. A user may wait for a lock only while it has none, since two
+ * that each have one and wait for the other's would never end. */
 #ifndef MR_STORE_FS_LOCKS_H
 #define MR_STORE_FS_LOCKS_H
 
