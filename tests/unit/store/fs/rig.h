@@ -265,11 +265,11 @@ static inline void upload_commit(struct upload *upload, const char *name)
     mr_object_free(&object);
 }
 
-/* All of it. MR_OK, and id is that of the object; or the error. */
-static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size, const char *name)
+/* All of it, but for what is removed afterwards: for a loop that has others' operations under way, too. MR_OK, and id
+ * is that of the object; or the error. */
+static inline int rig_put_beside(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size, const char *name)
 {
     struct upload upload;
-    unsigned before = mr_loop_requests(rig_loop);
     int err = upload_open(&upload, size);
     if (err != MR_OK)
         return err;
@@ -283,10 +283,18 @@ static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size
         rig_turn_until(upload.is_committed);
     }
     mr_store_writer_destroy(&upload.writer);
-    rig_turn_until(mr_loop_requests(rig_loop) == before);
     if (upload.fault.error == MR_OK)
         assert_int_equal(upload.size, size);
     return upload.fault.error;
+}
+
+/* The same until nothing of it is left. */
+static inline int rig_put(char id[MR_ULID_LEN + 1], uint64_t seed, uint64_t size, const char *name)
+{
+    unsigned before = mr_loop_requests(rig_loop);
+    int err = rig_put_beside(id, seed, size, name);
+    rig_turn_until(mr_loop_requests(rig_loop) == before);
+    return err;
 }
 
 /* ---- one download ---- */
@@ -457,13 +465,20 @@ static inline int rig_rename(const char *id, uint64_t rev, const char *name, str
     return changed->fault.error;
 }
 
-static inline int rig_delete(const char *id)
+static inline int rig_delete_beside(const char *id)
 {
     struct changed changed = {0};
-    unsigned before = mr_loop_requests(rig_loop); /* readers */
     mr_store_delete(rig.store, rig_loop, mr_slice_of(id), on_changed, &changed);
-    rig_turn_until(changed.is_done && mr_loop_requests(rig_loop) == before);
+    rig_turn_until(changed.is_done);
     return changed.fault.error;
+}
+
+static inline int rig_delete(const char *id)
+{
+    unsigned before = mr_loop_requests(rig_loop); /* readers */
+    int err = rig_delete_beside(id);
+    rig_turn_until(mr_loop_requests(rig_loop) == before);
+    return err;
 }
 
 /* ---- the directory ---- */

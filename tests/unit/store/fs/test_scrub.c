@@ -579,12 +579,12 @@ static void uploads_and_deletes_are_no_findings_and_are_counted(void **state)
     for (unsigned round = 0; walks() < 30 || round < 60; round++) {
         unsigned i = round % 4;
         if (mine[i][0] != '\0' && round % 3 != 0) {
-            assert_int_equal(rig_delete(mine[i]), MR_OK);
+            assert_int_equal(rig_delete_beside(mine[i]), MR_OK);
             mine[i][0] = '\0';
             objects--;
             bytes -= sizes[i];
         } else if (mine[i][0] == '\0') {
-            assert_int_equal(rig_put(mine[i], round, sizes[i], "a"), MR_OK);
+            assert_int_equal(rig_put_beside(mine[i], round, sizes[i], "a"), MR_OK);
             objects++;
             bytes += sizes[i];
         } else {
@@ -629,13 +629,13 @@ static void a_disk_that_fails_costs_nothing(void **state)
     for (size_t error = 0; error < MR_ARRAY_SIZE(errors); error++) {
         for (unsigned at = 1, struck = 1; struck > 0; at += errors[error] == EMFILE ? 7 : 1) {
             struck = scrub_with_failure(at, errors[error], false);
-            assert_int_equal(rig_count("objects -name '01*.*'"), 6 + 1 + 4 + 9);
             if (errors[error] == EMFILE)
                 assert_int_equal(found_in_all(), 0);
         }
         for (int i = 0; i < MR_STORE_FINDINGS; i++)
             atomic_store(&rig.numbers->findings[i], 0);
     }
+    assert_int_equal(rig_count("objects -name '01*.*'"), 6 + 1 + 4 + 9);
     assert_int_equal(rig_count("damaged 2>/dev/null"), 0);
     assert_int_equal(atomic_load(&rig.numbers->debris_removed), 0);
     assert_finds_nothing();
@@ -657,7 +657,7 @@ static void what_is_set_aside_is_never_lost(void **state)
         scrub_once();
         scrub_once();
         assert_true(is_aside(ids[0], ".meta") && is_aside(ids[0], ".1") && is_aside(ids[0], ".3"));
-        assert_int_equal(rig_count("objects -name '01*.*'"), 0);
+        assert_false(is_file(ids[0], ".meta") || is_file(ids[0], ".1") || is_file(ids[0], ".3"));
     }
     assert_int_equal(atomic_load(&rig.numbers->debris_removed), 0);
     assert_true(at > 10);
