@@ -47,6 +47,11 @@ struct mr_param_value {
     struct mr_slice text; /* borrowed from the parsed text */
 };
 
+/* A parameter as it was sent, before any table knows it. */
+struct mr_param_pair {
+    struct mr_slice name, value;
+};
+
 /* Parse `text` by `spec`. MR_OK, or MR_EPARAM with a fault whose detail names the parameter and what is allowed (never
  * the text itself, which may be a secret), limit and value filled when a range was left. */
 int mr_param_parse(const struct mr_param_spec *spec, struct mr_slice text, struct mr_param_value *out,

@@ -1,6 +1,5 @@
 #include "http/query.h"
 #include "base/number.h"
-#include "base/param.h"
 #include "base/utf8.h"
 #include "http/chars.h"
 
@@ -53,7 +52,7 @@ static bool next_part(struct mr_slice *rest, struct mr_slice *out)
 }
 
 /* Decode one name and value to *memory, which moves behind them. */
-static int parse_pair(struct mr_query_pair *out, struct mr_slice part, char **memory, struct mr_fault *fault)
+static int parse_pair(struct mr_param_pair *out, struct mr_slice part, char **memory, struct mr_fault *fault)
 {
     struct mr_slice value = part, name = mr_slice_cut(&value, '=');
     const char *why = decode(&out->name, *memory, name, true);
@@ -80,7 +79,7 @@ int mr_query_parse(struct mr_query *out, struct mr_slice text, struct mr_arena *
 
     /* Decoding never lengthens, and a pair needs two NULs. */
     char *memory = mr_arena_alloc(arena, text.len + 2 * (size_t)count);
-    struct mr_query_pair *pairs = mr_arena_alloc(arena, count * sizeof(*pairs));
+    struct mr_param_pair *pairs = mr_arena_alloc(arena, count * sizeof(*pairs));
     rest = text;
     for (unsigned i = 0; next_part(&rest, &part); i++) {
         int err = parse_pair(&pairs[i], part, &memory, fault);

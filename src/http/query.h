@@ -7,17 +7,16 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/param.h"
 #include "base/slice.h"
 #include <stdbool.h>
 
 #define MR_QUERY_PAIRS_MAX 128
 
-struct mr_query_pair {
-    struct mr_slice name, value; /* decoded; a NUL stands behind each */
-};
 struct mr_query {
     unsigned count;
-    struct mr_query_pair *pairs; /* in order of appearance; owned by the arena */
+    struct mr_param_pair *pairs; /* decoded, in order of appearance; a NUL stands behind each name and value; owned by
+                                    the arena */
 };
 
 /* Decode `text` (what stands behind '?', may be empty). MR_OK or MR_EPARAM. '+' is a space in names and values. */

@@ -57,7 +57,7 @@ static int set_requested(struct mr_pipeline *pipeline, const struct mr_pipe_requ
     const struct mr_query *query = &wanted->request->query;
     int err = mr_query_check_once(query, mr_stage_repeatable, fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
-        const struct mr_query_pair *pair = &query->pairs[i];
+        const struct mr_param_pair *pair = &query->pairs[i];
         if (wanted->route_params == NULL || mr_param_find(wanted->route_params, pair->name) == NULL)
             err = mr_pipeline_set(pipeline, pair->name, pair->value, fault);
     }

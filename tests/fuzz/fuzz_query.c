@@ -60,7 +60,7 @@ static void check_query(struct mr_slice text, struct mr_arena *arena)
     MR_ASSERT(query.count <= MR_QUERY_PAIRS_MAX);
     bool duplicate = false;
     for (unsigned i = 0; i < query.count; i++) {
-        const struct mr_query_pair *pair = &query.pairs[i];
+        const struct mr_param_pair *pair = &query.pairs[i];
         check_utf8(pair->name);
         check_utf8(pair->value);
         MR_ASSERT(pair->name.at[pair->name.len] == '\0' && pair->value.at[pair->value.len] == '\0');
