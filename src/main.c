@@ -155,7 +155,7 @@ static enum mr_options_result read_server(struct server *out, int argc, char *co
     struct mr_fault fault;
     enum mr_options_result result = mr_config_read(&out->config, argc, argv, environment, stderr);
     const char *file = out->config.app.api_keys;
-    if (file == NULL || mr_key_ring_open(&out->keys, file, &fault) == MR_OK)
+    if (file == NULL || mr_key_ring_open(&out->keys, &mr_api_key_kind, file, &fault) == MR_OK)
         return result;
     fprintf(stderr, "millrace: --api-keys: %s\n", fault.detail);
     return MR_OPTIONS_WRONG;

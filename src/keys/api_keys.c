@@ -7,13 +7,8 @@
 #include "base/macros.h"
 #include "base/number.h"
 #include "keys/word.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define HASH_PREFIX "sha256:"
 
@@ -25,18 +20,6 @@ static int wrong_line(struct mr_fault *fault, const char *why)
 }
 
 /* ---- a line ---- */
-
-/* Cut the next word off; empty at the end of the line. */
-static struct mr_slice next_word(struct mr_slice *rest)
-{
-    *rest = mr_slice_trim(*rest);
-    struct mr_slice word = {.at = rest->at, .len = 0};
-    while (word.len < rest->len && word.at[word.len] != ' ' && word.at[word.len] != '\t')
-        word.len++;
-    rest->at += word.len;
-    rest->len -= word.len;
-    return word;
-}
 
 bool mr_api_key_is_name(struct mr_slice name)
 {
@@ -66,19 +49,9 @@ static bool parse_hash(struct mr_slice word, uint8_t out[MR_API_KEY_HASH])
     return true;
 }
 
-/* Each of what stands behind the rights. */
-static int parse_further(struct mr_slice rest, struct mr_fault *fault)
-{
-    struct mr_slice word = next_word(&rest);
-    if (word.len == 0)
-        return MR_OK;
-    struct mr_slice shown = mr_word_to_show(mr_slice_cut(&word, '='));
-    return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" behind the rights is not known", MR_SLICE_ARG(shown));
-}
-
 static int parse_line(struct mr_api_key *out, struct mr_slice line, struct mr_fault *fault)
 {
-    struct mr_slice name = next_word(&line), hash = next_word(&line), rights = next_word(&line);
+    struct mr_slice name = mr_word_next(&line), hash = mr_word_next(&line), rights = mr_word_next(&line);
     if (rights.len == 0)
         return wrong_line(fault, "a line has a name, sha256:HEX and rights");
     if (!mr_api_key_is_name(name))
@@ -88,7 +61,7 @@ static int parse_line(struct mr_api_key *out, struct mr_slice line, struct mr_fa
     memcpy(out->name, name.at, name.len);
     out->name[name.len] = '\0';
     int err = mr_rights_parse(rights, &out->rights, fault);
-    return err == MR_OK ? parse_further(line, fault) : err;
+    return err == MR_OK ? mr_word_refuse_rest(line, "the rights", fault) : err;
 }
 
 /* ---- all lines ---- */
@@ -104,15 +77,9 @@ static int check_unique(const struct mr_api_keys *keys, const struct mr_api_key 
     return MR_OK;
 }
 
-static int add_line(struct mr_api_keys *keys, struct mr_slice line, struct mr_fault *fault)
+static int add_line(void *context, struct mr_slice line, struct mr_fault *fault)
 {
-    if (line.len > MR_API_KEYS_LINE_MAX)
-        return mr_fault_set(fault, MR_EPARAM, "a line has at most %d bytes", MR_API_KEYS_LINE_MAX);
-    if (line.len > 0 && line.at[line.len - 1] == '\r')
-        line.len--;
-    line = mr_slice_trim(line);
-    if (line.len == 0 || line.at[0] == '#')
-        return MR_OK;
+    struct mr_api_keys *keys = context;
     if (keys->count == MR_API_KEYS_MAX)
         return mr_fault_set(fault, MR_EPARAM, "a file has at most %d keys", MR_API_KEYS_MAX);
     struct mr_api_key *key = &keys->keys[keys->count];
@@ -126,76 +93,24 @@ static int add_line(struct mr_api_keys *keys, struct mr_slice line, struct mr_fa
 
 int mr_api_keys_parse(struct mr_api_keys *out, struct mr_slice text, const char *name, struct mr_fault *fault)
 {
-    struct mr_fault why;
     out->count = 0;
-    for (size_t number = 1; text.at != NULL; number++) {
-        int err = add_line(out, mr_slice_cut(&text, '\n'), &why);
-        if (err != MR_OK)
-            return mr_fault_set(fault, err, "%.100s: line %zu: %s", name, number, why.detail);
-    }
-    return MR_OK;
+    return mr_key_lines(text, name, add_line, out, fault);
 }
 
-/* ---- the file ---- */
+/* ---- a file ---- */
 
-/* Can only the operator have written it, and no stranger read it? */
-static int check_file(int fd, const char *path, struct mr_fault *fault)
+static int parse_keys(void *out, struct mr_slice text, const char *name, struct mr_fault *fault)
 {
-    struct stat info;
-    if (fstat(fd, &info) != 0)
-        return mr_fault_set(fault, MR_EIO, "%.100s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode))
-        return mr_fault_set(fault, MR_EPARAM, "%.100s: it is no regular file", path);
-    if ((info.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
-        return mr_fault_set(fault, MR_EPARAM,
-                            "%.100s: mode %04o: others must not read or write it, nor its group write it (chmod 640)",
-                            path, (unsigned)info.st_mode & 07777u);
-    if (info.st_size > MR_API_KEYS_FILE_MAX)
-        return mr_fault_set(fault, MR_EPARAM, "%.100s: a key file has at most %d bytes", path, MR_API_KEYS_FILE_MAX);
-    return MR_OK;
+    return mr_api_keys_parse(out, text, name, fault);
 }
 
-/* Fill `out` from the file. Returns how much, or -1 with errno. */
-static ssize_t fill_from(int fd, char *out, size_t size)
+static size_t count_keys(const void *keys)
 {
-    size_t len = 0;
-    ssize_t got;
-    while (len < size && ((got = read(fd, out + len, size - len)) > 0 || (got < 0 && errno == EINTR)))
-        len += got > 0 ? (size_t)got : 0;
-    return len < size && got < 0 ? -1 : (ssize_t)len;
+    return ((const struct mr_api_keys *)keys)->count;
 }
 
-static int read_and_parse(struct mr_api_keys *out, int fd, const char *path, struct mr_fault *fault)
-{
-    const size_t size = MR_API_KEYS_FILE_MAX + 1;
-    char *text = malloc(size);
-    if (text == NULL)
-        return mr_fault_set(fault, MR_EMEMORY, "%.100s: %s", path, mr_error_text(MR_EMEMORY));
-    ssize_t len = fill_from(fd, text, size);
-    int err;
-    if (len < 0)
-        err = mr_fault_set(fault, MR_EIO, "%.100s: %s", path, strerror(errno));
-    else if ((size_t)len == size) /* it has grown meanwhile */
-        err = mr_fault_set(fault, MR_EPARAM, "%.100s: a key file has at most %d bytes", path, MR_API_KEYS_FILE_MAX);
-    else
-        err = mr_api_keys_parse(out, (struct mr_slice){.at = text, .len = (size_t)len}, path, fault);
-    sodium_memzero(text, len < 0 ? 0 : (size_t)len); /* a key may stand in a wrong place */
-    free(text);
-    return err;
-}
-
-int mr_api_keys_load(struct mr_api_keys *out, const char *path, struct mr_fault *fault)
-{
-    out->count = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
-    if (fd < 0)
-        return mr_fault_set(fault, MR_EIO, "%.100s: %s", path, strerror(errno));
-    int err = check_file(fd, path, fault);
-    if (err == MR_OK)
-        err = read_and_parse(out, fd, path, fault);
-    close(fd);
-    return err;
-}
+const struct mr_key_kind mr_api_key_kind = {
+    .label = "API keys", .size = sizeof(struct mr_api_keys), .parse = parse_keys, .count = count_keys};
 
 /* ---- keys ---- */
 
@@ -222,6 +137,15 @@ const struct mr_api_key *mr_api_keys_find(const struct mr_api_keys *keys, struct
     for (size_t i = 0; i < keys->count; i++)
         found = is_same_hash(keys->keys[i].hash, hash) ? &keys->keys[i] : found;
     return found;
+}
+
+bool mr_api_keys_look_up(struct mr_key_ring *ring, struct mr_slice key, struct mr_api_key *out)
+{
+    const struct mr_api_key *found = mr_api_keys_find(mr_key_ring_borrow(ring, &mr_api_key_kind), key);
+    if (found != NULL)
+        *out = *found;
+    mr_key_ring_return(ring);
+    return found != NULL;
 }
 
 int mr_api_key_make(char out[MR_API_KEY_SIZE])

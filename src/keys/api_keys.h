@@ -4,10 +4,10 @@
  *      # name   hash of the key            what it allows
  *      shop     sha256:HEX (64 digits)     upload,read
  *
- * Words of a line are separated by spaces and tabs. Empty lines and lines that begin with # are passed over. A name has
- * 1 to MR_API_KEY_NAME_MAX letters, digits, '-', '_', '.' and '@', and does not begin as our keys do, since it stands
- * in the access log. Names and hashes occur once. What stands behind the rights is `word=value`; no word is known yet,
- * and an unknown one is an error, since it may restrict the key.
+ * What holds for every file of keys stands in key_file.h. A name has 1 to MR_API_KEY_NAME_MAX letters, digits, '-',
+ * '_', '.' and '@', and does not begin as our keys do, since it stands in the access log. Names and hashes occur once.
+ * What stands behind the rights is `word=value`; no word is known yet, and an unknown one is an error, since it may
+ * restrict the key.
  *
  * No fault holds a key, nor text that may be one. A hash tells nothing of a key that is random. */
 #ifndef MR_KEYS_API_KEYS_H
@@ -15,14 +15,13 @@
 
 #include "base/error.h"
 #include "base/slice.h"
+#include "keys/key_ring.h"
 #include "keys/rights.h"
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-    MR_API_KEYS_MAX = 1024,             /* of a file */
-    MR_API_KEYS_FILE_MAX = 1024 * 1024, /* bytes */
-    MR_API_KEYS_LINE_MAX = 1024,        /* bytes */
+    MR_API_KEYS_MAX = 1024, /* of a file */
     MR_API_KEY_NAME_MAX = 64,
     MR_API_KEY_HASH = 32,
     MR_API_KEY_MAX = 256, /* bytes of a key that is looked up; a longer one is unknown */
@@ -47,11 +46,11 @@ struct mr_api_keys {
 /* Read the text of a file, which faults call `name`. MR_OK, also without any key; or MR_EPARAM: the fault's detail has
  * the number of the line and what is wrong with it, and *out is not complete. */
 int mr_api_keys_parse(struct mr_api_keys *out, struct mr_slice text, const char *name, struct mr_fault *fault);
-/* Read a file, with blocking calls; symbolic links are followed. MR_OK; MR_EPARAM: also a file that others may read or
- * write or that its group may write, and one that is too large or no regular file; MR_EIO, MR_EMEMORY. */
-int mr_api_keys_load(struct mr_api_keys *out, const char *path, struct mr_fault *fault);
+extern const struct mr_key_kind mr_api_key_kind;
 /* The key, or NULL. Compares with the hash of each, in a time that depends on their number alone. */
 const struct mr_api_key *mr_api_keys_find(const struct mr_api_keys *keys, struct mr_slice key);
+/* Find a key of a ring: false, or a copy of what its line says. Any thread. */
+bool mr_api_keys_look_up(struct mr_key_ring *ring, struct mr_slice key, struct mr_api_key *out);
 
 /* ---- making one ---- */
 

@@ -265,7 +265,7 @@ static int load_keys(struct mr_service *service, struct mr_fault *fault)
     if (service->keys != NULL || file == NULL)
         return MR_OK;
     struct mr_fault why;
-    int err = mr_key_ring_open(&service->own_keys, file, &why);
+    int err = mr_key_ring_open(&service->own_keys, &mr_api_key_kind, file, &why);
     service->keys = service->own_keys;
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "--api-keys: %s", why.detail);
 }

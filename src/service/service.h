@@ -9,7 +9,7 @@
 #define MR_SERVICE_SERVICE_H
 
 #include "app/app.h"
-#include "keys/key_ring.h"
+#include "keys/api_keys.h"
 #include "service/config.h"
 #include "service/data.h"
 #include "supervisor/cluster.h"

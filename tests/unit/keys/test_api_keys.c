@@ -26,6 +26,12 @@ static int parse(const char *text)
     return mr_api_keys_parse(&keys, mr_slice_of(text), "keys.txt", &fault);
 }
 
+static int load(const char *path)
+{
+    memset(&fault, 0, sizeof(fault));
+    return mr_key_file_load(&keys, &mr_api_key_kind, path, &fault);
+}
+
 /* ---- the text ---- */
 
 static void lines_become_keys(void **state)
@@ -127,10 +133,10 @@ static void the_number_of_keys_has_a_bound(void **state)
 static void a_line_has_a_bound(void **state)
 {
     (void)state;
-    char line[MR_API_KEYS_LINE_MAX + 2] = "";
-    memset(line, '#', MR_API_KEYS_LINE_MAX);
+    char line[MR_KEY_LINE_MAX + 2] = "";
+    memset(line, '#', MR_KEY_LINE_MAX);
     assert_int_equal(parse(line), MR_OK);
-    memset(line, '#', MR_API_KEYS_LINE_MAX + 1);
+    memset(line, '#', MR_KEY_LINE_MAX + 1);
     assert_int_equal(parse(line), MR_EPARAM);
     assert_non_null(strstr(fault.detail, "at most 1024 bytes"));
 }
@@ -235,14 +241,13 @@ static void a_file_is_read_also_through_a_link(void **state)
     (void)state;
     static const char text[] = "shop sha256:" ABC " read";
     write_file(text, sizeof(text) - 1, 0440);
-    assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_OK);
+    assert_int_equal(load(path), MR_OK);
     assert_int_equal(keys.count, 1);
     assert_int_equal(symlink("keys", linked), 0); /* 0777 by itself: what counts is the file's mode */
-    assert_int_equal(mr_api_keys_load(&keys, linked, &fault), MR_OK);
+    assert_int_equal(load(linked), MR_OK);
     assert_int_equal(keys.count, 1);
     chmod(path, 0444);
-    assert_int_equal(mr_api_keys_load(&keys, linked, &fault), MR_EPARAM);
-    assert_int_equal(keys.count, 0);
+    assert_int_equal(load(linked), MR_EPARAM);
 }
 
 static void a_file_that_others_can_read_or_change_is_refused(void **state)
@@ -251,12 +256,12 @@ static void a_file_that_others_can_read_or_change_is_refused(void **state)
     static const mode_t good[] = {0400, 0600, 0640, 0440, 0700, 0750}, bad[] = {0644, 0604, 0602, 0660, 0620, 0666};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         write_file("", 0, good[i]);
-        assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_OK);
+        assert_int_equal(load(path), MR_OK);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char mode[8];
         write_file("", 0, bad[i]);
-        assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_EPARAM);
+        assert_int_equal(load(path), MR_EPARAM);
         snprintf(mode, sizeof(mode), "%04o", bad[i]);
         assert_non_null(strstr(fault.detail, mode));
         assert_non_null(strstr(fault.detail, path));
@@ -268,24 +273,24 @@ static void what_is_no_file_is_refused_at_once(void **state)
 {
     (void)state;
     unlink(path);
-    assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_EIO);
+    assert_int_equal(load(path), MR_EIO);
     assert_non_null(strstr(fault.detail, "No such file"));
-    assert_int_equal(mr_api_keys_load(&keys, "", &fault), MR_EIO);
-    assert_int_equal(mr_api_keys_load(&keys, directory, &fault), MR_EPARAM);
+    assert_int_equal(load(""), MR_EIO);
+    assert_int_equal(load(directory), MR_EPARAM);
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_EPARAM);
+    assert_int_equal(load(path), MR_EPARAM);
     assert_non_null(strstr(fault.detail, "no regular file"));
 }
 
 static void a_file_that_is_too_large_is_refused(void **state)
 {
     (void)state;
-    char *text = malloc(MR_API_KEYS_FILE_MAX + 1);
-    memset(text, '\n', MR_API_KEYS_FILE_MAX + 1);
-    write_file(text, MR_API_KEYS_FILE_MAX, 0600);
-    assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_OK);
-    write_file(text, MR_API_KEYS_FILE_MAX + 1, 0600);
-    assert_int_equal(mr_api_keys_load(&keys, path, &fault), MR_EPARAM);
+    char *text = malloc(MR_KEY_FILE_MAX + 1);
+    memset(text, '\n', MR_KEY_FILE_MAX + 1);
+    write_file(text, MR_KEY_FILE_MAX, 0600);
+    assert_int_equal(load(path), MR_OK);
+    write_file(text, MR_KEY_FILE_MAX + 1, 0600);
+    assert_int_equal(load(path), MR_EPARAM);
     assert_non_null(strstr(fault.detail, "at most"));
     free(text);
 }

@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "keys/key_ring.h"
+#include "keys/api_keys.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -56,7 +56,7 @@ static int tear_down(void **state)
 static uint32_t rights_of(struct mr_key_ring *ring, struct mr_slice key)
 {
     struct mr_api_key found;
-    return mr_key_ring_find(ring, key, &found) ? found.rights : 0;
+    return mr_api_keys_look_up(ring, key, &found) ? found.rights : 0;
 }
 
 static void keys_are_replaced_when_they_are_read_again(void **state)
@@ -64,7 +64,7 @@ static void keys_are_replaced_when_they_are_read_again(void **state)
     (void)state;
     struct mr_key_ring *ring;
     write_keys(MR_RIGHT_READ);
-    assert_int_equal(mr_key_ring_open(&ring, path, &fault), MR_OK);
+    assert_int_equal(mr_key_ring_open(&ring, &mr_api_key_kind, path, &fault), MR_OK);
     assert_int_equal(mr_key_ring_count(ring), 2);
     assert_int_equal(rights_of(ring, first), MR_RIGHT_READ);
     assert_int_equal(rights_of(ring, MR_SLICE("another")), 0);
@@ -82,7 +82,7 @@ static void a_broken_file_leaves_the_old_keys(void **state)
     (void)state;
     struct mr_key_ring *ring;
     write_keys(MR_RIGHT_READ);
-    assert_int_equal(mr_key_ring_open(&ring, path, &fault), MR_OK);
+    assert_int_equal(mr_key_ring_open(&ring, &mr_api_key_kind, path, &fault), MR_OK);
     write_broken();
     mr_key_ring_reload(ring);
     assert_int_equal(rights_of(ring, last), MR_RIGHT_READ);
@@ -101,7 +101,7 @@ static void a_file_that_was_emptied_takes_all_keys_away(void **state)
     (void)state;
     struct mr_key_ring *ring;
     write_keys(MR_RIGHT_READ);
-    assert_int_equal(mr_key_ring_open(&ring, path, &fault), MR_OK);
+    assert_int_equal(mr_key_ring_open(&ring, &mr_api_key_kind, path, &fault), MR_OK);
     assert_int_equal(truncate(path, 0), 0);
     mr_key_ring_reload(ring);
     assert_int_equal(mr_key_ring_count(ring), 0);
@@ -114,7 +114,7 @@ static void a_broken_file_opens_no_ring(void **state)
     (void)state;
     struct mr_key_ring *ring;
     write_broken();
-    assert_int_equal(mr_key_ring_open(&ring, path, &fault), MR_EPARAM);
+    assert_int_equal(mr_key_ring_open(&ring, &mr_api_key_kind, path, &fault), MR_EPARAM);
     assert_null(ring);
     assert_non_null(strstr(fault.detail, "line 1"));
 }
@@ -142,7 +142,7 @@ static void look_ups_beside_it_see_old_or_new_keys(void **state)
     struct looking looking = {.ring = NULL};
     pthread_t threads[2];
     write_keys(MR_RIGHT_READ);
-    assert_int_equal(mr_key_ring_open(&looking.ring, path, &fault), MR_OK);
+    assert_int_equal(mr_key_ring_open(&looking.ring, &mr_api_key_kind, path, &fault), MR_OK);
     for (size_t i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, look_up, &looking);
     for (int i = 0; i < 200; i++) {
