@@ -64,7 +64,9 @@
     X(MR_ENOSTORE,        -49,  INPUT, "This server keeps no files.")                                 \
     X(MR_EUNAUTHORIZED,   -50,  INPUT, "An API key is needed.")                                                        \
     X(MR_EFORBIDDEN,      -51,  INPUT, "The API key does not allow that.")                                             \
-    X(MR_EWRITE,          -52,  OWN,   "The disk fails or is read-only: nothing can be kept.")
+    X(MR_EWRITE,          -52,  OWN,   "The disk fails or is read-only: nothing can be kept.")                             \
+    X(MR_ESIGNATURE,      -53,  INPUT, "The address is not signed, or its signature is wrong.")                        \
+    X(MR_ESIGEXPIRED,     -54,  INPUT, "The signed address has expired.")
 // clang-format on
 
 enum mr_error {

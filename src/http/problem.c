@@ -60,6 +60,8 @@ static const struct {
     [-MR_EUNAUTHORIZED] = {401, "unauthorized"},
     [-MR_EFORBIDDEN] = {403, "forbidden"},
     [-MR_EWRITE] = {507, "disk-failed"},
+    [-MR_ESIGNATURE] = {403, "signature"},
+    [-MR_ESIGEXPIRED] = {403, "signature-expired"},
 };
 
 /* The same number for each error: one without a row here does not build. */
