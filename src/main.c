@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "service/config.h"
 #include "service/data.h"
+#include "service/key_rings.h"
 #include "service/process.h"
 #include "service/service.h"
 #include "supervisor/cluster.h"
@@ -34,7 +35,7 @@ static void reload(void)
 /* What all processes start from. */
 struct server {
     struct mr_config config;
-    struct mr_key_ring *keys; /* of --api-keys; NULL: none */
+    struct mr_key_rings rings;
     struct mr_data data;
 };
 
@@ -51,7 +52,7 @@ static int serve_home(const struct server *server, const struct mr_child *child,
     struct mr_service *service;
     struct mr_fault fault;
     const struct mr_service_parts parts = {
-        .config = &server->config, .keys = server->keys, .data = &server->data, .child = child};
+        .config = &server->config, .rings = &server->rings, .data = &server->data, .child = child};
     int err = mr_service_create(&service, &parts, &fault);
     if (err == 0)
         err = mr_service_listen(service, passed, &fault);
@@ -98,13 +99,11 @@ static int run_child(void *context, const struct mr_child *child)
     return status;
 }
 
-/* In the supervisor, so that a process that replaces a dead one has the keys that are in use, also where the file is
- * broken by then. */
+/* In the supervisor. */
 static void reload_keys(void *context)
 {
     const struct server *server = context;
-    if (server->keys != NULL)
-        mr_key_ring_reload(server->keys);
+    mr_key_rings_reload(&server->rings);
 }
 
 static int run_supervisor(struct server *server, unsigned passed)
@@ -149,15 +148,14 @@ static int run(struct server *server)
     return server->config.cluster.processes > 1 ? run_cluster(server) : run_alone(server);
 }
 
-/* The options, and the key file: --check-config reads it, too, so that it can be tried before SIGHUP. */
+/* The options, and the key files: --check-config reads them, too, so that they can be tried before SIGHUP. */
 static enum mr_options_result read_server(struct server *out, int argc, char *const *argv, char *const *environment)
 {
     struct mr_fault fault;
     enum mr_options_result result = mr_config_read(&out->config, argc, argv, environment, stderr);
-    const char *file = out->config.app.api_keys;
-    if (file == NULL || mr_key_ring_open(&out->keys, &mr_api_key_kind, file, &fault) == MR_OK)
+    if (mr_key_rings_open(&out->rings, &out->config, &fault) == MR_OK)
         return result;
-    fprintf(stderr, "millrace: --api-keys: %s\n", fault.detail);
+    fprintf(stderr, "millrace: %s\n", fault.detail);
     return MR_OPTIONS_WRONG;
 }
 
@@ -168,13 +166,13 @@ static void write_help(FILE *out)
 
 static int serve_main(int argc, char *const *argv, char *const *environment)
 {
-    struct server server = {.keys = NULL};
+    struct server server = {.rings = {.api = NULL}};
     argument_count = argc;
     arguments = argv;
     int status = mr_options_answer(read_server(&server, argc, argv, environment), "millrace", write_help);
     if (status == MR_OPTIONS_GO_ON)
         status = run(&server);
-    mr_key_ring_close(&server.keys);
+    mr_key_rings_close(&server.rings);
     mr_config_free(&server.config);
     return status;
 }

@@ -15,6 +15,7 @@
 #include "base/budget.h"
 #include "http/http.h"
 #include "http/request.h"
+#include "keys/signature.h"
 #include "media/age/age_keys.h"
 #include "media/image/image.h"
 #include "pipe/pipe_options.h"
@@ -38,6 +39,7 @@ struct mr_app {
     const struct mr_age_keys *identities; /* of --identity; NULL: none */
     bool allow_request_identity;          /* keys may come with a request */
     struct mr_store *store;               /* NULL: there is no --data */
+    const struct mr_signing *signing;     /* of --signing-keys; NULL: there are none */
     bool reading_needs_key;               /* of a file: --read=key */
     const char *file_cache_control;       /* of files that are read */
     struct mr_snapshot_source stats;

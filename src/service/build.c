@@ -108,8 +108,8 @@ static void create_http(struct mr_service *service)
     struct mr_http *http = &service->http;
     mr_http_init(http, service->http_counters, (unsigned)config->loop.loops);
     mr_http_set(http, &config->http);
-    if (service->keys != NULL)
-        mr_app_authorize_by(http, service->keys);
+    if (service->rings.api != NULL)
+        mr_app_authorize_by(http, service->rings.api);
     http->limits.connections_max = make_room(config->http.max_connections, config->loop.loops);
 }
 
@@ -119,12 +119,15 @@ static void tell_who_may_ask(const struct mr_service *service)
     const struct mr_config *config = service->config;
     if (mr_service_index(service) != 0)
         return;
-    if (service->keys == NULL)
+    const struct mr_key_rings *rings = &service->rings;
+    if (rings->api == NULL)
         mr_log(config->listen.open ? MR_LOG_WARN : MR_LOG_INFO,
                "there are no API keys, so each request is allowed (--api-keys)");
     else
-        mr_log(mr_key_ring_count(service->keys) > 0 ? MR_LOG_INFO : MR_LOG_WARN, "%zu API keys in %s",
-               mr_key_ring_count(service->keys), config->app.api_keys);
+        mr_log(mr_key_ring_count(rings->api) > 0 ? MR_LOG_INFO : MR_LOG_WARN, "%zu API keys in %s",
+               mr_key_ring_count(rings->api), config->app.api_keys);
+    if (rings->signing != NULL)
+        mr_log(MR_LOG_INFO, "%zu signing keys in %s", mr_key_ring_count(rings->signing), config->signing.keys);
 }
 
 static int create_loop(struct mr_service *service)
@@ -214,6 +217,7 @@ static int open_app(struct mr_service *service)
     app->loop_count = service->loop_count;
     app->offload = service->offload;
     app->store = service->store;
+    app->signing = service->rings.signing != NULL ? &service->signing : NULL;
     app->reading_needs_key = config->app.read == MR_APP_READ_KEY;
     app->file_cache_control = cache_control_of_files(&config->app);
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
@@ -258,21 +262,21 @@ static int load_identity_files(struct mr_service *service, struct mr_fault *faul
     return err;
 }
 
-static int load_keys(struct mr_service *service, struct mr_fault *fault)
+static int open_rings(struct mr_service *service, const struct mr_key_rings *passed, struct mr_fault *fault)
 {
-    const char *file = service->config->app.api_keys;
-    MR_ASSERT(service->keys == NULL || file != NULL);
-    if (service->keys != NULL || file == NULL)
-        return MR_OK;
-    struct mr_fault why;
-    int err = mr_key_ring_open(&service->own_keys, &mr_api_key_kind, file, &why);
-    service->keys = service->own_keys;
-    return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "--api-keys: %s", why.detail);
+    const struct mr_config *config = service->config;
+    int err = passed == NULL ? mr_key_rings_open(&service->rings, config, fault) : MR_OK;
+    service->owns_rings = passed == NULL;
+    if (passed != NULL)
+        service->rings = *passed;
+    service->signing =
+        (struct mr_signing){.keys = service->rings.signing, .life_s = config->signing.life / MR_NS_PER_S};
+    return err;
 }
 
-static int build_all(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
+static int build_all(struct mr_service *service, const struct mr_service_parts *parts, struct mr_fault *fault)
 {
-    int err = load_keys(service, fault);
+    int err = open_rings(service, parts->rings, fault);
     if (err == MR_OK)
         err = load_identity_files(service, fault);
     if (err != MR_OK)
@@ -280,7 +284,7 @@ static int build_all(struct mr_service *service, const struct mr_data *data, str
     if ((err = create_segment(service)) != MR_OK)
         return mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
     count_in_segment(service);
-    if ((err = create_store(service, data, fault)) != MR_OK)
+    if ((err = create_store(service, parts->data, fault)) != MR_OK)
         return err;
     err = build_service(service);
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
@@ -292,9 +296,8 @@ int mr_service_create(struct mr_service **out, const struct mr_service_parts *pa
     if (service == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     service->config = parts->config;
-    service->keys = parts->keys;
     service->child = parts->child;
-    int err = build_all(service, parts->data, fault);
+    int err = build_all(service, parts, fault);
     if (err != 0)
         mr_service_destroy(&service);
     *out = service;
@@ -325,7 +328,8 @@ void mr_service_destroy(struct mr_service **out)
     if (service->child == NULL && service->segment != NULL)
         mr_segment_destroy(&service->segment);
     mr_age_keys_free(&service->identities);
-    mr_key_ring_close(&service->own_keys);
+    if (service->owns_rings)
+        mr_key_rings_close(&service->rings);
     free(service->loops);
     free(service);
 }

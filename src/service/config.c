@@ -15,6 +15,7 @@ static const struct mr_option_table tables[] = {
     TABLE(mr_listen_options, listen),
     TABLE(mr_store_options, store),
     TABLE(mr_app_key_options, app),
+    TABLE(mr_signing_options, signing),
     TABLE(mr_cluster_options, cluster),
     TABLE(mr_offload_worker_options, offload),
     TABLE(mr_loop_options, loop),

@@ -12,6 +12,7 @@
 #include "base/log_options.h"
 #include "http/http_options.h"
 #include "io/io_options.h"
+#include "keys/signing_options.h"
 #include "loop/loop_options.h"
 #include "media/image/image_options.h"
 #include "pipe/pipe_options.h"
@@ -28,6 +29,7 @@ struct mr_config {
     struct mr_offload_settings offload;
     struct mr_http_settings http;
     struct mr_app_settings app;
+    struct mr_signing_settings signing;
     struct mr_io_settings io;
     struct mr_store_settings store;
     struct mr_image_settings image;

@@ -148,8 +148,7 @@ static void on_end_signal(struct mr_service *service)
 void mr_service_reload(struct mr_service *service)
 {
     mr_log_reopen();
-    if (service->keys != NULL)
-        mr_key_ring_reload(service->keys);
+    mr_key_rings_reload(&service->rings);
 }
 
 /* On libuv's pool: all of it reads files. */

@@ -33,8 +33,9 @@ struct mr_service {
     struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
     struct mr_store *store;         /* owned; NULL: there is no --data */
     struct mr_scrub *scrub;         /* owned; NULL: another process scrubs, or none */
-    struct mr_key_ring *keys;       /* of --api-keys; NULL: none */
-    struct mr_key_ring *own_keys;   /* the same, owned; NULL: they are borrowed */
+    struct mr_key_rings rings;      /* the key files */
+    bool owns_rings;                /* or they are borrowed */
+    struct mr_signing signing;      /* where there are signing keys */
     struct mr_offload *offload;
     struct mr_service_loop *loops;           /* owned: one per --loops */
     unsigned loop_count;                     /* of those, how many were made */

@@ -9,9 +9,9 @@
 #define MR_SERVICE_SERVICE_H
 
 #include "app/app.h"
-#include "keys/api_keys.h"
 #include "service/config.h"
 #include "service/data.h"
+#include "service/key_rings.h"
 #include "supervisor/cluster.h"
 #include "supervisor/listeners.h"
 
@@ -22,16 +22,16 @@ struct mr_service;
 /* What a service is made of. All of it is borrowed and must outlive it. */
 struct mr_service_parts {
     const struct mr_config *config;
-    struct mr_key_ring *keys;   /* those of --api-keys, read already; NULL: the service reads them, if they are given */
-    const struct mr_data *data; /* NULL, or without a home: no store */
-    const struct mr_child *child; /* one of several processes; NULL: the only one */
+    const struct mr_key_rings *rings; /* the key files, read already; NULL: the service reads those that are given */
+    const struct mr_data *data;       /* NULL, or without a home: no store */
+    const struct mr_child *child;     /* one of several processes; NULL: the only one */
 };
 
 /* All but the listeners. MR_OK, or the fault's detail is for a person. */
 int mr_service_create(struct mr_service **out, const struct mr_service_parts *parts, struct mr_fault *fault);
 /* Accept on the child's listeners; or open them (listeners.h), with `passed` descriptors from the service manager. */
 int mr_service_listen(struct mr_service *service, unsigned passed, struct mr_fault *fault);
-/* What SIGHUP does in any transport: open the log again, and read the keys again. Blocks; one thread at a time. */
+/* What SIGHUP does in any transport: open the log again, and read the key files again. Blocks; one thread at a time. */
 void mr_service_reload(struct mr_service *service);
 /* reload(): called on libuv's pool after SIGHUP, behind mr_service_reload(). Set it before run. */
 void mr_service_on_hangup(struct mr_service *service, void (*reload)(void));
