@@ -209,14 +209,19 @@ static bool lists_error(const enum mr_error *errors, enum mr_error wanted)
     return false;
 }
 
+static bool is_in_any(const enum mr_error *const *lists, size_t count, enum mr_error wanted)
+{
+    for (size_t i = 0; i < count; i++)
+        if (lists_error(lists[i], wanted))
+            return true;
+    return false;
+}
+
 bool mr_openapi_problem_types(char *out, size_t size, int status, const enum mr_error *const *lists, size_t count)
 {
     size_t len = 0;
     for (const enum mr_error *error = all_errors; *error != MR_OK; error++) {
-        bool is_meant = false;
-        for (size_t i = 0; i < count; i++)
-            is_meant = is_meant || lists_error(lists[i], *error);
-        if (!is_meant || mr_problem_status(*error) != status)
+        if (mr_problem_status(*error) != status || !is_in_any(lists, count, *error))
             continue;
         len += (size_t)snprintf(out + len, size - len, "%s%s", len > 0 ? ", " : "", mr_problem_type(*error));
         MR_ASSERT(len < size);
