@@ -113,34 +113,48 @@ static void write_operation_id(struct mr_json *json, const char *method, const c
 
 /* ---- keys ---- */
 
-static uint32_t rights_of(const struct operation *operation)
+/* A file that each client may read needs one when it is sent through stages. */
+static bool may_need_key(const struct operation *operation)
 {
     const struct mr_route *route = operation->route;
-    return route->is_open && route->about->is_file && operation->app->reading_needs_key ? MR_RIGHT_READ : route->rights;
+    return has_keys(operation->app) && (!route->is_open || route->about->is_file);
 }
 
-static bool needs_key(const struct operation *operation)
+/* One of several ways to be let in. */
+static void write_key(struct mr_json *json, const struct operation *operation, uint32_t rights)
 {
-    const struct mr_route *route = operation->route;
-    return has_keys(operation->app) &&
-           (!route->is_open || (route->about->is_file && operation->app->reading_needs_key));
+    const char *const *words = operation->app->http->authorizer.right_names;
+    mr_json_open(json, NULL, '{');
+    mr_json_open(json, "key", '[');
+    for (unsigned bit = 0; words[bit] != NULL; bit++)
+        if (rights & 1u << bit)
+            mr_json_text(json, NULL, words[bit]);
+    mr_json_close(json);
+    mr_json_close(json);
+}
+
+static void write_file_keys(struct mr_json *json, const struct operation *operation)
+{
+    uint32_t rights = operation->app->reading_needs_key ? MR_RIGHT_READ : 0;
+    if (rights != 0) {
+        write_key(json, operation, rights);
+    } else {
+        mr_json_open(json, NULL, '{'); /* no key at all */
+        mr_json_close(json);
+    }
+    write_key(json, operation, rights | MR_RIGHT_PIPE); /* for `through` */
 }
 
 static void write_security(struct mr_json *json, const struct operation *operation)
 {
-    const char *const *words = operation->app->http->authorizer.right_names;
+    const struct mr_route *route = operation->route;
     if (!has_keys(operation->app))
         return;
     mr_json_open_line(json, "security", '[');
-    if (needs_key(operation)) {
-        mr_json_open(json, NULL, '{');
-        mr_json_open(json, "key", '[');
-        for (unsigned bit = 0; words[bit] != NULL; bit++)
-            if (rights_of(operation) & 1u << bit)
-                mr_json_text(json, NULL, words[bit]);
-        mr_json_close(json);
-        mr_json_close(json);
-    }
+    if (route->about->is_file)
+        write_file_keys(json, operation);
+    else if (!route->is_open)
+        write_key(json, operation, route->rights);
     mr_json_close(json);
 }
 
@@ -374,7 +388,7 @@ static void write_problem_refs(struct mr_json *json, const struct operation *ope
     const enum mr_error *lists[ERROR_LISTS_MAX + MR_STAGE_COUNT];
     size_t count = 0;
     char types[TYPES_SIZE];
-    if (needs_key(operation))
+    if (may_need_key(operation))
         lists[count++] = of_keys;
     if (is_missing(operation))
         lists[count++] = of_no_store;
@@ -430,7 +444,7 @@ static void write_example(struct mr_json *json, const struct operation *operatio
         base = MR_SLICE(HERE);
     const char *quote = strpbrk(example->target, "?&") != NULL ? "'" : "";
     int len = snprintf(text, sizeof(text), "curl%s%s%s%s%s %s%.*s%s%s%s%s",
-                       needs_key(operation) ? " -H \"Authorization: Bearer $KEY\"" : "",
+                       may_need_key(operation) ? " -H \"Authorization: Bearer $KEY\"" : "",
                        example->options != NULL ? " " : "", example->options != NULL ? example->options : "",
                        method_option(operation->method, example->file != NULL),
                        example->file != NULL ? example->file : "", quote, MR_SLICE_ARG(base), example->target, quote,

@@ -2,9 +2,10 @@
 #include "pipe/stages.h"
 #include "routes/pipe.h"
 
-const enum mr_error mr_pipe_errors[] = {MR_EPARAM,     MR_ECODING, MR_EBODY,     MR_EBUSY, MR_EBACKLOG,  MR_EEXPIRED,
-                                        MR_ECANCELLED, MR_EBUDGET, MR_EMEMORY,   MR_EDISK, MR_ENOSPACE,  MR_ESPILL,
-                                        MR_EFILES,     MR_ETIME,   MR_ESHUTDOWN, MR_EIO,   MR_EINTERNAL, MR_OK};
+const enum mr_error mr_pipe_errors[] = {MR_EPARAM,    MR_ECODING,  MR_EFORMAT,    MR_EBODY,   MR_EBUSY,
+                                        MR_EBACKLOG,  MR_EEXPIRED, MR_ECANCELLED, MR_EBUDGET, MR_EMEMORY,
+                                        MR_EDISK,     MR_ENOSPACE, MR_ESPILL,     MR_EFILES,  MR_ETIME,
+                                        MR_ESHUTDOWN, MR_EIO,      MR_EINTERNAL,  MR_OK};
 static const enum mr_error image_errors[] = {MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_EDIMENSION, MR_OK};
 static const enum mr_error expansion_errors[] = {MR_EFORMAT, MR_ECORRUPT, MR_EEXPANSION, MR_OK};
 static const enum mr_error decrypt_errors[] = {MR_EFORMAT, MR_ECORRUPT, MR_ENOKEY, MR_EKEYWORK, MR_OK};

@@ -155,7 +155,7 @@ def test_with_keys_each_operation_names_its_rights(guarded):
         ("/openapi.yaml", "get"): [{"key": []}],
         ("/pipe/gzip", "put"): [{"key": ["pipe"]}],
         ("/files", "post"): [{"key": ["upload"]}],
-        ("/files/{id}", "get"): [{"key": ["read"]}],  # with --read=key
+        ("/files/{id}", "get"): [{"key": ["read"]}, {"key": ["pipe", "read"]}],  # with --read=key; and with ?through=
         ("/files/{id}", "delete"): [{"key": ["delete"]}],
         ("/metrics", "get"): [{"key": ["metrics"]}],
     }
@@ -165,11 +165,20 @@ def test_with_keys_each_operation_names_its_rights(guarded):
     found = {(path, method): operation for path, method, operation in operations(document)}
     assert {key: found[key]["security"] for key in wanted} == wanted
     for key, operation in found.items():
-        assert ("401" in operation["responses"]) == (operation["security"] != []), key
+        assert ("401" in operation["responses"]) == ("403" in operation["responses"]) == (operation["security"] != []), key
     assert "maxLength" not in json.dumps(found["/files", "post"]["requestBody"])  # --max-body=0
     assert "field.Age-Identity" in json.dumps(found["/pipe/decrypt", "post"].get("parameters", document["paths"]["/pipe/decrypt"]))
     headers = found["/files/{id}", "get"]["responses"]["200"]["headers"]
     assert headers["Cache-Control"]["schema"]["example"] == guarded.request("HEAD", upload(guarded), guarded.fields)["Cache-Control"]
+
+
+def test_files_that_all_clients_read_need_a_key_for_stages(start, tmp_path):
+    keys = tmp_path / "keys"
+    keys.touch(0o600)
+    keys.write_text(f"everything sha256:{hashlib.sha256(b'a-key').hexdigest()} pipe,metrics\n")
+    server = start(f"--data={tmp_path / 'data'}", f"--api-keys={keys}", key="a-key")
+    operation = read(server, server.fields)["paths"]["/files/{id}"]["get"]
+    assert operation["security"] == [{}, {"key": ["pipe"]}] and {"401", "403"} <= operation["responses"].keys()
 
 
 def upload(server):
