@@ -96,6 +96,38 @@ def words_to_start(offload):
     return [BENCH, "serve-threads"] if offload == "threads" else [BINARY, f"--offload={offload}"]
 
 
+class Described:
+    """What /openapi.yaml says of the responses. Read by its lines: it is large, and readers of YAML are slow."""
+
+    def __init__(self, text):
+        self.responses = {}  # by path and method: {status: types of problems}
+        path = found = None
+        for line in text.splitlines():
+            if match := re.fullmatch(r"  (/\S*):", line):
+                path = match[1]
+            elif match := re.fullmatch(r"    ([a-z]+):", line):
+                found = self.responses.setdefault((path, match[1]), {})
+            elif match := re.match(r'        "([0-9]{3})":(?: .*description: "([a-z, -]+)")?', line):
+                found[match[1]] = set((match[2] or "").split(", "))
+        general = re.search(r'(?s)\n    default:\n      description: "(.*?)"', text)[1]
+        self.general = set(re.findall(r"\b([45][0-9]{2})\s+([a-z-]+):", general))
+
+    def has_status(self, route, status):
+        """`route` as the metrics name it: a pattern of the router."""
+        path = route.replace("*}", "}").replace("/files/{name}", "/files/{id}")
+        paths = [each for each, _ in self.responses if each == path or (path == "/pipe/{stages}" and each.startswith("/pipe/"))]
+        statuses = {status for status, _ in self.general}.union(*(self.responses[key] for key in self.responses if key[0] in paths))
+        return not paths or status in statuses
+
+    def has_problem(self, method, path, name):
+        """Of a method that the path has not, or a path that is none, nothing is said."""
+        templates = {each: re.sub(r"\\{\w+\\}", ".+" if "{stages}" in each else "[^/]+", re.escape(each)) for each, _ in self.responses}
+        found = sorted((each for each, pattern in templates.items() if re.fullmatch(pattern, path)), key=lambda each: "{" in each)
+        statuses = self.responses.get((found[0], method.lower())) if found else None
+        general = {general for _, general in self.general} - {"not-found"}
+        return statuses is None or name in general.union(*statuses.values())
+
+
 class Server:
     """A running server under `offload`. `options` are its flags; --listen 127.0.0.1:0 unless they say otherwise.
 
@@ -119,6 +151,7 @@ class Server:
             command.append("--listen=127.0.0.1:0")
         self.log = []  # lines of standard error
         self.urls = []
+        self.problems = set()  # that request() saw: (method, path, name)
         self.drained = False
         self.process = subprocess.Popen(
             command,
@@ -160,7 +193,10 @@ class Server:
     def request(self, method, target, fields=(), body=None, **more):
         """One request on a connection of its own."""
         with self.connect() as wire:
-            return wire.request(method, target, fields, body, **more)
+            response = wire.request(method, target, fields, body, **more)
+        if response.get("Content-Type") == "application/problem+json" and response.body:
+            self.problems.add((method, target.split("?")[0], response.json()["type"].rpartition(":")[2]))
+        return response
 
     def get(self, target, fields=()):
         return self.request("GET", target, fields)
@@ -304,21 +340,16 @@ class Server:
         assert not bad, f"sanitizer reports:\n{self.text()[-8000:]}"
 
     def assert_described(self):
-        """Each status that the server has sent is one that /openapi.yaml names for that path, or for all."""
+        """What the server has sent is what /openapi.yaml says: each status of a path, each problem of a method."""
         response = self.get("/openapi.yaml", self.fields)
         if response.status != 200:
             return  # with --max-connections: as above
-        described, path = {}, None
-        for line in response.body.decode().splitlines():  # it is large, and readers of YAML are slow
-            if match := re.fullmatch(r"  (/\S*):", line):
-                path = described.setdefault(match[1], set())
-            elif match := re.match(r"        \"?([0-9]{3})\"?:", line):
-                path.add(match[1])
-        general = set(re.findall(r"\b([45][0-9]{2}) [a-z-]+:", response.body.decode()))
+        described = Described(response.body.decode())
         for name, labels, _ in self.metrics().samples:
-            route = labels.get("route", "").replace("*}", "}").replace("/files/{name}", "/files/{id}")
-            if name == "millrace_requests_total" and route in described and labels["code"] != "0":  # its client had left
-                assert labels["code"] in described[route] | general, f"{labels} is not in /openapi.yaml"
+            if name == "millrace_requests_total" and labels["code"] != "0":  # its client had left
+                assert described.has_status(labels["route"], labels["code"]), f"{labels} is not in /openapi.yaml"
+        for method, path, problem in self.problems:
+            assert described.has_problem(method, path, problem), f"{method} {path}: {problem} is not in /openapi.yaml"
 
     def assert_drains(self):
         """SIGTERM to a server at rest: it must end with 0, without a report."""
