@@ -299,6 +299,11 @@ int mr_disk_write_back(int fd, uint64_t offset, uint64_t len, struct mr_disk_fai
     return outcome(returned, MR_DISK_WRITE_BACK, failure);
 }
 
+void mr_disk_forget(int fd, uint64_t offset, uint64_t len)
+{
+    posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_DONTNEED);
+}
+
 int mr_disk_sync(int fd, struct mr_disk_failure *failure)
 {
     int returned;

@@ -89,6 +89,9 @@ int mr_disk_set_mode(int fd, mode_t mode, struct mr_disk_failure *failure);
 /* Start to write the range to the disk, so that a later sync has less to do. Promises nothing, and does nothing
  * where the file system does not know it. */
 int mr_disk_write_back(int fd, uint64_t offset, uint64_t len, struct mr_disk_failure *failure);
+/* Have the kernel forget what it keeps of the range (and has written), so that the next read is of the disk. Promises
+ * nothing. */
+void mr_disk_forget(int fd, uint64_t offset, uint64_t len);
 /* fdatasync: data and length are on the disk. After a failure it is not known what is: do not try again. */
 int mr_disk_sync(int fd, struct mr_disk_failure *failure);
 

@@ -17,6 +17,7 @@
 #define RETRY_NS     (100 * MR_NS_PER_MS) /* until memory, a lock or a place in the lane is looked for again */
 #define SHORTEST_NS  (10 * MR_NS_PER_MS)  /* less debt is not waited for */
 #define CHUNK_MIN    (16 * MR_KIB)
+#define PAGE         4096
 #define CHUNKS_PER_S 8
 
 enum scrub_state { WAITING, READING, HASHING, CLOSING, OVER };
@@ -255,7 +256,7 @@ int mr_scrub_start(struct mr_scrub **out, const struct mr_scrub_config *config)
         return err;
     }
     scrub->config = *config;
-    scrub->walk.chunk_size = (size_t)chunk;
+    scrub->walk.chunk_size = (size_t)chunk / PAGE * PAGE;
     mr_file_init(&scrub->request, config->loop, "store-scrub", on_step);
     mr_timer_list_open(&scrub->waits, config->loop, MR_NS_PER_MS, on_waited);
     wait_scrub(scrub, time_to_next_walk(scrub));

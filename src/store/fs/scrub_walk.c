@@ -1,6 +1,9 @@
 /* DESIGN. One call does a bounded part of the walk, and all that it knows is in the struct, so that the loop can make
  * it wait, have a chunk hashed or stop it between any two of them.
  *
+ * What the kernel has in its memory says nothing of the disk, so that it is made to forget a file before that is read.
+ * What was not there before is forgotten afterwards, too: it shall not take the place of what others read.
+ *
  * A directory that was changed while it was counted is counted again, metas only: what was verified stays verified. One
  * that is changed all the time is taken as it was counted at last. */
 #include "store/fs/scrub_walk.h"
@@ -277,10 +280,22 @@ static enum mr_scrub_step settle_suspicion(struct mr_scrub_walk *walk)
     return pass_object(walk);
 }
 
+static void forget_file(int directory, const char *name)
+{
+    struct mr_disk_failure failure;
+    int fd;
+    if (mr_disk_open(&fd, NULL, directory, name, O_RDONLY, 0, &failure) != MR_OK)
+        return;
+    mr_disk_forget(fd, 0, 0);
+    close(fd);
+}
+
 static enum mr_scrub_step open_object(struct mr_scrub_walk *walk)
 {
     char name[MR_LAYOUT_NAME_SIZE];
     mr_layout_object(name, object_id(walk), MR_LAYOUT_META, 0);
+    if (walk->recounts == 0)
+        forget_file(walk->directory, name);
     int err = mr_metafile_read(&walk->file, walk->directory, name, object_id(walk), &walk->fault);
     if (is_want(err))
         return MR_SCRUB_WAIT;
@@ -318,6 +333,19 @@ static enum mr_scrub_step open_segment(struct mr_scrub_walk *walk)
     return suspect(walk, err == MR_ENOTFOUND ? MR_STORE_MISSING_SEGMENT : MR_STORE_DAMAGED_PAYLOAD);
 }
 
+static int read_from_disk(const struct mr_scrub_walk *walk, uint64_t at, size_t want, size_t *got,
+                          struct mr_disk_failure *failure)
+{
+    char byte;
+    size_t cached = 0;
+    enum mr_disk_try tried = mr_disk_try_read(walk->fd, &byte, 1, at, &cached, failure);
+    mr_disk_forget(walk->fd, at, want);
+    int err = mr_disk_read(walk->fd, walk->chunk, want, at, got, failure);
+    if (tried != MR_DISK_DONE || cached == 0)
+        mr_disk_forget(walk->fd, at, want);
+    return err;
+}
+
 static enum mr_scrub_step read_segment_chunk(struct mr_scrub_walk *walk)
 {
     const struct mr_meta_segment *segment = &walk->file.meta.segments[walk->segment];
@@ -328,7 +356,7 @@ static enum mr_scrub_step read_segment_chunk(struct mr_scrub_walk *walk)
         walk->segment++;
         return MR_SCRUB_MORE;
     }
-    int err = mr_disk_read(walk->fd, walk->chunk, want, segment->room + walk->offset, &got, &failure);
+    int err = read_from_disk(walk, segment->room + walk->offset, want, &got, &failure);
     if (is_want(err))
         return MR_SCRUB_WAIT;
     if (err != MR_OK)

@@ -225,6 +225,25 @@ static void what_is_cached_is_read_without_waiting(void **state)
     assert_int_equal(failure.error_number, EXDEV);
 }
 
+static void what_is_forgotten_is_read_from_the_disk(void **state)
+{
+    (void)state;
+    int fd;
+    size_t got;
+    place_put(&place, "file", bytes, LEN);
+    assert_int_equal(mr_disk_open(&fd, NULL, place.directory, "file", O_RDWR, 0, &failure), MR_OK);
+    assert_int_equal(mr_disk_sync(fd, &failure), MR_OK);
+    mr_disk_forget(fd, 0, LEN);
+    enum mr_disk_try read = mr_disk_try_read(fd, back, 1, 0, &got, &failure);
+    assert_int_equal(mr_disk_read(fd, back, LEN, 0, &got, &failure), MR_OK);
+    assert_int_equal(got, LEN);
+    assert_memory_equal(back, bytes, LEN);
+    close(fd);
+    if (read == MR_DISK_DONE)
+        skip(); /* a file system that has nothing but memory, or a kernel that does not follow */
+    assert_int_equal(read, MR_DISK_WOULD_BLOCK);
+}
+
 static ssize_t preadv2_would_block(int fd, const struct iovec *runs, int count, off_t offset, int flags)
 {
     (void)fd, (void)runs, (void)count, (void)offset, (void)flags;
@@ -432,6 +451,7 @@ int main(void)
         TEST(write_that_moves_nothing_ends),
         TEST(descriptors_of_any_kind_give_what_there_is_and_take_everything),
         TEST(what_is_cached_is_read_without_waiting),
+        TEST(what_is_forgotten_is_read_from_the_disk),
         TEST(what_the_kernel_cannot_promise_would_block),
         TEST(names_are_made_moved_and_removed),
         TEST(directory_is_listed_whole_through_a_small_buffer),
