@@ -13,9 +13,9 @@
 #include "store/fs/scrub_walk.h"
 #include <stdlib.h>
 
-#define PAUSE_NS     (24 * 3600 * MR_NS_PER_S)
-#define RETRY_NS     (100 * MR_NS_PER_MS) /* until memory, a lock or a place in the lane is looked for again */
-#define SHORTEST_NS  (10 * MR_NS_PER_MS)  /* less debt is not waited for */
+#define PAUSE_NS     (86400 * MR_NS_PER_S) /* a day */
+#define RETRY_NS     (100 * MR_NS_PER_MS)  /* until memory, a lock or a place in the lane is looked for again */
+#define SHORTEST_NS  (10 * MR_NS_PER_MS)   /* less debt is not waited for */
 #define CHUNK_MIN    (16 * MR_KIB)
 #define PAGE         4096
 #define CHUNKS_PER_S 8

@@ -21,7 +21,7 @@
 #define INNER_LEN     2
 #define PARTS_LEN     (OUTER_LEN + INNER_LEN)
 #define PART_SIZE     (OUTER_LEN + 1)
-#define NAMES_AT_ONCE 512
+#define NAMES_AT_ONCE 1024
 #define FILES_AT_ONCE 32   /* that one call reads */
 #define BLOCK         4096 /* what the disk reads at least */
 #define RECOUNTS_MAX  8

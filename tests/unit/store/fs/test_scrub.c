@@ -306,7 +306,7 @@ static void a_directory_with_many_names_is_counted(void **state)
     (void)state;
     char id[MR_ULID_LEN + 1];
     for (unsigned i = 0; i < 1200; i++)
-        plant(id, 'A' + (i >= 1100 ? 1 : 0), i, 10);
+        plant(id, 'A' + (i >= 1150 ? 1 : 0), i, 10);
     assert_finds_nothing();
     assert_total(1200, 12000);
 }
