@@ -1,20 +1,23 @@
 #include "base/json.h"
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "base/utf8.h"
-#include <inttypes.h>
 #include <math.h>
+#include <stdio_ext.h>
 
 #define YAML_WIDTH 110 /* of a line that is not a single word */
 
 void mr_json_begin(struct mr_json *json, FILE *file)
 {
     *json = (struct mr_json){.file = file};
+    __fsetlocking(file, FSETLOCKING_BYCALLER); /* one thread writes it: a lock for each character is the dearest part */
 }
 
 void mr_json_begin_yaml(struct mr_json *json, FILE *file)
 {
-    *json = (struct mr_json){.file = file, .is_yaml = true};
+    mr_json_begin(json, file);
+    json->is_yaml = true;
 }
 
 /* ---- YAML in lines: "name: value" and "- value" ---- */
@@ -93,8 +96,11 @@ static void begin_json_value(struct mr_json *json, const char *name)
         fputc(' ', json->file);
     if (name != NULL && json->is_yaml && is_plain_yaml(mr_slice_of(name)) && strpbrk(name, "{}") == NULL)
         fprintf(json->file, "%s: ", name);
-    else if (name != NULL)
-        fprintf(json->file, has_spaces ? "\"%s\": " : "\"%s\":", name);
+    else if (name != NULL) {
+        fputc('"', json->file);
+        fputs(name, json->file);
+        fputs(has_spaces ? "\": " : "\":", json->file);
+    }
 }
 
 /* ---- both ---- */
@@ -208,11 +214,25 @@ static size_t write_character(FILE *file, struct mr_slice text)
     return length > 0 ? length : 1;
 }
 
+/* ASCII that is written as it is. */
+static size_t plain_length(struct mr_slice text)
+{
+    size_t len = 0;
+    while (len < text.len && text.at[len] >= 0x20 && text.at[len] < 0x7f && text.at[len] != '"' && text.at[len] != '\\')
+        len++;
+    return len;
+}
+
 static void write_string(FILE *file, struct mr_slice text)
 {
     fputc('"', file);
-    for (size_t at = 0; at < text.len;)
-        at += write_character(file, (struct mr_slice){.at = text.at + at, .len = text.len - at});
+    for (size_t at = 0; at < text.len;) {
+        struct mr_slice rest = {.at = text.at + at, .len = text.len - at};
+        size_t plain = plain_length(rest);
+        if (plain > 0)
+            fwrite(rest.at, 1, plain, file);
+        at += plain > 0 ? plain : write_character(file, rest);
+    }
     fputc('"', file);
 }
 
@@ -299,8 +319,10 @@ void mr_json_text(struct mr_json *json, const char *name, const char *text)
 
 void mr_json_integer(struct mr_json *json, const char *name, uint64_t value)
 {
+    char digits[MR_NUMBER_SIZE];
     begin_value(json, name);
-    fprintf(json->file, "%" PRIu64, value);
+    mr_number_write(digits, value);
+    fputs(digits, json->file);
 }
 
 void mr_json_number(struct mr_json *json, const char *name, double value)
