@@ -77,8 +77,28 @@ static bool reads_back(const char *text, const json_t *value)
     return is_equal;
 }
 
+/* Depth: bounded by the reading (MR_JSON_IN_DEPTH_MAX). */
+static bool has_real(const json_t *value) /* NOLINT(misc-no-recursion) */
+{
+    size_t size = json_is_array(value) ? json_array_size(value) : 0;
+    for (size_t i = 0; i < size; i++) {
+        if (has_real(json_array_get(value, i)))
+            return true;
+    }
+    const char *name;
+    json_t *member, *object = (json_t *)(uintptr_t)value; /* jansson's iterator is not for const ones */
+    json_object_foreach(object, name, member)
+    {
+        if (has_real(member))
+            return true;
+    }
+    return json_is_real(value);
+}
+
 char *mr_json_in_text(const json_t *value)
 {
+    if (!has_real(value))
+        return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     enum { FEW_DIGITS = 15, ALL_DIGITS = 17 }; /* of a double: always as typed; always enough */
     for (size_t digits = FEW_DIGITS; digits < ALL_DIGITS; digits++) {
         char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
