@@ -113,6 +113,8 @@ static int check_kind(struct mr_disk_info *info, int fd, int flags)
 {
     struct stat found;
     int returned;
+    if ((flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) && info == NULL)
+        return 0; /* it was made just now */
     UNINTERRUPTED(returned, mr_disk_calls.fstat(fd, &found));
     if (returned != 0)
         return errno;

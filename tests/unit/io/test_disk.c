@@ -75,7 +75,9 @@ static void opened_file_has_its_size_mode_and_closes_on_exec(void **state)
     struct stat info;
     struct mr_disk_info found;
     umask(0);
+    unsigned calls = faults.calls;
     int fd = open_file("new", O_RDWR | O_CREAT | O_EXCL);
+    assert_int_equal(faults.calls - calls, 1); /* what was made just now is not asked what it is */
     assert_int_equal(fstat(fd, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
     assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
