@@ -5,8 +5,10 @@
  *         +------------+--------------+-------------+      failed or destroyed
  *
  * Between the pipeline and the writer the intake sees the bytes pass: it is the receiver of the one and the sender of
- * the other. A commit that has begun cannot be taken back: it holds the request until it comes back, and the
- * intake is freed then. Else it is freed when the outermost call on it has returned (guard.h), as its stream asks. */
+ * the other. What is announced as short, and goes through no stage, has no pipeline: a job and its way back would cost
+ * more than all else. The store's thread that writes it takes its digest before. A commit that has begun cannot be
+ * taken back: it holds the request until it comes back, and the intake is freed then. Else it is freed when the
+ * outermost call on it has returned (guard.h), as its stream asks. */
 #include "routes/intake.h"
 #include "app/app.h"
 #include "base/assert.h"
@@ -15,6 +17,7 @@
 #include "http/disposition.h"
 #include "media/digest/sha256.h"
 #include "media/type.h"
+#include "routes/file_common.h"
 #include "routes/pipe_request.h"
 #include <stdlib.h>
 
@@ -31,10 +34,10 @@ struct mr_intake {
     const struct mr_intake_events *events;
     void *context;
     struct mr_digest content;
-    bool has_stages;
-    struct mr_pipeline *pipeline;
-    struct mr_stream *out;   /* of the pipeline: we are its receiver */
-    struct mr_stream stored; /* into the writer: we are its sender */
+    bool has_stages, is_short;
+    struct mr_pipeline *pipeline; /* NULL: a short file, or it is over */
+    struct mr_stream *out;        /* of the pipeline, or a short file's own: we are its receiver */
+    struct mr_stream stored;      /* into the writer: we are its sender */
     struct mr_store_writer *writer;
     struct mr_object object;
     mr_store_committed *committed;
@@ -167,16 +170,33 @@ static int judge_type(struct mr_intake *intake, struct mr_fault *fault)
     return mr_object_set_type(&intake->object, mr_slice_of(judged), fault);
 }
 
+static int keep_digest(struct mr_object *object, const uint8_t *kept, const uint8_t *came,
+                       const struct mr_digest *content, struct mr_fault *fault)
+{
+    memcpy(object->sha256, kept, MR_SHA256_LEN);
+    object->has_sha256 = true;
+    if (!content->is_given || memcmp(came, content->sha256, MR_SHA256_LEN) == 0)
+        return MR_OK;
+    return mr_fault_set(fault, MR_EDIGEST, NULL);
+}
+
 static int compare_digest(struct mr_intake *intake, struct mr_fault *fault)
 {
+    if (intake->is_short)
+        return MR_OK; /* finish_short() does it */
     const uint8_t *kept = mr_pipeline_sha256(intake->pipeline);
     const uint8_t *came = intake->has_stages ? mr_pipeline_sha256_in(intake->pipeline) : kept;
     MR_ASSERT(kept != NULL);
-    memcpy(intake->object.sha256, kept, MR_SHA256_LEN);
-    intake->object.has_sha256 = true;
-    if (!intake->content.is_given || memcmp(came, intake->content.sha256, MR_SHA256_LEN) == 0)
-        return MR_OK;
-    return mr_fault_set(fault, MR_EDIGEST, NULL);
+    return keep_digest(&intake->object, kept, came, &intake->content, fault);
+}
+
+/* On a thread of the store, while the commit keeps the intake. */
+static int finish_short(struct mr_object *object, struct mr_slice payload, void *context, struct mr_fault *fault)
+{
+    const struct mr_intake *intake = context;
+    uint8_t sha256[MR_SHA256_LEN];
+    mr_sha256(sha256, payload.at, payload.len);
+    return keep_digest(object, sha256, sha256, &intake->content, fault);
 }
 
 static void on_all_stored(void *context)
@@ -262,12 +282,20 @@ static int open_intake(struct mr_intake *intake, const struct mr_intake_config *
     uint64_t length = intake->has_stages ? MR_STORE_UNKNOWN : config->length;
     if (mr_object_init(&intake->object) != MR_OK)
         return mr_fault_set(fault, MR_EMEMORY, NULL);
-    int err = create_intake_pipeline(intake, config, fault);
+    int err = MR_OK;
+    if (!intake->is_short)
+        err = create_intake_pipeline(intake, config, fault);
+    else
+        err = mr_file_check_query(config->request, config->route_params, fault);
+    if (intake->is_short)
+        intake->out = config->in;
     if (err == MR_OK)
         err = describe_upload(intake, config, fault);
     if (err == MR_OK)
         err = mr_store_writer_create(&intake->writer, app->store, config->request->loop, length, &writer_events, intake,
                                      fault);
+    if (err == MR_OK && intake->is_short)
+        mr_store_writer_finish_by(intake->writer, finish_short);
     return err;
 }
 
@@ -282,6 +310,7 @@ int mr_intake_create(struct mr_intake **out, const struct mr_intake_config *conf
     intake->context = config->context;
     intake->content = config->content;
     intake->has_stages = config->stages.at != NULL;
+    intake->is_short = !intake->has_stages && config->length <= MR_STORE_INLINE_MAX;
     mr_stream_init(&intake->stored);
     int err = open_intake(intake, config, fault);
     if (err != MR_OK)
@@ -297,7 +326,8 @@ void mr_intake_start(struct mr_intake *intake)
     mr_store_writer_attach(intake->writer, &intake->stored);
     if (intake->state == FLOWING) {
         mr_stream_attach_receiver(intake->out, &bytes_receiver, intake);
-        mr_pipeline_start(intake->pipeline);
+        if (intake->pipeline != NULL)
+            mr_pipeline_start(intake->pipeline);
     }
     intake_leave(intake);
 }

@@ -1,12 +1,13 @@
 /* intake.h -- one file on its way into the store: a stream goes through the stages that the request asks for, its
- * SHA-256 is taken on the workers, its type is judged by its first bytes, and a writer of the store keeps it.
+ * SHA-256 is taken off the loop, its type is judged by its first bytes, and a writer of the store keeps it.
  *
  *      in ---> stages, SHA-256 (pipe/pipeline.h) ---> first bytes ---> writer (store/store.h)
+ *      in, announced as short, without stages -------> first bytes ---> writer, SHA-256
  *
  *      create    refused for want of a right stage, of a parameter, of room
  *      start     bytes flow
  *      taken()   all of it came, the digests that the client sent agree; or failed()
- *      commit    it is kept; then committed(); without it nothing is kept
+ *      commit    it is kept; then committed(); without it nothing is kept. A short one's digest is compared here
  *      destroy   at any time
  *
  * Everything here is called on the request's loop. While a job or a commit refers to the request, it is held. */

@@ -118,6 +118,12 @@ typedef void mr_store_committed(void *context, const struct mr_fault *fault, con
  * are filled in. Called once; committed() comes in a later turn, also when the writer was destroyed meanwhile. */
 void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_object *object,
                             mr_store_committed *committed, void *context);
+/* Called on a thread of the store with the payload of a short object (MR_STORE_INLINE_MAX), before it is written: what
+ * takes too long for a loop, a digest, is done here. Complete the object (as `apply` of mr_store_change() may), or
+ * refuse it: an error with *fault filled. context: that of the commit. */
+typedef int mr_store_finish(struct mr_object *object, struct mr_slice payload, void *context, struct mr_fault *fault);
+/* Before the commit, of a writer of at most MR_STORE_INLINE_MAX bytes. */
+void mr_store_writer_finish_by(struct mr_store_writer *writer, mr_store_finish *finish);
 /* At any time, also inside its callbacks. What was not committed is thrown away, the stream is cancelled if it is open;
  * a commit that has begun goes on. Clears *writer; NULL has no effect. */
 void mr_store_writer_destroy(struct mr_store_writer **writer);

@@ -141,8 +141,9 @@ def test_a_chunked_body_is_stored(files):
 
 
 @pytest.mark.parametrize("field", ["Content-Digest", "Repr-Digest"])
-def test_a_digest_is_checked(files, field):
-    body = data(50_000)
+@pytest.mark.parametrize("size", (0, 1, 32 * 1024, 32 * 1024 + 1, 50_000))
+def test_a_digest_is_checked(files, field, size):
+    body = data(size)
     assert files.post("/files", body, [(field, digest_of(body))]).status == 201
     response = files.post("/files", body, [(field, digest_of(b"other"))])
     assert response.status == 400
@@ -155,8 +156,9 @@ def test_a_malformed_digest_is_refused_before_the_body(files):
     assert response.status == 400
 
 
-def test_an_unknown_parameter_is_named(files):
-    response = files.post("/files?colour=red", b"x")
+@pytest.mark.parametrize("size", (1, 50_000))
+def test_an_unknown_parameter_is_named(files, size):
+    response = files.post("/files?colour=red", data(size))
     assert response.status == 400
     assert "colour" in response.json()["detail"]
 

@@ -175,13 +175,22 @@ static void undo_commit(struct mr_commit *commit)
 
 typedef void commit_step(struct mr_committer *committer, struct mr_commit *commit);
 
+/* Is there still room? The bytes of a long one are on the disk by now. */
+static void prepare_short(struct mr_committer *committer, struct mr_commit *commit)
+{
+    struct mr_reserve reserve = {.room = &committer->store->room};
+    struct mr_meta *meta = &commit->meta;
+    commit->request.err = mr_reserve_take(&reserve, 0, true, &commit->fault);
+    if (is_commit_well(commit) && commit->finish != NULL)
+        commit->request.err = commit->finish(&meta->object, meta->payload, commit->finish_context, &commit->fault);
+}
+
 static void prepare_commit(struct mr_committer *committer, struct mr_commit *commit)
 {
     struct mr_disk_failure failure;
-    struct mr_reserve reserve = {.room = &committer->store->room};
     bool is_short = commit->fd < 0;
-    if (is_short) /* is there still room? The bytes of a long one are on the disk by now. */
-        commit->request.err = mr_reserve_take(&reserve, 0, true, &commit->fault);
+    if (is_short)
+        prepare_short(committer, commit);
     else if (committer->store->home->is_durable && mr_disk_write_back(commit->fd, 0, 0, &failure) != MR_OK)
         fail_commit(commit, &failure);
     if (is_commit_well(commit))
@@ -194,6 +203,17 @@ static void sync_files(struct mr_file_request *request)
     struct mr_commit *commit = commit_of(request);
     sync_file(commit, &commit->fd);
     sync_file(commit, &commit->meta_fd);
+}
+
+/* Side by side, as they wait for the disk; without syncs there is nothing to wait for. */
+static void sync_group(struct mr_committer *committer, struct mr_file_request *first)
+{
+    if (committer->store->home->is_durable) {
+        mr_crew_run(&committer->crew, first, sync_files);
+        return;
+    }
+    for (struct mr_file_request *request = first; request != NULL; request = request->next)
+        sync_files(request);
 }
 
 static void settle_commit(struct mr_committer *committer, struct mr_commit *commit)
@@ -237,7 +257,7 @@ void mr_commit_group(void *context, struct mr_file_request *first)
     struct mr_disk_failure failure;
     mr_room_ask(&committer->store->room, &failure); /* else what was known is still good enough */
     uint64_t count = each(committer, first, prepare_commit, false);
-    mr_crew_run(&committer->crew, first, sync_files);
+    sync_group(committer, first);
     each(committer, first, move_to_place, true);
     each(committer, first, settle_commit, true);
     each(committer, first, finish_commit, false);

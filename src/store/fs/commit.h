@@ -24,6 +24,8 @@ struct mr_commit {
     int fd;                         /* of that segment, in uploads/; or -1. The commit closes it */
     uint64_t began_at;              /* monotonic ns */
     struct mr_fault fault;
+    mr_store_finish *finish; /* of a short one; NULL: it is complete */
+    void *finish_context;
 
     int meta_fd; /* private, as all below */
     int directory;

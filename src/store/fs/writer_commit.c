@@ -67,6 +67,12 @@ static int work_failed_commit(struct mr_file_request *request)
     return mr_container_of(request, struct mr_commit, request)->fault.error;
 }
 
+void mr_store_writer_finish_by(struct mr_store_writer *writer, mr_store_finish *finish)
+{
+    MR_ASSERT(writer->state != MR_WRITER_COMMITTING);
+    writer->commit.finish = finish;
+}
+
 void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_object *object,
                             mr_store_committed *committed, void *context)
 {
@@ -77,6 +83,8 @@ void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_obje
     writer->committed_context = context;
     mr_file_init(&commit->request, writer->loop, "store-commit", on_committed);
     commit->store = writer->store;
+    commit->finish_context = context;
+    MR_ASSERT(commit->finish == NULL || mr_writer_is_short(writer));
     int err = describe_upload(writer, object);
     if (err == MR_OK)
         err = mr_writer_is_short(writer) ? add_payload(writer) : add_segment(writer);

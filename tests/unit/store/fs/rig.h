@@ -164,6 +164,7 @@ struct upload {
     bool is_paused, was_cancelled, is_complete, has_failed, was_aborted, is_committed;
     struct mr_fault fault;
     uint64_t rev, size;
+    uint8_t digest; /* its first byte; 0: none */
     char name[32];
 };
 
@@ -247,6 +248,7 @@ static inline void on_upload_committed(void *context, const struct mr_fault *fau
 {
     struct upload *upload = context;
     upload->is_committed = true;
+    upload->digest = object != NULL && object->has_sha256 ? object->sha256[0] : 0;
     if (fault != NULL) {
         upload->fault = *fault;
         return;

@@ -90,6 +90,36 @@ static void commit_that_has_begun_goes_on_without_its_writer(void **state)
     assert_nothing_is_left();
 }
 
+static int describe_payload(struct mr_object *object, struct mr_slice payload, void *context, struct mr_fault *fault)
+{
+    (void)context;
+    if (payload.len == 7)
+        return mr_fault_set(fault, MR_EDIGEST, NULL);
+    object->sha256[0] = (uint8_t)payload.len;
+    object->has_sha256 = true;
+    return MR_OK;
+}
+
+static void short_object_is_finished_or_refused_before_it_is_written(void **state)
+{
+    (void)state;
+    for (uint64_t len = 6; len <= 8; len++) {
+        struct upload upload;
+        assert_int_equal(upload_open(&upload, len), MR_OK);
+        mr_store_writer_finish_by(upload.writer, describe_payload);
+        upload_push(&upload, 3, 0, len, false);
+        mr_stream_end(&upload.stream);
+        rig_turn_until(upload.is_complete);
+        upload_commit(&upload, "short");
+        rig_turn_until(upload.is_committed);
+        mr_store_writer_destroy(&upload.writer);
+        assert_int_equal(upload.fault.error, len == 7 ? MR_EDIGEST : MR_OK);
+        assert_int_equal(upload.digest, len == 7 ? 0 : len);
+        assert_int_equal(rig_delete(upload.id), len == 7 ? MR_ENOTFOUND : MR_OK);
+    }
+    assert_nothing_is_left();
+}
+
 /* Rule 3 of base/stream.h: what a paused sender may still push is taken. */
 static void fast_sender_is_paused_and_resumed(void **state)
 {
@@ -333,6 +363,7 @@ int main(void)
         TEST(aborted_upload_leaves_nothing),
         TEST(destroyed_writer_leaves_nothing),
         TEST(commit_that_has_begun_goes_on_without_its_writer),
+        TEST(short_object_is_finished_or_refused_before_it_is_written),
         TEST(fast_sender_is_paused_and_resumed),
         TEST(slow_sender_holds_little),
         TEST(bytes_that_are_borrowed_are_given_back),
