@@ -73,9 +73,9 @@ static int work_remove_upload(struct mr_file_request *request)
 static void on_upload_removed(struct mr_file_request *request)
 {
     struct mr_store_writer *writer = mr_container_of(request, struct mr_store_writer, request);
+    mr_writer_enter(writer);
     writer->has_file = false;
-    if (writer->guard.destroyed)
-        free_writer(writer);
+    mr_writer_leave(writer);
 }
 
 /* Nothing of it is kept: remove its file, if there is one and the pool does not write to it. */
@@ -97,7 +97,8 @@ void mr_writer_enter(struct mr_store_writer *writer)
 
 void mr_writer_leave(struct mr_store_writer *writer)
 {
-    if (!mr_guard_leave(&writer->guard) || writer->state == MR_WRITER_COMMITTING || !mr_file_is_idle(&writer->request))
+    if (!mr_guard_leave(&writer->guard) || writer->state == MR_WRITER_COMMITTING || writer->is_posted ||
+        !mr_file_is_idle(&writer->request))
         return; /* what is under way frees it */
     if (writer->has_file)
         throw_away(writer);
@@ -208,6 +209,32 @@ static void start_write(struct mr_store_writer *writer)
     mr_file_run(&writer->request, work_write_run);
 }
 
+static bool is_write_due(const struct mr_store_writer *writer)
+{
+    return !mr_writer_is_short(writer) &&
+           (writer->queue.len >= WRITE_MIN || (writer->has_ended && writer->queue.len > 0));
+}
+
+static void on_writer_turn(struct mr_inbox_node *node)
+{
+    struct mr_store_writer *writer = mr_container_of(node, struct mr_store_writer, turn);
+    mr_writer_enter(writer);
+    writer->is_posted = false;
+    if (writer->state == MR_WRITER_TAKING && mr_file_is_idle(&writer->request) && is_write_due(writer))
+        start_write(writer);
+    mr_writer_leave(writer);
+}
+
+/* In the next turn, as more may come in this one: handing a write over costs as much as the write. */
+static void post_write(struct mr_store_writer *writer)
+{
+    if (writer->is_posted)
+        return;
+    writer->is_posted = true;
+    writer->turn.deliver = on_writer_turn;
+    mr_loop_post(writer->loop, &writer->turn);
+}
+
 bool mr_writer_is_short(const struct mr_store_writer *writer)
 {
     return writer->size <= MR_STORE_INLINE_MAX;
@@ -232,10 +259,8 @@ static void settle_writer(struct mr_store_writer *writer)
     if (writer->state != MR_WRITER_TAKING)
         return;
     bool is_idle = mr_file_is_idle(&writer->request);
-    bool is_due =
-        !mr_writer_is_short(writer) && (writer->queue.len >= WRITE_MIN || (writer->has_ended && writer->queue.len > 0));
-    if (is_idle && is_due)
-        start_write(writer);
+    if (is_idle && is_write_due(writer))
+        post_write(writer);
     else if (is_idle && writer->has_ended)
         complete_upload(writer);
     if (writer->state == MR_WRITER_TAKING && writer->is_paused && !writer->has_ended &&

@@ -31,6 +31,8 @@ struct mr_store_writer {
     struct iovec runs[MR_WRITER_RUNS_MAX];
     int run_count;
     size_t run_bytes;
+    bool is_posted; /* `turn` is on its way, and begins a write */
+    struct mr_inbox_node turn;
     struct mr_fault fault; /* of the pool's work */
 
     struct mr_commit commit;
