@@ -1,5 +1,5 @@
 /* DESIGN
- * A list of segments. A segment owns its bytes, which stand behind it, or refers to the appender's, or to a file.
+ * A list of segments. A segment owns its bytes, which stand behind it, or refers to the appender's.
  * Copies go into the room of the last owned segment, then into new ones, each twice as large as the one before it: a
  * short answer takes 1 KiB, a long body segments of 16 KiB, and so do a few bytes between two references 1 KiB. A
  * segment is freed when its last byte is consumed, so an empty queue holds nothing. */
@@ -15,11 +15,9 @@
 
 struct mr_buf_segment {
     struct mr_buf_segment *next;
-    const char *bytes; /* `own`, or borrowed from the appender; NULL: those of the file `fd` from `offset` on */
+    const char *bytes; /* `own`, or borrowed from the appender */
     size_t start, end; /* what is held: bytes[start..end) */
-    int fd;
-    uint64_t offset;
-    size_t capacity; /* of `own`; 0 for a reference */
+    size_t capacity;   /* of `own`; 0 for a reference */
     void (*release)(void *context);
     void *context;
     char own[];
@@ -98,32 +96,11 @@ void mr_buf_append_ref(struct mr_buf *buf, const void *bytes, size_t len, void (
     buf->len += len;
 }
 
-void mr_buf_append_file(struct mr_buf *buf, const struct mr_buf_file *file, void (*release)(void *context),
-                        void *context)
-{
-    mr_buf_append_ref(buf, NULL, file->len, release, context);
-    if (file->len == 0)
-        return;
-    buf->tail->fd = file->fd;
-    buf->tail->offset = file->offset;
-}
-
-bool mr_buf_peek_file(const struct mr_buf *buf, struct mr_buf_file *out)
-{
-    const struct mr_buf_segment *head = buf->head;
-    if (head == NULL || head->bytes != NULL)
-        return false;
-    *out = (struct mr_buf_file){.fd = head->fd, .offset = head->offset + head->start, .len = head->end - head->start};
-    return true;
-}
-
 int mr_buf_peek(const struct mr_buf *buf, struct iovec *runs, int max)
 {
     int count = 0;
     for (const struct mr_buf_segment *segment = buf->head; segment != NULL && count < max; segment = segment->next) {
         MR_ASSERT(segment->end > segment->start);
-        if (segment->bytes == NULL)
-            break;
         /* iovec is for reading and writing and so cannot say const; nobody writes through it. */
         runs[count].iov_base = (char *)(uintptr_t)(segment->bytes + segment->start);
         runs[count].iov_len = segment->end - segment->start;

@@ -1,6 +1,6 @@
 /* buf.h -- a queue of bytes between a producer and a slower consumer, with a high and a low watermark.
  *
- * Bytes are appended at the end, by copy, by reference or as a run of a file, and consumed at the front. When the bytes
+ * Bytes are appended at the end, by copy or by reference, and consumed at the front. When the bytes
  * held pass the high watermark the producer should pause; when they fall to the low one it may resume: the two are
  * apart so that the sides do not flap. The queue itself never refuses and never blocks; who appends past the mark holds
  * to its contract (stream.h). One thread at a time. */
@@ -31,21 +31,9 @@ void mr_buf_append(struct mr_buf *buf, const void *bytes, size_t len);
 void mr_buf_append_ref(struct mr_buf *buf, const void *bytes, size_t len, void (*release)(void *context),
                        void *context);
 
-/* A run of a file: the consumer reads it. */
-struct mr_buf_file {
-    int fd; /* borrowed, until it is released */
-    uint64_t offset;
-    size_t len;
-};
-/* Append a run of a file; release as above. */
-void mr_buf_append_file(struct mr_buf *buf, const struct mr_buf_file *file, void (*release)(void *context),
-                        void *context);
-
-/* Describe the first bytes held in up to `max` runs of memory, as far as the next run of a file. Returns how many were
- * filled. Nothing is consumed; the runs are valid until the next consume or reset (appending does not move them). */
+/* Describe the first bytes held in up to `max` runs. Returns how many were filled. Nothing is consumed; the runs are
+ * valid until the next consume or reset (appending does not move them). */
 int mr_buf_peek(const struct mr_buf *buf, struct iovec *runs, int max);
-/* Are the first bytes held those of a file? */
-bool mr_buf_peek_file(const struct mr_buf *buf, struct mr_buf_file *out);
 /* Drop `len` bytes at the front, at most buf->len. */
 void mr_buf_consume(struct mr_buf *buf, size_t len);
 

@@ -24,9 +24,6 @@ struct mr_protocol_calls {
      * PAUSE: enough for now; the protocol resumes request->response. Not of a response without a body. */
     enum mr_flow (*put_body)(struct mr_request *request, const void *bytes, size_t len, void (*release)(void *context),
                              void *context);
-    /* The body, or the rest of it, is a run of a file. The descriptor stays open until it is released. */
-    void (*put_file)(struct mr_request *request, const struct mr_buf_file *file, void (*release)(void *context),
-                     void *context);
     /* The response is complete, with request->trailers. */
     void (*end_response)(struct mr_request *request);
     /* Cut: the peer must not take what it got for a whole response. */

@@ -111,7 +111,7 @@ void mr_request_release(struct mr_request *request);
 /* Has the client gone (or the request been cut)? After that only mr_request_release makes sense. */
 bool mr_request_is_gone(const struct mr_request *request);
 
-/* ---- The response. Exactly one of mr_respond, mr_respond_file, mr_respond_problem, mr_respond_stream. Adds Date,
+/* ---- The response. Exactly one of mr_respond, mr_respond_problem, mr_respond_stream. Adds Date,
  * Content-Length or chunked, Connection, X-Request-Id, X-Content-Type-Options: nosniff, the route's Cache-Control
  * (no-store without a route and in refusals, but for GET and HEAD), CORS fields where they are due. A HEAD request gets
  * the head only, and so does a status without a body (204, 205, 304). status: a final one of status.h; another asserts.
@@ -122,10 +122,6 @@ bool mr_request_is_gone(const struct mr_request *request);
  * it was sent or dropped. */
 void mr_respond(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
                 const void *body, size_t len, void (*release)(void *context), void *context);
-/* A whole response whose body is a run of a file. The descriptor, borrowed, is released once all was sent or dropped;
- * it must be of a regular file. One that turns out to be shorter cuts the connection. */
-void mr_respond_file(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
-                     const struct mr_buf_file *file, void (*release)(void *context), void *context);
 /* The fault as problem+json, with its status, Retry-After, Allow (405: from the match). */
 void mr_respond_problem(struct mr_request *request, const struct mr_fault *fault);
 /* The same with further fields, which 416 needs (Content-Range). */

@@ -146,26 +146,6 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
     end_response(request);
 }
 
-void mr_respond_file(struct mr_request *request, int status, const char *content_type, struct mr_fields *fields,
-                     const struct mr_buf_file *file, void (*release)(void *context), void *context)
-{
-    MR_ON_LOOP(request->loop);
-    bool responds = can_respond(request);
-    if (responds) {
-        request->status = status;
-        request->response_length = file->len;
-        put_head(request, content_type, fields);
-    }
-    if (responds && mr_response_has_body(request)) {
-        request->response_bytes = file->len;
-        request->protocol->calls->put_file(request, file, release, context);
-    } else if (release != NULL) {
-        release(context);
-    }
-    if (responds)
-        end_response(request);
-}
-
 void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields)
 {
     MR_ON_LOOP(request->loop);

@@ -31,7 +31,6 @@
 #define MR_STORE_STORE_H
 
 #include "base/budget.h"
-#include "base/buf.h"
 #include "base/slice.h"
 #include "base/stream.h"
 #include "loop/loop.h"
@@ -145,8 +144,6 @@ struct mr_store_reader *mr_store_reader_share(struct mr_store_reader *reader);
 const struct mr_object *mr_store_reader_object(const struct mr_store_reader *reader);
 /* The whole payload, where it is kept with the description. */
 bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice *out);
-/* The whole payload as a run of a file, where it is one: for mr_respond_file(). */
-bool mr_store_reader_file(const struct mr_store_reader *reader, struct mr_buf_file *out);
 /* Become the sender of `stream`: `length` bytes from `offset`, which must lie within the payload, and then the end.
  * When they cannot be read the stream is aborted, never ended short. Also several streams at a time. MR_OK; or
  * MR_EBUDGET or MR_EMEMORY, and the stream is untouched. */

@@ -113,27 +113,11 @@ static size_t count_unacknowledged(const struct peer *peer)
     return ioctl(peer->fd, SIOCOUTQ, &in_kernel) == 0 ? (size_t)in_kernel : 0;
 }
 
-/* The next to send may be a run of a file. Returns how many runs of memory it became. */
-static int read_file(struct peer *peer, struct iovec *run)
-{
-    struct mr_buf_file file;
-    if (!mr_connection_output_file(peer->connection, &file))
-        return 0;
-    ssize_t got = pread(file.fd, peer->buffer, MR_MIN(file.len, sizeof(peer->buffer)), (off_t)file.offset);
-    if (got > 0)
-        *run = (struct iovec){peer->buffer, (size_t)got};
-    else
-        mr_connection_cut(peer->connection, "file");
-    return got > 0 ? 1 : 0;
-}
-
 static void send_output(struct peer *peer)
 {
     struct iovec runs[SEND_RUNS];
     while (!peer->full && !mr_connection_is_finished(peer->connection)) {
         int count = mr_connection_output(peer->connection, runs, SEND_RUNS);
-        if (count == 0)
-            count = read_file(peer, runs);
         if (count == 0)
             return;
         struct msghdr message = {.msg_iov = runs, .msg_iovlen = (size_t)count};

@@ -182,12 +182,6 @@ int mr_connection_output(struct mr_connection *self, struct iovec *runs, int max
     return mr_buf_peek(&self->out, runs, max);
 }
 
-bool mr_connection_output_file(struct mr_connection *self, struct mr_buf_file *file)
-{
-    MR_ON_LOOP(self->loop);
-    return mr_buf_peek_file(&self->out, file);
-}
-
 void mr_connection_wrote(struct mr_connection *self, size_t len)
 {
     MR_ON_LOOP(self->loop);

@@ -2,7 +2,7 @@
  *
  * A transport (server.c with libuv, a test with arrays, a blocking thread) feeds it and carries out what it wants:
  *
- *      input, eof, reset  --->  connection  ---> output, output_file, wants_read, wants_shutdown, is_finished
+ *      input, eof, reset  --->  connection  ---> output, wants_read, wants_shutdown, is_finished
  *      wrote, timeout     --->              ---> wait (which timeout runs), changed() when a job or handler moved it
  *
  * Requests of a connection are served one at a time, in order. While one is being served, reading goes on into at
@@ -73,10 +73,8 @@ void mr_connection_timeout(struct mr_connection *connection);
 /* The server is draining: an idle connection is finished now, a busy one after its response. */
 void mr_connection_drain(struct mr_connection *connection);
 
-/* The bytes to send next, in up to max runs; 0: nothing, or a run of a file. They stay valid until wrote(). */
+/* The bytes to send next, in up to max runs; 0: nothing. They stay valid until wrote(). */
 int mr_connection_output(struct mr_connection *connection, struct iovec *runs, int max);
-/* Is the next to send a run of a file? The descriptor is valid until wrote(). */
-bool mr_connection_output_file(struct mr_connection *connection, struct mr_buf_file *file);
 void mr_connection_wrote(struct mr_connection *connection, size_t len);
 /* Does the peer take its response below the minimal rate? queued: bytes of output that are being written;
  * unacknowledged: those of all output that it has not taken. */

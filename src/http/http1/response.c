@@ -152,14 +152,6 @@ static enum mr_flow http1_put_body(struct mr_request *request, const void *bytes
     return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
 }
 
-static void put_file(struct mr_request *request, const struct mr_buf_file *file, void (*release)(void *context),
-                     void *context)
-{
-    struct mr_connection *self = connection_of(request);
-    MR_ASSERT(!self->sends_chunks); /* its length is known */
-    mr_buf_append_file(&self->out, file, release, context);
-}
-
 static void http1_end_response(struct mr_request *request)
 {
     struct mr_connection *self = connection_of(request);
@@ -177,7 +169,6 @@ const struct mr_protocol_calls mr_http1_calls = {
     .put_field = http1_put_field,
     .end_head = end_head,
     .put_body = http1_put_body,
-    .put_file = put_file,
     .end_response = http1_end_response,
     .abort = on_abort,
 };

@@ -63,7 +63,6 @@ void mr_socket_close(struct mr_socket *socket)
     if (!mr_connection_is_finished(socket->connection))
         mr_connection_reset(socket->connection); /* cancel now what runs for it */
     uv_read_stop(&socket->uv.stream);
-    mr_send_file_forget(socket);
     /* A reset has freed the bytes that libuv still writes. */
     if (socket->writing || mr_departures_let(socket))
         release(socket);
@@ -234,25 +233,6 @@ static void queue_write(struct mr_socket *socket, struct iovec *runs, int count)
 /* uv_buf_t is laid out as struct iovec on POSIX (libuv's documentation of uv_buf_t). */
 _Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is not an iovec");
 
-/* The next to send may be a run of a file. False: there is none. */
-static bool settle_file(struct mr_socket *socket, size_t *left)
-{
-    struct mr_buf_file file;
-    if (!mr_connection_output_file(socket->connection, &file))
-        return false;
-    ssize_t sent = *left > 0 ? mr_send_file_now(socket, &file, *left) : -1;
-    if (sent < 0 && !mr_connection_is_finished(socket->connection))
-        mr_send_file_later(socket, &file);
-    if (sent <= 0) {
-        *left = 0; /* the kernel is full */
-        return true;
-    }
-    *left -= (size_t)sent;
-    socket->written_bytes += (size_t)sent;
-    mr_connection_wrote(socket->connection, (size_t)sent);
-    return true;
-}
-
 static void settle_writing(struct mr_socket *socket)
 {
     struct iovec runs[WRITE_RUNS];
@@ -260,10 +240,8 @@ static void settle_writing(struct mr_socket *socket)
     while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
         size_t total;
         int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
-        if (count == 0 && !settle_file(socket, &left))
-            return;
         if (count == 0)
-            continue;
+            return;
         if (left == 0) {
             queue_write(socket, runs, count);
             return;

@@ -3,7 +3,6 @@
  *   server.c       the server of a loop: its life, its turns
  *   accept.c       listeners, and the connections that they report
  *   socket.c       one socket: carries out what its connection wants
- *   send_file.c    runs of files on their way to a socket
  *   departures.c   so many sockets end in a turn, and the others wait */
 #ifndef MR_HTTP1_TRANSPORT_H
 #define MR_HTTP1_TRANSPORT_H
@@ -33,7 +32,7 @@ struct mr_server {
     int spare;                  /* a descriptor for when none is left; -1: there is none */
     uint64_t complained_at;     /* of connections that were dropped */
     struct mr_socket *sockets;  /* all open ones */
-    unsigned socket_count;      /* also those being closed, and reads of files for one */
+    unsigned socket_count;      /* also those being closed */
     uint64_t turn;              /* of the loop, counted */
     unsigned busy, busy_before; /* sockets that had something to read or write in this turn, and in the last */
     uv_prepare_t turn_handle;
@@ -61,13 +60,12 @@ struct mr_socket {
     size_t read_bytes, written_bytes;
     struct mr_inbox_node turn_node;
     bool reading, writing, shut, closing, closed, turn_posted;
-    int ended;                      /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
-    struct mr_socket *behind;       /* in the queue of those that depart */
-    bool waits;                     /* in that queue */
-    uint64_t departed_turn;         /* the turn in which it was let depart */
-    size_t queued;                  /* bytes of the write that libuv holds */
-    size_t unacknowledged;          /* bytes that the peer had not taken when that was asked last */
-    struct mr_file_read *file_read; /* owned: a run of a file that is read or written; NULL: none */
+    int ended;                /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
+    struct mr_socket *behind; /* in the queue of those that depart */
+    bool waits;               /* in that queue */
+    uint64_t departed_turn;   /* the turn in which it was let depart */
+    size_t queued;            /* bytes of the write that libuv holds */
+    size_t unacknowledged;    /* bytes that the peer had not taken when that was asked last */
     uv_write_t write;
     uv_shutdown_t shutdown;
 };
@@ -103,15 +101,5 @@ size_t mr_socket_unacknowledged(const struct mr_socket *socket);
 
 void mr_accept_open(struct mr_server *server);
 void mr_accept_close(struct mr_server *server);
-
-/* ---- send_file.c ---- */
-
-/* Send bytes of the run now: those that are cached and that the kernel takes, at most `max`. Returns how many; 0: none
- * now. Negative: mr_send_file_later() can tell. */
-ssize_t mr_send_file_now(struct mr_socket *socket, const struct mr_buf_file *file, size_t max);
-/* Have the pool read the run, and write what it read as soon as the kernel takes it; then mr_socket_written(). */
-void mr_send_file_later(struct mr_socket *socket, const struct mr_buf_file *file);
-/* The socket is closing. */
-void mr_send_file_forget(struct mr_socket *socket);
 
 #endif

@@ -117,13 +117,3 @@ bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice
     *out = meta->payload;
     return meta->segment_count == 0;
 }
-
-bool mr_store_reader_file(const struct mr_store_reader *reader, struct mr_buf_file *out)
-{
-    const struct mr_meta *meta = &reader->entry->file.meta;
-    if (meta->segment_count != 1)
-        return false;
-    *out = (struct mr_buf_file){
-        .fd = reader->entry->fd, .offset = meta->segments[0].room, .len = (size_t)meta->segments[0].plain};
-    return true;
-}

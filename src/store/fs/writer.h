@@ -2,6 +2,7 @@
 #ifndef MR_STORE_FS_WRITER_H
 #define MR_STORE_FS_WRITER_H
 
+#include "base/buf.h"
 #include "base/guard.h"
 #include "store/fs/commit.h"
 

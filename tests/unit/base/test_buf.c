@@ -223,37 +223,6 @@ static void behaves_like_a_plain_array(void **state)
     assert_int_equal(references, released);
 }
 
-static void run_of_a_file_is_told_apart_from_memory(void **state)
-{
-    (void)state;
-    struct mr_buf buf;
-    struct mr_buf_file file;
-    struct iovec runs[4];
-    int released = 0;
-    mr_buf_init(&buf, 0, 100);
-    mr_buf_append(&buf, "head", 4);
-    mr_buf_append_file(&buf, &(struct mr_buf_file){.fd = 7, .offset = 1000, .len = 300}, count_release, &released);
-    mr_buf_append(&buf, "tail", 4);
-    assert_int_equal(buf.len, 308);
-    assert_true(mr_buf_is_high(&buf)); /* it counts as what it is */
-    assert_false(mr_buf_peek_file(&buf, &file));
-    assert_int_equal(mr_buf_peek(&buf, runs, 4), 1);
-    mr_buf_consume(&buf, 4);
-    assert_int_equal(mr_buf_peek(&buf, runs, 4), 0);
-    mr_buf_consume(&buf, 100);
-    assert_true(mr_buf_peek_file(&buf, &file));
-    assert_int_equal(file.fd, 7);
-    assert_int_equal(file.offset, 1100);
-    assert_int_equal(file.len, 200);
-    assert_int_equal(released, 0);
-    mr_buf_consume(&buf, 202);
-    assert_int_equal(released, 1);
-    assert_holds(&buf, "il");
-    mr_buf_append_file(&buf, &(struct mr_buf_file){.fd = 7, .len = 0}, count_release, &released);
-    assert_int_equal(released, 2);
-    mr_buf_reset(&buf);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,7 +235,6 @@ int main(void)
         cmocka_unit_test(empty_reference_is_released_at_once),
         cmocka_unit_test(empty_queue_holds_no_memory),
         cmocka_unit_test(release_may_append),
-        cmocka_unit_test(run_of_a_file_is_told_apart_from_memory),
         cmocka_unit_test(consuming_more_than_is_held_is_a_programming_error),
         cmocka_unit_test(behaves_like_a_plain_array),
     };

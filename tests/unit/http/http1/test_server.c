@@ -24,9 +24,6 @@
 #define CLIENTS 300
 #define HALF    (CLIENTS / 2)
 
-#define FILE_SIZE    (8 * MR_MIB) /* more than the kernel takes at once */
-#define FILE_SKIPPED 1001
-
 static struct {
     struct mr_loop *loop;
     struct mr_http http;
@@ -35,8 +32,6 @@ static struct {
     struct sockaddr_in at;
     int clients[CLIENTS];
     unsigned started, aborted;
-    int file;
-    unsigned released;
     unsigned numbers[CLIENTS]; /* of the clients whose bodies were aborted, in that order */
 } it;
 
@@ -84,21 +79,7 @@ static void start_take(struct mr_request *request)
     mr_request_take_body(request, &receiver, request);
 }
 
-static void count_release(void *context)
-{
-    (void)context;
-    it.released++;
-}
-
-static void start_file(struct mr_request *request)
-{
-    const struct mr_buf_file file = {.fd = it.file, .offset = FILE_SKIPPED, .len = FILE_SIZE - FILE_SKIPPED};
-    mr_respond_file(request, 200, "text/plain", NULL, &file, count_release, NULL);
-}
-
-static const struct mr_route routes[] = {{.method = MR_METHOD_POST, .pattern = "/take", .start = start_take},
-                                         {.method = MR_METHOD_GET, .pattern = "/file", .start = start_file},
-                                         {0}};
+static const struct mr_route routes[] = {{.method = MR_METHOD_POST, .pattern = "/take", .start = start_take}, {0}};
 
 /* ---- both sides ---- */
 
@@ -352,113 +333,6 @@ static void a_server_that_is_destroyed_lets_all_depart(void **state)
     close_clients(HALF, CLIENTS);
 }
 
-/* ---- files ---- */
-
-static char file_octet(size_t at)
-{
-    return (char)('a' + at / 7 % 23);
-}
-
-static void open_file(size_t size)
-{
-    char *bytes = malloc(FILE_SIZE);
-    char path[] = "/tmp/millrace-test-XXXXXX";
-    for (size_t i = 0; i < FILE_SIZE; i++)
-        bytes[i] = file_octet(i);
-    it.file = mkstemp(path);
-    assert_int_not_equal(it.file, -1);
-    unlink(path);
-    assert_int_equal(write(it.file, bytes, size), size);
-    free(bytes);
-}
-
-static int ask_for_file(const char *request)
-{
-    mr_loop_turn(it.loop); /* registers the listener */
-    int client = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(client, (struct sockaddr *)&it.at, sizeof(it.at)), 0);
-    assert_int_equal(send(client, request, strlen(request), 0), strlen(request));
-    for (int i = 0; i < 100; i++) /* it takes nothing: the kernel is full, and libuv has some */
-        mr_loop_turn(it.loop);
-    return client;
-}
-
-/* What arrives until the peer closes, or nothing more comes; -1: reset. */
-static ssize_t take_all(int client, char *out, size_t size)
-{
-    size_t len = 0;
-    for (int idle = 0; idle < 1000;) {
-        ssize_t got = recv(client, out + len, MR_MIN(size - len, (size_t)50000), MSG_DONTWAIT);
-        if (got == 0)
-            break;
-        if (got < 0 && errno == ECONNRESET)
-            return -1;
-        idle = got < 0 ? idle + 1 : 0;
-        len += got > 0 ? (size_t)got : 0;
-        mr_loop_turn(it.loop);
-        if (got < 0)
-            poll(NULL, 0, 1); /* the pool reads */
-    }
-    return (ssize_t)len;
-}
-
-static void run_of_a_file_arrives_whole_and_the_connection_is_kept(void **state)
-{
-    (void)state;
-    open_file(FILE_SIZE);
-    char *out = calloc(1, 2 * FILE_SIZE);
-    int client = ask_for_file("GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n"
-                              "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    assert_int_equal(it.released, 0);
-    assert_true(take_all(client, out, 2 * FILE_SIZE) > (ssize_t)(FILE_SIZE - FILE_SKIPPED));
-    const char *body = strstr(out, "\r\n\r\n") + 4;
-    for (size_t i = FILE_SKIPPED; i < FILE_SIZE; i++)
-        if (body[i - FILE_SKIPPED] != file_octet(i))
-            fail_msg("octet %zu is wrong", i);
-    assert_memory_equal(body + FILE_SIZE - FILE_SKIPPED, "HTTP/1.1 404 ", 13);
-    assert_int_equal(it.released, 1);
-    close(client);
-    close(it.file);
-    free(out);
-}
-
-static void file_that_is_shorter_than_promised_cuts_the_connection(void **state)
-{
-    (void)state;
-    open_file(FILE_SIZE - 10);
-    char *out = calloc(1, 2 * FILE_SIZE);
-    int client = ask_for_file("GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    assert_int_equal(take_all(client, out, 2 * FILE_SIZE), -1);
-    assert_int_equal(it.released, 1);
-    assert_int_equal(connections(), 0);
-    close(client);
-    close(it.file);
-    free(out);
-}
-
-static void client_that_leaves_in_the_middle_of_a_file_releases_it(void **state)
-{
-    (void)state;
-    open_file(FILE_SIZE);
-    int client = ask_for_file("GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    close(client);
-    while (connections() > 0)
-        turn();
-    assert_int_equal(it.released, 1);
-    close(it.file);
-    for (int i = 0; i < 1000 && mr_loop_wait_ms(it.loop) != -1; i++)
-        mr_loop_turn(it.loop);
-    assert_loop_sleeps();
-}
-
-static void server_may_end_while_a_file_is_read(void **state)
-{
-    (void)state;
-    open_file(FILE_SIZE);
-    close(ask_for_file("GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    close(it.file);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -473,10 +347,6 @@ int main(void)
         TEST(a_client_that_leaves_before_its_place_in_a_drain_departs_once),
         TEST(a_cut_stops_all_at_once_and_closes_in_portions),
         TEST(a_server_that_is_destroyed_lets_all_depart),
-        TEST(run_of_a_file_arrives_whole_and_the_connection_is_kept),
-        TEST(file_that_is_shorter_than_promised_cuts_the_connection),
-        TEST(client_that_leaves_in_the_middle_of_a_file_releases_it),
-        TEST(server_may_end_while_a_file_is_read),
     };
     return cmocka_run_group_tests_name("server", tests, NULL, NULL);
 }

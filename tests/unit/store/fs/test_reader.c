@@ -345,14 +345,12 @@ static void object_of_several_segments_is_read_changed_and_deleted(void **state)
     (void)state;
     static const uint64_t ranges[][2] = {{0, 1000000}, {399999, 2}, {400000, 5}, {399999, 7}, {400005, 1}, {999999, 1}};
     char id[MR_ULID_LEN + 1];
-    struct mr_buf_file file;
     struct changed changed;
     struct download download;
     put_segments(id);
     for (int cold = 0; cold < 2; cold++) {
         mr_disk_calls.preadv2 = cold == 1 ? read_nothing : calls_preadv2;
         assert_int_equal(download_open(&download, id), MR_OK);
-        assert_false(mr_store_reader_file(download.reader, &file));
         for (size_t i = 0; i < MR_ARRAY_SIZE(ranges); i++)
             assert_int_equal(download_read(&download, 2, ranges[i][0], ranges[i][1]), MR_OK);
         download_close(&download);
