@@ -1,6 +1,9 @@
 #include "routes/file_list.h"
 #include "base/magic.h"
 #include "routes/file_common.h"
+#include <stdlib.h>
+
+#define PAGE_MAGIC 0x70616765u /* "page" */
 
 #define LIMIT_DEFAULT 100
 
@@ -51,54 +54,97 @@ static int read_list_query(struct mr_store_list *list, struct mr_request *reques
     return MR_OK;
 }
 
-/* The address of the page behind the object. */
-static struct mr_slice page_after_list(struct mr_request *request, const char *id)
+/* A page while it is made. */
+struct page {
+    uint32_t magic;
+    struct mr_request *request;
+    struct mr_slice next_rest; /* of the address of the next page, behind the ID */
+    /* Made on the pool. */
+    char *text; /* owned; NULL: there is no memory */
+    size_t len;
+    char *next; /* in the arena, written there; "": there is none */
+    size_t next_size;
+};
+
+#define NEXT_BEGIN "/files?after="
+
+static struct page *create_page(struct mr_request *request)
 {
+    struct page *page = mr_arena_zalloc(&request->arena, sizeof(*page));
     struct mr_slice limit = mr_query_find(&request->query, "limit"), order = mr_query_find(&request->query, "order");
-    return mr_arena_printf(&request->arena, "/files?after=%s%s%.*s%s%.*s", id, limit.at != NULL ? "&limit=" : "",
-                           MR_SLICE_ARG(limit), order.at != NULL ? "&order=" : "", MR_SLICE_ARG(order));
+    page->magic = PAGE_MAGIC;
+    page->request = request;
+    page->next_rest = mr_arena_printf(&request->arena, "%s%.*s%s%.*s", limit.at != NULL ? "&limit=" : "",
+                                      MR_SLICE_ARG(limit), order.at != NULL ? "&order=" : "", MR_SLICE_ARG(order));
+    page->next_size = sizeof(NEXT_BEGIN) + MR_ULID_LEN + page->next_rest.len;
+    page->next = mr_arena_zalloc(&request->arena, page->next_size);
+    return page;
 }
 
-static void respond_list(struct mr_request *request, const struct mr_object *objects, size_t count, bool has_more)
+/* On the pool: 1,000 objects take some milliseconds. The request is held, and nothing of it is touched but the page. */
+static void write_list_page(void *context, const struct mr_object *objects, size_t count, bool has_more)
 {
-    struct mr_file_json out;
-    struct mr_fields fields;
-    mr_fields_init(&fields, &request->arena);
-    if (!mr_file_json_begin(&out, request))
+    struct page *page = mr_from_context(context, struct page, PAGE_MAGIC);
+    struct mr_json json;
+    FILE *file = open_memstream(&page->text, &page->len);
+    if (file == NULL)
         return;
-    mr_json_open(&out.json, NULL, '{');
-    mr_json_open(&out.json, "files", '[');
+    if (has_more && count > 0)
+        snprintf(page->next, page->next_size, NEXT_BEGIN "%s%.*s", objects[count - 1].id,
+                 MR_SLICE_ARG(page->next_rest));
+    mr_json_begin(&json, file);
+    mr_json_open(&json, NULL, '{');
+    mr_json_open(&json, "files", '[');
     for (size_t i = 0; i < count; i++) {
-        mr_json_open(&out.json, NULL, '{');
-        mr_file_write_json(&out.json, &objects[i]);
-        mr_json_close(&out.json);
+        mr_json_open(&json, NULL, '{');
+        mr_file_write_json(&json, &objects[i]);
+        mr_json_close(&json);
     }
-    mr_json_close(&out.json);
-    struct mr_slice next = {.at = NULL, .len = 0};
-    if (has_more && count > 0) {
-        next = page_after_list(request, objects[count - 1].id);
-        mr_fields_link(&fields, next, "next");
+    mr_json_close(&json);
+    mr_json_text(&json, "next", page->next[0] != '\0' ? page->next : NULL);
+    mr_json_close(&json);
+    fputc('\n', file);
+    if (fclose(file) != 0) {
+        free(page->text);
+        page->text = NULL;
     }
-    mr_json_text(&out.json, "next", next.at);
-    mr_json_close(&out.json);
-    mr_file_json_respond(&out, request, 200, &fields);
+}
+
+static void respond_page(struct page *page)
+{
+    struct mr_request *request = page->request;
+    struct mr_fields fields;
+    struct mr_fault fault;
+    if (page->text == NULL) {
+        mr_fault_set(&fault, MR_EMEMORY, NULL);
+        mr_respond_problem(request, &fault);
+        return;
+    }
+    mr_fields_init(&fields, &request->arena);
+    if (page->next[0] != '\0')
+        mr_fields_link(&fields, mr_slice_of(page->next), "next");
+    mr_respond(request, 200, "application/json", &fields, page->text, page->len, free, page->text);
 }
 
 static void on_listed(void *context, const struct mr_fault *fault, const struct mr_object *objects, size_t count,
                       bool has_more)
 {
-    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
+    struct page *page = mr_from_context(context, struct page, PAGE_MAGIC);
+    struct mr_request *request = page->request;
+    (void)objects;
+    (void)count;
+    (void)has_more; /* the page has them */
     if (fault != NULL)
         mr_respond_problem(request, fault);
     else
-        respond_list(request, objects, count, has_more);
+        respond_page(page);
     mr_request_release(request);
 }
 
 void mr_file_list_start(struct mr_request *request)
 {
     struct mr_store *store = mr_file_store(request);
-    struct mr_store_list list = {.done = on_listed, .context = request};
+    struct mr_store_list list = {.prepare = write_list_page, .done = on_listed};
     struct mr_fault fault;
     if (store == NULL)
         return;
@@ -106,6 +152,7 @@ void mr_file_list_start(struct mr_request *request)
         mr_respond_problem(request, &fault);
         return;
     }
+    list.context = create_page(request);
     mr_request_hold(request);
     mr_store_list(store, request->loop, &list);
 }

@@ -194,12 +194,17 @@ void mr_store_delete(struct mr_store *store, struct mr_loop *loop, struct mr_sli
 typedef void mr_store_listed(void *context, const struct mr_fault *fault, const struct mr_object *objects, size_t count,
                              bool has_more);
 
+/* Called on a thread of libuv's pool before a done() without a fault, with what that will be given: what takes too long
+ * for a loop, a text of 1,000 objects, is made here. It must touch nothing that the loop touches meanwhile. */
+typedef void mr_store_prepare(void *context, const struct mr_object *objects, size_t count, bool has_more);
+
 struct mr_store_list {
     struct mr_slice after; /* an ID, which need not exist: begin behind it in that order; empty: at the begin */
     bool oldest_first;
     size_t limit; /* 1 to MR_STORE_LIST_MAX */
+    mr_store_prepare *prepare; /* NULL: nothing is to be made */
     mr_store_listed *done;
-    void *context;
+    void *context; /* of both */
 };
 
 void mr_store_list(struct mr_store *store, struct mr_loop *loop, const struct mr_store_list *list);

@@ -23,6 +23,7 @@ struct list {
     struct mr_file_request request;
     struct mr_store *store;
     struct mr_loop *loop;
+    mr_store_prepare *prepare;
     mr_store_listed *done;
     void *context;
     size_t limit;
@@ -161,15 +162,24 @@ static int walk_inner(struct list *list, int directory, const char *begin, struc
     return walk_parts(list, directory, begin, INNER_LEN, walk_objects, failure);
 }
 
+/* Is there no trip to come? */
+static bool is_page_complete(const struct list *list)
+{
+    return list->count > list->limit || list->is_over;
+}
+
 static int work_trip(struct mr_file_request *request)
 {
     struct list *list = mr_container_of(request, struct list, request);
     list->tries = list->directories = 0;
     int err = walk_parts(list, list->store->home->objects, "", OUTER_LEN, walk_inner, &request->failure);
-    if (err == MR_OK)
-        return MR_OK;
-    mr_disk_fault(&list->fault, &request->failure, UNLISTED);
-    return mr_store_report(list->store, &list->fault, request->label);
+    if (err != MR_OK) {
+        mr_disk_fault(&list->fault, &request->failure, UNLISTED);
+        return mr_store_report(list->store, &list->fault, request->label);
+    }
+    if (is_page_complete(list) && list->prepare != NULL)
+        list->prepare(list->context, list->objects, MR_MIN(list->count, list->limit), list->count > list->limit);
+    return MR_OK;
 }
 
 /* ---- on the loop ---- */
@@ -188,12 +198,11 @@ static void free_listing(struct list *list)
 static void on_trip(struct mr_file_request *request)
 {
     struct list *list = mr_container_of(request, struct list, request);
-    bool has_more = list->count > list->limit;
-    if (request->err == MR_OK && !has_more && !list->is_over) {
+    bool is_well = request->err == MR_OK, has_more = list->count > list->limit;
+    if (is_well && !is_page_complete(list)) {
         mr_file_run(&list->request, work_trip);
         return;
     }
-    bool is_well = request->err == MR_OK;
     size_t count = is_well ? MR_MIN(list->count, list->limit) : 0;
     list->done(list->context, is_well ? NULL : &list->fault, list->objects, count, is_well && has_more);
     free_listing(list);
@@ -211,6 +220,7 @@ void mr_store_list(struct mr_store *store, struct mr_loop *loop, const struct mr
     MR_ASSERT(list != NULL && asked->limit >= 1 && asked->limit <= MR_STORE_LIST_MAX);
     list->store = store;
     list->loop = loop;
+    list->prepare = asked->prepare;
     list->done = asked->done;
     list->context = asked->context;
     list->limit = asked->limit;

@@ -1,4 +1,5 @@
 #include "rig.h"
+#include <pthread.h>
 
 #define OBJECTS 30
 
@@ -24,7 +25,23 @@ struct listing {
     struct mr_fault fault;
     size_t count;
     char at[MR_STORE_LIST_MAX][MR_ULID_LEN + 1];
+    unsigned prepared; /* on the pool, with `first` and `prepared_count` */
+    pthread_t thread;
+    size_t prepared_count;
+    bool prepared_more;
+    char first[MR_ULID_LEN + 1];
 };
+
+static void prepare_listing(void *context, const struct mr_object *objects, size_t count, bool has_more)
+{
+    struct listing *listing = context;
+    listing->prepared++;
+    listing->thread = pthread_self();
+    listing->prepared_count = count;
+    listing->prepared_more = has_more;
+    if (count > 0)
+        memcpy(listing->first, objects[0].id, sizeof(listing->first));
+}
 
 static void on_listed(void *context, const struct mr_fault *fault, const struct mr_object *objects, size_t count,
                       bool has_more)
@@ -39,19 +56,35 @@ static void on_listed(void *context, const struct mr_fault *fault, const struct 
         memcpy(listing->at[i], objects[i].id, sizeof(listing->at[i]));
 }
 
+/* Once, not on the loop, and with what done() was given. */
+static void assert_prepared(const struct listing *listing)
+{
+    assert_int_equal(listing->prepared, listing->fault.error == MR_OK ? 1 : 0);
+    if (listing->prepared == 0)
+        return;
+    assert_false(pthread_equal(listing->thread, pthread_self()));
+    assert_int_equal(listing->prepared_count, listing->count);
+    assert_int_equal(listing->prepared_more, listing->has_more);
+    if (listing->count > 0)
+        assert_string_equal(listing->first, listing->at[0]);
+}
+
 static int list(struct listing *listing, const char *after, bool oldest_first, size_t limit)
 {
     listing->is_done = false;
     listing->fault.error = MR_OK;
+    listing->prepared = 0;
     mr_store_list(rig.store, rig_loop,
                   &(struct mr_store_list){.after = mr_slice_of(after),
                                           .oldest_first = oldest_first,
                                           .limit = limit,
+                                          .prepare = prepare_listing,
                                           .done = on_listed,
                                           .context = listing});
     assert_false(listing->is_done);
     rig_turn_until(listing->is_done);
     rig_rest();
+    assert_prepared(listing);
     return listing->fault.error;
 }
 
