@@ -95,7 +95,7 @@ static void write_method(char *out, size_t size, enum mr_method method)
 /* "postFilesId" */
 static void write_operation_id(struct mr_json *json, const char *method, const char *path)
 {
-    char id[PATH_SIZE + METHOD_SIZE], word[PATH_SIZE];
+    char id[PATH_SIZE + METHOD_SIZE], word[PATH_SIZE] = "";
     size_t len = (size_t)snprintf(id, sizeof(id), "%s", method), word_len = 0;
     bool is_slash_last = path[strlen(path) - 1] == '/';
     for (const char *at = path; *at != '\0'; at++) {

@@ -110,9 +110,13 @@ def offload(request):
 @pytest.fixture(scope="session")
 def shared_servers(offload):
     servers = {}  # by their options
-    yield servers
-    for each in servers.values():
-        each.assert_drains()
+    try:
+        yield servers
+        for each in servers.values():
+            each.assert_drains()
+    finally:
+        for each in servers.values():
+            each.kill()
 
 
 @pytest.fixture
