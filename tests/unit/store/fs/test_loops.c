@@ -1,12 +1,15 @@
-/* One store, several loops, each on a thread of its own: for ThreadSanitizer above all. */
+/* One store, several loops, each on a thread of its own, and the scrub, which walks all the time: for ThreadSanitizer
+ * above all. */
 #include "rig.h"
 #include "store/fs/fs.h"
+#include "store/scrub.h"
 #include <pthread.h>
 
 #define LOOPS  4
 #define ROUNDS 12
 
 static char shared_id[MR_ULID_LEN + 1];
+static atomic_uint ended;
 
 static void *use_store(void *context)
 {
@@ -27,7 +30,40 @@ static void *use_store(void *context)
         assert_int_equal(rig_check(id, seed, size), round % 2 == 0 ? MR_ENOTFOUND : MR_OK);
     }
     rig_rest();
+    atomic_fetch_add(&ended, 1);
     return rig_loop;
+}
+
+static uint64_t findings(void)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < MR_STORE_FINDINGS; i++)
+        sum += atomic_load(&rig.numbers->findings[i]);
+    return sum;
+}
+
+/* Until all loops have ended, and then once more, when nothing changes. */
+static void scrub_all_the_time(void)
+{
+    struct mr_offload *offload;
+    struct mr_scrub *scrub;
+    const struct mr_offload_config config = {
+        .workers = 1, .priority = MR_PRIORITY_EQUAL, .queue_depth = 16, .loops = &rig_loop, .loop_count = 1};
+    assert_int_equal(mr_offload_create(&offload, &config), MR_OK);
+    assert_int_equal(mr_scrub_start(&scrub, &(struct mr_scrub_config){.store = rig.store,
+                                                                      .loop = rig_loop,
+                                                                      .offload = offload,
+                                                                      .rate = 1024 * MR_MIB,
+                                                                      .pause_ns = 1}),
+                     MR_OK);
+    rig_turn_until(atomic_load(&ended) == LOOPS);
+    uint64_t walks = atomic_load(&rig.numbers->scrub_walks);
+    rig_turn_until(atomic_load(&rig.numbers->scrub_walks) >= walks + 2); /* one may have begun before */
+    mr_scrub_stop(scrub);
+    rig_rest();
+    mr_scrub_destroy(&scrub);
+    mr_offload_close(offload);
+    mr_offload_destroy(&offload);
 }
 
 static void loops_share_a_store(void **state)
@@ -44,6 +80,7 @@ static void loops_share_a_store(void **state)
         indexes[i] = i + 1; /* 0 is that of the test */
         assert_int_equal(pthread_create(&threads[i], NULL, use_store, &indexes[i]), 0);
     }
+    scrub_all_the_time();
     void *loops[LOOPS];
     for (unsigned i = 0; i < LOOPS; i++)
         pthread_join(threads[i], &loops[i]);
@@ -58,6 +95,10 @@ static void loops_share_a_store(void **state)
     assert_int_equal(atomic_load(&rig.numbers->objects_written), 1 + LOOPS * ROUNDS);
     assert_int_equal(atomic_load(&rig.numbers->deleted), LOOPS * ROUNDS / 2);
     assert_int_equal(rig_debris(), 0);
+    struct mr_store_totals totals;
+    assert_true(mr_store_totals(rig.store, &totals));
+    assert_int_equal(totals.objects, 1 + LOOPS * ROUNDS / 2);
+    assert_int_equal(findings(), 0);
     rig_close();
 }
 
