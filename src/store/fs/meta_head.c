@@ -126,6 +126,9 @@ static void read_json(struct head *head, const char *name, json_type type, size_
         find_wrong(head, name);
         return;
     }
+    bool is_empty = json_array_size(member) + json_object_size(member) == 0;
+    if (is_empty && *out != NULL && strcmp(*out, type == JSON_ARRAY ? "[]" : "{}") == 0)
+        return; /* as it began: most have no tags and no metadata */
     char *text = mr_json_in_text(member);
     if (text == NULL) {
         head->err = MR_EMEMORY;
