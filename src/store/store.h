@@ -201,7 +201,7 @@ typedef void mr_store_prepare(void *context, const struct mr_object *objects, si
 struct mr_store_list {
     struct mr_slice after; /* an ID, which need not exist: begin behind it in that order; empty: at the begin */
     bool oldest_first;
-    size_t limit; /* 1 to MR_STORE_LIST_MAX */
+    size_t limit;              /* 1 to MR_STORE_LIST_MAX */
     mr_store_prepare *prepare; /* NULL: nothing is to be made */
     mr_store_listed *done;
     void *context; /* of both */
