@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h> /* ST_RDONLY */
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ void mr_disk_enter_pool(void)
 static const char *const names[MR_DISK_OPERATIONS] = {
     [MR_DISK_OPEN] = "open",
     [MR_DISK_READ] = "read",
+    [MR_DISK_MAP] = "map",
     [MR_DISK_WRITE] = "write",
     [MR_DISK_WRITE_BACK] = "write-back",
     [MR_DISK_SYNC] = "sync",
@@ -288,6 +290,32 @@ int mr_disk_set_mode(int fd, mode_t mode, struct mr_disk_failure *failure)
     int returned;
     UNINTERRUPTED(returned, mr_disk_calls.fchmod(fd, mode));
     return outcome(returned, MR_DISK_MODE, failure);
+}
+
+/* ---- a file as memory ---- */
+
+/* EFAULT: reading the map would be SIGBUS. */
+int mr_disk_map(void **bytes, int fd, size_t len, uint64_t offset, struct mr_disk_failure *failure)
+{
+    int returned;
+    *bytes = NULL;
+    void *at = mr_disk_calls.map(fd, len, (off_t)offset);
+    if (at == MAP_FAILED)
+        return fail_with(failure, MR_DISK_MAP, errno == ENODEV || errno == EACCES ? EINVAL : errno);
+    UNINTERRUPTED(returned, mr_disk_calls.populate(at, len));
+    if (returned != 0) {
+        int error_number = errno == EFAULT ? EIO : errno;
+        mr_disk_unmap(at, len);
+        return fail_with(failure, MR_DISK_MAP, error_number);
+    }
+    *bytes = at;
+    return MR_OK;
+}
+
+void mr_disk_unmap(void *bytes, size_t len)
+{
+    int returned = munmap(bytes, len);
+    MR_ASSERT(returned == 0);
 }
 
 /* ---- syncs ---- */

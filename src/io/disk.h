@@ -23,6 +23,7 @@
 enum mr_disk_operation {
     MR_DISK_OPEN,
     MR_DISK_READ,
+    MR_DISK_MAP,
     MR_DISK_WRITE,
     MR_DISK_WRITE_BACK,
     MR_DISK_SYNC,
@@ -94,6 +95,16 @@ int mr_disk_write_back(int fd, uint64_t offset, uint64_t len, struct mr_disk_fai
 void mr_disk_forget(int fd, uint64_t offset, uint64_t len);
 /* fdatasync: data and length are on the disk. After a failure it is not known what is: do not try again. */
 int mr_disk_sync(int fd, struct mr_disk_failure *failure);
+
+/* ---- a file as memory ---- */
+
+/* Map `len` bytes (not 0) from `offset`, a multiple of the page size, to be read, and have all of them in memory now:
+ * reading them soon after waits for no disk. A disk that fails is an error here, MR_EIO, where a map alone would be a
+ * signal for its reader. A kernel before Linux 5.14 and some file systems cannot do it: then error_number is EINVAL,
+ * and the file is to be read instead. */
+int mr_disk_map(void **bytes, int fd, size_t len, uint64_t offset, struct mr_disk_failure *failure);
+/* Any thread. */
+void mr_disk_unmap(void *bytes, size_t len);
 
 /* ---- directories ---- */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +24,16 @@ static int call_ofd_lock(int fd, int command, struct flock *lock)
     return fcntl(fd, command, lock);
 }
 
+static void *call_map(int fd, size_t len, off_t offset)
+{
+    return mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, offset);
+}
+
+static int call_populate(void *bytes, size_t len)
+{
+    return madvise(bytes, len, MADV_POPULATE_READ);
+}
+
 struct mr_disk_calls mr_disk_calls = {
     .openat2 = call_openat2,
     .open = call_open,
@@ -34,6 +45,8 @@ struct mr_disk_calls mr_disk_calls = {
     .preadv2 = preadv2,
     .read = read,
     .write = write,
+    .map = call_map,
+    .populate = call_populate,
     .sync_file_range = sync_file_range,
     .fdatasync = fdatasync,
     .fsync = fsync,

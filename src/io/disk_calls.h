@@ -22,6 +22,8 @@ struct mr_disk_calls {
     ssize_t (*preadv2)(int fd, const struct iovec *runs, int count, off_t offset, int flags);
     ssize_t (*read)(int fd, void *bytes, size_t len);
     ssize_t (*write)(int fd, const void *bytes, size_t len);
+    void *(*map)(int fd, size_t len, off_t offset); /* mmap(2), to be read */
+    int (*populate)(void *bytes, size_t len);       /* madvise(2) with MADV_POPULATE_READ */
     int (*sync_file_range)(int fd, off_t offset, off_t len, unsigned flags);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);

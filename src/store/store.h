@@ -142,6 +142,9 @@ struct mr_store_reader *mr_store_reader_share(struct mr_store_reader *reader);
 
 /* After it was opened, until it is closed: */
 const struct mr_object *mr_store_reader_object(const struct mr_store_reader *reader);
+/* Has nothing changed its description since it was read, and is it not deleted? Without touching the disk; false also
+ * when another object changed whose place in the table of generations is the same. */
+bool mr_store_reader_is_current(const struct mr_store_reader *reader);
 /* The whole payload, where it is kept with the description. */
 bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice *out);
 /* Become the sender of `stream`: `length` bytes from `offset`, which must lie within the payload, and then the end.
@@ -165,6 +168,24 @@ int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader 
 void mr_store_sender_begin(struct mr_store_sender *sender, struct mr_stream *stream);
 /* One that was not begun. Clears *sender; NULL has no effect. */
 void mr_store_sender_destroy(struct mr_store_sender **sender);
+
+/* ---- the whole payload in memory, for a computation on another thread ---- */
+
+struct mr_store_bytes;
+/* fault NULL: they are there. */
+typedef void mr_store_loaded(void *context, const struct mr_fault *fault);
+
+/* Have the payload of an object that was opened in memory: as it lies with the description, as a map of its file, or
+ * as a copy. Its size is taken from the memory budget, but for the first. *out is set before loaded() is called, which
+ * may happen before this returns. The reader may be closed meanwhile. Faults: MR_EBUDGET, MR_EMEMORY, MR_EIO;
+ * MR_EPIXELS: it is larger than the budget. */
+void mr_store_load(struct mr_store_bytes **out, struct mr_store_reader *reader, mr_store_loaded *loaded, void *context);
+/* After it was loaded. */
+struct mr_slice mr_store_bytes_slice(const struct mr_store_bytes *bytes);
+/* Any thread, once, when the bytes are not needed any more: gives back memory, which is nothing for a loop. */
+void mr_store_bytes_drop(struct mr_store_bytes *bytes);
+/* No loaded() follows any more. What was not dropped is dropped on the pool. Clears *bytes; NULL has no effect. */
+void mr_store_bytes_close(struct mr_store_bytes **bytes);
 
 /* ---- changing, deleting ---- */
 

@@ -111,6 +111,12 @@ const struct mr_object *mr_store_reader_object(const struct mr_store_reader *rea
     return &reader->entry->file.meta.object;
 }
 
+bool mr_store_reader_is_current(const struct mr_store_reader *reader)
+{
+    const char *id = mr_store_reader_object(reader)->id;
+    return reader->entry->generation == mr_home_generation(reader->store->home, id);
+}
+
 bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice *out)
 {
     const struct mr_meta *meta = &reader->entry->file.meta;

@@ -91,6 +91,12 @@ static inline ssize_t calls_pread(int fd, void *bytes, size_t len, off_t offset)
     CALL("read", fd, NULL, NULL, calls.before.pread(fd, bytes, len, offset));
 }
 
+static inline void *calls_map(int fd, size_t len, off_t offset)
+{
+    calls_note("map", fd, NULL, NULL);
+    return calls_strike() ? MAP_FAILED : calls.before.map(fd, len, offset);
+}
+
 static inline ssize_t calls_preadv2(int fd, const struct iovec *runs, int count, off_t offset, int flags)
 {
     CALL("read", fd, NULL, NULL, calls.before.preadv2(fd, runs, count, offset, flags));
@@ -193,6 +199,8 @@ static inline void calls_begin(void)
         .pwrite = calls_pwrite,
         .pwritev = calls_pwritev,
         .preadv2 = calls_preadv2,
+        .map = calls_map,
+        .populate = calls.before.populate,
         .read = calls.before.read,
         .write = calls.before.write,
         .sync_file_range = calls_sync_file_range,
