@@ -21,6 +21,7 @@
 #include "pipe/pipe_options.h"
 #include "stats/snapshot.h"
 #include "store/store.h"
+#include "variants/variant_options.h"
 #include "workers/offload.h"
 
 #define MR_APP_MAGIC 0x4d726170u /* "Mrap" */
@@ -42,6 +43,9 @@ struct mr_app {
     const struct mr_signing *signing;     /* of --signing-keys; NULL: there are none */
     bool reading_needs_key;               /* of a file: --read=key */
     const char *file_cache_control;       /* of files that are read */
+    const char *image_cache_control;      /* of images that are made of them */
+    const struct mr_variant_settings *variants;
+    struct mr_variant_cache_numbers *variant_numbers; /* of this process */
     struct mr_snapshot_source stats;
 
     /* Private. */

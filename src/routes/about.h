@@ -65,7 +65,8 @@ struct mr_route_about {
     bool is_of_stages;                 /* the path consists of them: each is described by itself, too */
     bool has_stage_params;             /* in the query, too */
     bool needs_store;
-    bool is_file; /* the response is a file: --read and --file-cache-control decide which clients read and cache it */
+    bool is_file;  /* the response is a file: --read and --file-cache-control decide which clients read and cache it */
+    bool is_image; /* or an image of one: --read and --image-cache-control do */
     const char *fields;                    /* of a request, as above */
     const struct mr_about_content *bodies; /* of a request; NULL: none */
     const struct mr_about_response *responses;

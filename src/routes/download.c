@@ -13,7 +13,6 @@
 /* Nothing in a stored file runs, whatever a browser takes it for; pictures, sounds and films play. */
 #define CONTENT_POLICY "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
 
-
 static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object)
 {
     struct mr_fields fields;

@@ -34,11 +34,12 @@ int mr_file_check_query(const struct mr_request *request, const struct mr_param_
 
 void mr_file_write_json(struct mr_json *json, const struct mr_object *object)
 {
-    char url[sizeof("/files/") + MR_ULID_LEN];
+    char url[sizeof("/files/") + MR_ULID_LEN], image[sizeof("/images/") + MR_ULID_LEN];
     snprintf(url, sizeof(url), "/files/%s", object->id);
+    snprintf(image, sizeof(image), "/images/%s", object->id);
     mr_object_json(object, json);
     mr_json_text(json, "url", url);
-    mr_json_text(json, "image", NULL); /* there are no variants yet */
+    mr_json_text(json, "image", object->is_image ? image : NULL);
 }
 
 bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request)

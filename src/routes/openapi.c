@@ -113,11 +113,17 @@ static void write_operation_id(struct mr_json *json, const char *method, const c
 
 /* ---- keys ---- */
 
+/* --read decides which clients may. */
+static bool is_read(const struct mr_route_about *about)
+{
+    return about->is_file || about->is_image;
+}
+
 /* A file that each client may read needs one when it is sent through stages. */
 static bool may_need_key(const struct operation *operation)
 {
     const struct mr_route *route = operation->route;
-    return has_keys(operation->app) && (!route->is_open || route->about->is_file);
+    return has_keys(operation->app) && (!route->is_open || is_read(route->about));
 }
 
 /* One of several ways to be let in. */
@@ -142,7 +148,8 @@ static void write_file_keys(struct mr_json *json, const struct operation *operat
         mr_json_open(json, NULL, '{'); /* no key at all */
         mr_json_close(json);
     }
-    write_key(json, operation, rights | MR_RIGHT_PIPE); /* for `through` */
+    if (operation->route->about->has_stage_params)
+        write_key(json, operation, rights | MR_RIGHT_PIPE); /* for `through` */
 }
 
 static void write_security(struct mr_json *json, const struct operation *operation)
@@ -151,7 +158,7 @@ static void write_security(struct mr_json *json, const struct operation *operati
     if (!has_keys(operation->app))
         return;
     mr_json_open_line(json, "security", '[');
-    if (route->about->is_file)
+    if (is_read(route->about))
         write_file_keys(json, operation);
     else if (!route->is_open)
         write_key(json, operation, route->rights);
@@ -318,16 +325,23 @@ static void write_body(struct mr_json *json, const struct operation *operation)
 
 /* ---- what comes back ---- */
 
-static void write_headers(struct mr_json *json, const struct operation *operation, const char *fields)
+static const char *operation_cache_control(const struct operation *operation)
 {
     const struct mr_route_about *about = operation->route->about;
-    const char *cache_control = about->is_file ? operation->app->file_cache_control : operation->route->cache_control;
+    if (about->is_image)
+        return operation->app->image_cache_control;
+    return about->is_file ? operation->app->file_cache_control : operation->route->cache_control;
+}
+
+static void write_headers(struct mr_json *json, const struct operation *operation, const char *fields)
+{
+    const char *cache_control = operation_cache_control(operation);
     struct mr_slice names = mr_slice_of(fields != NULL ? fields : "");
     mr_json_open(json, "headers", '{');
     if (cache_control != NULL) {
         mr_json_open(json, "Cache-Control", '{');
         mr_json_open_line(json, "schema", '{');
-        mr_json_text(json, about->is_file ? "example" : "const", cache_control);
+        mr_json_text(json, is_read(operation->route->about) ? "example" : "const", cache_control);
         mr_json_close(json);
         mr_json_close(json);
     }
@@ -528,7 +542,8 @@ static void write_path_name(char *out, size_t size, const char *pattern, enum mr
     MR_ASSERT(more >= 0 && len + (size_t)more < size);
 }
 
-static void write_path(struct mr_json *json, const struct mr_app *app, const struct path *path, enum mr_stage_id stage)
+static void write_operation_path(struct mr_json *json, const struct mr_app *app, const struct path *path,
+                                 enum mr_stage_id stage)
 {
     char name[PATH_SIZE];
     write_path_name(name, sizeof(name), path->pattern, stage);
@@ -555,8 +570,8 @@ static void write_paths_of(struct mr_json *json, const struct mr_app *app, const
         MR_ASSERT(route->about != NULL);
         const struct path path = path_at(route);
         for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT && route->about->is_of_stages; id++)
-            write_path(json, app, &path, id);
-        write_path(json, app, &path, MR_STAGE_COUNT);
+            write_operation_path(json, app, &path, id);
+        write_operation_path(json, app, &path, MR_STAGE_COUNT);
         route += path.count;
     }
 }

@@ -128,6 +128,7 @@ static const struct field request_fields[] = {
 static const struct field response_fields[] = {
     {"Accept-Ranges", "bytes"},
     {"Allow", "the methods of this address"},
+    {"Cache-Status", "whether it was kept: hit, or fwd=miss (RFC 9211)"},
     {"Content-Disposition", "inline or attachment, and the file's name"},
     {"Content-Range", "which bytes of how many these are"},
     {"Content-Security-Policy", "nothing in the file runs"},

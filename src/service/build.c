@@ -207,6 +207,15 @@ static const char *cache_control_of_files(const struct mr_app_settings *settings
     return settings->read == MR_APP_READ_KEY ? "private, no-store" : "public, max-age=3600";
 }
 
+static const char *cache_control_of_images(const struct mr_config *config)
+{
+    if (config->variants.cache_control != NULL)
+        return config->variants.cache_control;
+    if (config->app.read == MR_APP_READ_KEY)
+        return "private, no-store";
+    return "public, max-age=86400, stale-while-revalidate=604800";
+}
+
 /* What the handlers see, once all of it is there. */
 static int open_app(struct mr_service *service)
 {
@@ -220,6 +229,9 @@ static int open_app(struct mr_service *service)
     app->signing = service->rings.signing != NULL ? &service->signing : NULL;
     app->reading_needs_key = config->app.read == MR_APP_READ_KEY;
     app->file_cache_control = cache_control_of_files(&config->app);
+    app->image_cache_control = cache_control_of_images(config);
+    app->variants = &config->variants;
+    app->variant_numbers = &mr_segment_process(service->segment, mr_service_index(service))->variants;
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};
     app->pipe = &config->pipe;

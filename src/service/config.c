@@ -25,6 +25,7 @@ static const struct mr_option_table tables[] = {
     TABLE(mr_app_memory_options, app),
     TABLE(mr_io_options, io),
     TABLE(mr_image_options, image),
+    TABLE(mr_variant_options, variants),
     TABLE(mr_pipe_options, pipe),
     TABLE(mr_http_options, http),
     TABLE(mr_drain_options, drain),

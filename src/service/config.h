@@ -20,6 +20,7 @@
 #include "store/store_options.h"
 #include "supervisor/cluster.h"
 #include "supervisor/listeners.h"
+#include "variants/variant_options.h"
 #include "workers/offload_options.h"
 
 struct mr_config {
@@ -33,6 +34,7 @@ struct mr_config {
     struct mr_io_settings io;
     struct mr_store_settings store;
     struct mr_image_settings image;
+    struct mr_variant_settings variants;
     struct mr_pipe_settings pipe;
     struct mr_drain_settings drain;
     struct mr_log_settings log;

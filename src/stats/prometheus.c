@@ -255,6 +255,24 @@ static void write_http(struct exposition *out, const struct mr_snapshot *snapsho
                  "Requests with an API key that is not known.");
 }
 
+/* ---- images of files ---- */
+
+static void write_variants(struct exposition *out, const struct mr_snapshot_variants *variants)
+{
+    static const char *const labels[MR_VARIANT_WAYS] = {
+        [MR_VARIANT_KEPT] = "cache=\"hit\"",
+        [MR_VARIANT_JOINED] = "cache=\"collapsed\"",
+        [MR_VARIANT_MADE] = "cache=\"miss\"",
+    };
+    write_head(out, "millrace_image_seconds", "histogram", "Time from a request for an image to its response.");
+    for (enum mr_variant_way way = 0; way < MR_VARIANT_WAYS; way++)
+        write_histogram(out, "millrace_image_seconds", labels[way], &variants->time[way], NULL);
+    write_number(out, "millrace_image_cache_bytes", "gauge", variants->bytes, "Images kept in memory, in bytes.");
+    write_number(out, "millrace_image_cache_images", "gauge", variants->images, "Images kept in memory.");
+    write_number(out, "millrace_image_cache_evicted_total", "counter", variants->evicted,
+                 "Images that others took the room of.");
+}
+
 /* ---- the store ---- */
 
 static void write_scrub(struct exposition *out, const struct mr_snapshot_store *store)
@@ -400,8 +418,10 @@ static void write_page(struct exposition *out, const struct mr_snapshot *snapsho
     write_jobs(out, snapshot);
     write_http(out, snapshot);
     write_routes(out, source);
-    if (source->store != NULL)
+    if (source->store != NULL) {
         write_store(out, &snapshot->store);
+        write_variants(out, &snapshot->variants);
+    }
     write_process(out, source);
     write_server(out, snapshot, source);
     if (out->is_open_metrics)

@@ -19,6 +19,7 @@
 #include "loop/loop.h"
 #include "pipe/pipeline.h"
 #include "store/store_numbers.h"
+#include "variants/variant_numbers.h"
 #include "workers/offload.h"
 #include <sys/types.h>
 
@@ -35,6 +36,7 @@ struct mr_loop_numbers {
     _Alignas(MR_CACHE_LINE) struct mr_loop_stats loop;
     struct mr_offload_stats offload;
     struct mr_pipe_numbers pipes;
+    struct mr_variant_numbers variants;
     struct mr_http_counters http;
     struct mr_events_numbers events;
 };
@@ -45,6 +47,7 @@ struct mr_process_numbers {
     struct mr_budget disk; /* of temporary files */
     _Atomic uint64_t log_dropped;
     struct mr_store_numbers store;
+    struct mr_variant_cache_numbers variants;
 };
 
 struct mr_segment;

@@ -55,6 +55,12 @@ static void add_loop(struct mr_snapshot *out, const struct mr_loop_stats *stats)
 
 /* ---- jobs ---- */
 
+static void add_variants(struct mr_snapshot_variants *out, const struct mr_variant_numbers *numbers)
+{
+    for (int way = 0; way < MR_VARIANT_WAYS; way++)
+        mr_histogram_read(&numbers->time[way], &out->time[way]);
+}
+
 static void add_jobs(struct mr_snapshot *out, const struct mr_offload_stats *stats, const struct mr_pipe_numbers *jobs)
 {
     uint64_t failed = mr_counter_read(&jobs->failed), stopped = mr_counter_read(&jobs->stopped);
@@ -164,6 +170,13 @@ static void add_store(struct mr_snapshot_store *out, const struct mr_store_numbe
     out->free_bytes = MR_MAX(out->free_bytes, mr_counter_read(&numbers->free_bytes)); /* it is one file system */
 }
 
+static void add_cache(struct mr_snapshot_variants *out, const struct mr_variant_cache_numbers *numbers)
+{
+    out->bytes += mr_counter_read(&numbers->bytes);
+    out->images += mr_counter_read(&numbers->images);
+    out->evicted += mr_counter_read(&numbers->evicted);
+}
+
 static void add_process(struct mr_snapshot *out, const struct mr_process_numbers *process)
 {
     out->memory_limit += process->memory.limit;
@@ -172,6 +185,7 @@ static void add_process(struct mr_snapshot *out, const struct mr_process_numbers
     out->disk_used += mr_budget_used(&process->disk);
     out->log_dropped += mr_counter_read(&process->log_dropped);
     add_store(&out->store, &process->store);
+    add_cache(&out->variants, &process->variants);
 }
 
 void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *source)
@@ -191,6 +205,7 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
         const struct mr_loop_numbers *loop = mr_segment_loop(segment, i);
         add_loop(out, &loop->loop);
         add_jobs(out, &loop->offload, &loop->pipes);
+        add_variants(&out->variants, &loop->variants);
         add_http(out, &loop->http);
         out->listeners += mr_counter_read(&loop->events.listeners);
         out->listener_drops += mr_counter_read(&loop->events.dropped);

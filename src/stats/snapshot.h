@@ -41,6 +41,11 @@ struct mr_snapshot_store { /* of files that are kept */
     struct mr_store_totals totals;
 };
 
+struct mr_snapshot_variants { /* of images made of files */
+    struct mr_histogram_view time[MR_VARIANT_WAYS];
+    uint64_t bytes, images, evicted; /* kept in memory */
+};
+
 /* Histograms are of ns, as all times here. */
 struct mr_snapshot {
     uint64_t at; /* when it was read, monotonic */
@@ -62,7 +67,8 @@ struct mr_snapshot {
     uint64_t listeners, listener_drops; /* of /events, and the events that they missed */
     uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;
     bool is_draining;
-    struct mr_snapshot_store store; /* zeros without one */
+    struct mr_snapshot_store store; /* zeros without one, as the next */
+    struct mr_snapshot_variants variants;
 };
 
 /* Read all numbers but those of single routes. */

@@ -35,6 +35,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Grows when the same operations give other bytes than before: part of what a kept image is known by. */
+#define MR_IMAGE_STAGE_VERSION "1"
+
 enum mr_image_fit {
     MR_IMAGE_FIT_CLIP,  /* inside w x h, proportions kept (the default) */
     MR_IMAGE_FIT_CROP,  /* exactly w x h, proportions kept, what is over is cut away (see crop) */

@@ -28,6 +28,15 @@ const char *mr_image_media_type(enum mr_image_format format)
     return types[format < MR_IMAGE_FORMAT_COUNT ? format : MR_IMAGE_UNKNOWN];
 }
 
+const char *mr_image_extension(enum mr_image_format format)
+{
+    static const char *const extensions[MR_IMAGE_FORMAT_COUNT] = {
+        [MR_IMAGE_UNKNOWN] = "bin", [MR_IMAGE_JPEG] = "jpg",  [MR_IMAGE_PNG] = "png",   [MR_IMAGE_WEBP] = "webp",
+        [MR_IMAGE_GIF] = "gif",     [MR_IMAGE_TIFF] = "tiff", [MR_IMAGE_HEIF] = "heif", [MR_IMAGE_AVIF] = "avif",
+    };
+    return extensions[format < MR_IMAGE_FORMAT_COUNT ? format : MR_IMAGE_UNKNOWN];
+}
+
 static bool starts_with(struct mr_view file, size_t offset, const char *magic, size_t len)
 {
     return mr_view_has(file, offset, len) && memcmp(file.at + offset, magic, len) == 0;

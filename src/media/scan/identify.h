@@ -20,6 +20,7 @@ enum mr_image_format {
     MR_IMAGE_FORMAT_COUNT,
 };
 const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */
+const char *mr_image_extension(enum mr_image_format format);  /* "jpg" ... */
 
 struct mr_image_limits {
     uint64_t pixels; /* width x height x frames, of the input and of the output */

@@ -28,6 +28,7 @@ struct offered {
     struct mr_http http;
     struct mr_offload *offload;
     struct mr_pipe_settings pipe;
+    struct mr_variant_settings variants;
     struct mr_app app;
 };
 
@@ -49,6 +50,8 @@ static inline void fill_offered(struct offered *offered)
         .offload = offered->offload,
         .image_limits = {.pixels = 1000000, .frames = 10},
         .pipe = &offered->pipe,
+        .variants = &offered->variants,
+        .variant_numbers = &mr_segment_process(offered->segment, 0)->variants,
         .stats = {.segment = offered->segment, .http = &offered->http, .offload = "none", .workers = 1},
     };
 }

@@ -1,0 +1,371 @@
+/* DESIGN. A request for an image, on its loop:
+ *
+ *      start ----> OPENING (the object) ----> ASKING (the variants) ----> responded
+ *
+ * The object is opened for each request, also for an image that is kept: one that was deleted is 404 at once. */
+#define _GNU_SOURCE 1 /* memrchr */
+#include "routes/images.h"
+#include "app/app.h"
+#include "base/magic.h"
+#include "http/conditional.h"
+#include "keys/rights.h"
+#include "routes/about.h"
+#include "routes/file_common.h"
+#include "variants/variants.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define IMAGE_MAGIC 0x696d6731u /* "img1" */
+#define SHOWN_MAGIC 0x73686f77u /* "show" */
+
+#define CANONICAL_SIZE 1024
+
+/* Nothing runs in what is shown as an image, whatever a browser takes it for. */
+#define IMAGE_POLICY "default-src 'none'; sandbox"
+
+struct images { /* of the process */
+    struct mr_variants *variants;
+};
+
+struct image {
+    uint32_t magic;
+    struct mr_request *request;
+    struct mr_variants *variants;
+    struct mr_image_ops ops;
+    bool has_focus;                 /* the query says where */
+    struct mr_store_reader *reader; /* while it is opened */
+    struct mr_variant_ask *ask;
+    struct mr_variant_key key;
+    struct mr_slice name;    /* of the file, in the arena */
+    struct mr_fields fields; /* that do not depend on how it was made */
+};
+
+static struct image *image_of(void *context)
+{
+    return mr_from_context(context, struct image, IMAGE_MAGIC);
+}
+
+/* ---- the response ---- */
+
+struct shown { /* on its way to the client; the request may end before it */
+    uint32_t magic;
+    struct mr_variants *variants;
+    const struct mr_variant *variant;
+};
+
+static void release_shown(void *context)
+{
+    struct shown *shown = mr_from_context(context, struct shown, SHOWN_MAGIC);
+    mr_variant_release(shown->variants, shown->variant);
+    free(shown);
+}
+
+/* "photo.jpg" as WebP is "photo.webp". */
+static struct mr_slice name_of_variant(const struct image *image, enum mr_image_format format)
+{
+    struct mr_slice stem = image->name;
+    const char *dot = stem.len > 0 ? memrchr(stem.at, '.', stem.len) : NULL;
+    if (dot != NULL && dot != stem.at)
+        stem.len = (size_t)(dot - stem.at);
+    if (stem.len == 0)
+        stem = mr_slice_of("image");
+    return mr_arena_printf(&image->request->arena, "%.*s.%s", MR_SLICE_ARG(stem), mr_image_extension(format));
+}
+
+/* RFC 9211. */
+static const char *cache_status(enum mr_variant_way way)
+{
+    static const char *const texts[MR_VARIANT_WAYS] = {
+        [MR_VARIANT_KEPT] = "millrace; hit",
+        [MR_VARIANT_JOINED] = "millrace; fwd=miss; collapsed",
+        [MR_VARIANT_MADE] = "millrace; fwd=miss",
+    };
+    return texts[way];
+}
+
+static double in_ms(uint64_t ns)
+{
+    return (double)ns / (double)MR_NS_PER_MS;
+}
+
+static struct mr_slice image_timing(struct mr_request *request, const struct mr_variant *variant,
+                                    enum mr_variant_way way)
+{
+    double total = in_ms(mr_loop_now(request->loop) - request->began_at);
+    if (way != MR_VARIANT_MADE)
+        return mr_arena_printf(&request->arena, "total;dur=%.3f", total);
+    return mr_arena_printf(&request->arena, "wait;dur=%.3f, work;dur=%.3f, total;dur=%.3f", in_ms(variant->wait_ns),
+                           in_ms(variant->work_ns), total);
+}
+
+static void count_image(struct mr_request *request, enum mr_variant_way way)
+{
+    struct mr_variant_numbers *numbers = &mr_app_numbers(mr_app_of(request), request->loop)->variants;
+    mr_histogram_record(&numbers->time[way], mr_loop_now(request->loop) - request->began_at);
+}
+
+static void respond_variant(struct image *image, const struct mr_variant *variant, enum mr_variant_way way)
+{
+    struct mr_request *request = image->request;
+    struct shown *shown = malloc(sizeof(*shown));
+    MR_ASSERT(shown != NULL);
+    *shown = (struct shown){.magic = SHOWN_MAGIC, .variants = image->variants, .variant = variant};
+    mr_fields_set_text(&image->fields, "Cache-Status", cache_status(way));
+    mr_fields_content_disposition(&image->fields, false, name_of_variant(image, variant->format));
+    mr_fields_set(&image->fields, "Server-Timing", image_timing(request, variant, way));
+    mr_respond(request, 200, mr_image_media_type(variant->format), &image->fields, variant->bytes.at,
+               variant->bytes.len, release_shown, shown);
+}
+
+/* What is wrong with an image may be mended by the next version of the server, and an error is for no cache. */
+static void refuse_image(struct mr_request *request, const struct mr_fault *fault)
+{
+    struct mr_fields fields;
+    mr_fields_init(&fields, &request->arena);
+    mr_fields_set_text(&fields, "Cache-Control", "no-store");
+    mr_respond_problem_fields(request, fault, &fields);
+}
+
+/* Perhaps from inside mr_variants_ask(). */
+static void on_variant(void *context, const struct mr_fault *fault, const struct mr_variant *variant,
+                       enum mr_variant_way way)
+{
+    struct image *image = image_of(context);
+    struct mr_request *request = image->request;
+    if (fault != NULL) {
+        refuse_image(request, fault);
+    } else {
+        count_image(request, way);
+        respond_variant(image, variant, way);
+    }
+    mr_request_release(request);
+}
+
+/* ---- what is asked for ---- */
+
+/* Two spellings of one image: the caches of others are told which one to keep. */
+static void link_canonical(struct image *image, const char *id, struct mr_slice canonical)
+{
+    struct mr_request *request = image->request;
+    const char *mark = canonical.len > 0 ? "?" : "";
+    if (mr_slice_equal(request->head.query, canonical))
+        return;
+    mr_fields_link(&image->fields,
+                   mr_arena_printf(&request->arena, "/images/%s%s%.*s", id, mark, MR_SLICE_ARG(canonical)),
+                   "canonical");
+}
+
+static void describe_image(struct image *image, const struct mr_object *object)
+{
+    struct mr_request *request = image->request;
+    const struct mr_app *app = mr_app_of(request);
+    char tag[MR_VARIANT_TAG_SIZE], canonical[CANONICAL_SIZE];
+    size_t len = mr_image_ops_canonical(&image->ops, canonical, sizeof(canonical));
+    mr_variant_key_tag(tag, &image->key);
+    mr_fields_init(&image->fields, &request->arena);
+    mr_fields_set_text(&image->fields, "Cache-Control", app->image_cache_control);
+    mr_fields_etag(&image->fields, mr_slice_of(tag), false);
+    mr_fields_set_text(&image->fields, "Content-Security-Policy", IMAGE_POLICY);
+    image->name = mr_slice_of(mr_arena_copy(&request->arena, mr_slice_of(object->name)));
+    link_canonical(image, object->id, (struct mr_slice){.at = canonical, .len = len});
+}
+
+static enum mr_condition evaluate_image(const struct image *image)
+{
+    char tag[MR_VARIANT_TAG_SIZE];
+    mr_variant_key_tag(tag, &image->key);
+    const struct mr_validators current = {.etag = mr_slice_of(tag)};
+    return mr_conditional_evaluate(&image->request->head, &current);
+}
+
+static void ask_for_variant(struct image *image, struct mr_store_reader *reader)
+{
+    struct mr_request *request = image->request;
+    struct mr_pipe_numbers *numbers = &mr_app_numbers(mr_app_of(request), request->loop)->pipes;
+    const struct mr_variant_wish wish = {
+        .loop = request->loop,
+        .reader = reader,
+        .ops = image->ops,
+        .key = image->key,
+        .run_time = &numbers->run_time[MR_STAGE_IMAGE],
+        .failed = &numbers->failed,
+        .stopped = &numbers->stopped,
+        .made = on_variant,
+        .context = image,
+    };
+    mr_request_hold(request);
+    mr_variants_ask(&image->ask, image->variants, &wish);
+}
+
+/* A crop around a point that the query does not give is around the one that was stored with the file. */
+static void take_stored_focus(struct image *image, const struct mr_object *object)
+{
+    if (image->ops.crop != MR_IMAGE_CROP_FOCALPOINT || image->has_focus || !object->has_focal)
+        return;
+    image->ops.focus_x = object->focal_x;
+    image->ops.focus_y = object->focal_y;
+}
+
+static void respond_image(struct image *image, struct mr_store_reader *reader)
+{
+    const struct mr_object *object = mr_store_reader_object(reader);
+    struct mr_fault fault;
+    if (!object->is_image) {
+        mr_fault_set(&fault, MR_ENOTIMAGE, "The file is %s.", object->type);
+        refuse_image(image->request, &fault);
+        return;
+    }
+    take_stored_focus(image, object);
+    mr_variant_key(&image->key, mr_slice_of(object->id), &image->ops);
+    describe_image(image, object);
+    switch (evaluate_image(image)) {
+    case MR_CONDITION_NOT_MODIFIED:
+        mr_respond(image->request, 304, NULL, &image->fields, NULL, 0, NULL, NULL);
+        return;
+    case MR_CONDITION_FAILED:
+        mr_fault_set(&fault, MR_EPRECONDITION, NULL);
+        mr_respond_problem(image->request, &fault);
+        return;
+    case MR_CONDITION_PROCEED:
+    case MR_CONDITION_IGNORE_RANGE:
+        ask_for_variant(image, reader);
+    }
+}
+
+/* Perhaps from inside mr_store_open(). */
+static void on_original_opened(void *context, const struct mr_fault *fault)
+{
+    struct image *image = image_of(context);
+    struct mr_store_reader *reader = image->reader;
+    image->reader = NULL;
+    if (fault != NULL)
+        mr_respond_problem(image->request, fault);
+    else
+        respond_image(image, reader);
+    mr_store_reader_close(&reader);
+}
+
+/* ---- the request ---- */
+
+static bool is_passed_over(struct mr_slice name)
+{
+    return mr_slice_is(name, "s"); /* the signature of imgix */
+}
+
+static int read_operations(struct image *image, struct mr_fault *fault)
+{
+    const struct mr_query *query = &image->request->query;
+    mr_image_ops_init(&image->ops);
+    int err = mr_query_check_once(query, NULL, fault);
+    for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
+        const struct mr_param_pair *pair = &query->pairs[i];
+        if (!is_passed_over(pair->name))
+            err = mr_image_ops_set(&image->ops, pair->name, pair->value, fault);
+    }
+    image->has_focus = mr_query_find(query, "fp-x").at != NULL || mr_query_find(query, "fp-y").at != NULL;
+    return err == MR_OK ? mr_image_ops_check(&image->ops, fault) : err;
+}
+
+static int check_image(struct image *image, struct mr_fault *fault)
+{
+    int err = MR_OK;
+    if (mr_app_of(image->request)->reading_needs_key)
+        err = mr_request_authorize(image->request, MR_RIGHT_READ, fault);
+    return err == MR_OK ? read_operations(image, fault) : err;
+}
+
+static void start_image(struct mr_request *request)
+{
+    struct mr_store *store = mr_file_store(request);
+    struct mr_fault fault;
+    if (store == NULL)
+        return;
+    struct image *image = mr_arena_zalloc(&request->arena, sizeof(*image));
+    const struct images *images = mr_app_state(mr_app_of(request), &mr_images_resource);
+    image->magic = IMAGE_MAGIC;
+    image->request = request;
+    image->variants = images->variants;
+    if (check_image(image, &fault) != MR_OK) {
+        refuse_image(request, &fault);
+        return;
+    }
+    request->handler_data = image;
+    mr_store_open(&image->reader, store, request->loop, request->match.params[0].value, on_original_opened, image);
+}
+
+static void leave_image(struct mr_request *request)
+{
+    struct image *image = request->handler_data;
+    if (image == NULL)
+        return;
+    mr_store_reader_close(&image->reader);
+    if (image->ask == NULL)
+        return;
+    mr_variants_leave(&image->ask);
+    mr_request_release(request);
+}
+
+/* ---- the resource ---- */
+
+static int open_images(void *state, const struct mr_app *app)
+{
+    struct images *images = state;
+    return mr_variants_create(&images->variants, &(struct mr_variants_config){
+                                                     .memory_max = app->variants->cache_memory,
+                                                     .memory = app->memory,
+                                                     .offload = app->offload,
+                                                     .limits = &app->image_limits,
+                                                     .numbers = app->variant_numbers,
+                                                 });
+}
+
+static void close_images(void *state)
+{
+    struct images *images = state;
+    mr_variants_destroy(&images->variants);
+}
+
+static const struct mr_param_spec image_path = {
+    .name = "id", .type = MR_PARAM_TEXT, .text = "the id of a file that is a picture: a ULID"};
+
+static const struct mr_route_about about_image = {
+    .group = "images",
+    .text = "A stored picture in another size or format: made once, then kept",
+    .path = &image_path,
+    .query = mr_image_params,
+    .needs_store = true,
+    .is_image = true,
+    .fields = "If-Match If-None-Match",
+    .responses =
+        (const struct mr_about_response[]){
+            {200,
+             "the image",
+             {"image/*", {NULL}},
+             "ETag Cache-Status Content-Disposition Content-Security-Policy Link Server-Timing"},
+            {304, "the client has it", {.types = NULL}, "ETag"},
+            {.status = 0}},
+    .errors = {MR_ABOUT_ERRORS(MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_EBUSY, MR_EBACKLOG, MR_EEXPIRED,
+                               MR_ESHUTDOWN, MR_ETIME, MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_EDIMENSION,
+                               MR_EPARAM, MR_EPRECONDITION)},
+    .examples = (const struct mr_about_example[]){{.text = "300 pixels wide, as WebP",
+                                                   .target = "/images/" MR_ABOUT_ID "?w=300&fm=webp",
+                                                   .output = "small.webp",
+                                                   .status = 200},
+                                                  {.text = NULL}},
+};
+
+/* It needs no key, unless --read=key: then the handler asks for one. */
+static const struct mr_route routes[] = {
+    {.method = MR_METHOD_GET,
+     .pattern = "/images/{id}",
+     .site = MR_SITE_ANY,
+     .is_open = true,
+     .start = start_image,
+     .on_disconnect = leave_image,
+     .about = &about_image},
+    {.pattern = NULL},
+};
+
+const struct mr_resource mr_images_resource = {
+    .routes = routes, .size = sizeof(struct images), .open = open_images, .close = close_images};

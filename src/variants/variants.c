@@ -1,0 +1,445 @@
+/* DESIGN. An ask waits for an entry of the table (table.h); the entry's flight makes the image, on the loop that asked
+ * first:
+ *
+ *      LOADING ----> RUNNING ----> landed: each ask that waits is told by a post to its loop
+ *         |             |
+ *         +-------------+----> abandoned: its last ask left, so it is out of the table, and stops
+ *
+ * The mutex of the table guards the entry, its flight's list of asks, and their states. An ask is its caller's until
+ * made() or leave; what was posted for it is freed when the post arrives. */
+#include "variants/variants.h"
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/macros.h"
+#include "base/magic.h"
+#include "pipe/image_job.h"
+#include "variants/table.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define FLIGHT_MAGIC 0x666c6967u /* "flig" */
+#define ASK_MAGIC    0x61736b20u /* "ask " */
+
+#define FAILURE_LIFE (10 * MR_NS_PER_S) /* for so long an image that cannot be made is not tried again */
+
+struct mr_variants {
+    struct mr_variants_config config;
+    struct mr_variant_table table;
+};
+
+struct mr_variant_ask {
+    uint32_t magic;
+    struct mr_variants *variants;
+    struct mr_loop *loop;
+    mr_variant_made *made;
+    void *context;
+    struct mr_variant_ask **owner; /* the caller's pointer to it; NULL: it has left */
+    enum mr_variant_way way;
+    struct mr_flight *flight;       /* that it waits for; NULL: it is told, by `node` */
+    struct mr_variant_ask *next;    /* of the flight */
+    struct mr_variant_entry *entry; /* told: a reference; NULL: `fault` */
+    struct mr_fault fault;
+    struct mr_inbox_node node;
+};
+
+struct mr_flight {
+    uint32_t magic;
+    struct mr_variants *variants;
+    struct mr_variant_entry *entry;
+    struct mr_variant_ask *asks; /* that wait for it */
+    bool is_abandoned;           /* it is out of the table, and owns the entry */
+    struct mr_store_reader *reader;
+    struct mr_store_bytes *bytes;
+    struct mr_image_job image;
+    struct mr_inbox_node stop;
+    bool is_stop_posted, has_landed; /* the last of both frees it */
+};
+
+static void lock_table(struct mr_variants *variants)
+{
+    pthread_mutex_lock(&variants->table.mutex);
+}
+
+static void unlock_table(struct mr_variants *variants)
+{
+    pthread_mutex_unlock(&variants->table.mutex);
+}
+
+/* ---- telling those that asked ---- */
+
+static struct mr_variant_entry *entry_of(const struct mr_variant *variant)
+{
+    return mr_container_of(variant, struct mr_variant_entry, variant);
+}
+
+void mr_variant_release(struct mr_variants *variants, const struct mr_variant *variant)
+{
+    lock_table(variants);
+    struct mr_variant_entry *over = mr_variant_table_let_go(&variants->table, entry_of(variant));
+    unlock_table(variants);
+    mr_variant_entries_free(over, variants->config.memory);
+}
+
+static void on_told(struct mr_inbox_node *node)
+{
+    struct mr_variant_ask *ask = mr_container_of(node, struct mr_variant_ask, node);
+    struct mr_variant_entry *entry = ask->entry;
+    MR_ON_LOOP(ask->loop);
+    if (ask->owner != NULL) {
+        *ask->owner = NULL;
+        ask->made(ask->context, entry == NULL ? &ask->fault : NULL, entry != NULL ? &entry->variant : NULL, ask->way);
+    } else if (entry != NULL) {
+        mr_variant_release(ask->variants, &entry->variant);
+    }
+    free(ask);
+}
+
+/* With the mutex locked: each ask has its reference, or the fault. Returns them, to be posted. */
+static struct mr_variant_ask *take_asks(struct mr_flight *flight, const struct mr_fault *fault)
+{
+    struct mr_variant_ask *asks = flight->asks;
+    flight->asks = NULL;
+    for (struct mr_variant_ask *ask = asks; ask != NULL; ask = ask->next) {
+        ask->flight = NULL;
+        if (fault != NULL) {
+            ask->fault = *fault;
+        } else {
+            ask->entry = flight->entry;
+            mr_variant_table_hold(&flight->variants->table, flight->entry);
+        }
+    }
+    return asks;
+}
+
+static void tell_asks(struct mr_variant_ask *asks)
+{
+    while (asks != NULL) {
+        struct mr_variant_ask *ask = asks;
+        asks = ask->next; /* before the post: its loop may free it at once */
+        ask->node.deliver = on_told;
+        mr_loop_post(ask->loop, &ask->node);
+    }
+}
+
+/* ---- the flight, on its loop ---- */
+
+static void free_flight(struct mr_flight *flight)
+{
+    mr_store_bytes_close(&flight->bytes);
+    mr_store_reader_close(&flight->reader);
+    mr_image_job_clear(&flight->image);
+    if (flight->is_abandoned)
+        mr_variant_entries_free(flight->entry, flight->variants->config.memory);
+    free(flight);
+}
+
+/* The entry is READY, and has the result. It counts as memory in use until it is kept. */
+static void fill_entry(struct mr_flight *flight)
+{
+    struct mr_variant_entry *entry = flight->entry;
+    const struct mr_job *job = &flight->image.job;
+    entry->charged = mr_image_job_take(&flight->image, &entry->result);
+    entry->variant = (struct mr_variant){
+        .bytes = {.at = entry->result.bytes, .len = entry->result.len},
+        .format = entry->result.format,
+        .width = entry->result.width,
+        .height = entry->result.height,
+        .wait_ns = job->started_at - job->submitted_at,
+        .work_ns = job->finished_at - job->started_at,
+    };
+    entry->state = MR_VARIANT_READY;
+}
+
+/* What fails for want of room may succeed the next time, and is not remembered. */
+static bool is_lasting(const struct mr_fault *fault)
+{
+    return mr_error_kind(fault->error) == MR_ERROR_OF_INPUT;
+}
+
+static void fail_entry(struct mr_variant_entry *entry, const struct mr_fault *fault)
+{
+    entry->state = MR_VARIANT_FAILED;
+    entry->fault = *fault;
+    entry->ends_at = mr_clock_now() + FAILURE_LIFE;
+}
+
+/* Of an object that changed meanwhile nothing is kept: it may be gone. */
+static bool is_to_be_kept(const struct mr_flight *flight, const struct mr_fault *fault)
+{
+    return mr_store_reader_is_current(flight->reader) && (fault == NULL || is_lasting(fault));
+}
+
+static void land(struct mr_flight *flight, const struct mr_fault *fault)
+{
+    struct mr_variants *variants = flight->variants;
+    struct mr_variant_entry *entry = flight->entry, *evicted = NULL, *over = NULL;
+    struct mr_variant_ask *asks = NULL;
+    lock_table(variants);
+    if (!flight->is_abandoned) {
+        entry->references = 1; /* ours, until all is done */
+        entry->flight = NULL;
+        if (fault == NULL)
+            fill_entry(flight);
+        else
+            fail_entry(entry, fault);
+        asks = take_asks(flight, fault);
+        if (is_to_be_kept(flight, fault))
+            evicted = mr_variant_table_keep(&variants->table, entry);
+        if (entry->is_kept) {
+            mr_budget_give_back(variants->config.memory, entry->charged);
+            entry->charged = 0;
+        }
+        over = mr_variant_table_let_go(&variants->table, entry);
+    }
+    flight->has_landed = true;
+    bool is_last = !flight->is_stop_posted;
+    unlock_table(variants);
+    mr_variant_entries_free(evicted, variants->config.memory);
+    mr_variant_entries_free(over, variants->config.memory);
+    tell_asks(asks);
+    if (is_last)
+        free_flight(flight);
+}
+
+static void land_with(struct mr_flight *flight, struct mr_fault *fault)
+{
+    if (mr_error_kind(fault->error) == MR_ERROR_OF_LOAD)
+        fault->retry_after_s = mr_image_job_retry_after_s(&flight->image);
+    land(flight, fault);
+}
+
+static void on_image_done(struct mr_image_job *image)
+{
+    struct mr_flight *flight = mr_container_of(image, struct mr_flight, image);
+    if (image->err == MR_OK)
+        land(flight, NULL);
+    else
+        land_with(flight, &image->fault);
+}
+
+/* On the worker. */
+static void drop_bytes(void *owner)
+{
+    mr_store_bytes_drop(owner);
+}
+
+static bool is_abandoned(struct mr_flight *flight)
+{
+    lock_table(flight->variants);
+    bool is = flight->is_abandoned;
+    unlock_table(flight->variants);
+    return is;
+}
+
+static void on_bytes_loaded(void *context, const struct mr_fault *why)
+{
+    struct mr_flight *flight = mr_from_context(context, struct mr_flight, FLIGHT_MAGIC);
+    struct mr_fault fault;
+    if (why != NULL) {
+        fault = *why;
+        land_with(flight, &fault);
+        return;
+    }
+    if (is_abandoned(flight)) {
+        land(flight, NULL);
+        return;
+    }
+    const struct mr_image_source source = {
+        .bytes = mr_store_bytes_slice(flight->bytes), .drop = drop_bytes, .owner = flight->bytes};
+    if (mr_image_job_submit(&flight->image, &source, &fault) != MR_OK)
+        land_with(flight, &fault);
+}
+
+static void begin_flight(struct mr_flight *flight)
+{
+    struct mr_fault fault;
+    mr_image_job_init(&flight->image);
+    if (mr_image_job_admit(&flight->image, false, &fault) != MR_OK)
+        land_with(flight, &fault);
+    else
+        mr_store_load(&flight->bytes, flight->reader, on_bytes_loaded, flight);
+}
+
+static struct mr_flight *create_flight(struct mr_variants *variants, const struct mr_variant_wish *wish)
+{
+    struct mr_flight *flight = calloc(1, sizeof(*flight));
+    struct mr_variant_entry *entry = calloc(1, sizeof(*entry));
+    MR_ASSERT(flight != NULL && entry != NULL); /* some hundred bytes */
+    *entry = (struct mr_variant_entry){.key = wish->key, .state = MR_VARIANT_MAKING, .flight = flight};
+    flight->magic = FLIGHT_MAGIC;
+    flight->variants = variants;
+    flight->entry = entry;
+    flight->reader = mr_store_reader_share(wish->reader);
+    flight->image = (struct mr_image_job){
+        .loop = wish->loop,
+        .offload = variants->config.offload,
+        .budget = variants->config.memory,
+        .limits = variants->config.limits,
+        .ops = wish->ops,
+        .run_time = wish->run_time,
+        .failed = wish->failed,
+        .stopped = wish->stopped,
+        .done = on_image_done,
+    };
+    return flight;
+}
+
+/* ---- asking ---- */
+
+/* With the mutex locked: take an ask into the flight. */
+static void join_flight(struct mr_flight *flight, struct mr_variant_ask *ask, enum mr_variant_way way)
+{
+    ask->way = way;
+    ask->flight = flight;
+    ask->next = flight->asks;
+    flight->asks = ask;
+}
+
+/* With the mutex locked: what is known already. The entry with a reference, or NULL and perhaps a fault. */
+static struct mr_variant_entry *find_known(struct mr_variants *variants, const struct mr_variant_key *key,
+                                           struct mr_fault *fault, struct mr_variant_entry **over)
+{
+    struct mr_variant_entry *entry = mr_variant_table_find(&variants->table, key);
+    fault->error = MR_OK;
+    if (entry == NULL || entry->state == MR_VARIANT_MAKING)
+        return NULL;
+    if (entry->state == MR_VARIANT_READY) {
+        mr_variant_table_hold(&variants->table, entry);
+        return entry;
+    }
+    if (entry->ends_at > mr_clock_now()) {
+        *fault = entry->fault;
+        return NULL;
+    }
+    mr_variant_table_drop(&variants->table, entry);
+    *over = entry;
+    return NULL;
+}
+
+/* With the mutex locked: join the flight of that key, or become the first of a new one, which is returned. */
+static struct mr_flight *find_flight(struct mr_variants *variants, const struct mr_variant_wish *wish,
+                                     struct mr_variant_ask *ask)
+{
+    struct mr_variant_entry *entry = mr_variant_table_find(&variants->table, &wish->key);
+    if (entry != NULL) {
+        join_flight(entry->flight, ask, MR_VARIANT_JOINED);
+        return NULL;
+    }
+    struct mr_flight *flight = create_flight(variants, wish);
+    mr_variant_table_add(&variants->table, flight->entry);
+    join_flight(flight, ask, MR_VARIANT_MADE);
+    return flight;
+}
+
+static struct mr_variant_ask *create_ask(struct mr_variant_ask **owner, struct mr_variants *variants,
+                                         const struct mr_variant_wish *wish)
+{
+    struct mr_variant_ask *ask = calloc(1, sizeof(*ask));
+    MR_ASSERT(ask != NULL);
+    *ask = (struct mr_variant_ask){.magic = ASK_MAGIC,
+                                   .variants = variants,
+                                   .loop = wish->loop,
+                                   .made = wish->made,
+                                   .context = wish->context,
+                                   .owner = owner};
+    return ask;
+}
+
+void mr_variants_ask(struct mr_variant_ask **out, struct mr_variants *variants, const struct mr_variant_wish *wish)
+{
+    MR_ON_LOOP(wish->loop);
+    struct mr_variant_entry *over = NULL;
+    struct mr_flight *first = NULL;
+    struct mr_fault fault;
+    *out = NULL;
+    lock_table(variants);
+    struct mr_variant_entry *entry = find_known(variants, &wish->key, &fault, &over);
+    if (entry == NULL && fault.error == MR_OK) {
+        *out = create_ask(out, variants, wish);
+        first = find_flight(variants, wish, *out);
+    }
+    unlock_table(variants);
+    mr_variant_entries_free(over, variants->config.memory);
+    if (first != NULL)
+        begin_flight(first);
+    else if (entry != NULL)
+        wish->made(wish->context, NULL, &entry->variant, MR_VARIANT_KEPT);
+    else if (fault.error != MR_OK)
+        wish->made(wish->context, &fault, NULL, MR_VARIANT_KEPT);
+}
+
+/* ---- leaving ---- */
+
+static void on_stop(struct mr_inbox_node *node)
+{
+    struct mr_flight *flight = mr_container_of(node, struct mr_flight, stop);
+    lock_table(flight->variants);
+    flight->is_stop_posted = false;
+    bool has_landed = flight->has_landed;
+    unlock_table(flight->variants);
+    if (has_landed)
+        free_flight(flight);
+    else
+        mr_image_job_cancel(&flight->image);
+}
+
+/* With the mutex locked. True: the flight has no ask any more, and is to be stopped. */
+static bool leave_flight(struct mr_variant_ask *ask)
+{
+    struct mr_flight *flight = ask->flight;
+    struct mr_variant_ask **at = &flight->asks;
+    while (*at != ask)
+        at = &(*at)->next;
+    *at = ask->next;
+    if (flight->asks != NULL)
+        return false;
+    flight->is_abandoned = true;
+    flight->is_stop_posted = true;
+    mr_variant_table_remove(&flight->variants->table, flight->entry);
+    return true;
+}
+
+void mr_variants_leave(struct mr_variant_ask **out)
+{
+    struct mr_variant_ask *ask = *out;
+    *out = NULL;
+    if (ask == NULL)
+        return;
+    MR_ASSERT(ask->magic == ASK_MAGIC);
+    MR_ON_LOOP(ask->loop);
+    struct mr_variants *variants = ask->variants;
+    lock_table(variants);
+    struct mr_flight *flight = ask->flight;
+    bool is_waiting = flight != NULL;
+    bool is_last = is_waiting && leave_flight(ask);
+    ask->owner = NULL; /* on_told frees it, if it is told already */
+    unlock_table(variants);
+    if (is_waiting)
+        free(ask);
+    if (is_last) {
+        flight->stop.deliver = on_stop;
+        mr_loop_post(flight->image.loop, &flight->stop);
+    }
+}
+
+/* ---- life ---- */
+
+int mr_variants_create(struct mr_variants **out, const struct mr_variants_config *config)
+{
+    struct mr_variants *variants = *out = calloc(1, sizeof(*variants));
+    if (variants == NULL)
+        return MR_EMEMORY;
+    variants->config = *config;
+    mr_variant_table_init(&variants->table, config->memory_max, config->numbers);
+    return MR_OK;
+}
+
+void mr_variants_destroy(struct mr_variants **out)
+{
+    struct mr_variants *variants = *out;
+    *out = NULL;
+    if (variants == NULL)
+        return;
+    mr_variant_table_close(&variants->table);
+    free(variants);
+}
