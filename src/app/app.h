@@ -16,6 +16,7 @@
 #include "http/http.h"
 #include "http/request.h"
 #include "keys/signature.h"
+#include "keys/signing_options.h"
 #include "media/age/age_keys.h"
 #include "media/image/image.h"
 #include "pipe/pipe_options.h"
@@ -41,6 +42,7 @@ struct mr_app {
     bool allow_request_identity;          /* keys may come with a request */
     struct mr_store *store;               /* NULL: there is no --data */
     const struct mr_signing *signing;     /* of --signing-keys; NULL: there are none */
+    enum mr_sign sign;                    /* where an address of an image must be signed */
     bool reading_needs_key;               /* of a file: --read=key */
     const char *file_cache_control;       /* of files that are read */
     const char *image_cache_control;      /* of images that are made of them */

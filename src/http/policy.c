@@ -13,8 +13,7 @@ static bool is_equal_nocase(struct mr_slice a, struct mr_slice b)
     return a.len == b.len && a.len > 0 && strncasecmp(a.at, b.at, a.len) == 0;
 }
 
-/* Did the request come where other machines can reach the server? */
-static bool is_public(const struct mr_request *request)
+bool mr_policy_is_public(const struct mr_request *request)
 {
     return request->http->is_public || request->protocol->is_public;
 }
@@ -41,7 +40,7 @@ static int check_host(const struct mr_request *request, struct mr_fault *fault)
         return MR_OK;
     if (mr_host_is_local_name(host) || is_allowed_host(request->http, authority, host))
         return MR_OK;
-    if (is_public(request) && mr_host_is_private_name(host))
+    if (mr_policy_is_public(request) && mr_host_is_private_name(host))
         return MR_OK;
     return mr_fault_set(fault, MR_EHOST, "Name the host with --allow-host if it is meant.");
 }

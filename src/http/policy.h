@@ -10,6 +10,8 @@ int mr_policy_check(struct mr_request *request, const struct mr_route *route, st
 /* For a handler whose row is MR_SITE_ANY, of a request for what only pages of this server may have: as if the row were
  * MR_SITE_SAME. MR_OK or the fault. */
 int mr_policy_require_same_site(struct mr_request *request, struct mr_fault *fault);
+/* Did the request come where other machines can reach the server, or by a public address? */
+bool mr_policy_is_public(const struct mr_request *request);
 /* Whom to name in CORS fields: the Origin of an allowed foreign page, "*" where any may see it; or .at NULL. */
 struct mr_slice mr_policy_cors_origin(const struct mr_request *request);
 

@@ -1,5 +1,7 @@
 #include "routes/file_common.h"
+#include "base/clock.h"
 #include "base/macros.h"
+#include "keys/signature.h"
 #include <stdlib.h>
 #include <time.h>
 
@@ -32,14 +34,32 @@ int mr_file_check_query(const struct mr_request *request, const struct mr_param_
     return err;
 }
 
-void mr_file_write_json(struct mr_json *json, const struct mr_object *object)
+static void write_image_url(struct mr_json *json, const struct mr_object *object, const struct mr_signing *signing)
 {
-    char url[sizeof("/files/") + MR_ULID_LEN], image[sizeof("/images/") + MR_ULID_LEN];
+    char path[sizeof("/images/") + MR_ULID_LEN];
+    struct mr_arena arena;
+    struct mr_fault fault;
+    snprintf(path, sizeof(path), "/images/%s", object->id);
+    struct mr_slice url = mr_slice_of(path);
+    const struct mr_signed_address address = {.path = url};
+    mr_arena_init(&arena);
+    if (signing != NULL &&
+        mr_signing_sign(&url, signing, &address, mr_clock_wall() / MR_NS_PER_S, &arena, &fault) != MR_OK)
+        url = address.path;
+    mr_json_slice(json, "image", url);
+    mr_arena_reset(&arena);
+}
+
+void mr_file_write_json(struct mr_json *json, const struct mr_object *object, const struct mr_signing *signing)
+{
+    char url[sizeof("/files/") + MR_ULID_LEN];
     snprintf(url, sizeof(url), "/files/%s", object->id);
-    snprintf(image, sizeof(image), "/images/%s", object->id);
     mr_object_json(object, json);
     mr_json_text(json, "url", url);
-    mr_json_text(json, "image", object->is_image ? image : NULL);
+    if (object->is_image)
+        write_image_url(json, object, signing);
+    else
+        mr_json_text(json, "image", NULL);
 }
 
 bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request)
@@ -75,7 +95,7 @@ void mr_file_respond(struct mr_request *request, int status, const struct mr_obj
     if (!mr_file_json_begin(&out, request))
         return;
     mr_json_open(&out.json, NULL, '{');
-    mr_file_write_json(&out.json, object);
+    mr_file_write_json(&out.json, object, mr_app_of(request)->signing);
     mr_json_close(&out.json);
     mr_file_json_respond(&out, request, status, fields);
 }

@@ -58,6 +58,7 @@ static int read_list_query(struct mr_store_list *list, struct mr_request *reques
 struct page {
     uint32_t magic;
     struct mr_request *request;
+    const struct mr_signing *signing;
     struct mr_slice next_rest; /* of the address of the next page, behind the ID */
     /* Made on the pool. */
     char *text; /* owned; NULL: there is no memory */
@@ -74,6 +75,7 @@ static struct page *create_page(struct mr_request *request)
     struct mr_slice limit = mr_query_find(&request->query, "limit"), order = mr_query_find(&request->query, "order");
     page->magic = PAGE_MAGIC;
     page->request = request;
+    page->signing = mr_app_of(request)->signing;
     page->next_rest = mr_arena_printf(&request->arena, "%s%.*s%s%.*s", limit.at != NULL ? "&limit=" : "",
                                       MR_SLICE_ARG(limit), order.at != NULL ? "&order=" : "", MR_SLICE_ARG(order));
     page->next_size = sizeof(NEXT_BEGIN) + MR_ULID_LEN + page->next_rest.len;
@@ -97,7 +99,7 @@ static void write_list_page(void *context, const struct mr_object *objects, size
     mr_json_open(&json, "files", '[');
     for (size_t i = 0; i < count; i++) {
         mr_json_open(&json, NULL, '{');
-        mr_file_write_json(&json, &objects[i]);
+        mr_file_write_json(&json, &objects[i], page->signing);
         mr_json_close(&json);
     }
     mr_json_close(&json);

@@ -6,9 +6,12 @@
 #define _GNU_SOURCE 1 /* memrchr */
 #include "routes/images.h"
 #include "app/app.h"
+#include "base/clock.h"
 #include "base/magic.h"
 #include "http/conditional.h"
+#include "http/policy.h"
 #include "keys/rights.h"
+#include "keys/signature.h"
 #include "routes/about.h"
 #include "routes/file_common.h"
 #include "variants/variants.h"
@@ -33,7 +36,9 @@ struct image {
     struct mr_request *request;
     struct mr_variants *variants;
     struct mr_image_ops ops;
+    bool wants_url;                 /* and not the image */
     bool has_focus;                 /* the query says where */
+    uint64_t expires;               /* of a signed address, seconds since 1970; 0: it is not signed */
     struct mr_store_reader *reader; /* while it is opened */
     struct mr_variant_ask *ask;
     struct mr_variant_key key;
@@ -156,15 +161,25 @@ static void link_canonical(struct image *image, const char *id, struct mr_slice 
                    "canonical");
 }
 
+/* A signed address is good for its time, and so is what it shows. */
+static struct mr_slice image_cache_control(const struct image *image)
+{
+    const uint64_t year = 31536000, now_s = mr_clock_wall() / MR_NS_PER_S;
+    if (image->expires == 0)
+        return mr_slice_of(mr_app_of(image->request)->image_cache_control);
+    uint64_t left = image->expires > now_s ? image->expires - now_s : 0;
+    return mr_arena_printf(&image->request->arena, "public, max-age=%llu, immutable",
+                           (unsigned long long)MR_MIN(left, year));
+}
+
 static void describe_image(struct image *image, const struct mr_object *object)
 {
     struct mr_request *request = image->request;
-    const struct mr_app *app = mr_app_of(request);
     char tag[MR_VARIANT_TAG_SIZE], canonical[CANONICAL_SIZE];
     size_t len = mr_image_ops_canonical(&image->ops, canonical, sizeof(canonical));
     mr_variant_key_tag(tag, &image->key);
     mr_fields_init(&image->fields, &request->arena);
-    mr_fields_set_text(&image->fields, "Cache-Control", app->image_cache_control);
+    mr_fields_set(&image->fields, "Cache-Control", image_cache_control(image));
     mr_fields_etag(&image->fields, mr_slice_of(tag), false);
     mr_fields_set_text(&image->fields, "Content-Security-Policy", IMAGE_POLICY);
     image->name = mr_slice_of(mr_arena_copy(&request->arena, mr_slice_of(object->name)));
@@ -207,15 +222,22 @@ static void take_stored_focus(struct image *image, const struct mr_object *objec
     image->ops.focus_y = object->focal_y;
 }
 
+/* False: it is none, and the request was refused. */
+static bool require_picture(struct image *image, struct mr_store_reader *reader)
+{
+    const struct mr_object *object = mr_store_reader_object(reader);
+    struct mr_fault fault;
+    if (object->is_image)
+        return true;
+    mr_fault_set(&fault, MR_ENOTIMAGE, "The file is %s.", object->type);
+    refuse_image(image->request, &fault);
+    return false;
+}
+
 static void respond_image(struct image *image, struct mr_store_reader *reader)
 {
     const struct mr_object *object = mr_store_reader_object(reader);
     struct mr_fault fault;
-    if (!object->is_image) {
-        mr_fault_set(&fault, MR_ENOTIMAGE, "The file is %s.", object->type);
-        refuse_image(image->request, &fault);
-        return;
-    }
     take_stored_focus(image, object);
     mr_variant_key(&image->key, mr_slice_of(object->id), &image->ops);
     describe_image(image, object);
@@ -233,6 +255,44 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     }
 }
 
+/* ---- the address of one ---- */
+
+static int make_url(struct mr_slice *out, struct image *image, const struct mr_object *object, struct mr_fault *fault)
+{
+    struct mr_request *request = image->request;
+    struct mr_arena *arena = &request->arena;
+    const struct mr_signing *signing = mr_app_of(request)->signing;
+    char canonical[CANONICAL_SIZE];
+    size_t len = mr_image_ops_canonical(&image->ops, canonical, sizeof(canonical));
+    const struct mr_signed_address address = {.path = mr_arena_printf(arena, "/images/%s", object->id),
+                                              .pairs = request->query.pairs,
+                                              .count = request->query.count};
+    if (signing != NULL)
+        return mr_signing_sign(out, signing, &address, mr_clock_wall() / MR_NS_PER_S, arena, fault);
+    *out = mr_arena_printf(arena, "%.*s%s%s", MR_SLICE_ARG(address.path), len > 0 ? "?" : "", canonical);
+    return MR_OK;
+}
+
+static void respond_url(struct image *image, struct mr_store_reader *reader)
+{
+    struct mr_request *request = image->request;
+    struct mr_file_json out;
+    struct mr_slice url;
+    struct mr_fault fault;
+    if (make_url(&url, image, mr_store_reader_object(reader), &fault) != MR_OK) {
+        mr_respond_problem(request, &fault);
+        return;
+    }
+    if (!mr_file_json_begin(&out, request))
+        return;
+    mr_json_open(&out.json, NULL, '{');
+    mr_json_slice(&out.json, "url", url);
+    mr_json_close(&out.json);
+    mr_file_json_respond(&out, request, 200, NULL);
+}
+
+/* ---- the object ---- */
+
 /* Perhaps from inside mr_store_open(). */
 static void on_original_opened(void *context, const struct mr_fault *fault)
 {
@@ -241,16 +301,19 @@ static void on_original_opened(void *context, const struct mr_fault *fault)
     image->reader = NULL;
     if (fault != NULL)
         mr_respond_problem(image->request, fault);
-    else
-        respond_image(image, reader);
+    else if (require_picture(image, reader))
+        (image->wants_url ? respond_url : respond_image)(image, reader);
     mr_store_reader_close(&reader);
 }
 
 /* ---- the request ---- */
 
-static bool is_passed_over(struct mr_slice name)
+static bool is_of_signature(struct mr_slice name)
 {
-    return mr_slice_is(name, "s"); /* the signature of imgix */
+    for (size_t i = 0; mr_signature_names[i] != NULL; i++)
+        if (mr_slice_is(name, mr_signature_names[i]))
+            return true;
+    return false;
 }
 
 static int read_operations(struct image *image, struct mr_fault *fault)
@@ -260,22 +323,75 @@ static int read_operations(struct image *image, struct mr_fault *fault)
     int err = mr_query_check_once(query, NULL, fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
         const struct mr_param_pair *pair = &query->pairs[i];
-        if (!is_passed_over(pair->name))
+        if (!is_of_signature(pair->name))
             err = mr_image_ops_set(&image->ops, pair->name, pair->value, fault);
     }
     image->has_focus = mr_query_find(query, "fp-x").at != NULL || mr_query_find(query, "fp-y").at != NULL;
     return err == MR_OK ? mr_image_ops_check(&image->ops, fault) : err;
 }
 
+static bool has_signature(const struct mr_request *request)
+{
+    return mr_query_find(&request->query, "sig").at != NULL || mr_query_find(&request->query, "kid").at != NULL ||
+           mr_query_find(&request->query, "expires").at != NULL;
+}
+
+static int verify_signature(struct image *image, struct mr_fault *fault)
+{
+    struct mr_request *request = image->request;
+    const struct mr_app *app = mr_app_of(request);
+    const struct mr_signed_address address = {
+        .path = request->head.path, .pairs = request->query.pairs, .count = request->query.count};
+    struct mr_signature signature;
+    if (app->signing == NULL)
+        return mr_fault_set(fault, MR_ESIGNATURE, "This server has no keys that sign: see --signing-keys.");
+    int err =
+        mr_signature_verify(&signature, app->signing, &address, mr_clock_wall() / MR_NS_PER_S, &request->arena, fault);
+    if (err == MR_OK)
+        image->expires = signature.expires;
+    return err;
+}
+
+static bool needs_signature(const struct mr_request *request)
+{
+    switch (mr_app_of(request)->sign) {
+    case MR_SIGN_OPTIONAL:
+        return false;
+    case MR_SIGN_REQUIRED:
+        return true;
+    case MR_SIGN_PUBLIC:
+        return mr_policy_is_public(request);
+    }
+    MR_UNREACHABLE();
+}
+
+static bool has_key(const struct mr_request *request)
+{
+    return request->http->authorizer.find != NULL && mr_head_find(&request->head, "authorization").at != NULL;
+}
+
+/* A right signature stands for a key, and a key for a signature. */
+static int authorize_image(struct image *image, struct mr_fault *fault)
+{
+    struct mr_request *request = image->request;
+    if (has_signature(request))
+        return verify_signature(image, fault);
+    if (mr_app_of(request)->reading_needs_key || has_key(request))
+        return mr_request_authorize(request, MR_RIGHT_READ, fault);
+    if (!needs_signature(request))
+        return MR_OK;
+    return mr_fault_set(fault, MR_ESIGNATURE,
+                        "Here an image needs a signed address, or a key with the right \"read\": see --signing-keys, "
+                        "--sign and --api-keys.");
+}
+
 static int check_image(struct image *image, struct mr_fault *fault)
 {
-    int err = MR_OK;
-    if (mr_app_of(image->request)->reading_needs_key)
-        err = mr_request_authorize(image->request, MR_RIGHT_READ, fault);
+    int err = image->wants_url ? MR_OK : authorize_image(image, fault); /* its row has a right */
     return err == MR_OK ? read_operations(image, fault) : err;
 }
 
-static void start_image(struct mr_request *request)
+static void start_opening(struct mr_request *request, bool wants_url)
 {
     struct mr_store *store = mr_file_store(request);
     struct mr_fault fault;
@@ -285,6 +401,7 @@ static void start_image(struct mr_request *request)
     const struct images *images = mr_app_state(mr_app_of(request), &mr_images_resource);
     image->magic = IMAGE_MAGIC;
     image->request = request;
+    image->wants_url = wants_url;
     image->variants = images->variants;
     if (check_image(image, &fault) != MR_OK) {
         refuse_image(request, &fault);
@@ -292,6 +409,16 @@ static void start_image(struct mr_request *request)
     }
     request->handler_data = image;
     mr_store_open(&image->reader, store, request->loop, request->match.params[0].value, on_original_opened, image);
+}
+
+static void start_image(struct mr_request *request)
+{
+    start_opening(request, false);
+}
+
+static void start_image_url(struct mr_request *request)
+{
+    start_opening(request, true);
 }
 
 static void leave_image(struct mr_request *request)
@@ -345,9 +472,9 @@ static const struct mr_route_about about_image = {
              "ETag Cache-Status Content-Disposition Content-Security-Policy Link Server-Timing"},
             {304, "the client has it", {.types = NULL}, "ETag"},
             {.status = 0}},
-    .errors = {MR_ABOUT_ERRORS(MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_EBUSY, MR_EBACKLOG, MR_EEXPIRED,
-                               MR_ESHUTDOWN, MR_ETIME, MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_EDIMENSION,
-                               MR_EPARAM, MR_EPRECONDITION)},
+    .errors = {MR_ABOUT_ERRORS(MR_ESIGNATURE, MR_ESIGEXPIRED, MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_EBUSY,
+                               MR_EBACKLOG, MR_EEXPIRED, MR_ESHUTDOWN, MR_ETIME, MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS,
+                               MR_EFRAMES, MR_EDIMENSION, MR_EPARAM, MR_EPRECONDITION)},
     .examples = (const struct mr_about_example[]){{.text = "300 pixels wide, as WebP",
                                                    .target = "/images/" MR_ABOUT_ID "?w=300&fm=webp",
                                                    .output = "small.webp",
@@ -355,7 +482,29 @@ static const struct mr_route_about about_image = {
                                                   {.text = NULL}},
 };
 
-/* It needs no key, unless --read=key: then the handler asks for one. */
+static const struct mr_about_schema url_schema = {
+    .name = "ImageUrl",
+    .members = (const struct mr_about_member[]){{"url", "string", "a path and a query", false}, {.name = NULL}},
+};
+
+const struct mr_about_schema *const mr_image_schemas[] = {&url_schema, NULL};
+
+static const struct mr_route_about about_image_url = {
+    .group = "images",
+    .text = "The address of an image: signed, where the server has keys that sign",
+    .path = &image_path,
+    .query = mr_image_params,
+    .needs_store = true,
+    .responses = (const struct mr_about_response[]){{200, "the address", {"application/json", {&url_schema}}, NULL},
+                                                    {.status = 0}},
+    .errors = {MR_ABOUT_ERRORS(MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_ENOTIMAGE, MR_EPARAM)},
+    .examples = (const struct mr_about_example[]){{.text = "of an image that is 300 pixels wide",
+                                                   .target = "/files/" MR_ABOUT_ID "/image-url?w=300",
+                                                   .status = 200},
+                                                  {.text = NULL}},
+};
+
+/* The handler looks for a signature or a key where one is needed. */
 static const struct mr_route routes[] = {
     {.method = MR_METHOD_GET,
      .pattern = "/images/{id}",
@@ -364,6 +513,13 @@ static const struct mr_route routes[] = {
      .start = start_image,
      .on_disconnect = leave_image,
      .about = &about_image},
+    {.method = MR_METHOD_GET,
+     .pattern = "/files/{id}/image-url",
+     .rights = MR_RIGHT_LIST,
+     .cache_control = "no-store",
+     .start = start_image_url,
+     .on_disconnect = leave_image,
+     .about = &about_image_url},
     {.pattern = NULL},
 };
 

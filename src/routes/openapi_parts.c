@@ -3,6 +3,7 @@
 #include "http/status.h"
 #include "routes/files.h"
 #include "routes/health.h"
+#include "routes/images.h"
 #include <stdio.h>
 
 #define TEXT_MAX 4096 /* of the sentences of all problems of one status */
@@ -483,6 +484,8 @@ static void write_schemas(struct mr_json *json)
     mr_json_open(json, "schemas", '{');
     for (size_t i = 0; mr_file_schemas[i] != NULL; i++)
         write_schema(json, mr_file_schemas[i]);
+    for (size_t i = 0; mr_image_schemas[i] != NULL; i++)
+        write_schema(json, mr_image_schemas[i]);
     for (size_t i = 0; mr_health_schemas[i] != NULL; i++)
         write_schema(json, mr_health_schemas[i]);
     write_all_params_schema(json);

@@ -137,7 +137,7 @@ static void write_files(const struct form *form, struct mr_json *json)
     mr_json_open(json, "files", '[');
     for (const struct form_file *file = form->files; file != NULL; file = file->next) {
         mr_json_open(json, NULL, '{');
-        mr_file_write_json(json, &file->object);
+        mr_file_write_json(json, &file->object, mr_app_of(form->request)->signing);
         mr_json_slice(json, "field", file->field);
         mr_json_close(json);
     }

@@ -226,6 +226,7 @@ static int open_app(struct mr_service *service)
     app->loop_count = service->loop_count;
     app->offload = service->offload;
     app->store = service->store;
+    app->sign = (enum mr_sign)config->signing.sign;
     app->signing = service->rings.signing != NULL ? &service->signing : NULL;
     app->reading_needs_key = config->app.read == MR_APP_READ_KEY;
     app->file_cache_control = cache_control_of_files(&config->app);

@@ -1,10 +1,12 @@
 """Images of stored files by URL: made once, kept, told apart, refused."""
 
 import itertools
+import re
+import subprocess
 
 import pytest
 from images import blank_png, decode, noise, photo, slow_job
-from server import wait_for
+from server import BINARY, environment, wait_for
 from test_api_keys import WATCHER, Keys, bearer
 from wire import request
 
@@ -299,3 +301,104 @@ def test_a_client_that_does_not_read_holds_what_it_was_promised(start, tmp_path)
         wait_for(lambda: server.metric("millrace_image_seconds_count", cache="miss") == 1, "the image")
         assert server.get(f"{image}?fm=png")["Cache-Status"] == "millrace; hit", "while it is being sent"
         assert decode(wire.receive().body).size == (1500, 1000)
+
+
+# ---- signed addresses
+
+
+KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+
+@pytest.fixture
+def signing(start, tmp_path):
+    """A server whose images need a signature, and a function that signs an address."""
+    path = tmp_path / "signing-keys"
+    path.write_text(f"one {KEY}\n")
+    path.chmod(0o600)
+    server = start(f"--data={tmp_path / 'data'}", f"--signing-keys={path}", "--sign=required")
+
+    def sign(url, *options):
+        command = [BINARY, "sign", url, f"--signing-keys={path}", *options]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout.strip()
+
+    return server, sign
+
+
+def refused(response, name):
+    return response.status == 403 and response.json()["type"] == f"urn:millrace:problem:{name}"
+
+
+def test_only_a_signed_address_shows_an_image(signing):
+    server, sign = signing
+    image = keep(server, photo()).split("?")[0]
+    assert refused(server.get(f"{image}?w=50"), "signature")
+    response = server.get(sign(f"{image}?w=50&fm=webp", "--life=1h"))
+    assert response.status == 200
+    seconds = int(re.fullmatch(r"public, max-age=(\d+), immutable", response["Cache-Control"])[1])
+    assert 0 < seconds <= 3600 * 9 / 8
+    assert server.get(sign(f"{image}?fm=webp&w=50", "--life=2h"))["Cache-Status"] == "millrace; hit", "the key knows no signature"
+
+
+def test_nothing_in_a_signed_address_can_be_changed(signing):
+    server, sign = signing
+    url = sign(f"{keep(server, photo()).split('?')[0]}?w=50")
+    assert server.get(url).status == 200
+    for changed in (url.replace("w=50", "w=51"), url + "&h=20", url.replace("&w=50", ""), url[:-1] + ("A" if url[-1] != "A" else "B")):
+        assert refused(server.get(changed), "signature"), changed
+    assert refused(server.get(re.sub("expires=[0-9]+", "expires=99999999999", url)), "signature")
+    assert refused(server.get(url.replace("kid=one", "kid=two")), "signature")
+    assert refused(server.get(sign(f"{url.split('?')[0]}?w=50", "--expires=1000000000")), "signature-expired")
+
+
+def test_a_wrong_signature_is_refused_where_none_is_needed(server):
+    image = keep(server, photo())
+    assert server.get(f"{image}?w=50").status == 200, "clients of this machine need none"
+    assert refused(server.get(f"{image}?w=50&sig=x"), "signature")
+
+
+def test_a_public_listener_asks_for_signatures(start, tmp_path):
+    server = start(f"--data={tmp_path / 'data'}", "--open", "--trust-proxy=127.0.0.1")
+    image = keep(server, photo())
+    response = server.get(f"{image}?w=50")
+    assert refused(response, "signature")
+    assert "--signing-keys" in response.json()["detail"] and "--sign" in response.json()["detail"]
+    server.assert_drains()
+    server = start(f"--data={tmp_path / 'data'}", "--open", "--trust-proxy=127.0.0.1", "--sign=optional")
+    assert server.get(f"{image}?w=50").status == 200
+
+
+def test_a_key_stands_for_a_signature_and_a_signature_for_a_key(start, tmp_path):
+    Keys(tmp_path / "keys").write(reader="read,list", writer="upload")
+    path = tmp_path / "signing-keys"
+    path.write_text(f"one {KEY}\n")
+    path.chmod(0o600)
+    options = [f"--api-keys={tmp_path / 'keys'}", f"--signing-keys={path}", "--sign=required", "--read=key"]
+    server = start(f"--data={tmp_path / 'data'}", *options, key=WATCHER)
+    image = server.post("/files", photo(), bearer("writer-key")).json()["image"]
+    assert server.get(image).status == 200, "an upload tells a signed address"
+    plain = image.split("?")[0]
+    assert server.get(f"{plain}?w=10").status == 401
+    assert server.get(f"{plain}?w=10", bearer("writer-key")).status == 403
+    assert server.get(f"{plain}?w=10", bearer("reader-key")).status == 200
+    listed = server.get("/files", bearer("reader-key")).json()["files"][0]["image"]
+    assert server.get(listed).status == 200
+
+
+def test_the_server_signs_an_address(signing):
+    server, _ = signing
+    image = keep(server, photo()).split("?")[0]
+    file = image.replace("/images/", "/files/")
+    response = server.get(f"{file}/image-url?w=60&fm=png")
+    assert response.status == 200
+    url = response.json()["url"]
+    assert url.startswith(f"{image}?")
+    shown = server.get(url)
+    assert shown.status == 200 and decode(shown.body).width == 60
+    assert server.get(f"{file}/image-url?width=60").status == 400
+    assert server.get(f"/files/{'0' * 26}/image-url").status == 404
+
+
+def test_without_keys_the_server_signs_nothing(server):
+    image = keep(server, photo())
+    response = server.get(image.replace("/images/", "/files/") + "/image-url?w=60")
+    assert response.status == 200 and response.json()["url"] == f"{image}?w=60", "the plain address is good here"
