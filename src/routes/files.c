@@ -82,21 +82,21 @@ static const struct mr_param_spec name_path = {.name = "name", .type = MR_PARAM_
         }                   \
     }
 
-#define ABOUT_UPLOAD                                                                                              \
-    ABOUT_FILES,                                                                                                  \
-        .query = mr_upload_form_params, .has_stage_params = true, .fields = "Content-Digest Repr-Digest",         \
-        .bodies =                                                                                                 \
-            (const struct mr_about_content[]){{"*/*", {NULL}}, {"multipart/form-data", {NULL}}, {.types = NULL}}, \
-        .responses =                                                                                              \
-            (const struct mr_about_response[]){                                                                   \
-                {201,                                                                                             \
-                 "kept: its bytes are on the disk",                                                               \
-                 {"application/json", {&file_schema, &form_schema}},                                              \
-                 "Location Repr-Digest"},                                                                         \
-                {303, "kept, and the browser that sent a form goes on to a page", {.types = NULL}, "Location"},   \
-                {.status = 0}},                                                                                   \
-        .errors = {mr_pipe_errors,                                                                                \
-                   MR_ABOUT_ERRORS(STORE_ERRORS, MR_ENOSPACE, MR_EDIGEST, MR_EMULTIPART, MR_EPARTS, MR_EMETHOD)}
+#define ABOUT_UPLOAD                                                                                                \
+    ABOUT_FILES,                                                                                                    \
+        .query = mr_upload_form_params, .has_stage_params = true, .fields = "Content-Digest Repr-Digest",           \
+        .bodies =                                                                                                   \
+            (const struct mr_about_content[]){{"*/*", {NULL}}, {"multipart/form-data", {NULL}}, {.types = NULL}},   \
+        .responses =                                                                                                \
+            (const struct mr_about_response[]){                                                                     \
+                {201,                                                                                               \
+                 "kept: its bytes are on the disk",                                                                 \
+                 {"application/json", {&file_schema, &form_schema}},                                                \
+                 "Location Repr-Digest"},                                                                           \
+                {303, "kept, and the browser that sent a form goes on to a page", {.types = NULL}, "Location"},     \
+                {.status = 0}},                                                                                     \
+        .errors = {mr_pipe_errors, MR_ABOUT_ERRORS(STORE_ERRORS, MR_ENOSPACE, MR_EWRITE, MR_EDIGEST, MR_EMULTIPART, \
+                                                   MR_EPARTS, MR_EMETHOD)}
 
 static const struct mr_route_about about_upload = {
     ABOUT_UPLOAD,
@@ -198,7 +198,7 @@ static const struct mr_route_about about_delete = {
     .path = &id_path,
     .responses = (const struct mr_about_response[]){{204, "it is gone, also after a crash", {.types = NULL}, NULL},
                                                     {.status = 0}},
-    .errors = {MR_ABOUT_ERRORS(STORE_ERRORS, MR_EPARAM, MR_ENOSPACE)},
+    .errors = {MR_ABOUT_ERRORS(STORE_ERRORS, MR_EPARAM, MR_ENOSPACE, MR_EWRITE)},
     .examples = (const struct mr_about_example[]){{.text = "delete it", .target = "/files/" MR_ABOUT_ID, .status = 204},
                                                   {.text = NULL}},
 };
@@ -226,7 +226,8 @@ static const struct mr_route_about about_patch = {
     .responses =
         (const struct mr_about_response[]){{200, "what is known from now on", JSON(&file_schema), "ETag Last-Modified"},
                                            {.status = 0}},
-    .errors = {MR_ABOUT_ERRORS(STORE_ERRORS, MR_EPARAM, MR_EPRECONDITION, MR_EFORMAT, MR_EDISK, MR_ENOSPACE)},
+    .errors = {MR_ABOUT_ERRORS(STORE_ERRORS, MR_EPARAM, MR_EPRECONDITION, MR_EFORMAT, MR_EDISK, MR_ENOSPACE,
+                               MR_EWRITE)},
     .examples = (const struct mr_about_example[]){{.text = "another name, and a member of its metadata",
                                                    .options = "-H 'Content-Type: application/merge-patch+json' -d "
                                                               "'{\"name\": \"beach.jpg\", \"meta\": {\"year\": 2026}}'",
