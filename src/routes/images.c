@@ -149,12 +149,12 @@ static void on_variant(void *context, const struct mr_fault *fault, const struct
 
 /* ---- what is asked for ---- */
 
-/* Two spellings of one image: the caches of others are told which one to keep. */
+/* Two spellings of one image: the caches of others are told which one to keep. A signed address has no other. */
 static void link_canonical(struct image *image, const char *id, struct mr_slice canonical)
 {
     struct mr_request *request = image->request;
     const char *mark = canonical.len > 0 ? "?" : "";
-    if (mr_slice_equal(request->head.query, canonical))
+    if (image->expires != 0 || mr_slice_equal(request->head.query, canonical))
         return;
     mr_fields_link(&image->fields,
                    mr_arena_printf(&request->arena, "/images/%s%s%.*s", id, mark, MR_SLICE_ARG(canonical)),
@@ -300,7 +300,7 @@ static void on_original_opened(void *context, const struct mr_fault *fault)
     struct mr_store_reader *reader = image->reader;
     image->reader = NULL;
     if (fault != NULL)
-        mr_respond_problem(image->request, fault);
+        refuse_image(image->request, fault);
     else if (require_picture(image, reader))
         (image->wants_url ? respond_url : respond_image)(image, reader);
     mr_store_reader_close(&reader);

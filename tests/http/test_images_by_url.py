@@ -239,7 +239,8 @@ def test_what_is_no_picture_is_415_and_what_is_not_there_404(server):
     response = server.get(f"/images/{text}")
     assert response.status == 415 and "text/plain" in response.json()["detail"]
     for id in ("01M8MZX7NWWAH60EJWNYWT240A", "x", text.lower()):
-        assert server.get(f"/images/{id}").status == 404
+        missing = server.get(f"/images/{id}")
+        assert missing.status == 404 and missing["Cache-Control"] == "no-store"
     assert server.get("/images/").status == 404
     assert server.request("POST", f"/images/{text}", (), b"").status == 405
 
@@ -336,6 +337,7 @@ def test_only_a_signed_address_shows_an_image(signing):
     assert response.status == 200
     seconds = int(re.fullmatch(r"public, max-age=(\d+), immutable", response["Cache-Control"])[1])
     assert 0 < seconds <= 3600 * 9 / 8
+    assert "Link" not in response, "no address without a signature is named"
     assert server.get(sign(f"{image}?fm=webp&w=50", "--life=2h"))["Cache-Status"] == "millrace; hit", "the key knows no signature"
 
 
