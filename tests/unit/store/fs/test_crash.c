@@ -384,6 +384,14 @@ static void upload_as_second(void)
     upload_for_ever(1);
 }
 
+/* The files of uploads are made on the pool, some time after the bytes came. */
+static void wait_for_files(const char *names, unsigned count)
+{
+    while (rig_count(names) < count)
+        usleep(10000);
+    assert_int_equal(rig_count(names), count);
+}
+
 static void a_new_process_sweeps_only_what_the_dead_one_left(void **state)
 {
     (void)state;
@@ -392,8 +400,8 @@ static void a_new_process_sweeps_only_what_the_dead_one_left(void **state)
     assert_int_equal(rig_open_home(), MR_OK);
     pid_t first = start(upload_as_first), second = start(upload_as_second);
     wait_for_acknowledged(2);
-    assert_int_equal(rig_count("uploads -name '*.1.p0'"), 3);
-    assert_int_equal(rig_count("uploads -name '*.1.p1'"), 3);
+    wait_for_files("uploads -name '*.1.p0'", 3);
+    wait_for_files("uploads -name '*.1.p1'", 3);
     char one[128], command[256];
     snprintf(command, sizeof(command), "ls %s/uploads/*.1.p1 | head -1", rig.data);
     FILE *list = popen(command, "r");
@@ -402,8 +410,8 @@ static void a_new_process_sweeps_only_what_the_dead_one_left(void **state)
     kill_child(second);
     second = start(upload_as_second);
     wait_for_acknowledged(3);
-    assert_int_equal(rig_count("uploads -name '*.1.p0'"), 3);
-    assert_int_equal(rig_count("uploads -name '*.1.p1'"), 3); /* its own new ones */
+    wait_for_files("uploads -name '*.1.p0'", 3);
+    wait_for_files("uploads -name '*.1.p1'", 3); /* its own new ones */
     assert_int_equal(access(one, F_OK), -1);
     assert_int_equal(atomic_load(&rig.numbers->debris_removed), 3);
     kill_child(first);
