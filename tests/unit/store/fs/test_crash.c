@@ -2,6 +2,7 @@
  * there. Whoever has a store is a child process, so that the test has no threads of its own. */
 #include "rig.h"
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -225,6 +226,7 @@ static pid_t start(void (*what)(void))
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);    /* a test that fails leaves none behind: it would hold the test's output */
         setenv("CMOCKA_TEST_ABORT", "1", 1); /* an assertion must not go on with the tests here */
         what();
         _exit(0);
