@@ -11,13 +11,20 @@
 
 /* Monotonic time in nanoseconds (CLOCK_MONOTONIC). Never goes backwards, starts anywhere. */
 uint64_t mr_clock_now(void);
-/* Wall-clock time in nanoseconds since 1970 (CLOCK_REALTIME): for log lines and Date only. */
+/* Wall-clock time in nanoseconds since 1970 (CLOCK_REALTIME): for log lines, Date, and what is said to
+ * expire. */
 uint64_t mr_clock_wall(void);
 
 /* Nanoseconds as seconds, for what people read. */
 static inline double mr_clock_seconds(uint64_t ns)
 {
     return (double)ns / (double)MR_NS_PER_S;
+}
+
+/* The same in milliseconds, as Server-Timing has them. */
+static inline double mr_clock_milliseconds(uint64_t ns)
+{
+    return (double)ns / (double)MR_NS_PER_MS;
 }
 
 /* Write the IMF-fixdate of `seconds` since 1970 ("Sun, 06 Nov 1994 08:49:37 GMT", RFC 9110 section 5.6.7) and a NUL.

@@ -89,19 +89,14 @@ static const char *cache_status(enum mr_variant_way way)
     return texts[way];
 }
 
-static double in_ms(uint64_t ns)
-{
-    return (double)ns / (double)MR_NS_PER_MS;
-}
-
 static struct mr_slice image_timing(struct mr_request *request, const struct mr_variant *variant,
                                     enum mr_variant_way way)
 {
-    double total = in_ms(mr_loop_now(request->loop) - request->began_at);
+    double total = mr_clock_milliseconds(mr_loop_now(request->loop) - request->began_at);
     if (way != MR_VARIANT_MADE)
         return mr_arena_printf(&request->arena, "total;dur=%.3f", total);
-    return mr_arena_printf(&request->arena, "wait;dur=%.3f, work;dur=%.3f, total;dur=%.3f", in_ms(variant->wait_ns),
-                           in_ms(variant->work_ns), total);
+    return mr_arena_printf(&request->arena, "wait;dur=%.3f, work;dur=%.3f, total;dur=%.3f",
+                           mr_clock_milliseconds(variant->wait_ns), mr_clock_milliseconds(variant->work_ns), total);
 }
 
 static void count_image(struct mr_request *request, enum mr_variant_way way)

@@ -12,6 +12,7 @@
 #include "routes/pipe.h"
 #include "app/app.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/counter.h"
 #include "base/magic.h"
 #include "http/digest_fields.h"
@@ -90,7 +91,7 @@ static void pipe_refuse(struct mr_pipe *pipe, const struct mr_fault *why)
 
 static double milliseconds(uint64_t from, uint64_t to)
 {
-    return to > from ? (double)(to - from) / (double)MR_NS_PER_MS : 0;
+    return to > from ? mr_clock_milliseconds(to - from) : 0;
 }
 
 /* What the stages did, between receiving and the total. */
