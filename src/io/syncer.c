@@ -1,6 +1,6 @@
-/* DESIGN. The inbox of loops (loop/inbox.h) is the queue: many threads post, one drains, and the poster that finds it
- * empty wakes that one, here by a semaphore. What is drained becomes the group; each of its requests then goes to the
- * inbox of its loop through the same node. */
+/* DESIGN. The inbox of loops (loop/inbox.h) is the queue: many threads post, one at a time drains, and the poster that
+ * finds it empty wakes one, here by a semaphore. What is drained becomes the group; each of its requests then goes to
+ * the inbox of its loop through the same node. */
 #define _GNU_SOURCE 1 /* pthread_setname_np */
 #include "io/syncer.h"
 #include "base/macros.h"
@@ -15,10 +15,17 @@
 
 #define SYNCER_MAGIC 0x73796e63u /* "sync" */
 
+struct syncer_thread {
+    struct mr_syncer *syncer;
+    pthread_t thread;
+};
+
 struct mr_syncer {
     uint32_t magic;
     struct mr_syncer_config config;
-    pthread_t thread;
+    struct syncer_thread threads[MR_SYNCER_THREADS_MAX];
+    unsigned started;
+    pthread_mutex_t taking; /* held by the thread that drains */
     sem_t wake;
     struct mr_inbox inbox;
     atomic_size_t pending; /* submitted, and not yet on their way back */
@@ -41,7 +48,9 @@ static struct mr_file_request *take_group(struct mr_syncer *syncer)
     struct mr_file_request *first = NULL;
     bool more;
     gathered = &first;
+    pthread_mutex_lock(&syncer->taking);
     mr_inbox_drain(&syncer->inbox, SIZE_MAX, &more);
+    pthread_mutex_unlock(&syncer->taking);
     gathered = NULL;
     return first;
 }
@@ -51,10 +60,10 @@ static void deliver(struct mr_inbox_node *node)
     mr_file_complete(mr_container_of(node, struct mr_file_request, node));
 }
 
-static void perform(struct mr_syncer *syncer, struct mr_file_request *first)
+static void perform(struct mr_syncer *syncer, unsigned thread, struct mr_file_request *first)
 {
     if (syncer->config.group != NULL)
-        syncer->config.group(syncer->config.context, first);
+        syncer->config.group(syncer->config.context, thread, first);
     else
         for (struct mr_file_request *request = first; request != NULL; request = request->next)
             mr_file_perform(request);
@@ -69,14 +78,15 @@ static void perform(struct mr_syncer *syncer, struct mr_file_request *first)
 
 static void *run(void *context)
 {
-    struct mr_syncer *syncer = mr_from_context(context, struct mr_syncer, SYNCER_MAGIC);
+    const struct syncer_thread *self = context;
+    struct mr_syncer *syncer = mr_from_context(self->syncer, struct mr_syncer, SYNCER_MAGIC);
     /* Acquire: pairs with the store in destroy; the semaphore orders it, too. */
     while (!atomic_load_explicit(&syncer->stopping, memory_order_acquire)) {
         while (sem_wait(&syncer->wake) != 0)
             MR_ASSERT(errno == EINTR);
         struct mr_file_request *first = take_group(syncer);
         if (first != NULL)
-            perform(syncer, first);
+            perform(syncer, (unsigned)(self - syncer->threads), first);
     }
     return NULL;
 }
@@ -84,14 +94,17 @@ static void *run(void *context)
 /* Signals are the main thread's. */
 static int start_thread(struct mr_syncer *syncer)
 {
+    struct syncer_thread *started = &syncer->threads[syncer->started];
     sigset_t all, before;
+    started->syncer = syncer;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error_number = pthread_create(&syncer->thread, NULL, run, syncer);
+    int error_number = pthread_create(&started->thread, NULL, run, started);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error_number != 0)
         return MR_EIO;
-    pthread_setname_np(syncer->thread, syncer->config.name);
+    pthread_setname_np(started->thread, syncer->config.name);
+    syncer->started++;
     return MR_OK;
 }
 
@@ -102,16 +115,18 @@ int mr_syncer_create(struct mr_syncer **out, const struct mr_syncer_config *conf
         return MR_EMEMORY;
     syncer->magic = SYNCER_MAGIC;
     syncer->config = *config;
+    syncer->config.threads = MR_MAX(config->threads, 1u);
+    MR_ASSERT(syncer->config.threads <= MR_SYNCER_THREADS_MAX);
     mr_inbox_init(&syncer->inbox);
+    pthread_mutex_init(&syncer->taking, NULL);
     sem_init(&syncer->wake, 0, 0);
-    int err = start_thread(syncer);
-    if (err != MR_OK) {
-        sem_destroy(&syncer->wake);
-        free(syncer);
-        return err;
-    }
+    int err = MR_OK;
+    while (syncer->started < syncer->config.threads && err == MR_OK)
+        err = start_thread(syncer);
+    if (err != MR_OK)
+        mr_syncer_destroy(&syncer);
     *out = syncer;
-    return MR_OK;
+    return err;
 }
 
 void mr_syncer_destroy(struct mr_syncer **out)
@@ -122,9 +137,12 @@ void mr_syncer_destroy(struct mr_syncer **out)
         return;
     MR_ASSERT(atomic_load_explicit(&syncer->pending, memory_order_relaxed) == 0);
     atomic_store_explicit(&syncer->stopping, true, memory_order_release);
-    sem_post(&syncer->wake);
-    pthread_join(syncer->thread, NULL);
+    for (unsigned i = 0; i < syncer->started; i++)
+        sem_post(&syncer->wake);
+    for (unsigned i = 0; i < syncer->started; i++)
+        pthread_join(syncer->threads[i].thread, NULL);
     sem_destroy(&syncer->wake);
+    pthread_mutex_destroy(&syncer->taking);
     free(syncer);
 }
 

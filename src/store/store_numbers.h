@@ -5,7 +5,7 @@
 
 #include "base/histogram.h"
 
-#define MR_STORE_COMMITTERS 2 /* threads that commit: for short payloads, for long ones */
+#define MR_STORE_COMMITTERS 8 /* threads that commit: half of them short payloads, half long ones */
 
 /* Of the scrub (scrub.h). */
 enum mr_store_finding {

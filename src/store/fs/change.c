@@ -122,8 +122,7 @@ static void write_changed_meta(struct change *change)
         return;
     change_upload_name(name, change);
     mr_disk_unlink(home->uploads, name, 0, &failure); /* of a change that could not be undone */
-    int err = mr_metafile_write(&change->meta_fd, home->uploads, name, (struct mr_slice){bytes, len}, home->is_durable,
-                                &failure);
+    int err = mr_metafile_write(&change->meta_fd, home->uploads, name, (struct mr_slice){bytes, len}, &failure);
     free(bytes);
     change->has_upload = change->meta_fd >= 0;
     if (err != MR_OK)
@@ -320,8 +319,9 @@ static void sync_if_locked(struct mr_file_request *request)
         sync_changed_meta(change_of(request));
 }
 
-void mr_change_group(void *context, struct mr_file_request *first)
+void mr_change_group(void *context, unsigned thread, struct mr_file_request *first)
 {
+    (void)thread; /* there is one */
     struct mr_store *store = mr_from_context(context, struct mr_store, MR_STORE_MAGIC);
     while (lock_some(first) > 0) {
         each_locked(first, prepare_if_locked);

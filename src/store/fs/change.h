@@ -12,6 +12,6 @@
 #include "store/fs/fs.h"
 
 /* For store.c: what the thread does. context: the struct mr_store. */
-void mr_change_group(void *context, struct mr_file_request *first);
+void mr_change_group(void *context, unsigned thread, struct mr_file_request *first);
 
 #endif

@@ -49,8 +49,7 @@ static void write_commit_meta(struct mr_commit *commit)
         return;
     commit_upload_name(name, commit, MR_LAYOUT_META, 0);
     const struct mr_store_home *home = commit->store->home;
-    int err = mr_metafile_write(&commit->meta_fd, home->uploads, name, (struct mr_slice){bytes, len}, home->is_durable,
-                                &failure);
+    int err = mr_metafile_write(&commit->meta_fd, home->uploads, name, (struct mr_slice){bytes, len}, &failure);
     free(bytes);
     commit->has_meta = commit->meta_fd >= 0;
     if (err != MR_OK)
@@ -187,12 +186,8 @@ static void prepare_short(struct mr_committer *committer, struct mr_commit *comm
 
 static void prepare_commit(struct mr_committer *committer, struct mr_commit *commit)
 {
-    struct mr_disk_failure failure;
-    bool is_short = commit->fd < 0;
-    if (is_short)
+    if (commit->fd < 0)
         prepare_short(committer, commit);
-    else if (committer->store->home->is_durable && mr_disk_write_back(commit->fd, 0, 0, &failure) != MR_OK)
-        fail_commit(commit, &failure);
     if (is_commit_well(commit))
         write_commit_meta(commit);
 }
@@ -251,9 +246,9 @@ static uint64_t each(struct mr_committer *committer, struct mr_file_request *fir
     return count;
 }
 
-void mr_commit_group(void *context, struct mr_file_request *first)
+void mr_commit_group(void *context, unsigned thread, struct mr_file_request *first)
 {
-    struct mr_committer *committer = mr_from_context(context, struct mr_committer, MR_COMMITTER_MAGIC);
+    struct mr_committer *committer = mr_from_context(context, struct mr_committer, MR_COMMITTER_MAGIC) + thread;
     struct mr_disk_failure failure;
     mr_room_ask(&committer->store->room, &failure); /* else what was known is still good enough */
     uint64_t count = each(committer, first, prepare_commit, false);
@@ -273,5 +268,5 @@ void mr_commit_submit(struct mr_commit *commit)
     commit->has_meta = commit->is_synced = false;
     mr_ulid_directory(commit->directory_name, commit->meta.object.id);
     commit->began_at = mr_clock_now();
-    mr_file_run_on(&commit->request, store->committers[which].syncer, NULL);
+    mr_file_run_on(&commit->request, store->committing[which], NULL);
 }

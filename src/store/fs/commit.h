@@ -1,13 +1,16 @@
-/* commit.h -- making new objects durable, group by group, on a thread of its own.
+/* commit.h -- making new objects durable, group by group, on threads of its own.
  *
- * The thread takes all commits that wait, and does each step for all of them before the next:
+ * A thread takes all commits that wait, and does each step for all of them before the next:
  *
- *      1. ID.meta is made and written in uploads/, and the kernel starts to write it back
+ *      1. ID.meta is made and written in uploads/
  *      2. each segment, then its meta: fdatasync, several side by side (crew.h)
  *      3. the time directory, made where it is missing, with its name on the disk
  *      4. the segments are renamed to their place, then the meta: that is the commit
  *      5. each directory once: fsync
  *      6. the responses, on their loops; meanwhile the next group has gathered
+ *
+ * Several threads take turns. While the directories of one group are synced, the files of the next one are, and a
+ * journal writes both at once: with one thread, clients would wait for the groups of others, at half the rate.
  *
  * What fails in 1 to 4 fails alone and is undone; a directory that cannot be synced fails all that were renamed into
  * it. With --durability=none 2 and 5 are left out. */
@@ -38,7 +41,7 @@ struct mr_commit {
 /* Hand it to the thread for payloads of its size. Everything but `request` (mr_file_init()) and what is private is
  * filled in by the caller, and is the thread's until request.done() is called. */
 void mr_commit_submit(struct mr_commit *commit);
-/* For store.c: what the thread does. context: the struct mr_committer. */
-void mr_commit_group(void *context, struct mr_file_request *first);
+/* For store.c: what a thread does. context: the struct mr_committer of the first thread; the others' follow it. */
+void mr_commit_group(void *context, unsigned thread, struct mr_file_request *first);
 
 #endif

@@ -2,10 +2,10 @@
  *
  *      loop         writers, readers, requests: their state, and what the kernel promises not to block on
  *      libuv's pool writing and reading payloads, opening, listing, removing
- *      committers   two threads that commit new objects, group by group (commit.h): one for short payloads, which shall
- *                   not wait for the syncs of long ones. Each has helpers (crew.h)
- *      changer      one thread that changes and deletes (change.c), and takes locks of IDs
- *      scrub        in one process: a thread that reads all that is kept (scrub_walk.h), and takes them, too */
+ *      committers   threads that commit new objects, group by group (commit.h): four for short payloads, which shall
+ * not wait for the syncs of long ones, and four for those. Each has helpers (crew.h) changer      one thread that
+ * changes and deletes (change.c), and takes locks of IDs scrub        in one process: a thread that reads all that is
+ * kept (scrub_walk.h), and takes them, too */
 #ifndef MR_STORE_FS_FS_H
 #define MR_STORE_FS_FS_H
 
@@ -16,8 +16,9 @@
 #include "store/fs/locks.h"
 #include "store/fs/room.h"
 
-enum { MR_COMMIT_SHORT, MR_COMMIT_LONG };
-_Static_assert(MR_COMMIT_LONG < MR_STORE_COMMITTERS, "a thread for each");
+enum { MR_COMMIT_SHORT, MR_COMMIT_LONG, MR_COMMIT_KINDS };
+_Static_assert(MR_STORE_COMMITTERS % MR_COMMIT_KINDS == 0, "as many threads for each");
+#define MR_COMMIT_THREADS (MR_STORE_COMMITTERS / MR_COMMIT_KINDS)
 
 #define MR_STORE_LOOPS_MAX 256
 
@@ -25,10 +26,9 @@ struct mr_cache;
 
 #define MR_COMMITTER_MAGIC 0x636f6d6du /* "comm" */
 
-struct mr_committer {
+struct mr_committer { /* a thread that commits */
     uint32_t magic;
     struct mr_store *store;
-    struct mr_syncer *syncer; /* owned */
     struct mr_crew crew;
     struct mr_directories directories;
     struct mr_store_committer_numbers *numbers;
@@ -43,12 +43,13 @@ struct mr_store {
     struct mr_store_numbers *numbers;
     unsigned process;
     struct mr_room room;
-    int locks; /* of the changer */
-    struct mr_committer committers[MR_STORE_COMMITTERS];
-    struct mr_syncer *changer;                   /* owned */
-    struct mr_crew crew;                         /* of the changer */
-    atomic_size_t pending;                       /* operations under way, on all loops */
-    struct mr_cache *caches[MR_STORE_LOOPS_MAX]; /* owned; each is its loop's; NULL: nothing was read there */
+    int locks;                                           /* of the changer */
+    struct mr_committer committers[MR_STORE_COMMITTERS]; /* the short ones' first */
+    struct mr_syncer *committing[MR_COMMIT_KINDS];       /* owned */
+    struct mr_syncer *changer;                           /* owned */
+    struct mr_crew crew;                                 /* of the changer */
+    atomic_size_t pending;                               /* operations under way, on all loops */
+    struct mr_cache *caches[MR_STORE_LOOPS_MAX];         /* owned; each is its loop's; NULL: nothing was read there */
 };
 
 /* An operation of the loop begins, ends. */

@@ -105,11 +105,8 @@ void mr_metafile_free(struct mr_metafile *file)
     file->bytes = NULL;
 }
 
-int mr_metafile_write(int *fd, int directory, const char *name, struct mr_slice bytes, bool is_durable,
-                      struct mr_disk_failure *failure)
+int mr_metafile_write(int *fd, int directory, const char *name, struct mr_slice bytes, struct mr_disk_failure *failure)
 {
     int err = mr_disk_open(fd, NULL, directory, name, O_WRONLY | O_CREAT | O_EXCL, 0600, failure);
-    if (err == MR_OK)
-        err = mr_disk_write(*fd, bytes.at, bytes.len, 0, failure);
-    return err == MR_OK && is_durable ? mr_disk_write_back(*fd, 0, bytes.len, failure) : err;
+    return err == MR_OK ? mr_disk_write(*fd, bytes.at, bytes.len, 0, failure) : err;
 }

@@ -20,9 +20,7 @@ enum mr_disk_try mr_metafile_try_read(struct mr_metafile *out, int directory, co
                                       int *err, struct mr_fault *fault);
 void mr_metafile_free(struct mr_metafile *file);
 
-/* Make the new file `name` and write it; and if it is to be durable, start to write it back. *fd, unless it is -1, is
- * to be synced and closed, also after a failure. */
-int mr_metafile_write(int *fd, int directory, const char *name, struct mr_slice bytes, bool is_durable,
-                      struct mr_disk_failure *failure);
+/* Make the new file `name` and write it. *fd, unless it is -1, is to be synced and closed, also after a failure. */
+int mr_metafile_write(int *fd, int directory, const char *name, struct mr_slice bytes, struct mr_disk_failure *failure);
 
 #endif

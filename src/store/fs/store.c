@@ -54,20 +54,21 @@ bool mr_store_totals(const struct mr_store *store, struct mr_store_totals *out)
 
 /* ---- life ---- */
 
-static int start_committer(struct mr_store *store, unsigned which, const char *name)
+static int start_committers(struct mr_store *store, unsigned kind, const char *name)
 {
-    struct mr_committer *committer = &store->committers[which];
-    const struct mr_syncer_config config = {.name = name, .group = mr_commit_group, .context = committer};
-    committer->numbers = &store->numbers->committers[which];
-    return mr_syncer_create(&committer->syncer, &config);
+    const struct mr_syncer_config config = {.name = name,
+                                            .threads = MR_COMMIT_THREADS,
+                                            .group = mr_commit_group,
+                                            .context = &store->committers[kind * MR_COMMIT_THREADS]};
+    return mr_syncer_create(&store->committing[kind], &config);
 }
 
 static int start_store_threads(struct mr_store *store, struct mr_fault *fault)
 {
     const struct mr_syncer_config changer = {.name = "store-change", .group = mr_change_group, .context = store};
-    int err = start_committer(store, MR_COMMIT_SHORT, "store-short");
+    int err = start_committers(store, MR_COMMIT_SHORT, "store-short");
     if (err == MR_OK)
-        err = start_committer(store, MR_COMMIT_LONG, "store-long");
+        err = start_committers(store, MR_COMMIT_LONG, "store-long");
     if (err == MR_OK)
         err = mr_syncer_create(&store->changer, &changer);
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "the store's threads cannot be started");
@@ -109,6 +110,7 @@ int mr_store_create(struct mr_store **out, const struct mr_store_config *config,
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
         store->committers[i].magic = MR_COMMITTER_MAGIC;
         store->committers[i].store = store;
+        store->committers[i].numbers = &config->numbers->committers[i];
         mr_directories_init(&store->committers[i].directories, config->home);
         mr_crew_init(&store->committers[i].crew);
     }
@@ -130,8 +132,9 @@ void mr_store_destroy(struct mr_store **out)
     MR_ASSERT(atomic_load_explicit(&store->pending, memory_order_relaxed) == 0);
     mr_syncer_destroy(&store->changer);
     mr_crew_close(&store->crew);
+    for (unsigned i = 0; i < MR_COMMIT_KINDS; i++)
+        mr_syncer_destroy(&store->committing[i]);
     for (unsigned i = 0; i < MR_STORE_COMMITTERS; i++) {
-        mr_syncer_destroy(&store->committers[i].syncer);
         mr_crew_close(&store->committers[i].crew);
         mr_directories_close(&store->committers[i].directories);
     }

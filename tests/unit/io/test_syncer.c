@@ -3,7 +3,9 @@
 
 #include "faults.h"
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #define REQUESTS 6
 #define LOOPS    2
@@ -23,9 +25,11 @@ static void on_done(struct mr_file_request *done)
     dones++;
 }
 
-static void open_syncer(void (*group)(void *context, struct mr_file_request *first), void *context)
+static void open_syncer(void (*group)(void *context, unsigned thread, struct mr_file_request *first), void *context,
+                        unsigned threads)
 {
-    const struct mr_syncer_config config = {.name = "test-sync", .group = group, .context = context};
+    const struct mr_syncer_config config = {
+        .name = "test-sync", .threads = threads, .group = group, .context = context};
     assert_int_equal(mr_syncer_create(&syncer, &config), MR_OK);
 }
 
@@ -64,7 +68,7 @@ static void turn_until(unsigned count)
 static void file_and_directory_are_synced_and_failures_come_back(void **state)
 {
     (void)state;
-    open_syncer(NULL, NULL);
+    open_syncer(NULL, NULL, 0);
     int fd = openat(place.directory, "file", O_RDWR | O_CLOEXEC);
     mr_file_sync(&requests[0], syncer, fd);
     mr_file_sync_directory(&requests[1], syncer, place.directory);
@@ -93,7 +97,7 @@ static int work_name(struct mr_file_request *on)
 static void thread_has_its_name(void **state)
 {
     (void)state;
-    open_syncer(NULL, NULL);
+    open_syncer(NULL, NULL, 0);
     do { /* it is named after it was started */
         mr_file_run_on(&requests[0], syncer, work_name);
         dones = 0;
@@ -108,8 +112,9 @@ struct gate {
     const struct mr_file_request *last_first;
 };
 
-static void hold_group(void *context, struct mr_file_request *first)
+static void hold_group(void *context, unsigned thread, struct mr_file_request *first)
 {
+    (void)thread;
     struct gate *gate = context;
     sem_post(&gate->entered);
     while (sem_wait(&gate->open) != 0)
@@ -134,7 +139,7 @@ static void what_comes_during_a_group_is_the_next_group(void **state)
     struct gate gate = {.groups = 0};
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.open, 0, 0);
-    open_syncer(hold_group, &gate);
+    open_syncer(hold_group, &gate, 1);
     mr_file_run_on(&requests[0], syncer, work_nothing);
     while (sem_wait(&gate.entered) != 0)
         ;
@@ -151,6 +156,41 @@ static void what_comes_during_a_group_is_the_next_group(void **state)
     assert_ptr_equal(gate.last_first, &requests[1]); /* the oldest */
     sem_destroy(&gate.entered);
     sem_destroy(&gate.open);
+}
+
+/* The first thread's group waits for the second's, which could not begin on the same thread. */
+struct meeting {
+    sem_t second;
+    atomic_uint groups, threads;
+};
+
+static void meet(void *context, unsigned thread, struct mr_file_request *first)
+{
+    struct meeting *meeting = context;
+    /* Relaxed: the semaphore orders what matters. */
+    atomic_fetch_or_explicit(&meeting->threads, 1u << thread, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&meeting->groups, 1, memory_order_relaxed) == 0)
+        while (sem_wait(&meeting->second) != 0)
+            ;
+    else
+        sem_post(&meeting->second);
+    for (struct mr_file_request *at = first; at != NULL; at = at->next)
+        mr_file_perform(at);
+}
+
+static void group_does_not_wait_for_one_on_another_thread(void **state)
+{
+    (void)state;
+    struct meeting meeting = {.groups = 0};
+    sem_init(&meeting.second, 0, 0);
+    open_syncer(meet, &meeting, 2);
+    mr_file_run_on(&requests[0], syncer, work_nothing);
+    while (atomic_load_explicit(&meeting.groups, memory_order_relaxed) == 0)
+        sched_yield();
+    mr_file_run_on(&requests[1], syncer, work_nothing);
+    turn_until(2);
+    assert_int_equal(meeting.threads, 3);
+    sem_destroy(&meeting.second);
 }
 
 /* ---- many loops ---- */
@@ -183,7 +223,7 @@ static void each_request_completes_on_its_own_loop(void **state)
 {
     (void)state;
     struct client clients[LOOPS];
-    open_syncer(NULL, NULL);
+    open_syncer(NULL, NULL, 0);
     for (unsigned i = 0; i < LOOPS; i++) {
         clients[i].rounds = 0;
         assert_int_equal(mr_loop_create(&clients[i].loop, i), MR_OK);
@@ -206,6 +246,7 @@ int main(void)
         TEST(file_and_directory_are_synced_and_failures_come_back),
         TEST(thread_has_its_name),
         TEST(what_comes_during_a_group_is_the_next_group),
+        TEST(group_does_not_wait_for_one_on_another_thread),
         TEST(each_request_completes_on_its_own_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
