@@ -121,7 +121,7 @@ static void start_info(struct mr_request *request, void (*go_on)(struct info *in
 {
     struct info *info = open_info(request, go_on);
     if (info != NULL)
-        mr_store_open(&info->reader, info->store, request->loop, wanted_id(request), on_info_opened, info);
+        mr_store_describe(&info->reader, info->store, request->loop, wanted_id(request), on_info_opened, info);
 }
 
 void mr_file_info_on_disconnect(struct mr_request *request)
@@ -219,7 +219,8 @@ static void on_patch_complete(void *context)
 {
     struct info *info = info_of(context);
     if (is_conditional(&info->request->head))
-        mr_store_open(&info->reader, info->store, info->request->loop, wanted_id(info->request), on_info_opened, info);
+        mr_store_describe(&info->reader, info->store, info->request->loop, wanted_id(info->request), on_info_opened,
+                          info);
     else
         change_it(info);
 }

@@ -288,7 +288,7 @@ static void respond_url(struct image *image, struct mr_store_reader *reader)
 
 /* ---- the object ---- */
 
-/* Perhaps from inside mr_store_open(). */
+/* Perhaps from inside mr_store_describe(). */
 static void on_original_opened(void *context, const struct mr_fault *fault)
 {
     struct image *image = image_of(context);
@@ -403,7 +403,7 @@ static void start_opening(struct mr_request *request, bool wants_url)
         return;
     }
     request->handler_data = image;
-    mr_store_open(&image->reader, store, request->loop, request->match.params[0].value, on_original_opened, image);
+    mr_store_describe(&image->reader, store, request->loop, request->match.params[0].value, on_original_opened, image);
 }
 
 static void start_image(struct mr_request *request)

@@ -135,6 +135,10 @@ typedef void mr_store_opened(void *context, const struct mr_fault *fault);
  * at once. The reader is to be closed in any case. When there is no memory *out becomes NULL and the fault says so. */
 void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
                    mr_store_opened *opened, void *context);
+/* As mr_store_open(), for one whose payload is not read: no file of it is opened, so it may be found to be gone later.
+ * mr_store_load() works with it, mr_store_read() does not. */
+void mr_store_describe(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
+                       mr_store_opened *opened, void *context);
 /* No opened() follows any more. Streams that were begun go on. Clears *reader; NULL has no effect. */
 void mr_store_reader_close(struct mr_store_reader **reader);
 /* Another reader's reference to the same object, for what outlives the first: closed on its own. */
@@ -178,7 +182,7 @@ typedef void mr_store_loaded(void *context, const struct mr_fault *fault);
 /* Have the payload of an object that was opened in memory: as it lies with the description, as a map of its file, or
  * as a copy. Its size is taken from the memory budget, but for the first. *out is set before loaded() is called, which
  * may happen before this returns. The reader may be closed meanwhile. Faults: MR_EBUDGET, MR_EMEMORY, MR_EIO;
- * MR_EPIXELS: it is larger than the budget. */
+ * MR_ENOTFOUND: it was deleted since it was described; MR_EPIXELS: it is larger than the budget. */
 void mr_store_load(struct mr_store_bytes **out, struct mr_store_reader *reader, mr_store_loaded *loaded, void *context);
 /* After it was loaded. */
 struct mr_slice mr_store_bytes_slice(const struct mr_store_bytes *bytes);

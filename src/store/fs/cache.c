@@ -24,7 +24,7 @@ static void drop_cached(struct mr_cache *cache, size_t place)
         return;
     cache->at[place] = NULL;
     cache->bytes -= bytes_of(entry);
-    mr_entry_release(entry, NULL, NULL); /* it has no file */
+    mr_entry_release(entry);
 }
 
 struct mr_entry *mr_cache_find(struct mr_store *store, struct mr_loop *loop, const char *id)
@@ -55,8 +55,6 @@ static struct mr_cache *cache_of(struct mr_store *store, struct mr_loop *loop)
 
 void mr_cache_keep(struct mr_store *store, struct mr_loop *loop, struct mr_entry *entry)
 {
-    if (entry->file.meta.segment_count > 0)
-        return;
     struct mr_cache *cache = cache_of(store, loop);
     if (cache == NULL)
         return;

@@ -1,15 +1,14 @@
-/* cache.h -- short objects that were read a moment ago, as they were read: one cache for each loop, in memory. An
- * object costs no system call then. What was changed or deleted since, by any process, is told by its generation
- * (home.h).
+/* cache.h -- descriptions that were read a moment ago, with the payload if that is short: one cache for each loop, in
+ * memory. A short object costs no system call then. What was changed or deleted since, by any process, is told by its
+ * generation (home.h).
  *
- * Only objects that are kept with their payload: a file that is held open would keep the bytes of a deleted one on the
- * disk. The loop's thread only. */
+ * No file is held open: it would keep the bytes of a deleted object on the disk. The loop's thread only. */
 #ifndef MR_STORE_FS_CACHE_H
 #define MR_STORE_FS_CACHE_H
 
 #include "store/fs/reader.h"
 
-#define MR_CACHE_PLACES    512
+#define MR_CACHE_PLACES    4096
 #define MR_CACHE_BYTES_MAX (4 * MR_MIB) /* of each loop, beside the memory budget */
 
 struct mr_cache {
@@ -20,7 +19,7 @@ struct mr_cache {
 
 /* A new reference, or NULL: it is not there, or out of date. */
 struct mr_entry *mr_cache_find(struct mr_store *store, struct mr_loop *loop, const char *id);
-/* Keep it if it is short; with a reference of its own. */
+/* Keep it, with a reference of its own. */
 void mr_cache_keep(struct mr_store *store, struct mr_loop *loop, struct mr_entry *entry);
 /* After the loops ended. */
 void mr_cache_close(struct mr_store *store);

@@ -27,7 +27,6 @@ static struct mr_entry *create_entry(const struct mr_store *store, const char *i
     MR_ASSERT(entry != NULL); /* some hundred bytes: this is a machine without memory */
     entry->references = 1;
     entry->generation = mr_home_generation(store->home, id);
-    entry->fd = -1;
     return entry;
 }
 
@@ -68,11 +67,10 @@ void mr_store_close_file(struct mr_store *store, struct mr_loop *loop, int *fd, 
     mr_file_run(&closing->request, work_close_file);
 }
 
-void mr_entry_release(struct mr_entry *entry, struct mr_store *store, struct mr_loop *loop)
+void mr_entry_release(struct mr_entry *entry)
 {
     if (--entry->references > 0)
         return;
-    mr_store_close_file(store, loop, &entry->fd, entry->file.meta.object.size);
     mr_metafile_free(&entry->file);
     free(entry);
 }
@@ -112,68 +110,80 @@ int mr_entry_open_segment(int *fd, struct mr_store *store, const struct mr_meta 
     return check_length(store, &meta->segments[index], fd, &info, fault);
 }
 
-static enum mr_disk_try try_open_first(struct mr_entry *entry, struct mr_store *store, struct mr_fault *fault)
+/* Owns the file. */
+static struct mr_payload_file *create_payload_file(int fd, uint64_t size)
 {
-    const struct mr_meta *meta = &entry->file.meta;
+    struct mr_payload_file *file = malloc(sizeof(*file));
+    MR_ASSERT(file != NULL); /* some bytes: this is a machine without memory */
+    *file = (struct mr_payload_file){.references = 1, .fd = fd, .size = size};
+    return file;
+}
+
+int mr_payload_file_open(struct mr_payload_file **out, struct mr_store *store, const struct mr_meta *meta,
+                         struct mr_fault *fault)
+{
+    int fd;
+    *out = NULL;
+    if (meta->segment_count == 0)
+        return MR_OK;
+    int err = mr_entry_open_segment(&fd, store, meta, 0, fault);
+    if (err == MR_OK)
+        *out = create_payload_file(fd, meta->object.size);
+    return err;
+}
+
+enum mr_disk_try mr_payload_file_try_open(struct mr_payload_file **out, struct mr_store *store,
+                                          const struct mr_meta *meta, struct mr_fault *fault)
+{
     struct mr_disk_failure failure;
     struct mr_disk_info info;
     char path[PATH_SIZE];
+    int fd;
+    *out = NULL;
     if (meta->segment_count == 0)
         return MR_DISK_DONE;
     object_path(path, meta->object.id, MR_LAYOUT_SEGMENT, meta->segments[0].number);
-    enum mr_disk_try tried = mr_disk_try_open(&entry->fd, &info, store->home->objects, path, O_RDONLY, &failure);
+    enum mr_disk_try tried = mr_disk_try_open(&fd, &info, store->home->objects, path, O_RDONLY, &failure);
     if (tried == MR_DISK_FAILED && failure.error_number == ENOENT)
-        return MR_DISK_WOULD_BLOCK; /* it was deleted just now, or it is damaged: see below */
+        return MR_DISK_WOULD_BLOCK; /* it was deleted just now, or it is damaged */
     if (tried == MR_DISK_FAILED)
         fail_open(store, &failure, fault);
-    else if (tried == MR_DISK_DONE && check_length(store, &meta->segments[0], &entry->fd, &info, fault) != MR_OK)
+    if (tried != MR_DISK_DONE)
+        return tried;
+    if (check_length(store, &meta->segments[0], &fd, &info, fault) != MR_OK)
         return MR_DISK_FAILED;
-    return tried;
+    *out = create_payload_file(fd, meta->object.size);
+    return MR_DISK_DONE;
+}
+
+void mr_payload_file_release(struct mr_payload_file *file, struct mr_store *store, struct mr_loop *loop)
+{
+    if (file == NULL || --file->references > 0)
+        return;
+    mr_store_close_file(store, loop, &file->fd, file->size);
+    free(file);
 }
 
 /* ---- the description ---- */
 
-static int fail_meta(struct mr_store *store, int err, struct mr_fault *fault)
+int mr_entry_report(struct mr_store *store, const struct mr_fault *fault)
 {
-    if (err == MR_EIO) {
+    if (fault->error == MR_EIO) {
         mr_store_count(&store->numbers->damaged, 1);
         mr_store_report(store, fault, LABEL);
     }
-    return err;
-}
-
-/* *lacks_segment: it has none where its description says. */
-static int read_once(struct mr_entry *entry, struct mr_store *store, const char *id, bool *lacks_segment,
-                     struct mr_fault *fault)
-{
-    char path[PATH_SIZE];
-    *lacks_segment = false;
-    object_path(path, id, MR_LAYOUT_META, 0);
-    int err = mr_metafile_read(&entry->file, store->home->objects, path, id, fault);
-    if (err != MR_OK)
-        return fail_meta(store, err, fault);
-    if (entry->file.meta.segment_count == 0)
-        return MR_OK;
-    err = mr_entry_open_segment(&entry->fd, store, &entry->file.meta, 0, fault);
-    if (err != MR_OK)
-        mr_metafile_free(&entry->file);
-    *lacks_segment = err == MR_ENOTFOUND;
-    return err;
+    return fault->error;
 }
 
 int mr_entry_read(struct mr_entry **out, struct mr_store *store, const char *id, struct mr_fault *fault)
 {
     struct mr_entry *entry = create_entry(store, id);
-    bool lacks_segment;
+    char path[PATH_SIZE];
     *out = NULL;
-    int err = read_once(entry, store, id, &lacks_segment, fault);
-    if (lacks_segment) /* it was deleted in between, and then its description is gone, too */
-        err = read_once(entry, store, id, &lacks_segment, fault);
-    if (lacks_segment)
-        err = fail_meta(store, mr_fault_set(fault, MR_EIO, UNREADABLE ": a segment is missing."), fault);
-    if (err != MR_OK) {
+    object_path(path, id, MR_LAYOUT_META, 0);
+    if (mr_metafile_read(&entry->file, store->home->objects, path, id, fault) != MR_OK) {
         free(entry);
-        return err;
+        return mr_entry_report(store, fault);
     }
     *out = entry;
     return MR_OK;
@@ -184,21 +194,15 @@ enum mr_disk_try mr_entry_try_read(struct mr_entry **out, struct mr_store *store
 {
     struct mr_entry *entry = create_entry(store, id);
     char path[PATH_SIZE];
-    int err = MR_OK;
+    int err;
     *out = NULL;
     object_path(path, id, MR_LAYOUT_META, 0);
     enum mr_disk_try tried = mr_metafile_try_read(&entry->file, store->home->objects, path, id, &err, fault);
     if (tried == MR_DISK_FAILED)
-        fail_meta(store, err, fault);
-    bool is_read = tried == MR_DISK_DONE;
-    if (is_read)
-        tried = try_open_first(entry, store, fault);
-    if (tried == MR_DISK_DONE) {
+        mr_entry_report(store, fault);
+    if (tried == MR_DISK_DONE)
         *out = entry;
-        return tried;
-    }
-    if (is_read)
-        mr_metafile_free(&entry->file);
-    free(entry);
+    else
+        free(entry);
     return tried;
 }

@@ -22,6 +22,7 @@ struct mr_store_bytes {
     mr_store_loaded *loaded;
     void *context;
     enum load_kind kind;
+    int fd; /* of the first segment, while it is loaded */
     void *at;
     size_t len;
     uint64_t charged;
@@ -50,7 +51,7 @@ static int map_segment(struct mr_store_bytes *bytes, struct mr_disk_failure *fai
     *failure = (struct mr_disk_failure){.operation = MR_DISK_MAP, .error_number = EINVAL};
     if (loaded_meta(bytes)->segment_count > 1 || segment->room % (uint64_t)sysconf(_SC_PAGESIZE) != 0)
         return MR_EIO;
-    int err = mr_disk_map(&bytes->at, bytes->reader->entry->fd, bytes->len, segment->room, failure);
+    int err = mr_disk_map(&bytes->at, bytes->fd, bytes->len, segment->room, failure);
     if (err == MR_OK)
         bytes->kind = LOAD_MAPPED;
     return err;
@@ -73,9 +74,9 @@ static int copy_segment(struct mr_store_bytes *bytes, size_t index, size_t at)
     struct mr_store *store = bytes->reader->store;
     const struct mr_meta *meta = loaded_meta(bytes);
     struct mr_disk_failure failure;
-    int fd = bytes->reader->entry->fd;
+    int fd;
     if (index == 0)
-        return load_segment(bytes, fd, &meta->segments[0], at);
+        return load_segment(bytes, bytes->fd, &meta->segments[0], at);
     int err = mr_entry_open_segment(&fd, store, meta, index, &bytes->fault);
     if (err != MR_OK)
         return err;
@@ -100,15 +101,31 @@ static int copy_segments(struct mr_store_bytes *bytes)
     return err;
 }
 
+static int load_bytes(struct mr_store_bytes *bytes)
+{
+    struct mr_disk_failure failure;
+    int err = map_segment(bytes, &failure);
+    if (err == MR_OK)
+        return MR_OK;
+    return failure.error_number == EINVAL ? copy_segments(bytes) : fail_load(bytes, &failure);
+}
+
+/* The reader has the file of the first segment, unless it was only described. */
 static int work_load(struct mr_file_request *request)
 {
     struct mr_store_bytes *bytes = mr_container_of(request, struct mr_store_bytes, request);
-    int err = map_segment(bytes, &request->failure);
-    if (err == MR_OK)
-        return MR_OK;
-    if (request->failure.error_number != EINVAL)
-        return fail_load(bytes, &request->failure);
-    return copy_segments(bytes);
+    const struct mr_store_reader *reader = bytes->reader;
+    struct mr_disk_failure failure;
+    if (reader->file != NULL) {
+        bytes->fd = reader->file->fd;
+        return load_bytes(bytes);
+    }
+    int err = mr_entry_open_segment(&bytes->fd, reader->store, loaded_meta(bytes), 0, &bytes->fault);
+    if (err != MR_OK)
+        return err;
+    err = load_bytes(bytes);
+    mr_disk_close(&bytes->fd, &failure); /* it was only read */
+    return err;
 }
 
 static int work_drop(struct mr_file_request *request)

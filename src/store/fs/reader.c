@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNREADABLE "The object cannot be read"
+
 /* ---- opening ---- */
 
 static void free_reader(struct mr_store_reader *reader)
@@ -11,21 +13,46 @@ static void free_reader(struct mr_store_reader *reader)
     struct mr_store *store = reader->store;
     struct mr_loop *loop = reader->loop;
     if (reader->entry != NULL)
-        mr_entry_release(reader->entry, store, loop);
+        mr_entry_release(reader->entry);
+    mr_payload_file_release(reader->file, store, loop);
     free(reader);
     mr_store_end(store, loop);
+}
+
+/* *lacks_segment: there is none where the description says. */
+static int read_once(struct mr_store_reader *reader, bool *lacks_segment)
+{
+    *lacks_segment = false;
+    int err = mr_entry_read(&reader->read, reader->store, reader->id, &reader->fault);
+    if (err != MR_OK || !reader->wants_payload)
+        return err;
+    err = mr_payload_file_open(&reader->read_file, reader->store, &reader->read->file.meta, &reader->fault);
+    *lacks_segment = err == MR_ENOTFOUND;
+    if (err != MR_OK) {
+        mr_entry_release(reader->read);
+        reader->read = NULL;
+    }
+    return err;
 }
 
 static int work_read_entry(struct mr_file_request *request)
 {
     struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
-    return mr_entry_read(&reader->read, reader->store, reader->id, &reader->fault);
+    bool lacks_segment;
+    int err = read_once(reader, &lacks_segment);
+    if (lacks_segment) /* it was deleted in between, and then its description is gone, too */
+        err = read_once(reader, &lacks_segment);
+    if (!lacks_segment)
+        return err;
+    mr_fault_set(&reader->fault, MR_EIO, UNREADABLE ": a segment is missing.");
+    return mr_entry_report(reader->store, &reader->fault);
 }
 
 static void on_entry_read(struct mr_file_request *request)
 {
     struct mr_store_reader *reader = mr_container_of(request, struct mr_store_reader, request);
     reader->entry = reader->read;
+    reader->file = reader->read_file;
     if (reader->entry != NULL)
         mr_cache_keep(reader->store, reader->loop, reader->entry);
     if (reader->is_closed)
@@ -58,8 +85,20 @@ static enum mr_disk_try get_entry(struct mr_store_reader *reader, struct mr_faul
     return tried;
 }
 
-void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
-                   mr_store_opened *opened, void *context)
+static enum mr_disk_try try_open_reader(struct mr_store_reader *reader, struct mr_fault *fault)
+{
+    enum mr_disk_try tried = get_entry(reader, fault);
+    if (tried == MR_DISK_DONE && reader->wants_payload)
+        tried = mr_payload_file_try_open(&reader->file, reader->store, &reader->entry->file.meta, fault);
+    if (tried != MR_DISK_DONE && reader->entry != NULL) {
+        mr_entry_release(reader->entry);
+        reader->entry = NULL;
+    }
+    return tried;
+}
+
+static void open_reader(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
+                        bool wants_payload, mr_store_opened *opened, void *context)
 {
     struct mr_store_reader *reader = *out = create_reader(store, loop);
     struct mr_fault fault;
@@ -68,6 +107,7 @@ void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct 
         opened(context, &fault);
         return;
     }
+    reader->wants_payload = wants_payload;
     reader->opened = opened;
     reader->context = context;
     if (!mr_ulid_is_valid(id)) {
@@ -76,11 +116,23 @@ void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct 
         return;
     }
     memcpy(reader->id, id.at, MR_ULID_LEN);
-    enum mr_disk_try tried = get_entry(reader, &fault);
+    enum mr_disk_try tried = try_open_reader(reader, &fault);
     if (tried == MR_DISK_WOULD_BLOCK)
         mr_file_run(&reader->request, work_read_entry);
     else
         opened(context, tried == MR_DISK_DONE ? NULL : &fault);
+}
+
+void mr_store_open(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
+                   mr_store_opened *opened, void *context)
+{
+    open_reader(out, store, loop, id, true, opened, context);
+}
+
+void mr_store_describe(struct mr_store_reader **out, struct mr_store *store, struct mr_loop *loop, struct mr_slice id,
+                       mr_store_opened *opened, void *context)
+{
+    open_reader(out, store, loop, id, false, opened, context);
 }
 
 void mr_store_reader_close(struct mr_store_reader **out)
@@ -100,6 +152,9 @@ struct mr_store_reader *mr_store_reader_share(struct mr_store_reader *reader)
     MR_ASSERT(reader->entry != NULL && other != NULL); /* some hundred bytes */
     other->entry = reader->entry;
     other->entry->references++;
+    other->file = reader->file;
+    if (other->file != NULL)
+        other->file->references++;
     return other;
 }
 

@@ -131,7 +131,7 @@ static uint64_t find_place(const struct mr_store_sender *sender, size_t *segment
 static int segment_file(const struct mr_store_sender *sender, size_t segment)
 {
     if (segment == 0)
-        return sender->reader->entry->fd;
+        return sender->reader->file->fd;
     return segment == sender->segment ? sender->fd : -1;
 }
 
@@ -340,6 +340,7 @@ int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader 
 {
     uint64_t size = mr_store_reader_object(reader)->size;
     MR_ASSERT(offset <= size && length <= size - offset);
+    MR_ASSERT(reader->file != NULL || reader->entry->file.meta.segment_count == 0);
     struct mr_store_sender *sender = *out = calloc(1, sizeof(*sender));
     if (sender == NULL)
         return mr_fault_set(fault, MR_EMEMORY, NULL);

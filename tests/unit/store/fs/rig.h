@@ -365,16 +365,24 @@ static inline void download_opened(void *context, const struct mr_fault *fault)
         download->fault = *fault;
 }
 
-static inline int download_open(struct download *download, const char *id)
+static inline int download_open_by(struct download *download, const char *id,
+                                   void (*open)(struct mr_store_reader **out, struct mr_store *store,
+                                                struct mr_loop *loop, struct mr_slice id, mr_store_opened *opened,
+                                                void *context))
 {
     memset(download, 0, sizeof(*download));
     download->before = mr_loop_requests(rig_loop);
-    mr_store_open(&download->reader, rig.store, rig_loop, mr_slice_of(id), download_opened, download);
+    open(&download->reader, rig.store, rig_loop, mr_slice_of(id), download_opened, download);
     download->was_opened_at_once = download->is_opened;
     rig_turn_until(download->is_opened);
     if (download->fault.error != MR_OK)
         mr_store_reader_close(&download->reader);
     return download->fault.error;
+}
+
+static inline int download_open(struct download *download, const char *id)
+{
+    return download_open_by(download, id, mr_store_open);
 }
 
 static inline void download_close(struct download *download)

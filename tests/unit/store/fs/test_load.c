@@ -31,11 +31,12 @@ static void on_load_over(void *context, const struct mr_fault *fault)
     it->err = fault != NULL ? (int)fault->error : MR_OK;
 }
 
-/* The object's reader is closed before its bytes are there. */
+/* Its file may be open or not. The object's reader is closed before its bytes are there. */
 static void begin_load(const char *id)
 {
+    static unsigned count;
     struct download download;
-    assert_int_equal(download_open(&download, id), MR_OK);
+    assert_int_equal(download_open_by(&download, id, count++ % 2 == 0 ? mr_store_open : mr_store_describe), MR_OK);
     load = (struct load){.is_over = false};
     mr_store_load(&load.bytes, download.reader, on_load_over, &load);
     mr_store_reader_close(&download.reader);
@@ -116,10 +117,10 @@ static void long_payload_is_mapped_or_copied(void **state)
     (void)state;
     char id[MR_ULID_LEN + 1];
     assert_int_equal(rig_put(id, 3, 2000001, "l"), MR_OK);
-    for (int way = 0; way < 3; way++) {
-        if (way == 1)
-            mr_disk_calls.populate = populate_is_unknown;
+    for (int way = 0; way < 6; way++) {
         if (way == 2)
+            mr_disk_calls.populate = populate_is_unknown;
+        if (way == 4)
             mr_disk_calls.map = no_map;
         load_of(id);
         assert_int_equal(mr_budget_used(&rig.memory), 2000001);
@@ -149,6 +150,24 @@ static void disk_that_fails_is_a_fault(void **state)
     mr_disk_calls.pread = read_ends;
     load_of(id);
     assert_int_equal(load.err, MR_EIO);
+    close_load();
+}
+
+static void what_was_deleted_since_it_was_described_is_not_found(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    struct changed changed = {.is_done = false};
+    assert_int_equal(rig_put(id, 3, 200000, "l"), MR_OK);
+    assert_int_equal(download_open_by(&download, id, mr_store_describe), MR_OK);
+    mr_store_delete(rig.store, rig_loop, mr_slice_of(id), on_changed, &changed);
+    rig_turn_until(changed.is_done);
+    load = (struct load){.is_over = false};
+    mr_store_load(&load.bytes, download.reader, on_load_over, &load);
+    mr_store_reader_close(&download.reader);
+    rig_turn_until(load.is_over);
+    assert_int_equal(load.err, MR_ENOTFOUND);
     close_load();
 }
 
@@ -186,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(short_payload_is_lent_and_costs_nothing, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(long_payload_is_mapped_or_copied, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(disk_that_fails_is_a_fault, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(what_was_deleted_since_it_was_described_is_not_found, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(budget_bounds_what_is_loaded, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(load_that_is_not_wanted_any_more_is_given_back, open_rig, close_rig),
     };

@@ -45,7 +45,7 @@ static void what_is_not_cached_is_read_on_the_pool(void **state)
     mr_disk_calls.preadv2 = read_nothing;
     for (int pauses = 0; pauses < 2; pauses++) {
         assert_int_equal(download_open(&download, large), MR_OK);
-        assert_false(download.was_opened_at_once);
+        assert_int_equal(download.was_opened_at_once, pauses == 1); /* the description is known by then */
         download.pauses = pauses == 1;
         assert_int_equal(download_read(&download, 3, 0, 2000001), MR_OK);
         assert_int_equal(download_read(&download, 3, 1234567, 500000), MR_OK);
@@ -174,6 +174,27 @@ static void short_object_that_was_read_costs_no_call(void **state)
     assert_int_equal(calls_made(), made);
     rig_restart(); /* which forgets it */
     assert_int_equal(rig_check(id, 2, 1000), MR_OK);
+}
+
+/* Of what is long the description, and no file is held open. */
+static void description_that_was_read_costs_no_call(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    struct mr_slice none;
+    assert_int_equal(rig_put(id, 2, 100000, "a"), MR_OK);
+    assert_int_equal(rig_check(id, 2, 100000), MR_OK);
+    unsigned made = calls_made();
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(download_open_by(&download, id, mr_store_describe), MR_OK);
+        assert_true(download.was_opened_at_once);
+        assert_int_equal(mr_store_reader_object(download.reader)->size, 100000);
+        assert_false(mr_store_reader_bytes(download.reader, &none));
+        download_close(&download);
+    }
+    assert_int_equal(calls_made(), made);
+    assert_int_equal(rig_check(id, 2, 100000), MR_OK);
 }
 
 static void what_another_changes_or_deletes_is_seen_at_once(void **state)
@@ -375,6 +396,7 @@ int main(void)
         TEST(cancelled_stream_gives_everything_back),
         TEST(sender_may_be_attached_elsewhere),
         TEST(short_object_that_was_read_costs_no_call),
+        TEST(description_that_was_read_costs_no_call),
         TEST(what_another_changes_or_deletes_is_seen_at_once),
         TEST(cache_is_bounded),
         TEST(full_memory_budget_is_told_before_the_first_byte),
