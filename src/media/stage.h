@@ -70,8 +70,6 @@ struct mr_stage_sizes {
     size_t whole_out_max; /* output of such a one */
     size_t work_memory;   /* beside input and output, of one work(): an estimate for the memory budget */
     bool open_is_heavy;   /* open() computes for 100 ms or more */
-    bool is_cheap; /* SEQUENTIAL: handing a piece over costs as much as its work: what comes in a turn of the loop
-                      is one piece; its output is no longer than that, and out_size may be */
 };
 
 /* What a stage is given beside its parameters; borrowed for the stage's life unless it says otherwise. */

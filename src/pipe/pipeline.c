@@ -2,7 +2,7 @@
 #include "base/assert.h"
 #include "base/counter.h"
 #include "base/macros.h"
-#include "media/digest/sha256.h"
+#include "pipe/digest_step.h"
 #include "pipe/image_step.h"
 #include "pipe/sniffer.h"
 #include "pipe/transform.h"
@@ -16,22 +16,23 @@
 /* So that short responses have their length, and early faults are problem documents. */
 #define HELD_BACK (64 * MR_KIB)
 
-/* One stage. A step is either an image step or a transform, with a sniffer before it if its input may need one. */
+/* One stage, or a digest. A stage is either an image step or a transform, with a sniffer before it if its input may
+ * need one. */
 struct step {
-    enum mr_stage_id id;
-    const struct mr_stage_ops *ops; /* NULL: image */
-    void *stage;                    /* owned until the transform takes it */
+    enum mr_stage_id id;            /* a digest has none */
+    const struct mr_stage_ops *ops; /* NULL: image, or a digest */
+    bool is_digest;
+    void *stage; /* owned until the transform takes it */
     struct mr_image_step *image;
     struct mr_sniffer *sniffer;
     struct mr_transform *transform;
+    struct mr_digest_step *digest;
 };
 
 struct mr_pipeline {
     struct mr_pipeline_config config;
     struct mr_image_ops image;
     bool wants_sha256, wants_sha256_in;
-    const void *sha256,
-        *sha256_in; /* borrowed: the stage of the last step, of the first, if that is a digest; else NULL */
     unsigned count;
     struct step steps[STEPS_MAX];
 };
@@ -134,10 +135,15 @@ static const struct step *last_step(const struct mr_pipeline *pipeline)
     return &pipeline->steps[pipeline->count - 1];
 }
 
+static bool is_image(const struct step *step)
+{
+    return step->ops == NULL && !step->is_digest;
+}
+
 bool mr_pipeline_streams(const struct mr_pipeline *pipeline)
 {
     MR_ON_LOOP(pipeline->config.loop);
-    return pipeline->count == 0 || last_step(pipeline)->ops != NULL || pipeline->config.whole == NULL;
+    return pipeline->count == 0 || !is_image(last_step(pipeline)) || pipeline->config.whole == NULL;
 }
 
 void mr_pipeline_want_sha256(struct mr_pipeline *pipeline)
@@ -154,6 +160,8 @@ void mr_pipeline_want_sha256_in(struct mr_pipeline *pipeline)
 
 static struct mr_stream *out_of(const struct step *step)
 {
+    if (step->digest != NULL)
+        return mr_digest_step_out(step->digest);
     return step->image != NULL ? mr_image_step_out(step->image) : mr_transform_out(step->transform);
 }
 
@@ -192,7 +200,7 @@ static struct mr_transform_config transform_config(const struct mr_pipeline *pip
         .loop = config->loop,
         .offload = config->offload,
         .budget = config->budget,
-        .run_time = step->ops != &mr_stage_sha256 ? &config->numbers->run_time[step->id] : NULL, /* it has no name */
+        .run_time = &config->numbers->run_time[step->id],
         .failed = &config->numbers->failed,
         .refused = &config->numbers->refused,
         .patience_ns = config->patience_ns,
@@ -222,19 +230,30 @@ static int open_transform(struct mr_pipeline *pipeline, struct step *step, struc
     return mr_transform_create(&step->transform, &config, fault);
 }
 
-/* Make a step at that place. */
-static int insert(struct mr_pipeline *pipeline, unsigned at, enum mr_stage_id id, const struct mr_stage_ops *ops,
-                  struct mr_fault *fault)
+static int open_digest(struct mr_pipeline *pipeline, struct step *step, struct mr_stream *in, struct mr_fault *fault)
 {
-    struct step step = {.id = id, .ops = ops};
-    int err = ops->create(&step.stage, &pipeline->config.env, fault);
-    if (err != MR_OK)
-        return err;
+    const struct mr_pipeline_config *config = &pipeline->config;
+    const struct mr_digest_step_config digest = {
+        .loop = config->loop,
+        .offload = config->offload,
+        .budget = config->budget,
+        .failed = &config->numbers->failed,
+        .refused = &config->numbers->refused,
+        .patience_ns = config->patience_ns,
+        .in = in,
+        .hold = config->hold,
+        .release = config->release,
+        .context = config->context,
+    };
+    return mr_digest_step_create(&step->digest, &digest, fault);
+}
+
+static void insert(struct mr_pipeline *pipeline, unsigned at, const struct step *step)
+{
     MR_ASSERT(pipeline->count < STEPS_MAX);
     for (unsigned i = pipeline->count++; i > at; i--)
         pipeline->steps[i] = pipeline->steps[i - 1];
-    pipeline->steps[at] = step;
-    return MR_OK;
+    pipeline->steps[at] = *step;
 }
 
 /* The stage that must come after this one, as a step of its own. */
@@ -243,23 +262,33 @@ static int add_wrap(struct mr_pipeline *pipeline, unsigned at, struct mr_fault *
     const struct step *wrapped = &pipeline->steps[at];
     const struct mr_stage_ops *ops =
         wrapped->ops != NULL && wrapped->ops->wrap != NULL ? wrapped->ops->wrap(wrapped->stage) : NULL;
-    return ops != NULL ? insert(pipeline, at + 1, wrapped->id, ops, fault) : MR_OK;
+    if (ops == NULL)
+        return MR_OK;
+    struct step step = {.id = wrapped->id, .ops = ops};
+    int err = ops->create(&step.stage, &pipeline->config.env, fault);
+    if (err == MR_OK)
+        insert(pipeline, at + 1, &step);
+    return err;
 }
 
 /* Before all others, and behind them for a result that comes in pieces. No step is open yet. */
-static int add_digests(struct mr_pipeline *pipeline, struct mr_fault *fault)
+static void add_digests(struct mr_pipeline *pipeline)
 {
+    static const struct step digest = {.id = MR_STAGE_COUNT, .is_digest = true};
     bool has_result = pipeline->wants_sha256 && mr_pipeline_streams(pipeline);
-    int err = MR_OK;
     if (pipeline->wants_sha256_in)
-        err = insert(pipeline, 0, MR_STAGE_COUNT, &mr_stage_sha256, fault);
-    if (err == MR_OK && pipeline->wants_sha256_in)
-        pipeline->sha256_in = pipeline->steps[0].stage;
-    if (err == MR_OK && has_result)
-        err = insert(pipeline, pipeline->count, MR_STAGE_COUNT, &mr_stage_sha256, fault);
-    if (err == MR_OK && has_result)
-        pipeline->sha256 = last_step(pipeline)->stage;
-    return err;
+        insert(pipeline, 0, &digest);
+    if (has_result)
+        insert(pipeline, pipeline->count, &digest);
+}
+
+static int open_step(struct mr_pipeline *pipeline, struct step *step, struct mr_stream *in, uint64_t length,
+                     struct mr_fault *fault)
+{
+    if (step->is_digest)
+        return open_digest(pipeline, step, in, fault);
+    return is_image(step) ? open_image(pipeline, step, in, length, fault)
+                          : open_transform(pipeline, step, in, length, fault);
 }
 
 /* Is there room for a new stream? What there is beyond that is kept for those that are under way. */
@@ -288,14 +317,14 @@ int mr_pipeline_open(struct mr_pipeline *pipeline, struct mr_stream *in, uint64_
     MR_ON_LOOP(pipeline->config.loop);
     int err = admit(pipeline, fault);
     if (err == MR_OK)
-        err = add_digests(pipeline, fault);
+        add_digests(pipeline);
     for (unsigned i = 0; i < pipeline->count && err == MR_OK; i++) {
         struct step *step = &pipeline->steps[i];
         err = add_wrap(pipeline, i, fault);
         if (err == MR_OK)
-            err = step->ops == NULL ? open_image(pipeline, step, in, length, fault)
-                                    : open_transform(pipeline, step, in, length, fault);
-        length = MR_PIPELINE_UNKNOWN;
+            err = open_step(pipeline, step, in, length, fault);
+        if (!step->is_digest) /* it changes nothing */
+            length = MR_PIPELINE_UNKNOWN;
         if (err == MR_OK)
             in = out_of(step);
     }
@@ -310,6 +339,8 @@ void mr_pipeline_start(struct mr_pipeline *pipeline)
         struct step *step = &pipeline->steps[i];
         if (step->image != NULL)
             mr_image_step_attach(step->image);
+        else if (step->digest != NULL)
+            mr_digest_step_attach(step->digest);
         else
             mr_transform_attach(step->transform);
         if (step->sniffer != NULL)
@@ -338,6 +369,7 @@ void mr_pipeline_destroy(struct mr_pipeline **out)
             mr_sniffer_destroy(&step->sniffer);
         if (step->transform != NULL)
             mr_transform_destroy(&step->transform);
+        mr_digest_step_destroy(&step->digest);
         if (step->stage != NULL)
             step->ops->destroy(step->stage);
     }
@@ -349,9 +381,10 @@ void mr_pipeline_destroy(struct mr_pipeline **out)
 const char *mr_pipeline_media_type(const struct mr_pipeline *pipeline)
 {
     MR_ON_LOOP(pipeline->config.loop);
-    const struct mr_stage_ops *ops = &mr_stage_sha256; /* it changes nothing */
-    for (unsigned i = pipeline->count; i-- > 0 && ops == &mr_stage_sha256;)
-        ops = pipeline->steps[i].ops;
+    const struct mr_stage_ops *ops = NULL;
+    for (unsigned i = 0; i < pipeline->count; i++)
+        if (!pipeline->steps[i].is_digest)
+            ops = pipeline->steps[i].ops;
     return ops != NULL ? ops->media_type : "application/octet-stream";
 }
 
@@ -377,15 +410,14 @@ const uint8_t *mr_pipeline_sha256(const struct mr_pipeline *pipeline)
     MR_ON_LOOP(pipeline->config.loop);
     if (!pipeline->wants_sha256)
         return NULL;
-    if (pipeline->sha256 != NULL)
-        return mr_stage_sha256_result(pipeline->sha256);
-    return mr_image_step_sha256(last_step(pipeline)->image);
+    const struct step *last = last_step(pipeline);
+    return last->digest != NULL ? mr_digest_step_sha256(last->digest) : mr_image_step_sha256(last->image);
 }
 
 const uint8_t *mr_pipeline_sha256_in(const struct mr_pipeline *pipeline)
 {
     MR_ON_LOOP(pipeline->config.loop);
-    return pipeline->sha256_in != NULL ? mr_stage_sha256_result(pipeline->sha256_in) : NULL;
+    return pipeline->wants_sha256_in ? mr_digest_step_sha256(pipeline->steps[0].digest) : NULL;
 }
 
 const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)
@@ -397,6 +429,8 @@ const struct mr_job *mr_pipeline_image_job(const struct mr_pipeline *pipeline)
 
 static uint64_t work_ns(const struct step *step)
 {
+    if (step->digest != NULL)
+        return mr_digest_step_work_ns(step->digest);
     if (step->image == NULL)
         return mr_transform_work_ns(step->transform);
     const struct mr_job *job = mr_image_step_job(step->image);
@@ -410,7 +444,7 @@ int mr_pipeline_timing(const struct mr_pipeline *pipeline, char *out, size_t siz
     for (unsigned i = 0; i < pipeline->count; i++) {
         const struct step *step = &pipeline->steps[i];
         bool fits = (size_t)len < size;
-        const char *name = step->ops != NULL ? step->ops->name : "image";
+        const char *name = step->is_digest ? "sha256" : step->ops != NULL ? step->ops->name : "image";
         len += snprintf(fits ? out + len : NULL, fits ? size - (size_t)len : 0, "%s%s;dur=%.3f", i > 0 ? ", " : "",
                         name, (double)work_ns(step) / (double)MR_NS_PER_MS);
     }

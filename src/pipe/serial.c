@@ -28,13 +28,11 @@ static size_t input_max(const struct mr_serial *serial)
 static size_t result_size(const struct mr_serial *serial)
 {
     const struct mr_stage_sizes *sizes = &serial->chunks->sizes;
-    if (sizes->is_cheap) /* what a slow stream brings needs little, and there may be thousands of them */
-        return MR_MAX(MR_MIN(serial->in_len, sizes->out_max), (size_t)1);
     return serial->mode == MR_SERIAL_WHOLE ? sizes->whole_out_max : sizes->out_max;
 }
 
 /* Room for `wanted` bytes of input: twice what there was, so that a long one is not copied often. In a SEQUENTIAL stage
- * that is not cheap all that there may ever be. False: the budget has none now, or the chunks have failed. */
+ * all that there may ever be. False: the budget has none now, or the chunks have failed. */
 static bool grow(struct mr_serial *serial, size_t wanted)
 {
     struct mr_chunks *chunks = serial->chunks;
@@ -43,8 +41,7 @@ static bool grow(struct mr_serial *serial, size_t wanted)
     bool is_pressed = serial->made == serial->passed;
     if (wanted <= serial->in.size)
         return mr_room_charge(chunks, &serial->in, wanted, is_pressed);
-    bool takes_all = serial->mode == MR_SERIAL_STREAM && !chunks->sizes.is_cheap;
-    size_t size = takes_all ? max : MR_MIN(MR_MAX(wanted, 2 * serial->in.size), max);
+    size_t size = serial->mode == MR_SERIAL_STREAM ? max : MR_MIN(MR_MAX(wanted, 2 * serial->in.size), max);
     if (!mr_room_open(chunks, &grown, size))
         return false;
     if (!mr_room_charge(chunks, &grown, wanted, is_pressed)) {
@@ -219,20 +216,12 @@ struct mr_result *mr_serial_front(struct mr_serial *serial)
     return serial->passed < serial->made ? &serial->results[serial->passed % 2] : NULL;
 }
 
-/* What comes in small pieces comes slowly: its memory may serve others until the next one. */
-static bool is_slow(const struct mr_serial *serial, const struct mr_result *result)
-{
-    const struct mr_stage_sizes *sizes = &serial->chunks->sizes;
-    return sizes->is_cheap && result->len < sizes->piece / 4;
-}
-
 /* Where the budget is tight nothing is kept that is not in use. */
 void mr_serial_pop(struct mr_serial *serial)
 {
     MR_ON_LOOP(serial->chunks->loop);
-    const struct mr_result *result = &serial->results[serial->passed % 2];
     serial->passed++;
-    if (!is_slow(serial, result) && !mr_chunks_are_tight(serial->chunks))
+    if (!mr_chunks_are_tight(serial->chunks))
         return;
     mr_result_close(serial->chunks, &serial->results[(serial->passed - 1) % 2]);
     if (serial->in_len == 0 && serial->chunk.state == CHUNK_IDLE)

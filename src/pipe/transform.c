@@ -34,14 +34,12 @@ struct mr_transform {
     struct mr_lender lender;
     struct mr_result last; /* of ops->finish */
     uint64_t out_length;
-    bool over;      /* ended, failed or destroyed */
-    bool paused;    /* the sender of `in` was told to wait */
-    bool blocked;   /* the receiver of `out` said so */
-    bool in_ended;  /* the input is all there */
-    bool finished;  /* ops->finish was called: its result is the last */
-    bool is_held;   /* config.hold was called, config.release not yet */
-    bool is_posted; /* `turn` is on its way */
-    struct mr_inbox_node turn;
+    bool over;     /* ended, failed or destroyed */
+    bool paused;   /* the sender of `in` was told to wait */
+    bool blocked;  /* the receiver of `out` said so */
+    bool in_ended; /* the input is all there */
+    bool finished; /* ops->finish was called: its result is the last */
+    bool is_held;  /* config.hold was called, config.release not yet */
     struct mr_guard guard;
 };
 
@@ -70,7 +68,7 @@ static void transform_enter(struct mr_transform *transform)
 
 static void transform_leave(struct mr_transform *transform)
 {
-    if (mr_guard_leave(&transform->guard) && transform->chunks.jobs == 0 && !transform->is_posted)
+    if (mr_guard_leave(&transform->guard) && transform->chunks.jobs == 0)
         free_transform(transform);
 }
 
@@ -329,28 +327,6 @@ static void transform_on_wake(struct mr_chunks *chunks, struct mr_chunk *back)
 
 /* ---- the streams ---- */
 
-static void transform_on_turn(struct mr_inbox_node *node)
-{
-    struct mr_transform *transform = mr_container_of(node, struct mr_transform, turn);
-    transform_enter(transform);
-    transform->is_posted = false;
-    if (!transform->over)
-        transform_pump(transform);
-    transform_leave(transform);
-}
-
-/* More may come in this turn. False: it is to be looked at now. */
-static bool transform_waits_for_more(struct mr_transform *transform)
-{
-    if (!transform->chunks.sizes.is_cheap || transform->backlog.len >= transform->chunks.sizes.piece)
-        return false;
-    if (!transform->is_posted) {
-        transform->is_posted = true;
-        mr_loop_post(transform->config.loop, &transform->turn);
-    }
-    return true;
-}
-
 static enum mr_flow transform_on_push(void *context, const void *bytes, size_t len)
 {
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
@@ -359,8 +335,7 @@ static enum mr_flow transform_on_push(void *context, const void *bytes, size_t l
     note_chunks(transform);
     if (!transform->over) {
         keep(transform, (const unsigned char *)bytes + taken, len - taken);
-        if (transform->chunks.is_failed || !transform_waits_for_more(transform))
-            transform_pump(transform);
+        transform_pump(transform);
     }
     transform->paused = transform->over || !transform_has_room(transform);
     enum mr_flow flow = transform->paused ? MR_FLOW_PAUSE : MR_FLOW_MORE;
@@ -458,7 +433,6 @@ int mr_transform_create(struct mr_transform **out, const struct mr_transform_con
     transform->config = *config;
     transform->out_length = MR_TRANSFORM_UNKNOWN;
     transform->blocked = true; /* until there is a receiver */
-    transform->turn.deliver = transform_on_turn;
     mr_buf_init(&transform->backlog, 0, 0);
     mr_stream_attach_sender(&transform->out, &out_sender, transform);
     init_chunks(&transform->chunks, config);

@@ -1,18 +1,26 @@
-/* sha256.h -- SHA-256: of bytes in memory, and as a stage that passes on what it is given. The stage has no name that a
- * request could use: a pipeline puts it behind the last stage when the digest of its output is wanted. */
+/* sha256.h -- SHA-256 (FIPS 180-4): of bytes in memory, and of a stream piece by piece. Some hundred MB/s to two GB/s:
+ * on a worker, or on another thread that may compute. */
 #ifndef MR_MEDIA_SHA256_H
 #define MR_MEDIA_SHA256_H
 
-#include "media/stage.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define MR_SHA256_LEN 32
 
-/* Some hundred MB/s to two GB/s: on a worker. */
 void mr_sha256(uint8_t out[MR_SHA256_LEN], const void *bytes, size_t len);
 
-/* SEQUENTIAL; no parameters. */
-extern const struct mr_stage_ops mr_stage_sha256;
-/* The digest of all that went through; NULL: the stream has not ended. */
-const uint8_t *mr_stage_sha256_result(const void *stage);
+/* Of a stream. Zeroed memory is one that has no byte yet. One thread at a time. */
+struct mr_sha256 {
+    void *context; /* private, owned */
+};
+
+/* The next bytes. False: there is no memory, which only the first call can find. */
+bool mr_sha256_add(struct mr_sha256 *hash, const void *bytes, size_t len);
+/* The digest of all of them; *hash has no byte then. False: as above, of one without bytes. */
+bool mr_sha256_end(struct mr_sha256 *hash, uint8_t out[MR_SHA256_LEN]);
+/* Forget what was added. */
+void mr_sha256_clear(struct mr_sha256 *hash);
 
 #endif

@@ -155,7 +155,7 @@ static inline int fake_work_on(void *stage, struct mr_stage_piece *piece, const 
     MR_ASSERT(piece->in != NULL && fake->used + piece->in_len <= fake->input_len);
     MR_ASSERT(memcmp(piece->in, fake->input + fake->used, piece->in_len) == 0);
     MR_ASSERT(!piece->last || fake->used + piece->in_len == fake->input_len);
-    MR_ASSERT(piece->out_size == fake->sizes.out_max || fake->sizes.is_cheap);
+    MR_ASSERT(piece->out_size == fake->sizes.out_max);
     int err = fake_be_busy(fake, works, cancel, fault);
     if (err == MR_OK && works == fake->fails_work)
         err = fake_fail(fake, fault);

@@ -67,29 +67,6 @@ static void stream_is_charged_for_what_came(void **state)
     }
 }
 
-static void slow_stream_of_a_cheap_stage_keeps_nothing(void **state)
-{
-    (void)state;
-    open_bench(1, MR_OFFLOAD_NONE, MR_STAGE_SEQUENTIAL);
-    struct rig *rig = bench.rig;
-    bench.fake.sizes = (struct mr_stage_sizes){.piece = MR_MIB, .out_max = MR_MIB, .is_cheap = true};
-    rig->keeps_open = true;
-    start_bench(MR_MIB);
-    rig->push_max = 10000;
-    for (int i = 0; i < 5; i++) {
-        rig_send(rig, 1);
-        assert_in_range(mr_budget_used(&rig->budget), 1, 10000); /* it waits for more of this turn */
-        while (mr_budget_used(&rig->budget) > 0)
-            uv_run(mr_loop_uv(rig->loop), UV_RUN_ONCE);
-    }
-    rig->push_max = 65536;
-    rig_settle(rig);
-    rig->keeps_open = false;
-    rig_run(rig);
-    assert_output();
-    close_bench();
-}
-
 static void memory_that_is_free_is_given_back_where_it_is_tight(void **state)
 {
     (void)state;
@@ -277,7 +254,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(budget_that_is_too_small_for_one_piece_is_a_fault),
         cmocka_unit_test(stream_is_charged_for_what_came),
-        cmocka_unit_test(slow_stream_of_a_cheap_stage_keeps_nothing),
         cmocka_unit_test(memory_that_is_free_is_given_back_where_it_is_tight),
         cmocka_unit_test(budget_for_less_than_the_window_is_enough),
         cmocka_unit_test(window_that_had_no_memory_grows_when_there_is_some),
