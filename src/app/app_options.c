@@ -16,8 +16,8 @@ const struct mr_option mr_app_key_options[] = {
 };
 
 const struct mr_option mr_app_identity_options[] = {
-    MR_OPTION_LIST(mr_app_settings, "identity", "FILE", identity,                      "keys to decrypt with, repeatable"),
-    MR_OPTION_ROW(mr_app_settings, "allow-request-identity", BOOL, 0, 0, NULL, NULL, allow_request_identity, "take keys from requests too"),
+    MR_OPTION_LIST(mr_app_settings, "identity", "FILE", identity, NULL),
+    MR_OPTION_ROW(mr_app_settings, "allow-request-identity", BOOL, 0, 0, NULL, NULL, allow_request_identity, "keys to decrypt with, repeatable; and those of requests"),
     MR_OPTION_END,
 };
 // clang-format on

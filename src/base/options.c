@@ -29,12 +29,14 @@ struct parser {
 /* Options that every program has, in the order of --help; one without an environment has those from --help on. */
 enum { COMMON_CONFIG, COMMON_CHECK, COMMON_HELP, COMMON_VERSION, COMMON_COUNT };
 static const struct mr_option common[] = {
-    [COMMON_CONFIG] =
-        {.spec = {.name = "config", .type = MR_PARAM_TEXT, .max = 4095, .text = "read options from FILE too"},
-         .metavar = "FILE"},
-    [COMMON_CHECK] = {.spec = {.name = "check-config", .type = MR_PARAM_BOOL, .text = "check the options and exit"}},
-    [COMMON_HELP] = {.spec = {.name = "help", .type = MR_PARAM_BOOL, .text = "print this and exit"}},
-    [COMMON_VERSION] = {.spec = {.name = "version", .type = MR_PARAM_BOOL, .text = "print the version and exit"}},
+    [COMMON_CONFIG] = {.spec = {.name = "config", .type = MR_PARAM_TEXT, .max = 4095}, .metavar = "FILE"},
+    [COMMON_CHECK] = {.spec = {.name = "check-config",
+                               .type = MR_PARAM_BOOL,
+                               .text = "read options from FILE too; check the options and exit"}},
+    [COMMON_HELP] = {.spec = {.name = "help", .type = MR_PARAM_BOOL}},
+    [COMMON_VERSION] = {.spec = {.name = "version",
+                                 .type = MR_PARAM_BOOL,
+                                 .text = "print this and exit; print the version and exit"}},
     [COMMON_COUNT] = {.spec = {.name = NULL}},
 };
 
@@ -491,13 +493,20 @@ static int left_column(const struct mr_option *option, char *out, size_t size)
 
 static void print_rows(const struct mr_option *options, int width, FILE *out)
 {
+    int used = 0;
     for (const struct mr_option *option = options; option->spec.name != NULL; option++) {
         char left[128];
-        left_column(option, left, sizeof(left));
-        fprintf(out, "%-*s  %s", width, left, option->spec.text);
+        int len = left_column(option, left, sizeof(left));
+        if (option->spec.text == NULL) { /* it shares a line with the next one */
+            fputs(left, out);
+            used += len;
+            continue;
+        }
+        fprintf(out, "%-*s  %s", MR_MAX(width - used, 0), left, option->spec.text);
         if (option->default_value != NULL)
             fprintf(out, " [%s]", option->default_value);
         fputc('\n', out);
+        used = 0;
     }
 }
 

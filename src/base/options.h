@@ -25,7 +25,8 @@ struct mr_option_list {
 };
 
 struct mr_option {
-    struct mr_param_spec spec;
+    struct mr_param_spec spec; /* without a text it shares a line of --help with the next row, whose text is of both; it
+                                  has no default then */
     const char *metavar;       /* "HOST:PORT" in --help; NULL for a bool */
     const char *default_value; /* text, parsed as if given; NULL: none */
     size_t offset;             /* of the field in the program's config struct */
@@ -69,7 +70,7 @@ void mr_options_complain(const struct mr_options_program *program, FILE *complai
     MR_PRINTF(3, 4);
 /* Free the texts and lists that parse put into *config. */
 void mr_options_free(const struct mr_options_program *program, void *config);
-/* Write --help: one line an option, with its default. */
+/* Write --help: one line an option, or some that share one, with its default. */
 void mr_options_help(const struct mr_options_program *program, FILE *out);
 
 #define MR_OPTIONS_GO_ON (-1)
