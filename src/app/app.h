@@ -10,6 +10,7 @@
 #ifndef MR_APP_APP_H
 #define MR_APP_APP_H
 
+#include "app/image_fence.h"
 #include "app/resource.h"
 #include "base/assert.h"
 #include "base/budget.h"
@@ -47,6 +48,7 @@ struct mr_app {
     const char *file_cache_control;       /* of files that are read */
     const char *image_cache_control;      /* of images that are made of them */
     const struct mr_variant_settings *variants;
+    struct mr_image_fence fence;                      /* of what they may be asked for */
     struct mr_variant_cache_numbers *variant_numbers; /* of this process */
     struct mr_snapshot_source stats;
 

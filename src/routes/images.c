@@ -35,7 +35,8 @@ struct image {
     uint32_t magic;
     struct mr_request *request;
     struct mr_variants *variants;
-    struct mr_image_ops ops;
+    struct mr_image_ops asked;      /* what the query says, for addresses */
+    struct mr_image_ops ops;        /* what it comes to here */
     bool wants_url;                 /* and not the image */
     bool has_focus;                 /* the query says where */
     uint64_t expires;               /* of a signed address, seconds since 1970; 0: it is not signed */
@@ -171,7 +172,7 @@ static void describe_image(struct image *image, const struct mr_object *object)
 {
     struct mr_request *request = image->request;
     char tag[MR_VARIANT_TAG_SIZE], canonical[CANONICAL_SIZE];
-    size_t len = mr_image_ops_canonical(&image->ops, canonical, sizeof(canonical));
+    size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
     mr_variant_key_tag(tag, &image->key);
     mr_fields_init(&image->fields, &request->arena);
     mr_fields_set(&image->fields, "Cache-Control", image_cache_control(image));
@@ -234,6 +235,7 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     const struct mr_object *object = mr_store_reader_object(reader);
     struct mr_fault fault;
     take_stored_focus(image, object);
+    mr_image_fence_choose_format(&mr_app_of(image->request)->fence, &image->ops, object->type);
     mr_variant_key(&image->key, mr_slice_of(object->id), &image->ops);
     describe_image(image, object);
     switch (evaluate_image(image)) {
@@ -258,7 +260,7 @@ static int make_url(struct mr_slice *out, struct image *image, const struct mr_o
     struct mr_arena *arena = &request->arena;
     const struct mr_signing *signing = mr_app_of(request)->signing;
     char canonical[CANONICAL_SIZE];
-    size_t len = mr_image_ops_canonical(&image->ops, canonical, sizeof(canonical));
+    size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
     const struct mr_signed_address address = {.path = mr_arena_printf(arena, "/images/%s", object->id),
                                               .pairs = request->query.pairs,
                                               .count = request->query.count};
@@ -311,6 +313,22 @@ static bool is_of_signature(struct mr_slice name)
     return false;
 }
 
+static int set_operation(struct image *image, const struct mr_param_pair *pair, struct mr_fault *fault)
+{
+    int err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
+    return err == MR_OK ? mr_image_ops_set(&image->ops, pair->name, pair->value, fault) : err;
+}
+
+static int check_operations(struct image *image, struct mr_fault *fault)
+{
+    const struct mr_image_fence *fence = &mr_app_of(image->request)->fence;
+    int err = mr_image_ops_check(&image->ops, fault);
+    image->asked = image->ops;
+    if (err == MR_OK)
+        err = mr_image_fence_check_format(fence, image->ops.format, fault);
+    return err == MR_OK ? mr_image_fence_bound_size(fence, &image->ops, fault) : err;
+}
+
 static int read_operations(struct image *image, struct mr_fault *fault)
 {
     const struct mr_query *query = &image->request->query;
@@ -319,10 +337,10 @@ static int read_operations(struct image *image, struct mr_fault *fault)
     for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
         const struct mr_param_pair *pair = &query->pairs[i];
         if (!is_of_signature(pair->name))
-            err = mr_image_ops_set(&image->ops, pair->name, pair->value, fault);
+            err = set_operation(image, pair, fault);
     }
     image->has_focus = mr_query_find(query, "fp-x").at != NULL || mr_query_find(query, "fp-y").at != NULL;
-    return err == MR_OK ? mr_image_ops_check(&image->ops, fault) : err;
+    return err == MR_OK ? check_operations(image, fault) : err;
 }
 
 static bool has_signature(const struct mr_request *request)

@@ -216,6 +216,16 @@ static const char *cache_control_of_images(const struct mr_config *config)
     return "public, max-age=86400, stale-while-revalidate=604800";
 }
 
+/* The options were checked when they were read. */
+static struct mr_image_fence fence_of(const struct mr_config *config)
+{
+    struct mr_image_fence fence;
+    const char *option;
+    int err = mr_image_fence_read(&fence, &config->fence, &option, NULL);
+    MR_ASSERT(err == MR_OK);
+    return fence;
+}
+
 /* What the handlers see, once all of it is there. */
 static int open_app(struct mr_service *service)
 {
@@ -232,6 +242,7 @@ static int open_app(struct mr_service *service)
     app->file_cache_control = cache_control_of_files(&config->app);
     app->image_cache_control = cache_control_of_images(config);
     app->variants = &config->variants;
+    app->fence = fence_of(config);
     app->variant_numbers = &mr_segment_process(service->segment, mr_service_index(service))->variants;
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};

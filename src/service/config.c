@@ -26,6 +26,7 @@ static const struct mr_option_table tables[] = {
     TABLE(mr_io_options, io),
     TABLE(mr_image_options, image),
     TABLE(mr_variant_options, variants),
+    TABLE(mr_fence_options, fence),
     TABLE(mr_pipe_options, pipe),
     TABLE(mr_http_options, http),
     TABLE(mr_drain_options, drain),
@@ -94,6 +95,15 @@ static bool check_store(const struct mr_config *config, FILE *complaints)
            complain_of(complaints, option, fault.detail);
 }
 
+static bool check_fence(const struct mr_config *config, FILE *complaints)
+{
+    struct mr_image_fence fence;
+    struct mr_fault fault;
+    const char *option;
+    return mr_image_fence_read(&fence, &config->fence, &option, &fault) == MR_OK ||
+           complain_of(complaints, option, fault.detail);
+}
+
 /* What depends on other options, and what depends on the machine and was not given. */
 static void complete_config(struct mr_config *config)
 {
@@ -127,7 +137,7 @@ static bool check_config(const struct mr_config *config, FILE *complaints)
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
         return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
     return check_keys(config, complaints) && check_listen(config, complaints) && check_http(config, complaints) &&
-           check_store(config, complaints);
+           check_store(config, complaints) && check_fence(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,

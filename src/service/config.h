@@ -9,6 +9,7 @@
 #define MR_SERVICE_CONFIG_H
 
 #include "app/app_options.h"
+#include "app/image_fence.h"
 #include "base/log_options.h"
 #include "http/http_options.h"
 #include "io/io_options.h"
@@ -35,6 +36,7 @@ struct mr_config {
     struct mr_store_settings store;
     struct mr_image_settings image;
     struct mr_variant_settings variants;
+    struct mr_fence_settings fence;
     struct mr_pipe_settings pipe;
     struct mr_drain_settings drain;
     struct mr_log_settings log;

@@ -100,6 +100,13 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
 /* What only shows when all parameters are known (crop without fit=crop is fine, fit=crop without w and h is not).
  */
 int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);
+/* Keep the output within width x height px (1 to 65535), whatever the image is. MR_EPARAM: w, h, dpr, rot and pad ask
+ * for more, which the fault says as "max-size" with both numbers. Else a side that is not given gets a bound, and an
+ * image of which neither is given is made smaller where it would be larger. */
+int mr_image_ops_bound(struct mr_image_ops *ops, uint32_t width, uint32_t height, struct mr_fault *fault);
+/* What an original of this media type is written as where no format is given. UNKNOWN: as PNG or as JPEG, which only
+ * its pixels tell. */
+enum mr_image_format mr_image_default_format(const char *type);
 /* The canonical text: "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=80"; defaults are left out, order fixed. Returns
  * its length (without the NUL), as snprintf. */
 size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size);

@@ -6,6 +6,7 @@
 #include "media/image/image_setup.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     RESIZED_SIDE_MAX = 10000000, /* px: libvips' bound. A cut of it may well be small enough to be written */
@@ -22,8 +23,7 @@ static uint64_t scaled(uint64_t value, uint64_t by, uint64_t over)
     return MR_MAX((value * by + over / 2) / over, 1);
 }
 
-/* w or h, times dpr: 0 when not given. */
-static uint64_t asked(int32_t side, double dpr)
+uint64_t mr_plan_asked_side(int32_t side, double dpr)
 {
     return side == 0 ? 0 : (uint64_t)MR_MIN(MR_MAX(lround(side * dpr), 1), ASKED_SIDE_MAX);
 }
@@ -48,7 +48,7 @@ static bool is_larger(struct size a, struct size b)
 /* Sizes of the resized image, of its cut, and of the canvas that the cut is laid on. */
 static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, struct size in)
 {
-    struct size box = {asked(ops->width, ops->dpr), asked(ops->height, ops->dpr)};
+    struct size box = {mr_plan_asked_side(ops->width, ops->dpr), mr_plan_asked_side(ops->height, ops->dpr)};
     bool both = box.width != 0 && box.height != 0;
     bool cover = both && (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN);
     struct size resized = fitted(in, box, cover);
@@ -72,15 +72,16 @@ static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, str
     plan->canvas_height = (uint32_t)canvas.height;
 }
 
-static void plan_final_size(struct mr_plan *plan, const struct mr_image_ops *ops)
+void mr_plan_final_size(uint64_t *final_width, uint64_t *final_height, const struct mr_image_ops *ops, uint64_t width,
+                        uint64_t height)
 {
     double angle = ops->rotation * M_PI / 180;
     double across = fabs(cos(angle)), along = fabs(sin(angle));
     bool right_angle = fmod(ops->rotation, 90) == 0;
     uint64_t spare = right_angle ? 0 : 2; /* for how libvips rounds */
     uint64_t frame = 2 * (uint64_t)ops->pad;
-    plan->final_width = (uint64_t)lround(plan->canvas_width * across + plan->canvas_height * along) + spare + frame;
-    plan->final_height = (uint64_t)lround(plan->canvas_width * along + plan->canvas_height * across) + spare + frame;
+    *final_width = (uint64_t)lround((double)width * across + (double)height * along) + spare + frame;
+    *final_height = (uint64_t)lround((double)width * along + (double)height * across) + spare + frame;
 }
 
 static enum mr_image_format output_format(const struct mr_image_ops *ops, const struct mr_image_info *info)
@@ -91,6 +92,20 @@ static enum mr_image_format output_format(const struct mr_image_ops *ops, const 
     if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF && mr_image_can_write(info->format))
         return info->format;
     return info->alpha ? MR_IMAGE_PNG : MR_IMAGE_JPEG;
+}
+
+enum mr_image_format mr_image_default_format(const char *type)
+{
+    struct mr_image_ops ops;
+    struct mr_image_info info = {.format = MR_IMAGE_JPEG};
+    mr_image_ops_init(&ops);
+    while (info.format < MR_IMAGE_FORMAT_COUNT && strcmp(type, mr_image_media_type(info.format)) != 0)
+        info.format++;
+    if (info.format == MR_IMAGE_FORMAT_COUNT)
+        return MR_IMAGE_UNKNOWN;
+    enum mr_image_format opaque = output_format(&ops, &info);
+    info.alpha = true;
+    return output_format(&ops, &info) == opaque ? opaque : MR_IMAGE_UNKNOWN;
 }
 
 static uint32_t side_max(enum mr_image_format format)
@@ -200,7 +215,7 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
 {
     bool swaps = plan->orientation >= 5 && !plan->cut_first;
     plan_sizes(plan, ops, upright);
-    plan_final_size(plan, ops);
+    mr_plan_final_size(&plan->final_width, &plan->final_height, ops, plan->canvas_width, plan->canvas_height);
     plan->load_width = swaps ? plan->height : plan->width;
     plan->load_height = swaps ? plan->width : plan->height;
     int err = check_size(plan, limits, fault);

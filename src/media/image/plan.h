@@ -32,6 +32,12 @@ int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, cons
 /* Bytes of memory that a run of the plan holds at its peak (see mr_image_memory). */
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info);
 
+/* w or h, times dpr; 0 when it is not given. */
+uint64_t mr_plan_asked_side(int32_t side, double dpr);
+/* What rot and pad make of a canvas: of angles other than 90, 180, 270 an upper bound. */
+void mr_plan_final_size(uint64_t *final_width, uint64_t *final_height, const struct mr_image_ops *ops, uint64_t width,
+                        uint64_t height);
+
 /* Can the format hold transparency? */
 static inline bool mr_plan_has_alpha(enum mr_image_format format)
 {

@@ -164,6 +164,9 @@ static void wrong_option_is_named(void **state)
         {"--trust-proxy", "10.0.0.0/33"},
         {"--public-url", "media.example"},
         {"--respond", "never"},
+        {"--formats", "jpg,bmp"},
+        {"--operations", "w,hight"},
+        {"--max-size", "2000"},
         {"--no-such-option", "1"},
     };
     (void)state;

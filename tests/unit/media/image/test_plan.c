@@ -228,6 +228,99 @@ static void memory_of_what_is_not_measured_yet_is_small(void **state)
     assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
 }
 
+/* ---- a bound of the output ---- */
+
+static const char *const sizes[] = {"",
+                                    "w=300",
+                                    "h=300",
+                                    "w=1&dpr=8",
+                                    "w=300&h=200&fit=fill",
+                                    "w=300&h=200&fit=crop",
+                                    "w=300&fit=max",
+                                    "h=10&fit=scale",
+                                    "w=300&fit=min&dpr=0.1",
+                                    "w=65535&h=65535",
+                                    "w=500&h=1&fit=scale",
+                                    "w=399&h=499&fit=clamp"};
+static const char *const turns[] = {"", "&rot=90", "&rot=180", "&rot=270", "&rot=45", "&rot=12.34", "&rot=359.99"};
+static const char *const frames[] = {"", "&pad=1", "&pad=100", "&pad=4096", "&rect=0,0,1,50000", "&orient=6"};
+
+/* The output of the bounded query is within 400 x 500, and is as it was where it was so before. */
+static void check_bound(const char *query, uint32_t width, uint32_t height)
+{
+    struct mr_image_limits all = {.pixels = UINT64_MAX, .frames = 1};
+    struct mr_image_info info = jpeg(width, height);
+    struct mr_image_ops before = ops_of(query), ops = before;
+    struct mr_plan plan, was;
+    struct mr_fault fault = {0};
+    if (mr_image_ops_bound(&ops, 400, 500, &fault) != MR_OK) {
+        assert_string_equal(fault.limit_name, "max-size");
+        assert_true(fault.value > fault.limit && (fault.limit == 400 || fault.limit == 500));
+        return;
+    }
+    int err = mr_plan_make(&plan, &ops, &info, &all, &fault);
+    if (err == MR_EPIXELS) /* what it is cut from would be too large */
+        return;
+    if (err != MR_OK)
+        fail_msg("%s of %ux%u: %s %s", query, width, height, mr_error_name(err), fault.detail);
+    if (plan.final_width > 400 || plan.final_height > 500)
+        fail_msg("%s of %ux%u: %llux%llu", query, width, height, (unsigned long long)plan.final_width,
+                 (unsigned long long)plan.final_height);
+    if (mr_plan_make(&was, &before, &info, &all, &fault) != MR_OK || fmod(ops.rotation, 90) != 0 ||
+        was.final_width > 400 || was.final_height > 500)
+        return;
+    if (plan.final_width != was.final_width || plan.final_height != was.final_height)
+        fail_msg("%s of %ux%u: %llux%llu, was %llux%llu", query, width, height, (unsigned long long)plan.final_width,
+                 (unsigned long long)plan.final_height, (unsigned long long)was.final_width,
+                 (unsigned long long)was.final_height);
+}
+
+static void no_image_is_larger_than_the_bound(void **state)
+{
+    (void)state;
+    static const uint32_t inputs[][2] = {{1, 1},     {1, 60000},   {60000, 1}, {400, 500},
+                                         {401, 501}, {6000, 4000}, {30, 40}};
+    char query[100];
+    for (size_t i = 0; i < MR_ARRAY_SIZE(sizes); i++)
+        for (size_t j = 0; j < MR_ARRAY_SIZE(turns); j++)
+            for (size_t k = 0; k < MR_ARRAY_SIZE(frames); k++)
+                for (size_t n = 0; n < MR_ARRAY_SIZE(inputs); n++) {
+                    snprintf(query, sizeof(query), "%s%s%s", sizes[i], turns[j], frames[k]);
+                    check_bound(query + (query[0] == '&'), inputs[n][0], inputs[n][1]);
+                }
+}
+
+static void what_asks_for_more_is_refused_with_both_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint64_t limit, value; /* 0: it is not refused */
+    } cases[] = {{"w=400&h=500", 0, 0},
+                 {"w=401", 400, 401},
+                 {"h=501&w=1", 500, 501},
+                 {"w=201&dpr=2", 400, 402},
+                 {"w=200&dpr=2", 0, 0},
+                 {"w=399&pad=1", 400, 401},
+                 {"w=398&pad=1", 0, 0},
+                 {"w=450&h=400&rot=90", 0, 0},
+                 {"w=450&rot=90&h=1", 0, 0},
+                 {"w=300&h=500&rot=90", 400, 500},
+                 {"pad=200", 400, 401},
+                 {"w=400&h=500&rot=45", 400, 638},
+                 {"", 0, 0},
+                 {"w=65535&dpr=8", 400, 65535}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_image_ops ops = ops_of(cases[i].query);
+        struct mr_fault fault = {0};
+        int err = mr_image_ops_bound(&ops, 400, 500, &fault);
+        if (err != (cases[i].limit == 0 ? MR_OK : MR_EPARAM) || fault.limit != cases[i].limit ||
+            fault.value != cases[i].value)
+            fail_msg("%s: %llu, %llu", cases[i].query, (unsigned long long)fault.limit,
+                     (unsigned long long)fault.value);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +337,8 @@ int main(void)
         cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
         cmocka_unit_test(memory_follows_what_is_decoded),
         cmocka_unit_test(memory_of_what_is_not_measured_yet_is_small),
+        cmocka_unit_test(no_image_is_larger_than_the_bound),
+        cmocka_unit_test(what_asks_for_more_is_refused_with_both_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
