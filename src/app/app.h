@@ -49,6 +49,7 @@ struct mr_app {
     const char *image_cache_control;      /* of images that are made of them */
     const struct mr_variant_settings *variants;
     struct mr_image_fence fence;                      /* of what they may be asked for */
+    struct mr_key_ring *presets;                      /* of --presets (presets.h); NULL: there are none */
     struct mr_variant_cache_numbers *variant_numbers; /* of this process */
     struct mr_snapshot_source stats;
 

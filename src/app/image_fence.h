@@ -1,4 +1,5 @@
-/* image_fence.h -- what an address of an image may ask for: --formats, --operations, --max-size. It bounds what a query
+/* image_fence.h -- what an address of an image may ask for: --formats, --operations, --max-size; and --presets
+ * (presets.h). It bounds what a query
  * says, with a signature and a key as without; /pipe and the operator's presets are not bounded. Pure functions; any
  * thread. */
 #ifndef MR_APP_IMAGE_FENCE_H
@@ -11,6 +12,7 @@ struct mr_fence_settings {
     char *formats;    /* "webp,jpg"; NULL: all */
     char *operations; /* names of parameters: "w,h,fit"; NULL: all */
     char *max_size;   /* "2000x2000"; NULL: what the limits of images allow */
+    char *presets;    /* a file; NULL: none */
 };
 
 extern const struct mr_option mr_fence_options[];

@@ -110,7 +110,12 @@ static size_t count_keys(const void *keys)
 }
 
 const struct mr_key_kind mr_api_key_kind = {
-    .label = "API keys", .size = sizeof(struct mr_api_keys), .parse = parse_keys, .count = count_keys};
+    .label = "API keys",
+    .counted = "keys",
+    .size = sizeof(struct mr_api_keys),
+    .parse = parse_keys,
+    .count = count_keys,
+};
 
 /* ---- keys ---- */
 

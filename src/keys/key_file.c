@@ -39,20 +39,22 @@ int mr_key_lines(struct mr_slice text, const char *name,
 
 /* ---- the file ---- */
 
-/* Can only the operator have written it, and no stranger read it? */
-static int check_file(int fd, const char *path, struct mr_fault *fault)
+/* Can only the operator have written it, and can no stranger read what is secret? */
+static int check_file(int fd, const struct mr_key_kind *kind, const char *path, struct mr_fault *fault)
 {
+    const mode_t strangers = kind->others_may_read ? 0 : S_IROTH;
     struct stat info;
     if (fstat(fd, &info) != 0)
         return mr_fault_set(fault, MR_EIO, "%.100s: %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode))
         return mr_fault_set(fault, MR_EPARAM, "%.100s: it is no regular file", path);
-    if ((info.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
+    if ((info.st_mode & (strangers | S_IWOTH | S_IWGRP)) != 0)
         return mr_fault_set(fault, MR_EPARAM,
-                            "%.100s: mode %04o: others must not read or write it, nor its group write it (chmod 640)",
-                            path, (unsigned)info.st_mode & 07777u);
+                            "%.100s: mode %04o: others must not %swrite it, nor its group write it (%s)", path,
+                            (unsigned)info.st_mode & 07777u, strangers != 0 ? "read or " : "",
+                            strangers != 0 ? "chmod 640" : "chmod 644");
     if (info.st_size > MR_KEY_FILE_MAX)
-        return mr_fault_set(fault, MR_EPARAM, "%.100s: a key file has at most %d bytes", path, MR_KEY_FILE_MAX);
+        return mr_fault_set(fault, MR_EPARAM, "%.100s: the file has at most %d bytes", path, MR_KEY_FILE_MAX);
     return MR_OK;
 }
 
@@ -77,7 +79,7 @@ static int read_and_parse(void *out, const struct mr_key_kind *kind, int fd, con
     if (len < 0)
         err = mr_fault_set(fault, MR_EIO, "%.100s: %s", path, strerror(errno));
     else if ((size_t)len == size) /* it has grown meanwhile */
-        err = mr_fault_set(fault, MR_EPARAM, "%.100s: a key file has at most %d bytes", path, MR_KEY_FILE_MAX);
+        err = mr_fault_set(fault, MR_EPARAM, "%.100s: the file has at most %d bytes", path, MR_KEY_FILE_MAX);
     else
         err = kind->parse(out, (struct mr_slice){.at = text, .len = (size_t)len}, path, fault);
     sodium_memzero(text, size); /* also what came before a failure */
@@ -90,7 +92,7 @@ int mr_key_file_load(void *out, const struct mr_key_kind *kind, const char *path
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO is refused, not waited for */
     if (fd < 0)
         return mr_fault_set(fault, MR_EIO, "%.100s: %s", path, strerror(errno));
-    int err = check_file(fd, path, fault);
+    int err = check_file(fd, kind, path, fault);
     if (err == MR_OK)
         err = read_and_parse(out, kind, fd, path, fault);
     close(fd);

@@ -1,16 +1,17 @@
-/* key_file.h -- a file of keys, one a line: what API keys and signing keys have in common.
+/* key_file.h -- a file of keys, one a line: what API keys, signing keys and presets (app/presets.h) have in common.
  *
  * Words of a line are separated by spaces and tabs. Empty lines and lines that begin with # are passed over. The file
  * is read as a whole or refused as a whole; a fault has the number of the line and no text that may be a key. Memory
  * that held the file is wiped.
  *
- * Others must not be able to read or write the file, and its group must not be able to write it. What counts is the
- * mode of the file itself; symbolic links are followed. */
+ * Others must not be able to read (but where there is nothing secret in it) or write the file, and its group must not
+ * be able to write it. What counts is the mode of the file itself; symbolic links are followed. */
 #ifndef MR_KEYS_KEY_FILE_H
 #define MR_KEYS_KEY_FILE_H
 
 #include "base/error.h"
 #include "base/slice.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 enum {
@@ -20,8 +21,10 @@ enum {
 
 /* Which keys a file has. */
 struct mr_key_kind {
-    const char *label; /* "API keys" */
-    size_t size;       /* of the struct that holds all keys of a file */
+    const char *label;    /* "API keys" */
+    const char *counted;  /* the same in a word, for the log: "keys" */
+    bool others_may_read; /* nothing in the file is secret */
+    size_t size;          /* of the struct that holds all keys of a file */
     /* Read the text of a file, which faults call `name`. MR_OK, or MR_EPARAM, and *out is not complete. */
     int (*parse)(void *out, struct mr_slice text, const char *name, struct mr_fault *fault);
     size_t (*count)(const void *keys);

@@ -59,7 +59,7 @@ static void log_keys(const struct mr_key_ring *ring, size_t count)
     snprintf(message, sizeof(message), "%s read again", ring->kind->label);
     mr_log_begin(&line, count > 0 ? MR_LOG_INFO : MR_LOG_WARN, message);
     mr_log_text(&line, "file", ring->path);
-    mr_log_int(&line, "keys", (int64_t)count);
+    mr_log_int(&line, ring->kind->counted, (int64_t)count);
     mr_log_end(&line);
 }
 

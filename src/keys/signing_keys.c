@@ -95,6 +95,7 @@ static size_t count_signing_keys(const void *keys)
 }
 
 const struct mr_key_kind mr_signing_key_kind = {.label = "signing keys",
+                                                .counted = "keys",
                                                 .size = sizeof(struct mr_signing_keys),
                                                 .parse = parse_signing_keys,
                                                 .count = count_signing_keys};

@@ -1,4 +1,4 @@
-/* word.h -- words of a line of a key file, and how messages show them. Private to keys/. */
+/* word.h -- words of a line of a key file, and how messages show them. For the kinds of files that key_file.h reads. */
 #ifndef MR_KEYS_WORD_H
 #define MR_KEYS_WORD_H
 

@@ -60,10 +60,11 @@ struct mr_about_stage {
 struct mr_route_about {
     const char *group; /* "files" */
     const char *text;
-    const struct mr_param_spec *path;  /* the parameter in the path; NULL: none */
-    const struct mr_param_spec *query; /* NULL: none. It is one of the route's own */
-    bool is_of_stages;                 /* the path consists of them: each is described by itself, too */
-    bool has_stage_params;             /* in the query, too */
+    const struct mr_param_spec *path;       /* the parameter in the path; NULL: none */
+    const struct mr_param_spec *query;      /* NULL: none. It is one of the route's own */
+    const struct mr_param_spec *more_query; /* the route's own, where `query` is a stage's; NULL: none */
+    bool is_of_stages;                      /* the path consists of them: each is described by itself, too */
+    bool has_stage_params;                  /* in the query, too */
     bool needs_store;
     bool is_file;  /* the response is a file: --read and --file-cache-control decide which clients read and cache it */
     bool is_image; /* or an image of one: --read and --image-cache-control do */

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1 /* memrchr */
 #include "routes/images.h"
 #include "app/app.h"
+#include "app/presets.h"
 #include "base/clock.h"
 #include "base/magic.h"
 #include "http/conditional.h"
@@ -38,7 +39,9 @@ struct image {
     struct mr_image_ops asked;      /* what the query says, for addresses */
     struct mr_image_ops ops;        /* what it comes to here */
     bool wants_url;                 /* and not the image */
-    bool has_focus;                 /* the query says where */
+    bool has_focus;                 /* the query or its preset says where */
+    bool has_preset;                /* the query names one */
+    bool gives_format, gives_size;  /* the query itself, and not its preset */
     uint64_t expires;               /* of a signed address, seconds since 1970; 0: it is not signed */
     struct mr_store_reader *reader; /* while it is opened */
     struct mr_variant_ask *ask;
@@ -145,12 +148,13 @@ static void on_variant(void *context, const struct mr_fault *fault, const struct
 
 /* ---- what is asked for ---- */
 
-/* Two spellings of one image: the caches of others are told which one to keep. A signed address has no other. */
+/* Two spellings of one image: the caches of others are told which one to keep. A signed address has no other, and what
+ * a preset means today may change. */
 static void link_canonical(struct image *image, const char *id, struct mr_slice canonical)
 {
     struct mr_request *request = image->request;
     const char *mark = canonical.len > 0 ? "?" : "";
-    if (image->expires != 0 || mr_slice_equal(request->head.query, canonical))
+    if (image->expires != 0 || image->has_preset || mr_slice_equal(request->head.query, canonical))
         return;
     mr_fields_link(&image->fields,
                    mr_arena_printf(&request->arena, "/images/%s%s%.*s", id, mark, MR_SLICE_ARG(canonical)),
@@ -235,7 +239,8 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     const struct mr_object *object = mr_store_reader_object(reader);
     struct mr_fault fault;
     take_stored_focus(image, object);
-    mr_image_fence_choose_format(&mr_app_of(image->request)->fence, &image->ops, object->type);
+    if (image->gives_format)
+        mr_image_fence_choose_format(&mr_app_of(image->request)->fence, &image->ops, object->type);
     mr_variant_key(&image->key, mr_slice_of(object->id), &image->ops);
     describe_image(image, object);
     switch (evaluate_image(image)) {
@@ -266,6 +271,8 @@ static int make_url(struct mr_slice *out, struct image *image, const struct mr_o
                                               .count = request->query.count};
     if (signing != NULL)
         return mr_signing_sign(out, signing, &address, mr_clock_wall() / MR_NS_PER_S, arena, fault);
+    if (image->has_preset) /* its name stays */
+        return mr_signature_text(out, &address, arena, fault);
     *out = mr_arena_printf(arena, "%.*s%s%s", MR_SLICE_ARG(address.path), len > 0 ? "?" : "", canonical);
     return MR_OK;
 }
@@ -313,9 +320,32 @@ static bool is_of_signature(struct mr_slice name)
     return false;
 }
 
+/* What the operator wrote is not bounded; what the query changes of it is. */
+static int begin_operations(struct image *image, struct mr_slice preset_name, struct mr_fault *fault)
+{
+    struct mr_key_ring *presets = mr_app_of(image->request)->presets;
+    struct mr_preset preset;
+    mr_image_ops_init(&image->ops);
+    image->has_preset = preset_name.at != NULL;
+    image->gives_format = image->gives_size = !image->has_preset;
+    if (!image->has_preset)
+        return MR_OK;
+    if (presets == NULL)
+        return mr_fault_set(fault, MR_EPARAM, "This server has no presets: see --presets.");
+    if (!mr_presets_find(presets, preset_name, &preset))
+        return mr_fault_set(fault, MR_EPARAM, "There is no preset \"%.*s\".",
+                            MR_SLICE_ARG(mr_param_sent_name(preset_name)));
+    image->ops = preset.ops;
+    image->has_focus = preset.has_focus;
+    return MR_OK;
+}
+
 static int set_operation(struct image *image, const struct mr_param_pair *pair, struct mr_fault *fault)
 {
     int err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
+    image->gives_format |= mr_slice_is(pair->name, "fm");
+    image->gives_size |= mr_image_fence_is_size(pair->name);
+    image->has_focus |= mr_slice_is(pair->name, "fp-x") || mr_slice_is(pair->name, "fp-y");
     return err == MR_OK ? mr_image_ops_set(&image->ops, pair->name, pair->value, fault) : err;
 }
 
@@ -324,22 +354,24 @@ static int check_operations(struct image *image, struct mr_fault *fault)
     const struct mr_image_fence *fence = &mr_app_of(image->request)->fence;
     int err = mr_image_ops_check(&image->ops, fault);
     image->asked = image->ops;
-    if (err == MR_OK)
+    if (err == MR_OK && image->gives_format)
         err = mr_image_fence_check_format(fence, image->ops.format, fault);
-    return err == MR_OK ? mr_image_fence_bound_size(fence, &image->ops, fault) : err;
+    if (err == MR_OK && image->gives_size)
+        err = mr_image_fence_bound_size(fence, &image->ops, fault);
+    return err;
 }
 
 static int read_operations(struct image *image, struct mr_fault *fault)
 {
     const struct mr_query *query = &image->request->query;
-    mr_image_ops_init(&image->ops);
     int err = mr_query_check_once(query, NULL, fault);
+    if (err == MR_OK)
+        err = begin_operations(image, mr_query_find(query, "preset"), fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
         const struct mr_param_pair *pair = &query->pairs[i];
-        if (!is_of_signature(pair->name))
+        if (!is_of_signature(pair->name) && !mr_slice_is(pair->name, "preset"))
             err = set_operation(image, pair, fault);
     }
-    image->has_focus = mr_query_find(query, "fp-x").at != NULL || mr_query_find(query, "fp-y").at != NULL;
     return err == MR_OK ? check_operations(image, fault) : err;
 }
 
@@ -469,11 +501,20 @@ static void close_images(void *state)
 static const struct mr_param_spec image_path = {
     .name = "id", .type = MR_PARAM_TEXT, .text = "the id of a file that is a picture: a ULID"};
 
+static const struct mr_param_spec own_params[] = {
+    {.name = "preset",
+     .type = MR_PARAM_TEXT,
+     .max = MR_PRESET_NAME_MAX,
+     .text = "the name of operations that the server knows (--presets); others beside it come on top of them"},
+    {.name = NULL},
+};
+
 static const struct mr_route_about about_image = {
     .group = "images",
     .text = "A stored picture in another size or format: made once, then kept",
     .path = &image_path,
     .query = mr_image_params,
+    .more_query = own_params,
     .needs_store = true,
     .is_image = true,
     .fields = "If-Match If-None-Match",
@@ -507,6 +548,7 @@ static const struct mr_route_about about_image_url = {
     .text = "The address of an image: signed, where the server has keys that sign",
     .path = &image_path,
     .query = mr_image_params,
+    .more_query = own_params,
     .needs_store = true,
     .responses = (const struct mr_about_response[]){{200, "the address", {"application/json", {&url_schema}}, NULL},
                                                     {.status = 0}},

@@ -263,6 +263,8 @@ static void write_operation_params(struct mr_json *json, const struct operation 
     }
     for (const struct mr_param_spec *spec = about->query; spec != NULL && spec->name != NULL; spec++)
         write_param(json, spec, "query");
+    for (const struct mr_param_spec *spec = about->more_query; spec != NULL && spec->name != NULL; spec++)
+        write_param(json, spec, "query");
     if (about->has_stage_params) {
         write_stage_param_refs(json, operation);
         write_stage_fields(json, operation);

@@ -126,6 +126,8 @@ static void tell_who_may_ask(const struct mr_service *service)
     else
         mr_log(mr_key_ring_count(rings->api) > 0 ? MR_LOG_INFO : MR_LOG_WARN, "%zu API keys in %s",
                mr_key_ring_count(rings->api), config->app.api_keys);
+    if (rings->presets != NULL)
+        mr_log(MR_LOG_INFO, "%zu presets in %s", mr_key_ring_count(rings->presets), config->fence.presets);
     if (rings->signing != NULL)
         mr_log(MR_LOG_INFO, "%zu signing keys in %s", mr_key_ring_count(rings->signing), config->signing.keys);
 }
@@ -243,6 +245,7 @@ static int open_app(struct mr_service *service)
     app->image_cache_control = cache_control_of_images(config);
     app->variants = &config->variants;
     app->fence = fence_of(config);
+    app->presets = service->rings.presets;
     app->variant_numbers = &mr_segment_process(service->segment, mr_service_index(service))->variants;
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};

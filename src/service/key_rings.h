@@ -1,4 +1,5 @@
-/* key_rings.h -- the key files of a config in use: those of --api-keys and of --signing-keys.
+/* key_rings.h -- the key files of a config in use: those of --api-keys and of --signing-keys, and
+ * that of --presets, which is read in the same way.
  *
  * With several processes the supervisor opens them before it forks, and reads them again too: so a process that
  * replaces a dead one has the keys that are in use, also where a file is broken by then. */
@@ -11,6 +12,7 @@
 struct mr_key_rings {
     struct mr_key_ring *api;     /* NULL: no --api-keys */
     struct mr_key_ring *signing; /* NULL: no --signing-keys */
+    struct mr_key_ring *presets; /* NULL: no --presets */
 };
 
 /* Read the files that the config names, which is borrowed. MR_OK, or as mr_key_ring_open(): the fault's detail names

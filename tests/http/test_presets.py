@@ -1,0 +1,188 @@
+"""Presets: named operations on images, read again on SIGHUP."""
+
+import signal
+import subprocess
+
+import pytest
+from images import decode, noise, photo
+from server import BINARY, HANG, environment, wait_for
+from test_images_by_url import keep
+from test_image_fences import refusal
+
+pytestmark = pytest.mark.once
+
+PRESETS = """# name    operations
+card      w=40&h=30&fit=crop&fm=webp
+wide      w=300&fm=png
+focal     w=50&h=100&fit=crop&crop=focalpoint&fm=png
+left      w=50&h=100&fit=crop&crop=focalpoint&fp-x=0&fm=png
+"""
+
+
+def write(path, text, mode=0o644):
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.chmod(mode)
+    new.rename(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("presets")
+    write(directory / "presets", PRESETS)
+    return directory
+
+
+@pytest.fixture
+def server(share, directory):
+    return share(f"--data={directory / 'data'}", f"--presets={directory / 'presets'}")
+
+
+@pytest.fixture
+def fenced(share, directory):
+    fences = ("--formats=webp,jpg", "--operations=w,h,dpr,fm", "--max-size=100x100")
+    return share(f"--data={directory / 'fenced'}", f"--presets={directory / 'presets'}", *fences)
+
+
+def jobs(server):
+    return server.metric("millrace_job_run_seconds_count", stage="image")
+
+
+# ---- what a preset is
+
+
+def test_a_preset_is_its_operations(server):
+    image = keep(server, photo())
+    before = jobs(server)
+    preset = server.get(f"{image}?preset=card")
+    spelled = server.get(f"{image}?fm=webp&fit=crop&h=30&w=40")
+    assert preset.status == spelled.status == 200
+    assert preset.body == spelled.body and preset["ETag"] == spelled["ETag"]
+    assert decode(preset.body).size == (40, 30) and preset["Content-Type"] == "image/webp"
+    assert preset["Cache-Status"] == "millrace; fwd=miss" and spelled["Cache-Status"] == "millrace; hit"
+    assert jobs(server) == before + 1, "one image, and one job"
+    assert "Link" not in preset, "what it means may change"
+
+
+@pytest.mark.parametrize("query", ["preset=card&w=60", "w=60&preset=card", "preset=card&w=60&ixlib=js-3.8.0"])
+def test_operations_beside_it_come_on_top(server, query):
+    image = keep(server, photo())
+    response = server.get(f"{image}?{query}")
+    assert response["ETag"] == server.get(f"{image}?w=60&h=30&fit=crop&fm=webp")["ETag"]
+    assert decode(response.body).size == (60, 30)
+
+
+def test_a_focal_point_is_the_query_s_or_the_preset_s_or_the_stored_one(server):
+    image = keep(server, photo(400, 200))
+    info = image.replace("/images/", "/files/") + "/info"
+    assert server.request("PATCH", info, [("Content-Type", "application/merge-patch+json")], b'{"focal":{"x":1,"y":1}}').status == 200
+
+    def tag(query):
+        return server.get(f"{image}?{query}")["ETag"]
+
+    spelled = "w=50&h=100&fit=crop&crop=focalpoint&fm=png"
+    assert tag("preset=focal") == tag(f"{spelled}&fp-x=1&fp-y=1")
+    assert tag("preset=left") == tag(f"{spelled}&fp-x=0")
+    assert tag("preset=left&fp-x=0.75") == tag(f"{spelled}&fp-x=0.75")
+
+
+def test_a_condition_costs_no_job(server):
+    image = keep(server, noise(30, 30))
+    tag = server.get(f"{image}?preset=card")["ETag"]
+    assert server.get(f"{image}?preset=card", [("If-None-Match", tag)]).status == 304
+    head = server.request("HEAD", f"{image}?preset=card")
+    assert head.status == 200 and head["ETag"] == tag
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize("query", ["preset=", "preset", "preset=Card", "preset=car", "preset=card%20", "preset=%00", "preset=card&preset=card", "preset=card&preset=wide",
+    "preset=card,wide", "preset=" + "x" * 1000, "presets=card", "preset=card&fm=bmp", "preset=card&fit=none", "preset=card&w=0"])  # fmt: skip
+def test_a_wrong_name_is_refused(server, query):
+    response = server.get(f"{keep(server, photo())}?{query}")
+    assert response.status == 400 and response.json()["type"] == "urn:millrace:problem:bad-parameter"
+
+
+def test_a_server_without_presets_says_so(kept):
+    assert "--presets" in refusal(kept.get(f"{keep(kept, photo())}?preset=card"))["detail"]
+
+
+def test_the_pipe_has_no_presets(server):
+    assert server.post("/pipe/image?preset=card", photo()).status == 400
+
+
+def test_fences_bound_the_query_and_not_the_preset(fenced):
+    image = keep(fenced, photo())
+    shown = fenced.get(f"{image}?preset=wide")
+    assert shown.status == 200 and decode(shown.body).size == (300, 150) and shown["Content-Type"] == "image/png"
+    assert fenced.get(f"{image}?preset=card&w=60&fm=jpg").status == 200
+    assert fenced.get(f"{image}?preset=wide&fm=jpg").status == 200, "the size is the preset's still"
+    assert "--formats" in refusal(fenced.get(f"{image}?preset=card&fm=png"))["detail"]
+    assert "--operations" in refusal(fenced.get(f"{image}?preset=card&blur=3"))["detail"]
+    for query, value in (("preset=card&w=101", 101), ("preset=card&dpr=3", 120), ("preset=wide&dpr=1", 300)):
+        problem = refusal(fenced.get(f"{image}?{query}"))
+        assert problem["limit"]["name"] == "max-size" and problem["value"] == value, query
+
+
+# ---- its address
+
+
+def test_the_address_keeps_its_name(server):
+    image = keep(server, photo())
+    file = image.replace("/images/", "/files/")
+    assert server.get(f"{file}/image-url?preset=card").json()["url"] == f"{image}?preset=card"
+    url = server.get(f"{file}/image-url?w=60&preset=card").json()["url"]
+    assert url == f"{image}?preset=card&w=60" and server.get(url).status == 200
+    assert server.get(f"{file}/image-url?preset=none").status == 400
+
+
+# ---- the file
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [("card w=0\n", "line 1: w must be"), ("card w=1\n\ncard w=2\n", "line 3: the name stands"), ("card\n", "line 1: a line has"), ("a b=c\n", "line 1: b is not a parameter"),
+     ("card fit=crop\n", "line 1: fit=crop needs"), ("card w=1 h=2\n", 'line 1: "h" behind'), ("a " + "w" * 1030 + "\n", "line 1: a line has at most")],
+)  # fmt: skip
+def test_a_wrong_file_is_told_at_the_start(tmp_path, text, word):
+    path = write(tmp_path / "presets", text)
+    for more in ([], ["--check-config"], ["--processes=2"]):
+        result = subprocess.run([BINARY, f"--presets={path}", *more], capture_output=True, text=True, timeout=HANG, env=environment())
+        assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
+        assert result.stderr.startswith(f"millrace: --presets: {path}: {word}"), result.stderr
+
+
+def test_a_file_that_cannot_be_read_or_that_others_write_is_refused(tmp_path):
+    path = write(tmp_path / "presets", "card w=1\n", 0o646)
+    for name, word in ((path, "0646"), (tmp_path / "none", "No such file"), (tmp_path, "no regular file")):
+        result = subprocess.run([BINARY, f"--presets={name}"], capture_output=True, text=True, timeout=HANG, env=environment())
+        assert result.returncode == 2 and "--presets" in result.stderr and word in result.stderr
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_file_is_read_again_on_sighup(start, tmp_path, processes):
+    path = write(tmp_path / "presets", "card w=40\nold w=41\n")
+    server = start(f"--data={tmp_path / 'data'}", f"--presets={path}", f"--processes={processes}")
+
+    def reload(said):
+        def heard():
+            return sum(said in each for each in list(server.log))
+
+        wanted = heard() + 1 + len(server.children())
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: heard() >= wanted, "all to read the presets again")
+
+    image = keep(server, photo())
+    first = server.get(f"{image}?preset=card")
+    write(path, "card w=50\nnew h=5\n")
+    reload("presets read again")
+    second = server.get(f"{image}?preset=card")
+    assert decode(first.body).width == 40 and decode(second.body).width == 50
+    assert first["ETag"] != second["ETag"], "a client that has the old one gets the new one"
+    assert server.get(f"{image}?preset=old").status == 400 and server.get(f"{image}?preset=new").status == 200
+    write(path, "card w=60\nnew h=none\n")
+    reload("the presets are not read again, the old ones stay in use")
+    assert any("line 2: h must be" in each for each in list(server.log))
+    assert server.get(f"{image}?preset=card")["ETag"] == second["ETag"]
