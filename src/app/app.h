@@ -50,6 +50,7 @@ struct mr_app {
     const struct mr_variant_settings *variants;
     struct mr_image_fence fence;                      /* of what they may be asked for */
     struct mr_key_ring *presets;                      /* of --presets (presets.h); NULL: there are none */
+    bool only_presets;                                /* without a signature or a key */
     struct mr_variant_cache_numbers *variant_numbers; /* of this process */
     struct mr_snapshot_source stats;
 

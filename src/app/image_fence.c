@@ -11,7 +11,8 @@ const struct mr_option mr_fence_options[] = {
     MR_OPTION_ROW(mr_fence_settings, "formats",    TEXT, 0, 200,  "LIST", NULL, formats,    NULL),
     MR_OPTION_ROW(mr_fence_settings, "operations", TEXT, 0, 1000, "LIST", NULL, operations, NULL),
     MR_OPTION_ROW(mr_fence_settings, "max-size",   TEXT, 0, 20,   "WxH",  NULL, max_size,   "what images may be asked for by URL (all)"),
-    MR_OPTION_ROW(mr_fence_settings, "presets",    TEXT, 0, 1000, "FILE", NULL, presets,    "names of operations on images"),
+    MR_OPTION_ROW(mr_fence_settings, "presets",    TEXT, 0, 1000, "FILE", NULL, presets,    NULL),
+    MR_OPTION_ROW(mr_fence_settings, "only-presets", BOOL, 0, 0, NULL, NULL, only_presets,  "names of operations on images; and nothing else without a key"),
     MR_OPTION_END,
 };
 // clang-format on

@@ -1,7 +1,6 @@
 /* image_fence.h -- what an address of an image may ask for: --formats, --operations, --max-size; and --presets
- * (presets.h). It bounds what a query
- * says, with a signature and a key as without; /pipe and the operator's presets are not bounded. Pure functions; any
- * thread. */
+ * (presets.h), --only-presets. Formats, operations and sizes bound what a query says, with a signature and a key as
+ * without; /pipe and the operator's presets are not bounded. Pure functions; any thread. */
 #ifndef MR_APP_IMAGE_FENCE_H
 #define MR_APP_IMAGE_FENCE_H
 
@@ -9,10 +8,11 @@
 #include "media/image/image.h"
 
 struct mr_fence_settings {
-    char *formats;    /* "webp,jpg"; NULL: all */
-    char *operations; /* names of parameters: "w,h,fit"; NULL: all */
-    char *max_size;   /* "2000x2000"; NULL: what the limits of images allow */
-    char *presets;    /* a file; NULL: none */
+    char *formats;     /* "webp,jpg"; NULL: all */
+    char *operations;  /* names of parameters: "w,h,fit"; NULL: all */
+    char *max_size;    /* "2000x2000"; NULL: what the limits of images allow */
+    char *presets;     /* a file; NULL: none */
+    bool only_presets; /* without a signature or a key nothing else may be asked for */
 };
 
 extern const struct mr_option mr_fence_options[];

@@ -15,6 +15,7 @@
 #include "keys/signature.h"
 #include "routes/about.h"
 #include "routes/file_common.h"
+#include "routes/read_access.h"
 #include "variants/variants.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,13 +37,13 @@ struct image {
     uint32_t magic;
     struct mr_request *request;
     struct mr_variants *variants;
-    struct mr_image_ops asked;      /* what the query says, for addresses */
-    struct mr_image_ops ops;        /* what it comes to here */
-    bool wants_url;                 /* and not the image */
-    bool has_focus;                 /* the query or its preset says where */
-    bool has_preset;                /* the query names one */
-    bool gives_format, gives_size;  /* the query itself, and not its preset */
-    uint64_t expires;               /* of a signed address, seconds since 1970; 0: it is not signed */
+    struct mr_image_ops asked;     /* what the query says, for addresses */
+    struct mr_image_ops ops;       /* what it comes to here */
+    bool wants_url;                /* and not the image */
+    bool has_focus;                /* the query or its preset says where */
+    bool has_preset;               /* the query names one */
+    bool gives_format, gives_size; /* the query itself, and not its preset */
+    struct mr_read_access access;
     struct mr_store_reader *reader; /* while it is opened */
     struct mr_variant_ask *ask;
     struct mr_variant_key key;
@@ -154,7 +155,7 @@ static void link_canonical(struct image *image, const char *id, struct mr_slice 
 {
     struct mr_request *request = image->request;
     const char *mark = canonical.len > 0 ? "?" : "";
-    if (image->expires != 0 || image->has_preset || mr_slice_equal(request->head.query, canonical))
+    if (image->access.expires != 0 || image->has_preset || mr_slice_equal(request->head.query, canonical))
         return;
     mr_fields_link(&image->fields,
                    mr_arena_printf(&request->arena, "/images/%s%s%.*s", id, mark, MR_SLICE_ARG(canonical)),
@@ -165,9 +166,9 @@ static void link_canonical(struct image *image, const char *id, struct mr_slice 
 static struct mr_slice image_cache_control(const struct image *image)
 {
     const uint64_t year = 31536000, now_s = mr_clock_wall() / MR_NS_PER_S;
-    if (image->expires == 0)
+    if (image->access.expires == 0)
         return mr_slice_of(mr_app_of(image->request)->image_cache_control);
-    uint64_t left = image->expires > now_s ? image->expires - now_s : 0;
+    uint64_t left = image->access.expires > now_s ? image->access.expires - now_s : 0;
     return mr_arena_printf(&image->request->arena, "public, max-age=%llu, immutable",
                            (unsigned long long)MR_MIN(left, year));
 }
@@ -312,14 +313,6 @@ static void on_original_opened(void *context, const struct mr_fault *fault)
 
 /* ---- the request ---- */
 
-static bool is_of_signature(struct mr_slice name)
-{
-    for (size_t i = 0; mr_signature_names[i] != NULL; i++)
-        if (mr_slice_is(name, mr_signature_names[i]))
-            return true;
-    return false;
-}
-
 /* What the operator wrote is not bounded; what the query changes of it is. */
 static int begin_operations(struct image *image, struct mr_slice preset_name, struct mr_fault *fault)
 {
@@ -340,9 +333,22 @@ static int begin_operations(struct image *image, struct mr_slice preset_name, st
     return MR_OK;
 }
 
+/* --only-presets holds where neither a signature nor a key speaks for the request. */
+static int check_only_presets(const struct image *image, bool is_free, struct mr_fault *fault)
+{
+    if (is_free || image->access.is_proven || !mr_app_of(image->request)->only_presets)
+        return MR_OK;
+    return mr_fault_set(fault, MR_ESIGNATURE,
+                        "Without a signature, or a key with the right \"read\", an image is asked for by \"preset\" "
+                        "and nothing beside it (--only-presets).");
+}
+
 static int set_operation(struct image *image, const struct mr_param_pair *pair, struct mr_fault *fault)
 {
-    int err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
+    bool is_free = mr_slice_is(pair->name, "auto") || mr_slice_is(pair->name, "ixlib"); /* as many images as before */
+    int err = check_only_presets(image, is_free, fault);
+    if (err == MR_OK)
+        err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
     image->gives_format |= mr_slice_is(pair->name, "fm");
     image->gives_size |= mr_image_fence_is_size(pair->name);
     image->has_focus |= mr_slice_is(pair->name, "fp-x") || mr_slice_is(pair->name, "fp-y");
@@ -367,34 +373,14 @@ static int read_operations(struct image *image, struct mr_fault *fault)
     int err = mr_query_check_once(query, NULL, fault);
     if (err == MR_OK)
         err = begin_operations(image, mr_query_find(query, "preset"), fault);
+    if (err == MR_OK)
+        err = check_only_presets(image, image->has_preset, fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
         const struct mr_param_pair *pair = &query->pairs[i];
-        if (!is_of_signature(pair->name) && !mr_slice_is(pair->name, "preset"))
+        if (!mr_read_access_is_param(pair->name) && !mr_slice_is(pair->name, "preset"))
             err = set_operation(image, pair, fault);
     }
     return err == MR_OK ? check_operations(image, fault) : err;
-}
-
-static bool has_signature(const struct mr_request *request)
-{
-    return mr_query_find(&request->query, "sig").at != NULL || mr_query_find(&request->query, "kid").at != NULL ||
-           mr_query_find(&request->query, "expires").at != NULL;
-}
-
-static int verify_signature(struct image *image, struct mr_fault *fault)
-{
-    struct mr_request *request = image->request;
-    const struct mr_app *app = mr_app_of(request);
-    const struct mr_signed_address address = {
-        .path = request->head.path, .pairs = request->query.pairs, .count = request->query.count};
-    struct mr_signature signature;
-    if (app->signing == NULL)
-        return mr_fault_set(fault, MR_ESIGNATURE, "This server has no keys that sign: see --signing-keys.");
-    int err =
-        mr_signature_verify(&signature, app->signing, &address, mr_clock_wall() / MR_NS_PER_S, &request->arena, fault);
-    if (err == MR_OK)
-        image->expires = signature.expires;
-    return err;
 }
 
 static bool needs_signature(const struct mr_request *request)
@@ -405,34 +391,19 @@ static bool needs_signature(const struct mr_request *request)
     case MR_SIGN_REQUIRED:
         return true;
     case MR_SIGN_PUBLIC:
-        return mr_policy_is_public(request);
+        return mr_policy_is_public(request) && !mr_app_of(request)->only_presets;
     }
     MR_UNREACHABLE();
 }
 
-static bool has_key(const struct mr_request *request)
-{
-    return request->http->authorizer.find != NULL && mr_head_find(&request->head, "authorization").at != NULL;
-}
-
-/* A right signature stands for a key, and a key for a signature. */
-static int authorize_image(struct image *image, struct mr_fault *fault)
-{
-    struct mr_request *request = image->request;
-    if (has_signature(request))
-        return verify_signature(image, fault);
-    if (mr_app_of(request)->reading_needs_key || has_key(request))
-        return mr_request_authorize(request, MR_RIGHT_READ, fault);
-    if (!needs_signature(request))
-        return MR_OK;
-    return mr_fault_set(fault, MR_ESIGNATURE,
-                        "Here an image needs a signed address, or a key with the right \"read\": see --signing-keys, "
-                        "--sign and --api-keys.");
-}
-
 static int check_image(struct image *image, struct mr_fault *fault)
 {
-    int err = image->wants_url ? MR_OK : authorize_image(image, fault); /* its row has a right */
+    struct mr_request *request = image->request;
+    int err = MR_OK;
+    if (image->wants_url) /* its row has a right; what it gives is to be signed, or asked for with a key */
+        image->access.is_proven = mr_app_of(request)->signing != NULL || request->http->authorizer.find != NULL;
+    else
+        err = mr_read_access_check(&image->access, request, needs_signature(request), fault);
     return err == MR_OK ? read_operations(image, fault) : err;
 }
 
@@ -552,7 +523,7 @@ static const struct mr_route_about about_image_url = {
     .needs_store = true,
     .responses = (const struct mr_about_response[]){{200, "the address", {"application/json", {&url_schema}}, NULL},
                                                     {.status = 0}},
-    .errors = {MR_ABOUT_ERRORS(MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_ENOTIMAGE, MR_EPARAM)},
+    .errors = {MR_ABOUT_ERRORS(MR_ESIGNATURE, MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_ENOTIMAGE, MR_EPARAM)},
     .examples = (const struct mr_about_example[]){{.text = "of an image that is 300 pixels wide",
                                                    .target = "/files/" MR_ABOUT_ID "/image-url?w=300",
                                                    .status = 200},

@@ -246,6 +246,7 @@ static int open_app(struct mr_service *service)
     app->variants = &config->variants;
     app->fence = fence_of(config);
     app->presets = service->rings.presets;
+    app->only_presets = config->fence.only_presets;
     app->variant_numbers = &mr_segment_process(service->segment, mr_service_index(service))->variants;
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};

@@ -100,6 +100,8 @@ static bool check_fence(const struct mr_config *config, FILE *complaints)
     struct mr_image_fence fence;
     struct mr_fault fault;
     const char *option;
+    if (config->fence.only_presets && config->fence.presets == NULL)
+        return complain_of(complaints, "only-presets", "there are none: name a file with --presets");
     return mr_image_fence_read(&fence, &config->fence, &option, &fault) == MR_OK ||
            complain_of(complaints, option, fault.detail);
 }

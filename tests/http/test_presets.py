@@ -6,7 +6,8 @@ import subprocess
 import pytest
 from images import decode, noise, photo
 from server import BINARY, HANG, environment, wait_for
-from test_images_by_url import keep
+from test_api_keys import WATCHER, Keys, bearer
+from test_images_by_url import KEY, keep, refused
 from test_image_fences import refusal
 
 pytestmark = pytest.mark.once
@@ -186,3 +187,78 @@ def test_the_file_is_read_again_on_sighup(start, tmp_path, processes):
     reload("the presets are not read again, the old ones stay in use")
     assert any("line 2: h must be" in each for each in list(server.log))
     assert server.get(f"{image}?preset=card")["ETag"] == second["ETag"]
+
+
+# ---- only presets
+
+
+def sign(path, url, *options):
+    command = [BINARY, "sign", url, f"--signing-keys={path}", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout.strip()
+
+
+@pytest.fixture
+def only(share, directory):
+    """A server that others can reach and that has neither keys nor signing keys."""
+    return share(f"--data={directory / 'only'}", f"--presets={directory / 'presets'}", "--only-presets", "--open", "--trust-proxy=127.0.0.1")
+
+
+def test_a_preset_needs_no_signature_where_there_are_only_presets(only):
+    image = keep(only, photo())
+    assert only.get(f"{image}?preset=card").status == 200
+    assert only.get(f"{image}?preset=wide&ixlib=js-3.8.0&s=0123").status == 200
+    assert only.request("HEAD", f"{image}?preset=card").status == 200
+    assert only.get(f"{image}?preset=none").status == 400
+    assert only.get(f"{image}?preset=card&auto=format").status != 403, "the client's format is no operation"
+
+
+@pytest.mark.parametrize("query", ["", "w=40", "preset=card&w=41", "w=41&preset=card", "preset=card&fp-x=0.1", "preset=card&width=3", "ixlib=js", "preset=card&dpr=2", "fm=webp"])
+def test_anything_else_needs_one(only, query):
+    response = only.get(f"{keep(only, photo())}?{query}")
+    assert refused(response, "signature") and "--only-presets" in response.json()["detail"] and response["Cache-Control"] == "no-store"
+
+
+def test_a_signature_is_refused_where_nothing_can_verify_it(only):
+    assert refused(only.get(f"{keep(only, photo())}?preset=card&sig=x"), "signature")
+
+
+def test_no_address_is_made_that_would_be_refused(only):
+    file = keep(only, photo()).replace("/images/", "/files/")
+    assert refused(only.get(f"{file}/image-url?w=40"), "signature")
+    assert only.get(only.get(f"{file}/image-url?preset=card").json()["url"]).status == 200
+
+
+def test_a_signed_address_and_a_key_may_ask_for_more(start, tmp_path, directory):
+    Keys(tmp_path / "keys").write(reader="read,list,upload", writer="upload")
+    path = write(tmp_path / "signing-keys", f"one {KEY}\n", 0o600)
+    options = [f"--api-keys={tmp_path / 'keys'}", f"--signing-keys={path}", f"--presets={directory / 'presets'}", "--only-presets", "--trust-proxy=127.0.0.1", "--max-size=200x200"]
+    server = start(f"--data={tmp_path / 'data'}", *options, key=WATCHER)
+    told = server.post("/files", photo(), bearer("reader-key")).json()
+    assert server.get(told["image"]).status == 200, "an upload tells a signed address"
+    image = f"/images/{told['id']}"
+    assert server.get(f"{image}?preset=card").status == 200
+    assert refused(server.get(f"{image}?preset=card&w=60"), "signature")
+    assert server.get(sign(path, f"{image}?preset=card&w=60")).status == 200
+    assert server.get(f"{image}?w=60", bearer("reader-key")).status == 200
+    assert server.get(f"{image}?preset=card", bearer("writer-key")).status == 403, "a key that is sent must be right"
+    assert server.get(f"{image}?preset=card", bearer("unknown")).status == 401
+    assert refusal(server.get(sign(path, f"{image}?w=201")))["limit"]["name"] == "max-size", "the bounds hold for all"
+    assert server.get(sign(path, f"{image}?preset=wide")).status == 200, "but not for presets"
+    for changed in ("preset=wide", "preset=card&w=60", "preset="):
+        assert refused(server.get(sign(path, f"{image}?preset=card").replace("preset=card", changed)), "signature")
+    url = server.get(f"/files/{told['id']}/image-url?preset=card&w=50", bearer("reader-key")).json()["url"]
+    assert "preset=card" in url and "sig=" in url
+    assert decode(server.get(url).body).size == (50, 30)
+
+
+def test_a_signature_that_is_required_is_required_of_presets_too(start, tmp_path, directory):
+    path = write(tmp_path / "signing-keys", f"one {KEY}\n", 0o600)
+    server = start(f"--data={tmp_path / 'data'}", f"--presets={directory / 'presets'}", "--only-presets", "--sign=required", f"--signing-keys={path}")
+    image = keep(server, photo()).split("?")[0]
+    assert refused(server.get(f"{image}?preset=card"), "signature")
+    assert server.get(sign(path, f"{image}?preset=card")).status == 200
+
+
+def test_only_presets_needs_presets():
+    result = subprocess.run([BINARY, "--only-presets"], capture_output=True, text=True, timeout=HANG, env=environment())
+    assert result.returncode == 2 and "--only-presets" in result.stderr and "--presets" in result.stderr

@@ -167,6 +167,7 @@ static void wrong_option_is_named(void **state)
         {"--formats", "jpg,bmp"},
         {"--operations", "w,hight"},
         {"--max-size", "2000"},
+        {"--only-presets", "--open"},
         {"--no-such-option", "1"},
     };
     (void)state;

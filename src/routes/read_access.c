@@ -1,0 +1,62 @@
+#include "routes/read_access.h"
+#include "app/app.h"
+#include "base/clock.h"
+#include "keys/rights.h"
+#include "keys/signature.h"
+
+bool mr_read_access_is_param(struct mr_slice name)
+{
+    for (size_t i = 0; mr_signature_names[i] != NULL; i++)
+        if (mr_slice_is(name, mr_signature_names[i]))
+            return true;
+    return false;
+}
+
+static bool has_signature(const struct mr_request *request)
+{
+    return mr_query_find(&request->query, "sig").at != NULL || mr_query_find(&request->query, "kid").at != NULL ||
+           mr_query_find(&request->query, "expires").at != NULL;
+}
+
+static int verify_signature(struct mr_read_access *out, struct mr_request *request, struct mr_fault *fault)
+{
+    const struct mr_app *app = mr_app_of(request);
+    const struct mr_signed_address address = {
+        .path = request->head.path, .pairs = request->query.pairs, .count = request->query.count};
+    struct mr_signature signature;
+    if (app->signing == NULL)
+        return mr_fault_set(fault, MR_ESIGNATURE, "This server has no keys that sign: see --signing-keys.");
+    int err =
+        mr_signature_verify(&signature, app->signing, &address, mr_clock_wall() / MR_NS_PER_S, &request->arena, fault);
+    if (err == MR_OK)
+        *out = (struct mr_read_access){.expires = signature.expires, .is_proven = true};
+    return err;
+}
+
+/* Without a file of keys a key says nothing. */
+static bool has_keys_to_check(const struct mr_request *request)
+{
+    return request->http->authorizer.find != NULL;
+}
+
+static bool has_key(const struct mr_request *request)
+{
+    return has_keys_to_check(request) && mr_head_find(&request->head, "authorization").at != NULL;
+}
+
+int mr_read_access_check(struct mr_read_access *out, struct mr_request *request, bool needs_signature,
+                         struct mr_fault *fault)
+{
+    *out = (struct mr_read_access){.expires = 0};
+    if (has_signature(request))
+        return verify_signature(out, request, fault);
+    if (mr_app_of(request)->reading_needs_key || has_key(request)) {
+        out->is_proven = has_keys_to_check(request);
+        return mr_request_authorize(request, MR_RIGHT_READ, fault);
+    }
+    if (!needs_signature)
+        return MR_OK;
+    return mr_fault_set(fault, MR_ESIGNATURE,
+                        "Here this needs a signed address, or a key with the right \"read\": see --signing-keys, "
+                        "--sign, --only-presets and --api-keys.");
+}
