@@ -41,6 +41,7 @@ struct image {
     struct mr_image_ops ops;       /* what it comes to here */
     bool wants_url;                /* and not the image */
     bool has_focus;                /* the query or its preset says where */
+    bool wants_stored_focus;       /* one may be stored one day */
     bool has_preset;               /* the query names one */
     bool gives_format, gives_size; /* the query itself, and not its preset */
     struct mr_read_access access;
@@ -162,15 +163,13 @@ static void link_canonical(struct image *image, const char *id, struct mr_slice 
                    "canonical");
 }
 
-/* A signed address is good for its time, and so is what it shows. */
 static struct mr_slice image_cache_control(const struct image *image)
 {
-    const uint64_t year = 31536000, now_s = mr_clock_wall() / MR_NS_PER_S;
+    struct mr_request *request = image->request;
     if (image->access.expires == 0)
-        return mr_slice_of(mr_app_of(image->request)->image_cache_control);
-    uint64_t left = image->access.expires > now_s ? image->access.expires - now_s : 0;
-    return mr_arena_printf(&image->request->arena, "public, max-age=%llu, immutable",
-                           (unsigned long long)MR_MIN(left, year));
+        return mr_slice_of(mr_app_of(request)->image_cache_control);
+    return mr_read_access_cache_control(&image->access, image->has_preset || image->wants_stored_focus,
+                                        mr_clock_wall() / MR_NS_PER_S, &request->arena);
 }
 
 static void describe_image(struct image *image, const struct mr_object *object)
@@ -217,7 +216,8 @@ static void ask_for_variant(struct image *image, struct mr_store_reader *reader)
 /* A crop around a point that the query does not give is around the one that was stored with the file. */
 static void take_stored_focus(struct image *image, const struct mr_object *object)
 {
-    if (image->ops.crop != MR_IMAGE_CROP_FOCALPOINT || image->has_focus || !object->has_focal)
+    image->wants_stored_focus = image->ops.crop == MR_IMAGE_CROP_FOCALPOINT && !image->has_focus;
+    if (!image->wants_stored_focus || !object->has_focal)
         return;
     image->ops.focus_x = object->focal_x;
     image->ops.focus_y = object->focal_y;

@@ -1,8 +1,11 @@
 #include "routes/read_access.h"
 #include "app/app.h"
 #include "base/clock.h"
+#include "base/macros.h"
 #include "keys/rights.h"
 #include "keys/signature.h"
+
+enum { DAY_S = 86400, WEEK_S = 7 * DAY_S, YEAR_S = 365 * DAY_S };
 
 bool mr_read_access_is_param(struct mr_slice name)
 {
@@ -59,4 +62,16 @@ int mr_read_access_check(struct mr_read_access *out, struct mr_request *request,
     return mr_fault_set(fault, MR_ESIGNATURE,
                         "Here this needs a signed address, or a key with the right \"read\": see --signing-keys, "
                         "--sign, --only-presets and --api-keys.");
+}
+
+struct mr_slice mr_read_access_cache_control(const struct mr_read_access *access, bool may_change, uint64_t now_s,
+                                             struct mr_arena *arena)
+{
+    uint64_t left = access->expires > now_s ? access->expires - now_s : 0;
+    if (!may_change)
+        return mr_arena_printf(arena, "public, max-age=%llu, immutable",
+                               (unsigned long long)MR_MIN(left, (uint64_t)YEAR_S));
+    uint64_t fresh = MR_MIN(left, (uint64_t)DAY_S);
+    return mr_arena_printf(arena, "public, max-age=%llu, stale-while-revalidate=%llu", (unsigned long long)fresh,
+                           (unsigned long long)MR_MIN(left - fresh, (uint64_t)WEEK_S));
 }

@@ -15,6 +15,10 @@ struct mr_read_access {
  * mr_request_authorize(). */
 int mr_read_access_check(struct mr_read_access *out, struct mr_request *request, bool needs_signature,
                          struct mr_fault *fault);
+/* Cache-Control of what a signed address shows: no longer than it is good. may_change: the same address may show
+ * something else one day, so it is for a day, and old for a week while a new one is fetched; else for a year. */
+struct mr_slice mr_read_access_cache_control(const struct mr_read_access *access, bool may_change, uint64_t now_s,
+                                             struct mr_arena *arena);
 /* Does the parameter belong to a signature? */
 bool mr_read_access_is_param(struct mr_slice name);
 

@@ -1,5 +1,6 @@
 """Presets: named operations on images, read again on SIGHUP."""
 
+import re
 import signal
 import subprocess
 
@@ -262,3 +263,45 @@ def test_a_signature_that_is_required_is_required_of_presets_too(start, tmp_path
 def test_only_presets_needs_presets():
     result = subprocess.run([BINARY, "--only-presets"], capture_output=True, text=True, timeout=HANG, env=environment())
     assert result.returncode == 2 and "--only-presets" in result.stderr and "--presets" in result.stderr
+
+
+# ---- caches
+
+
+DAY = "public, max-age=86400, stale-while-revalidate=604800"
+
+
+def test_caches_keep_a_preset_for_a_day(server):
+    image = keep(server, photo())
+    for query in ("preset=card", "preset=card&w=50", "w=50", ""):
+        assert server.get(f"{image}?{query}")["Cache-Control"] == DAY
+
+
+def test_caches_keep_what_a_signed_address_shows_until_it_may_change(start, tmp_path, directory):
+    """A preset and a stored focal point for a day, all else for as long as the address is good."""
+    path = write(tmp_path / "signing-keys", f"one {KEY}\n", 0o600)
+    server = start(f"--data={tmp_path / 'data'}", f"--presets={directory / 'presets'}", f"--signing-keys={path}", "--sign=required")
+    image = keep(server, photo()).split("?")[0]
+
+    def numbers(query, life):
+        text = server.get(sign(path, f"{image}?{query}", f"--life={life}"))["Cache-Control"]
+        found = re.fullmatch(r"public, max-age=(\d+), (?:immutable|stale-while-revalidate=(\d+))", text)
+        return int(found[1]), found[2] and int(found[2])
+
+    focal = "w=50&h=100&fit=crop&crop=focalpoint"
+    assert numbers("w=50", "10000h") == (31536000, None)
+    assert numbers(focal, "10000h") == (86400, 604800), "there is no stored one yet"
+    info = image.replace("/images/", "/files/") + "/info"
+    assert server.request("PATCH", info, [("Content-Type", "application/merge-patch+json")], b'{"focal":{"x":1,"y":1}}').status == 200
+    for query in ("preset=card", "preset=card&w=50", "preset=left", "preset=focal", focal):
+        assert numbers(query, "10000h") == (86400, 604800), query
+        fresh, stale = numbers(query, "30h")
+        assert fresh == 86400 and 5 * 3600 <= stale <= 10 * 3600, "it is not used beyond its end"
+        fresh, stale = numbers(query, "1h")
+        assert 0 < fresh <= 4050 and stale == 0
+    assert numbers(f"{focal}&fp-x=0.5", "10000h") == (31536000, None), "the address says where"
+
+
+def test_the_operator_says_otherwise(start, tmp_path, directory):
+    server = start(f"--data={tmp_path / 'data'}", f"--presets={directory / 'presets'}", "--image-cache-control=public, max-age=60")
+    assert server.get(f"{keep(server, photo())}?preset=card")["Cache-Control"] == "public, max-age=60"
