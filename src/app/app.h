@@ -10,6 +10,7 @@
 #ifndef MR_APP_APP_H
 #define MR_APP_APP_H
 
+#include "app/app_options.h"
 #include "app/image_fence.h"
 #include "app/resource.h"
 #include "base/assert.h"
@@ -44,7 +45,7 @@ struct mr_app {
     struct mr_store *store;               /* NULL: there is no --data */
     const struct mr_signing *signing;     /* of --signing-keys; NULL: there are none */
     enum mr_sign sign;                    /* where an address of an image must be signed */
-    bool reading_needs_key;               /* of a file: --read=key */
+    enum mr_app_readers read;             /* which clients read files */
     const char *file_cache_control;       /* of files that are read */
     const char *image_cache_control;      /* of images that are made of them */
     const struct mr_variant_settings *variants;

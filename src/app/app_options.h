@@ -7,7 +7,8 @@
 
 enum mr_app_readers {
     MR_APP_READ_PUBLIC, /* the ID of a file is all that is needed to read it */
-    MR_APP_READ_KEY     /* a key with the right `read` is needed */
+    MR_APP_READ_KEY,    /* a key with the right `read` is needed, or a signed address */
+    MR_APP_READ_SIGNED  /* a signed address is needed, or such a key; the server signs those of files that it tells */
 };
 
 struct mr_app_settings {

@@ -13,8 +13,6 @@
 _Static_assert(MR_SIGNING_SECRET == crypto_auth_hmacsha256_KEYBYTES, "HMAC-SHA-256");
 _Static_assert(sodium_base64_ENCODED_LEN(crypto_auth_hmacsha256_BYTES, BASE64URL) == SIG_LEN + 1, "43, NUL");
 
-const char *const mr_signature_names[] = {"sig", "kid", "expires", "s", NULL};
-
 /* ---- the signed text ---- */
 
 static bool is_unreserved(char c)

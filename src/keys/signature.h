@@ -43,6 +43,7 @@ struct mr_signed_address {
 struct mr_signing {
     struct mr_key_ring *keys; /* borrowed: of mr_signing_key_kind */
     uint64_t life_s;          /* of what it signs, before it is rounded up */
+    bool signs_files;         /* addresses of files, too, and not of images alone */
 };
 
 /* What a signature that was verified says. */
@@ -50,9 +51,6 @@ struct mr_signature {
     char kid[MR_SIGNING_KID_MAX + 1];
     uint64_t expires; /* seconds since 1970 */
 };
-
-/* The parameters that belong to the signature: "sig", "kid", "expires" and "s"; ends with NULL. */
-extern const char *const mr_signature_names[];
 
 /* Write the signed text. MR_OK, or MR_EPARAM: a '%' of the path is not followed by two hex digits, it does not begin
  * with '/', or a parameter is given more than once. */

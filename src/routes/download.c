@@ -1,5 +1,6 @@
 #include "routes/download.h"
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/magic.h"
 #include "http/conditional.h"
 #include "http/digest_fields.h"
@@ -9,15 +10,31 @@
 #include "media/type.h"
 #include "routes/file_common.h"
 #include "routes/pipe.h"
+#include "routes/read_access.h"
 
 /* Nothing in a stored file runs, whatever a browser takes it for; pictures, sounds and films play. */
 #define CONTENT_POLICY "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox"
+
+struct download {
+    struct mr_read_access access;
+    bool is_through;
+    struct mr_store_reader *reader; /* while it is opened */
+    struct mr_pipe *pipe;           /* once it goes through stages; NULL: it does not, or not yet */
+};
+
+static struct mr_slice file_cache_control(struct mr_request *request)
+{
+    const struct download *download = request->handler_data;
+    if (download->access.expires == 0)
+        return mr_slice_of(mr_app_of(request)->file_cache_control);
+    return mr_read_access_cache_control(&download->access, false, mr_clock_wall() / MR_NS_PER_S, &request->arena);
+}
 
 static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
-    mr_fields_set_text(&fields, "Cache-Control", mr_app_of(request)->file_cache_control);
+    mr_fields_set(&fields, "Cache-Control", file_cache_control(request));
     mr_fields_etag(&fields, mr_slice_of(object->id), false);
     mr_fields_last_modified(&fields, mr_file_second(object->created_ms));
     mr_fields_set_text(&fields, "Accept-Ranges", "bytes");
@@ -137,12 +154,6 @@ static struct mr_pipe *respond_through(struct mr_request *request, struct mr_sto
 
 /* ---- the request ---- */
 
-struct download {
-    bool is_through;
-    struct mr_store_reader *reader; /* while it is opened */
-    struct mr_pipe *pipe;           /* once it goes through stages; NULL: it does not, or not yet */
-};
-
 /* Perhaps from inside mr_store_open(). */
 static void on_file_opened(void *context, const struct mr_fault *fault)
 {
@@ -159,31 +170,31 @@ static void on_file_opened(void *context, const struct mr_fault *fault)
     mr_store_reader_close(&reader);
 }
 
-static int check_download(struct mr_request *request, bool is_through, struct mr_fault *fault)
+static int check_download(struct download *download, struct mr_request *request, struct mr_fault *fault)
 {
     int err = MR_OK;
-    if (mr_app_of(request)->reading_needs_key)
-        err = mr_request_authorize(request, MR_RIGHT_READ, fault);
-    if (err == MR_OK && is_through)
+    if (mr_app_of(request)->read != MR_APP_READ_PUBLIC || mr_read_access_is_signed(request))
+        err = mr_read_access_check(&download->access, request, false, fault);
+    const struct mr_param_spec *params = download->access.expires != 0 ? mr_read_access_params : mr_file_no_params;
+    if (err == MR_OK && !download->is_through)
+        return mr_file_check_query(request, params, fault);
+    if (err == MR_OK)
         err = mr_request_authorize(request, MR_RIGHT_PIPE, fault);
-    if (err == MR_OK && is_through)
-        err = mr_policy_require_same_site(request, fault);
-    return err == MR_OK && !is_through ? mr_file_check_query(request, mr_file_no_params, fault) : err;
+    return err == MR_OK ? mr_policy_require_same_site(request, fault) : err;
 }
 
 void mr_download_start(struct mr_request *request)
 {
     struct mr_store *store = mr_file_store(request);
     struct mr_fault fault;
-    bool is_through = mr_query_find(&request->query, "through").at != NULL;
     if (store == NULL)
         return;
-    if (check_download(request, is_through, &fault) != MR_OK) {
+    struct download *download = mr_arena_zalloc(&request->arena, sizeof(*download));
+    download->is_through = mr_query_find(&request->query, "through").at != NULL;
+    if (check_download(download, request, &fault) != MR_OK) {
         mr_respond_problem(request, &fault);
         return;
     }
-    struct download *download = mr_arena_zalloc(&request->arena, sizeof(*download));
-    download->is_through = is_through;
     request->handler_data = download;
     mr_store_open(&download->reader, store, request->loop, request->match.params[0].value, on_file_opened, request);
 }

@@ -34,30 +34,31 @@ int mr_file_check_query(const struct mr_request *request, const struct mr_param_
     return err;
 }
 
-static void write_image_url(struct mr_json *json, const struct mr_object *object, const struct mr_signing *signing)
+/* The path of an object, signed where there is something to sign with. */
+static void write_address(struct mr_json *json, const char *name, const char *folder, const struct mr_object *object,
+                          const struct mr_signing *signing)
 {
     char path[sizeof("/images/") + MR_ULID_LEN];
     struct mr_arena arena;
     struct mr_fault fault;
-    snprintf(path, sizeof(path), "/images/%s", object->id);
+    snprintf(path, sizeof(path), "/%s/%s", folder, object->id);
     struct mr_slice url = mr_slice_of(path);
     const struct mr_signed_address address = {.path = url};
     mr_arena_init(&arena);
     if (signing != NULL &&
         mr_signing_sign(&url, signing, &address, mr_clock_wall() / MR_NS_PER_S, &arena, &fault) != MR_OK)
         url = address.path;
-    mr_json_slice(json, "image", url);
+    mr_json_slice(json, name, url);
     mr_arena_reset(&arena);
 }
 
 void mr_file_write_json(struct mr_json *json, const struct mr_object *object, const struct mr_signing *signing)
 {
-    char url[sizeof("/files/") + MR_ULID_LEN];
-    snprintf(url, sizeof(url), "/files/%s", object->id);
+    bool signs_files = signing != NULL && signing->signs_files;
     mr_object_json(object, json);
-    mr_json_text(json, "url", url);
+    write_address(json, "url", "files", object, signs_files ? signing : NULL);
     if (object->is_image)
-        write_image_url(json, object, signing);
+        write_address(json, "image", "images", object, signing);
     else
         mr_json_text(json, "image", NULL);
 }

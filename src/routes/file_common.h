@@ -18,8 +18,8 @@ int mr_file_check_query(const struct mr_request *request, const struct mr_param_
 extern const struct mr_param_spec mr_file_no_params[], mr_file_through_params[];
 #define MR_FILE_THROUGH_TEXT "stages with slashes between them, whose parameters stand beside this one: gzip/encrypt"
 
-/* Write an object as responses show it, with its addresses. signing: signs that of its image; NULL: it is plain. Any
- * thread. */
+/* Write an object as responses show it, with its addresses. signing: signs that of its image, and its own where files
+ * are signed (signature.h); NULL: they are plain. Any thread. */
 void mr_file_write_json(struct mr_json *json, const struct mr_object *object, const struct mr_signing *signing);
 /* Respond with that JSON. fields: further ones, or NULL. */
 void mr_file_respond(struct mr_request *request, int status, const struct mr_object *object, struct mr_fields *fields);

@@ -6,6 +6,7 @@
 #include "routes/file_info.h"
 #include "routes/file_list.h"
 #include "routes/pipe.h"
+#include "routes/read_access.h"
 #include "routes/upload.h"
 #include "routes/upload_form.h"
 #include "store/object.h"
@@ -160,6 +161,7 @@ static const struct mr_route_about about_download = {
     .text = "Read a file: all of it, one range, or only if it is new to the client",
     .path = &id_path,
     .query = mr_file_through_params,
+    .more_query = mr_read_access_params,
     .has_stage_params = true,
     .is_file = true,
     .fields = "Range If-Range If-Match If-None-Match If-Modified-Since If-Unmodified-Since "
@@ -176,7 +178,8 @@ static const struct mr_route_about about_download = {
              "ETag Last-Modified Content-Range Content-Disposition Content-Security-Policy Repr-Digest"},
             {304, "the client has it", {.types = NULL}, "ETag Last-Modified"},
             {.status = 0}},
-    .errors = {mr_pipe_errors, MR_ABOUT_ERRORS(STORE_ERRORS, MR_ERANGE, MR_EPRECONDITION, MR_EPARAM)},
+    .errors = {mr_pipe_errors,
+               MR_ABOUT_ERRORS(STORE_ERRORS, MR_ERANGE, MR_EPRECONDITION, MR_EPARAM, MR_ESIGNATURE, MR_ESIGEXPIRED)},
     .examples =
         (const struct mr_about_example[]){
             {.text = "all of it", .target = "/files/" MR_ABOUT_ID, .output = "copy", .status = 200},

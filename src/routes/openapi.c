@@ -141,11 +141,11 @@ static void write_key(struct mr_json *json, const struct operation *operation, u
 
 static void write_file_keys(struct mr_json *json, const struct operation *operation)
 {
-    uint32_t rights = operation->app->reading_needs_key ? MR_RIGHT_READ : 0;
-    if (rights != 0) {
+    uint32_t rights = operation->app->read != MR_APP_READ_PUBLIC ? MR_RIGHT_READ : 0;
+    if (rights != 0)
         write_key(json, operation, rights);
-    } else {
-        mr_json_open(json, NULL, '{'); /* no key at all */
+    if (operation->app->read != MR_APP_READ_KEY) {
+        mr_json_open(json, NULL, '{'); /* no key at all; the address may have to be signed */
         mr_json_close(json);
     }
     if (operation->route->about->has_stage_params)

@@ -7,15 +7,20 @@
 
 enum { DAY_S = 86400, WEEK_S = 7 * DAY_S, YEAR_S = 365 * DAY_S };
 
+const struct mr_param_spec mr_read_access_params[] = {
+    {.name = "sig", .type = MR_PARAM_TEXT, .text = "of a signed address: the signature"},
+    {.name = "kid", .type = MR_PARAM_TEXT, .text = "of a signed address: the name of the key that signed it"},
+    {.name = "expires", .type = MR_PARAM_TEXT, .text = "of a signed address: when it ends, in seconds since 1970"},
+    {.name = "s", .type = MR_PARAM_TEXT, .text = "ignored"},
+    {.name = NULL},
+};
+
 bool mr_read_access_is_param(struct mr_slice name)
 {
-    for (size_t i = 0; mr_signature_names[i] != NULL; i++)
-        if (mr_slice_is(name, mr_signature_names[i]))
-            return true;
-    return false;
+    return mr_param_find(mr_read_access_params, name) != NULL;
 }
 
-static bool has_signature(const struct mr_request *request)
+bool mr_read_access_is_signed(const struct mr_request *request)
 {
     return mr_query_find(&request->query, "sig").at != NULL || mr_query_find(&request->query, "kid").at != NULL ||
            mr_query_find(&request->query, "expires").at != NULL;
@@ -51,17 +56,18 @@ int mr_read_access_check(struct mr_read_access *out, struct mr_request *request,
                          struct mr_fault *fault)
 {
     *out = (struct mr_read_access){.expires = 0};
-    if (has_signature(request))
+    if (mr_read_access_is_signed(request))
         return verify_signature(out, request, fault);
-    if (mr_app_of(request)->reading_needs_key || has_key(request)) {
+    enum mr_app_readers read = mr_app_of(request)->read;
+    if (read == MR_APP_READ_KEY || has_key(request)) {
         out->is_proven = has_keys_to_check(request);
         return mr_request_authorize(request, MR_RIGHT_READ, fault);
     }
-    if (!needs_signature)
+    if (!needs_signature && read != MR_APP_READ_SIGNED)
         return MR_OK;
     return mr_fault_set(fault, MR_ESIGNATURE,
                         "Here this needs a signed address, or a key with the right \"read\": see --signing-keys, "
-                        "--sign, --only-presets and --api-keys.");
+                        "--sign, --read, --only-presets and --api-keys.");
 }
 
 struct mr_slice mr_read_access_cache_control(const struct mr_read_access *access, bool may_change, uint64_t now_s,

@@ -11,7 +11,7 @@ struct mr_read_access {
 };
 
 /* A signature that is there must be right. It stands for a key, and a key for a signature. needs_signature: one of the
- * two is needed; where --read=key holds a key is, in any case. MR_OK; MR_ESIGNATURE, MR_ESIGEXPIRED, or as
+ * two is needed, as it is with --read=key and --read=signed in any case. MR_OK; MR_ESIGNATURE, MR_ESIGEXPIRED, or as
  * mr_request_authorize(). */
 int mr_read_access_check(struct mr_read_access *out, struct mr_request *request, bool needs_signature,
                          struct mr_fault *fault);
@@ -19,7 +19,10 @@ int mr_read_access_check(struct mr_read_access *out, struct mr_request *request,
  * something else one day, so it is for a day, and old for a week while a new one is fetched; else for a year. */
 struct mr_slice mr_read_access_cache_control(const struct mr_read_access *access, bool may_change, uint64_t now_s,
                                              struct mr_arena *arena);
-/* Does the parameter belong to a signature? */
+/* Has the request a signature, or some of one? */
+bool mr_read_access_is_signed(const struct mr_request *request);
+/* The parameters of a signature: of the routes that may be signed. */
+extern const struct mr_param_spec mr_read_access_params[];
 bool mr_read_access_is_param(struct mr_slice name);
 
 #endif

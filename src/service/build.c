@@ -206,14 +206,14 @@ static const char *cache_control_of_files(const struct mr_app_settings *settings
 {
     if (settings->file_cache_control != NULL)
         return settings->file_cache_control;
-    return settings->read == MR_APP_READ_KEY ? "private, no-store" : "public, max-age=3600";
+    return settings->read != MR_APP_READ_PUBLIC ? "private, no-store" : "public, max-age=3600";
 }
 
 static const char *cache_control_of_images(const struct mr_config *config)
 {
     if (config->variants.cache_control != NULL)
         return config->variants.cache_control;
-    if (config->app.read == MR_APP_READ_KEY)
+    if (config->app.read != MR_APP_READ_PUBLIC)
         return "private, no-store";
     return "public, max-age=86400, stale-while-revalidate=604800";
 }
@@ -240,7 +240,7 @@ static int open_app(struct mr_service *service)
     app->store = service->store;
     app->sign = (enum mr_sign)config->signing.sign;
     app->signing = service->rings.signing != NULL ? &service->signing : NULL;
-    app->reading_needs_key = config->app.read == MR_APP_READ_KEY;
+    app->read = (enum mr_app_readers)config->app.read;
     app->file_cache_control = cache_control_of_files(&config->app);
     app->image_cache_control = cache_control_of_images(config);
     app->variants = &config->variants;
@@ -297,8 +297,9 @@ static int open_rings(struct mr_service *service, const struct mr_key_rings *pas
     service->owns_rings = passed == NULL;
     if (passed != NULL)
         service->rings = *passed;
-    service->signing =
-        (struct mr_signing){.keys = service->rings.signing, .life_s = config->signing.life / MR_NS_PER_S};
+    service->signing = (struct mr_signing){.keys = service->rings.signing,
+                                           .life_s = config->signing.life / MR_NS_PER_S,
+                                           .signs_files = config->app.read == MR_APP_READ_SIGNED};
     return err;
 }
 

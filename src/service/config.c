@@ -95,6 +95,12 @@ static bool check_store(const struct mr_config *config, FILE *complaints)
            complain_of(complaints, option, fault.detail);
 }
 
+static bool check_read(const struct mr_config *config, FILE *complaints)
+{
+    return config->app.read != MR_APP_READ_SIGNED || config->signing.keys != NULL ||
+           complain_of(complaints, "read", "signed: no address can be without --signing-keys");
+}
+
 static bool check_fence(const struct mr_config *config, FILE *complaints)
 {
     struct mr_image_fence fence;
@@ -139,7 +145,7 @@ static bool check_config(const struct mr_config *config, FILE *complaints)
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
         return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
     return check_keys(config, complaints) && check_listen(config, complaints) && check_http(config, complaints) &&
-           check_store(config, complaints) && check_fence(config, complaints);
+           check_store(config, complaints) && check_fence(config, complaints) && check_read(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,
