@@ -1,20 +1,11 @@
 #include "routes/metrics.h"
 #include "app/app.h"
+#include "http/negotiation.h"
 #include "keys/rights.h"
 #include "routes/about.h"
 #include <stdlib.h>
 
 /* ---- which format ---- */
-
-/* "0", "0.0", "0.00": of a quality value, not acceptable (RFC 9110, section 12.4.2). */
-static bool is_zero(struct mr_slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] != '0' && text.at[i] != '.')
-            return false;
-    }
-    return text.len > 0;
-}
 
 /* Is this parameter of a media range one that rules it out? */
 static bool rules_out(struct mr_slice parameter)
@@ -23,7 +14,7 @@ static bool rules_out(struct mr_slice parameter)
     value = mr_slice_trim(value);
     if (mr_slice_is_nocase(name, "version"))
         return !mr_slice_is(value, "1.0.0") && !mr_slice_is(value, "\"1.0.0\"");
-    return mr_slice_is_nocase(name, "q") && is_zero(value);
+    return mr_slice_is_nocase(name, "q") && mr_negotiation_is_zero(value);
 }
 
 enum mr_prometheus_format mr_metrics_format_of(struct mr_slice accept)

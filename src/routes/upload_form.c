@@ -13,6 +13,7 @@
 #include "base/guard.h"
 #include "base/magic.h"
 #include "http/multipart.h"
+#include "http/negotiation.h"
 #include "routes/file_common.h"
 #include "routes/intake.h"
 #include <stdlib.h>
@@ -125,11 +126,7 @@ static struct mr_slice page_after_form(const struct form *form)
 
 static bool is_browsers(const struct form *form)
 {
-    struct mr_slice rest = mr_head_find(&form->request->head, "accept");
-    for (struct mr_slice one; mr_list_next(&rest, &one);)
-        if (mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&one, ';')), "text/html"))
-            return true;
-    return false;
+    return mr_negotiation_names(&form->request->head, "text/html");
 }
 
 static void write_files(const struct form *form, struct mr_json *json)
