@@ -23,14 +23,24 @@ static uint64_t pixels_out(const struct mr_image_info *info, const struct mr_ima
     return width * height;
 }
 
+/* auto=format: what a photograph would become. */
+static enum mr_image_format format_out(const struct mr_image_info *info, const struct mr_image_ops *ops)
+{
+    uint32_t picks = mr_image_ops_picks(ops);
+    if (picks & MR_IMAGE_BIT(MR_IMAGE_AVIF))
+        return MR_IMAGE_AVIF;
+    if (picks & MR_IMAGE_BIT(MR_IMAGE_WEBP))
+        return MR_IMAGE_WEBP;
+    return ops->format != MR_IMAGE_UNKNOWN ? ops->format : info->format;
+}
+
 uint64_t mr_lane_expected_ns(const struct mr_image_info *info, const struct mr_image_ops *ops)
 {
     if (info->width == 0 || info->height == 0)
         return 0;
-    enum mr_image_format format = ops->format != MR_IMAGE_UNKNOWN ? ops->format : info->format;
     uint64_t read = pixel_ns[info->format].read + info->scans; /* each scan of a progressive JPEG takes about 1 ns */
     uint64_t in = (uint64_t)info->width * info->height * MR_MAX(info->frames, 1);
-    return in * read + pixels_out(info, ops) * pixel_ns[format].write;
+    return in * read + pixels_out(info, ops) * pixel_ns[format_out(info, ops)].write;
 }
 
 enum mr_lane mr_lane_of_image(const struct mr_image_info *info, const struct mr_image_ops *ops)

@@ -178,6 +178,8 @@ static int run_steps(struct mr_run *run, struct mr_image_result *out)
     if (err == MR_OK)
         err = run->plan.frames > 1 ? run_animation(run) : run_picture(run);
     if (err == MR_OK)
+        err = mr_run_pick(run);
+    if (err == MR_OK)
         err = check_cancel(run);
     if (err != MR_OK)
         return err;

@@ -58,6 +58,11 @@ enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, 
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
 
+/* Sets of formats. */
+#define MR_IMAGE_BIT(format) (1u << (format))
+/* What all clients show, whether they say so or not. */
+#define MR_IMAGE_BITS_ANYWHERE (MR_IMAGE_BIT(MR_IMAGE_JPEG) | MR_IMAGE_BIT(MR_IMAGE_PNG) | MR_IMAGE_BIT(MR_IMAGE_GIF))
+
 struct mr_image_colour {
     bool given;
     uint8_t red, green, blue, alpha; /* alpha 255: opaque */
@@ -82,6 +87,7 @@ struct mr_image_ops {
     double brightness, contrast, gamma, saturation, blur, sharpness;
     int32_t frame;               /* 1..; 0: all of an animation, the first of others. `page` is the same */
     enum mr_image_format format; /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */
+    uint32_t picks;              /* auto=format: bits of the formats that it may pick; 0: it was not asked for */
     int32_t quality;             /* 1..100 */
     int32_t effort;              /* 0..9 of the encoder; -1: this stage's choice */
     bool lossless, interlace;
@@ -110,6 +116,10 @@ enum mr_image_format mr_image_default_format(const char *type);
 /* The canonical text: "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=80"; defaults are left out, order fixed. Returns
  * its length (without the NUL), as snprintf. */
 size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size);
+
+/* The formats that auto=format may pick here, as bits; 0: it has no effect, since it was not asked for or `fm` is given.
+ * The canonical text knows them not: they are what this client accepts, and part of the key of what is kept. */
+uint32_t mr_image_ops_picks(const struct mr_image_ops *ops);
 
 /* Bytes of memory that a run of `ops` on such an image will hold at its peak, without the input itself: an estimate for
  * admission, rather high than low. */
@@ -142,5 +152,7 @@ void mr_image_thread_end(void);
 const char *mr_image_library_version(void);
 const char *mr_image_readable(void);
 const char *mr_image_writable(void);
+/* The same as bits. Before setup: all. */
+uint32_t mr_image_writable_bits(void);
 
 #endif

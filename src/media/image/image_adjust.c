@@ -216,6 +216,7 @@ int mr_run_blur(struct mr_run *run)
     VipsImage *next =
         vips_image_hasalpha(run->image) ? blurred_with_alpha(run->image, sigma) : blurred(run->image, sigma);
     run->in_memory = false;
+    run->is_resampled = true;
     return mr_run_step(run, next == NULL, next);
 }
 

@@ -134,6 +134,7 @@ int mr_run_resize(struct mr_run *run)
     }
     VipsImage *next = mr_image_resize(run->image, span_x, span_y, width, height);
     run->in_memory = false;
+    run->is_resampled = true;
     return mr_run_step(run, next == NULL, next);
 }
 
@@ -262,6 +263,7 @@ int mr_run_rotate(struct mr_run *run)
     if (err != MR_OK)
         return err;
     int failed = vips_rotate(run->image, &next, -angle, "background", colour, NULL);
+    run->is_resampled = true;
     vips_area_unref(VIPS_AREA(colour));
     return mr_run_step(run, failed, next);
 }

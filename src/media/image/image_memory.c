@@ -53,6 +53,17 @@ static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image
     }
 }
 
+/* The same of the format that needs most, where one is yet to be picked. */
+static uint64_t planned_encoder_bytes(const struct mr_plan *plan, const struct mr_image_ops *ops, uint64_t bands)
+{
+    uint32_t picks = mr_plan_picks(plan, ops);
+    uint64_t most = picks == 0 ? encoder_bytes(plan->format, ops, bands) : 0;
+    for (unsigned format = MR_IMAGE_JPEG; format < MR_IMAGE_FORMAT_COUNT; format++)
+        if (picks & MR_IMAGE_BIT(format))
+            most = MR_MAX(most, encoder_bytes((enum mr_image_format)format, ops, bands));
+    return most;
+}
+
 /* Pixels of the images that some steps keep as a whole, to read them in their own order. */
 static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *plan, uint64_t decoded, uint64_t resized,
                        uint64_t out)
@@ -66,6 +77,8 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
         pixels += resized;
     if (ops->blur > 0 || ops->sharpness > 0 || ops->rotation > 0 || ops->flip != 0 || ops->fit == MR_IMAGE_FIT_CLAMP)
         pixels += 2 * out;
+    if (mr_image_ops_picks(ops) != 0) /* they are looked at before they are encoded */
+        pixels += plan->frames * out;
     return pixels;
 }
 
@@ -87,7 +100,7 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
     if (plan->frames > 1) /* the whole strip, before and after */
         bytes += plan->frames * (stored + out) * 4;
     bytes += copies(ops, plan, decoded, resized, out) * bands;
-    return bytes + plan->frames * out * encoder_bytes(plan->format, ops, bands);
+    return bytes + plan->frames * out * planned_encoder_bytes(plan, ops, bands);
 }
 
 uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops)

@@ -46,6 +46,7 @@ enum {
     SHARP,
     FRAME,
     PAGE,
+    AUTO,
     FM,
     Q,
     EFFORT,
@@ -91,6 +92,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [SHARP] =     {.name = "sharp", NUMBER(0, 100, "sharpen")},
     [FRAME] =     {.name = "frame", INT(1, 65535, "only this frame of an animation")},
     [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
+    [AUTO] =      {.name = "auto", TEXT(40, "format: without fm, the format is picked: avif, webp, jpg or png, as fits the image and as the client accepts; compress: no effect")},
     [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without")},
     [Q] =         {.name = "q", INT(1, 100, "quality of jpg, webp and avif; 80 without it")},
     [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
@@ -193,6 +195,8 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
         return mr_image_read_colour(&ops->mono, spec->name, parsed.text, fault);
     case ORIENT:
         return set_orient(ops, parsed.integer, fault);
+    case AUTO:
+        return mr_image_read_auto(ops, parsed.text, fault);
     case FM:
         ops->format = format_values[parsed.integer];
         return MR_OK;
@@ -222,6 +226,11 @@ int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault)
     if (ops->fit == MR_IMAGE_FIT_CROP && !is_sized(ops))
         return mr_fault_set(fault, MR_EPARAM, "fit=crop needs w and h.");
     return MR_OK;
+}
+
+uint32_t mr_image_ops_picks(const struct mr_image_ops *ops)
+{
+    return ops->format == MR_IMAGE_UNKNOWN ? ops->picks : 0;
 }
 
 /* What has no effect is not in the canonical text, so that requests for the same bytes have the same one. */
@@ -303,6 +312,8 @@ size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t 
             append(&text, "bg", mr_image_write_colour(words, &ops->background));
         else if (row == MONO && ops->mono.given)
             append(&text, "mono", mr_image_write_colour(words, &ops->mono));
+        else if (row == AUTO && mr_image_ops_picks(ops) != 0)
+            append(&text, "auto", "format");
         for (size_t i = 0; row == FM && i < MR_ARRAY_SIZE(format_values); i++) {
             if (format_values[i] != ops->format)
                 continue;

@@ -30,10 +30,12 @@ struct mr_run {
     void *input_owned; /* the memory of an input that had to be changed, or NULL */
     struct mr_scan scan;
     struct mr_plan plan;
-    VipsImage *image;   /* the end of the pipeline so far; owned */
-    atomic_int stopped; /* why the run is to stop, or MR_OK. libvips may read on a thread of its own */
-    bool in_memory;     /* image's pixels are computed and can be read in any order */
-    VipsRect trim;      /* what `trim` leaves; width 0: not known yet */
+    VipsImage *image;           /* the end of the pipeline so far; owned */
+    atomic_int stopped;         /* why the run is to stop, or MR_OK. libvips may read on a thread of its own */
+    bool is_resampled;          /* pixels were mixed: resized, blurred, turned by any angle */
+    bool in_memory;             /* image's pixels are computed and can be read in any order */
+    VipsRect trim;              /* what `trim` leaves; width 0: not known yet */
+    struct mr_image_ops picked; /* ops with what auto=format has made of them */
 };
 
 /* The next step's image takes the place of the last one's, which the pipeline itself keeps alive. */
@@ -69,6 +71,7 @@ int mr_run_mono(struct mr_run *run);
 int mr_run_blur(struct mr_run *run);
 int mr_run_sharpen(struct mr_run *run);
 int mr_run_drop_metadata(struct mr_run *run);                     /* image_metadata.c */
+int mr_run_pick(struct mr_run *run);                              /* image_pick.c */
 int mr_run_encode(struct mr_run *run, void **bytes, size_t *len); /* image_encode.c */
 
 #endif

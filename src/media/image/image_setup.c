@@ -157,3 +157,12 @@ const char *mr_image_writable(void)
 {
     return writable;
 }
+
+uint32_t mr_image_writable_bits(void)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++)
+        if (mr_image_can_write(formats[i].format))
+            bits |= MR_IMAGE_BIT(formats[i].format);
+    return bits;
+}

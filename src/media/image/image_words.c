@@ -82,6 +82,21 @@ int mr_image_read_rect(struct mr_image_ops *ops, struct mr_slice text, struct mr
     return mr_fault_set(fault, MR_EPARAM, "rect must be left,top,width,height in pixels.");
 }
 
+/* imgix knows further words, which change pixels: they are refused, not passed over. */
+int mr_image_read_auto(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault)
+{
+    uint32_t picks = 0;
+    for (struct mr_slice rest = text; rest.at != NULL;) {
+        struct mr_slice word = mr_slice_cut(&rest, ',');
+        if (mr_slice_is(word, "format"))
+            picks = MR_IMAGE_BITS_ANYWHERE;
+        else if (!mr_slice_is(word, "compress"))
+            return mr_fault_set(fault, MR_EPARAM, "auto must be format, compress, or both: auto=format,compress.");
+    }
+    ops->picks = picks;
+    return MR_OK;
+}
+
 static const struct {
     const char *name;
     uint32_t rgb;

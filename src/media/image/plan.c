@@ -84,10 +84,29 @@ void mr_plan_final_size(uint64_t *final_width, uint64_t *final_height, const str
     *final_height = (uint64_t)lround((double)width * along + (double)height * across) + spare + frame;
 }
 
+/* Is it an animation, from which no frame was chosen? */
+static bool moves(const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    return (info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP) && info->frames > 1 && ops->frame == 0;
+}
+
+/* auto=format, as far as it is known before a pixel is. An animation is never made a picture: UNKNOWN, then. */
+static enum mr_image_format picked_format(const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    uint32_t picks = mr_image_ops_picks(ops);
+    if (!moves(ops, info))
+        return MR_IMAGE_PNG;
+    if (picks & MR_IMAGE_BIT(MR_IMAGE_WEBP))
+        return MR_IMAGE_WEBP;
+    return picks & MR_IMAGE_BIT(MR_IMAGE_GIF) ? MR_IMAGE_GIF : MR_IMAGE_UNKNOWN;
+}
+
 static enum mr_image_format output_format(const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
     if (ops->format != MR_IMAGE_UNKNOWN)
         return ops->format;
+    if (mr_image_ops_picks(ops) != 0)
+        return picked_format(ops, info);
     /* Browsers show no TIFF; HEVC is read but not written, and there may be no encoder for AVIF. */
     if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF && mr_image_can_write(info->format))
         return info->format;
@@ -120,6 +139,14 @@ static uint32_t side_max(enum mr_image_format format)
     default:
         return 65535;
     }
+}
+
+bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t width, uint64_t height,
+                  bool alpha)
+{
+    const char *limit;
+    return MR_MAX(width, height) <= side_max(format) &&
+           width * height <= mr_effort_pixels_max(format, ops, alpha, &limit);
 }
 
 /* What an encoder that nothing stops may be given, frame by frame. Areas that were added may be transparent. */
@@ -193,9 +220,8 @@ static double webp_scale(const struct mr_image_info *info, const struct mr_plan 
 /* An animation stays one when nothing says otherwise and the output can hold it. */
 static uint32_t frames_of(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
-    bool moves_in = info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP;
     bool moves_out = plan->format == MR_IMAGE_GIF || plan->format == MR_IMAGE_WEBP;
-    return moves_in && moves_out && ops->frame == 0 ? MR_MAX(info->frames, 1) : 1;
+    return moves(ops, info) && moves_out ? info->frames : 1;
 }
 
 /* What is left of the upright image when `rect` has cut it. */
@@ -240,6 +266,9 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
                             .cut_first = ops->rect_width != 0 || ops->trim,
                             .shrink = 1,
                             .scale = 1};
+    if (out->format == MR_IMAGE_UNKNOWN)
+        return mr_fault_set(fault, MR_ENOTIMAGE,
+                            "None of the formats that may be picked holds an animation; frame=1 is a picture of it.");
     if (!mr_image_can_write(out->format))
         return mr_fault_set(fault, MR_ENOTIMAGE, "No encoder for %s is installed here.",
                             mr_image_media_type(out->format));

@@ -6,7 +6,7 @@
 #include "media/image/image.h"
 
 struct mr_plan {
-    enum mr_image_format format;          /* of the output, never UNKNOWN */
+    enum mr_image_format format;          /* of the output, never UNKNOWN; see mr_plan_picks */
     uint32_t frames;                      /* to be decoded and written: 1, or all of an animation */
     uint8_t orientation;                  /* 1..8: how the decoded image is to be turned */
     bool cut_first;                       /* rect, trim: turned upright and cut before it is resized */
@@ -37,6 +37,15 @@ uint64_t mr_plan_asked_side(int32_t side, double dpr);
 /* What rot and pad make of a canvas: of angles other than 90, 180, 270 an upper bound. */
 void mr_plan_final_size(uint64_t *final_width, uint64_t *final_height, const struct mr_image_ops *ops, uint64_t width,
                         uint64_t height);
+/* The formats of which one is picked when the pixels are there (image_pick.c), as bits; 0: plan->format is it. Until
+ * then a picture is planned as PNG, which holds whatever there may be. */
+static inline uint32_t mr_plan_picks(const struct mr_plan *plan, const struct mr_image_ops *ops)
+{
+    return plan->frames > 1 ? 0 : mr_image_ops_picks(ops);
+}
+/* Does the format hold a picture of that size, within the time that its encoder may take? */
+bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t width, uint64_t height,
+                  bool alpha);
 
 /* Can the format hold transparency? */
 static inline bool mr_plan_has_alpha(enum mr_image_format format)

@@ -50,6 +50,20 @@ static void scans_and_frames_count(void **state)
     assert_int_equal(lane(animation, 300, MR_IMAGE_PNG), MR_LANE_HEAVY);
 }
 
+static void a_format_that_is_to_be_picked_counts_as_the_likely_one(void **state)
+{
+    (void)state;
+    struct mr_image_info info = image(MR_IMAGE_JPEG, 4000, 2500);
+    struct mr_image_ops ops;
+    mr_image_ops_init(&ops);
+    ops.picks = MR_IMAGE_BITS_ANYWHERE;
+    uint64_t plain = mr_lane_expected_ns(&info, &ops);
+    ops.picks |= MR_IMAGE_BIT(MR_IMAGE_WEBP);
+    assert_true(mr_lane_expected_ns(&info, &ops) > 2 * plain);
+    ops.format = MR_IMAGE_JPEG;
+    assert_true(mr_lane_expected_ns(&info, &ops) == plain);
+}
+
 static void unknown_dimensions_are_heavy(void **state)
 {
     (void)state;
@@ -62,6 +76,7 @@ int main(void)
         cmocka_unit_test(thumbnails_of_photographs_are_interactive),
         cmocka_unit_test(what_takes_a_second_is_heavy),
         cmocka_unit_test(scans_and_frames_count),
+        cmocka_unit_test(a_format_that_is_to_be_picked_counts_as_the_likely_one),
         cmocka_unit_test(unknown_dimensions_are_heavy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ static void canonical_text_has_one_order_and_no_defaults(void **state)
     check_canonical("fm=jpeg", "fm=jpg");
     check_canonical("w=5&h=6&fit=crop&crop=center", "w=5&h=6&fit=crop");
     check_canonical("page=3", "frame=3");
+    check_canonical("auto=compress,format,format", "auto=format");
     check_canonical("bg=f00", "bg=ff0000");
     check_canonical("bg=Red&orient=90&flip=hv", "orient=6&flip=hv&bg=ff0000");
     check_canonical("bg=ffff0000", "bg=ff0000");
@@ -43,6 +44,8 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("bri=0.0000014", "bri=0.000001");
     check_canonical("bri=-12.50", "bri=-12.5");
     check_canonical("orient=0&pad=0&flip=none&trim=none", "");
+    check_canonical("auto=compress", "");
+    check_canonical("auto=format&fm=png", "fm=png");
 }
 
 static void canonical_text_means_the_same_again(void **state)
@@ -61,6 +64,7 @@ static void canonical_text_means_the_same_again(void **state)
                                           "bri=-10&con=20&gam=30&sat=-40&mono=aabbcc&blur=100&sharp=7",
                                           "frame=3&fm=avif&q=50&effort=0&lossless=1",
                                           "interlace=1&strip=0&gps=1&shrink=careful",
+                                          "w=300&auto=format&q=50",
                                           "w=65535&h=65535&fit=crop&crop=left&fm=jpg&q=99"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
         check_canonical(queries[i], queries[i]);
@@ -101,6 +105,9 @@ static void wrong_value_names_its_parameter(void **state)
         {"fm", "pdf"},
         {"q", "0"},
         {"q", "101"},
+        {"auto", ""},
+        {"auto", "format,"},
+        {"auto", "enhance"},
         {"crop", ""},
         {"crop", "top,bottom"},
         {"crop", "top,"},
