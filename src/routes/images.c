@@ -16,6 +16,7 @@
 #include "routes/about.h"
 #include "routes/file_common.h"
 #include "routes/read_access.h"
+#include "routes/image_negotiation.h"
 #include "variants/variants.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ struct image {
     bool wants_stored_focus;       /* one may be stored one day */
     bool has_preset;               /* the query names one */
     bool gives_format, gives_size; /* the query itself, and not its preset */
+    bool varies;                   /* with Accept */
     struct mr_read_access access;
     struct mr_store_reader *reader; /* while it is opened */
     struct mr_variant_ask *ask;
@@ -182,6 +184,8 @@ static void describe_image(struct image *image, const struct mr_object *object)
     mr_fields_set(&image->fields, "Cache-Control", image_cache_control(image));
     mr_fields_etag(&image->fields, mr_slice_of(tag), false);
     mr_fields_set_text(&image->fields, "Content-Security-Policy", IMAGE_POLICY);
+    if (image->varies)
+        mr_fields_vary(&image->fields, "Accept");
     image->name = mr_slice_of(mr_arena_copy(&request->arena, mr_slice_of(object->name)));
     link_canonical(image, object->id, (struct mr_slice){.at = canonical, .len = len});
 }
@@ -238,10 +242,13 @@ static bool require_picture(struct image *image, struct mr_store_reader *reader)
 static void respond_image(struct image *image, struct mr_store_reader *reader)
 {
     const struct mr_object *object = mr_store_reader_object(reader);
+    const struct mr_image_fence *fence = &mr_app_of(image->request)->fence;
     struct mr_fault fault;
     take_stored_focus(image, object);
-    if (image->gives_format)
-        mr_image_fence_choose_format(&mr_app_of(image->request)->fence, &image->ops, object->type);
+    image->varies = mr_image_negotiate(&image->ops, &image->request->head,
+                                       fence->formats != 0 ? fence->formats : MR_IMAGE_ALL_FORMATS);
+    if (image->gives_format && !image->varies)
+        mr_image_fence_choose_format(fence, &image->ops, object->type);
     mr_variant_key(&image->key, mr_slice_of(object->id), &image->ops);
     describe_image(image, object);
     switch (evaluate_image(image)) {
@@ -494,8 +501,8 @@ static const struct mr_route_about about_image = {
             {200,
              "the image",
              {"image/*", {NULL}},
-             "ETag Cache-Status Content-Disposition Content-Security-Policy Link Server-Timing"},
-            {304, "the client has it", {.types = NULL}, "ETag"},
+             "ETag Cache-Status Content-Disposition Content-Security-Policy Link Server-Timing Vary"},
+            {304, "the client has it", {.types = NULL}, "ETag Vary"},
             {.status = 0}},
     .errors = {MR_ABOUT_ERRORS(MR_ESIGNATURE, MR_ESIGEXPIRED, MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_EBUSY,
                                MR_EBACKLOG, MR_EEXPIRED, MR_ESHUTDOWN, MR_ETIME, MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS,

@@ -141,6 +141,7 @@ static const struct field response_fields[] = {
     {"Repr-Digest", "sha-256=:BASE64: of the file or the response (RFC 9530)"},
     {"Retry-After", "seconds until another try makes sense"},
     {"Server-Timing", "milliseconds of receiving, waiting and working; of a streamed response a trailer"},
+    {"Vary", "Accept, with auto=format: others may get another format"},
     {"WWW-Authenticate", "Bearer"},
     {NULL, NULL},
 };

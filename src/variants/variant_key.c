@@ -1,6 +1,7 @@
 #include "variants/variant_key.h"
 #include "base/assert.h"
 #include <sodium.h>
+#include <stdio.h>
 #include <string.h>
 
 #define CANONICAL_SIZE 1024
@@ -14,7 +15,7 @@ static void add_part(crypto_generichash_state *hash, struct mr_slice text)
 
 void mr_variant_key(struct mr_variant_key *out, struct mr_slice id, const struct mr_image_ops *ops)
 {
-    char canonical[CANONICAL_SIZE];
+    char canonical[CANONICAL_SIZE], picks[16];
     crypto_generichash_state hash;
     size_t len = mr_image_ops_canonical(ops, canonical, sizeof(canonical));
     MR_ASSERT(len < sizeof(canonical));
@@ -23,6 +24,8 @@ void mr_variant_key(struct mr_variant_key *out, struct mr_slice id, const struct
     add_part(&hash, mr_slice_of(mr_image_library_version()));
     add_part(&hash, id);
     add_part(&hash, (struct mr_slice){.at = canonical, .len = len});
+    snprintf(picks, sizeof(picks), "%x", mr_image_ops_picks(ops));
+    add_part(&hash, mr_slice_of(picks));
     crypto_generichash_final(&hash, out->bytes, MR_VARIANT_KEY_LEN);
 }
 

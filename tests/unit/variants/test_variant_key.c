@@ -12,9 +12,8 @@
 #define OTHER_ID "01M8MMF2NAXJFYWDJD7847071D"
 
 /* "w=300 h=200": set in that order. */
-static struct mr_variant_key key_of(const char *id, const char *text)
+static struct mr_image_ops ops_of(const char *text)
 {
-    struct mr_variant_key key;
     struct mr_image_ops ops;
     struct mr_fault fault;
     struct mr_slice rest = mr_slice_of(text);
@@ -23,8 +22,20 @@ static struct mr_variant_key key_of(const char *id, const char *text)
         struct mr_slice value = mr_slice_cut(&rest, ' '), name = mr_slice_cut(&value, '=');
         assert_int_equal(mr_image_ops_set(&ops, name, value, &fault), MR_OK);
     }
-    mr_variant_key(&key, mr_slice_of(id), &ops);
+    return ops;
+}
+
+static struct mr_variant_key key_for(const char *id, const struct mr_image_ops *ops)
+{
+    struct mr_variant_key key;
+    mr_variant_key(&key, mr_slice_of(id), ops);
     return key;
+}
+
+static struct mr_variant_key key_of(const char *id, const char *text)
+{
+    struct mr_image_ops ops = ops_of(text);
+    return key_for(id, &ops);
 }
 
 static bool are_same(struct mr_variant_key one, struct mr_variant_key other)
@@ -56,6 +67,22 @@ static void another_image_has_another_key(void **state)
     }
 }
 
+/* What the client accepts is a part of it where it decides, and nowhere else. */
+static void formats_that_may_be_picked_are_part_of_the_key(void **state)
+{
+    (void)state;
+    const uint32_t more = MR_IMAGE_BITS_ANYWHERE | MR_IMAGE_BIT(MR_IMAGE_WEBP);
+    struct mr_image_ops one = ops_of("w=300 auto=format"), other = one;
+    other.picks = more;
+    assert_false(are_same(key_for(ID, &one), key_for(ID, &other)));
+    one = ops_of("w=300 auto=format fm=png");
+    other = one;
+    other.picks = more;
+    assert_true(are_same(key_for(ID, &one), key_for(ID, &other)));
+    assert_true(are_same(key_for(ID, &one), key_of(ID, "w=300 fm=png")));
+    assert_true(are_same(key_of(ID, "w=300 auto=compress"), key_of(ID, "w=300")));
+}
+
 static void tag_is_the_key_as_text(void **state)
 {
     (void)state;
@@ -73,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_spelling_of_an_image_has_one_key),
         cmocka_unit_test(another_image_has_another_key),
+        cmocka_unit_test(formats_that_may_be_picked_are_part_of_the_key),
         cmocka_unit_test(tag_is_the_key_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
