@@ -223,8 +223,7 @@ static void take_stored_focus(struct image *image, const struct mr_object *objec
     image->wants_stored_focus = image->ops.crop == MR_IMAGE_CROP_FOCALPOINT && !image->has_focus;
     if (!image->wants_stored_focus || !object->has_focal)
         return;
-    image->ops.focus_x = object->focal_x;
-    image->ops.focus_y = object->focal_y;
+    mr_image_ops_set_focus(&image->ops, object->focal_x, object->focal_y);
 }
 
 /* False: it is none, and the request was refused. */

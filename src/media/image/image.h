@@ -85,7 +85,8 @@ struct mr_image_ops {
     int32_t pad;                                          /* px on each side */
     struct mr_image_colour background, mono;
     double brightness, contrast, gamma, saturation, blur, sharpness;
-    int32_t frame;               /* 1..; 0: all of an animation, the first of others. `page` is the same */
+    int32_t frame;               /* 1..; 0: all of an animation, the first of others */
+    bool is_frame_a_page;        /* it was given as `page`, which is the same */
     enum mr_image_format format; /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */
     uint32_t picks;              /* auto=format: bits of the formats that it may pick; 0: it was not asked for */
     int32_t quality;             /* 1..100 */
@@ -101,8 +102,10 @@ extern const struct mr_param_spec mr_image_params[];
 
 void mr_image_ops_init(struct mr_image_ops *ops);
 /* Apply one parameter, `value` already percent-decoded. MR_OK, or MR_EPARAM with the fault filled; a name that is not
- * in the table is MR_EPARAM too. */
+ * in the table is MR_EPARAM too, and so are two names of one operation. */
 int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault);
+/* What fp-x and fp-y set, from 0 to 1: with as many digits as the canonical text has. */
+void mr_image_ops_set_focus(struct mr_image_ops *ops, double x, double y);
 /* What only shows when all parameters are known (crop without fit=crop is fine, fit=crop without w and h is not).
  */
 int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);

@@ -165,6 +165,22 @@ static int set_orient(struct mr_image_ops *ops, int64_t value, struct mr_fault *
     return MR_OK;
 }
 
+void mr_image_ops_set_focus(struct mr_image_ops *ops, double x, double y)
+{
+    set_field(ops, &fields[FP_X], x);
+    set_field(ops, &fields[FP_Y], y);
+}
+
+/* Two names whose order would decide are refused: parameters may come in any order. */
+static int set_frame(struct mr_image_ops *ops, int64_t value, bool is_page, struct mr_fault *fault)
+{
+    if (ops->frame != 0 && ops->is_frame_a_page != is_page)
+        return mr_fault_set(fault, MR_EPARAM, "frame and page are the same: give one of them.");
+    ops->frame = (int32_t)value;
+    ops->is_frame_a_page = is_page;
+    return MR_OK;
+}
+
 static double number_of(const struct mr_param_spec *spec, const struct mr_param_value *value)
 {
     return spec->type == MR_PARAM_NUMBER ? value->number
@@ -200,9 +216,9 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     case FM:
         ops->format = format_values[parsed.integer];
         return MR_OK;
+    case FRAME:
     case PAGE:
-        row = FRAME;
-        break;
+        return set_frame(ops, parsed.integer, row == PAGE, fault);
     default:
         break;
     }

@@ -153,6 +153,32 @@ static void fit_crop_without_a_size_is_refused(void **state)
     assert_non_null(strstr(fault.detail, "fit=crop"));
 }
 
+static void of_a_number_as_many_decimals_count_as_its_text_has(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("w=1&dpr=1.4999999"); /* "w=1&dpr=1.5": two pixels */
+    assert_true(ops.dpr == 1.5);
+    ops = ops_of("w=5&h=5&fit=crop&crop=focalpoint&fp-x=0.30000049&fp-y=0.3");
+    assert_true(ops.focus_x == 0.3 && ops.focus_y == 0.3);
+    mr_image_ops_set_focus(&ops, 0.99999999, 0.0000001);
+    assert_true(ops.focus_x == 1 && ops.focus_y == 0);
+}
+
+static void two_names_of_one_operation_are_refused_in_any_order(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"frame", "page"};
+    for (size_t i = 0; i < 2; i++) {
+        struct mr_image_ops ops;
+        struct mr_fault fault = {0};
+        mr_image_ops_init(&ops);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(names[i]), MR_SLICE("1"), &fault), MR_OK);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(names[1 - i]), MR_SLICE("2"), &fault), MR_EPARAM);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(names[i]), MR_SLICE("2"), &fault), MR_OK); /* the last */
+        assert_int_equal(ops.frame, 2);
+    }
+}
+
 static void every_parameter_says_what_it_is_for(void **state)
 {
     (void)state;
@@ -171,6 +197,8 @@ int main(void)
         cmocka_unit_test(canonical_text_is_cut_as_by_snprintf),
         cmocka_unit_test(wrong_value_names_its_parameter),
         cmocka_unit_test(fit_crop_without_a_size_is_refused),
+        cmocka_unit_test(of_a_number_as_many_decimals_count_as_its_text_has),
+        cmocka_unit_test(two_names_of_one_operation_are_refused_in_any_order),
         cmocka_unit_test(every_parameter_says_what_it_is_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
