@@ -24,6 +24,10 @@ def keep(server, body, target="/files", method="POST"):
     return response.json()["image"]
 
 
+def file_of(image):
+    return image.replace("/images/", "/files/")
+
+
 def jobs(server):
     return server.metric("millrace_job_run_seconds_count", stage="image")
 
