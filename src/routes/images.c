@@ -15,8 +15,8 @@
 #include "keys/signature.h"
 #include "routes/about.h"
 #include "routes/file_common.h"
-#include "routes/read_access.h"
 #include "routes/image_negotiation.h"
+#include "routes/read_access.h"
 #include "variants/variants.h"
 #include <stdio.h>
 #include <stdlib.h>
