@@ -62,6 +62,9 @@ size_t mr_store_shared_size(void);
  * and by each process that was forked meanwhile. MR_OK; or the fault's detail is for a person: MR_EBUSY names the
  * process that holds it, MR_EPARAM says what is wrong with the directory. */
 int mr_store_home_open(struct mr_store_home **out, const struct mr_store_home_config *config, struct mr_fault *fault);
+/* A directory in it for what can be made again, such as a cache; made where it is missing. The caller closes *fd.
+ * MR_OK, or the fault's detail is for a person. */
+int mr_store_home_directory(int *fd, const struct mr_store_home *home, const char *name, struct mr_fault *fault);
 /* Clears *home; NULL has no effect. */
 void mr_store_home_close(struct mr_store_home **home);
 
@@ -87,6 +90,10 @@ struct mr_store_totals {
 /* What is kept: what the scrub's last walk saw (scrub.h) and what was committed and deleted since, by all processes.
  * False: no walk has ended yet. Any thread. */
 bool mr_store_totals(const struct mr_store *store, struct mr_store_totals *out);
+
+/* Would the disk have what is to stay free (--min-free) with `bytes` more, beside what uploads have reserved? Asks the
+ * file system: any thread but a loop. */
+bool mr_store_has_room(struct mr_store *store, uint64_t bytes);
 
 /* ---- writing ---- */
 

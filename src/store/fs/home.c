@@ -357,6 +357,21 @@ int mr_store_home_open(struct mr_store_home **out, const struct mr_store_home_co
     return err;
 }
 
+int mr_store_home_directory(int *fd, const struct mr_store_home *home, const char *name, struct mr_fault *fault)
+{
+    struct mr_disk_failure failure;
+    struct mr_disk_info info;
+    *fd = -1;
+    if (mr_disk_stat(&info, home->data, &failure) != MR_OK)
+        return fail_home(fault, home, &failure);
+    int err = open_inner(home, fd, name, info.device, fault);
+    if (err != MR_OK && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return err;
+}
+
 /* ---- a look from outside ---- */
 
 static int open_existing(const struct mr_store_home *home, int *fd, const char *name, struct mr_fault *fault)

@@ -53,14 +53,14 @@ static void add_reserved(struct mr_room *room, uint64_t bytes)
     atomic_store_explicit(&room->numbers->reserved_bytes, before + bytes, memory_order_relaxed);
 }
 
-/* With what is reserved by now. */
-static int check_room(const struct mr_room *room, struct mr_fault *fault)
+/* With what is reserved by now, and `more`. */
+static int check_room(const struct mr_room *room, uint64_t more, struct mr_fault *fault)
 {
     uint64_t bytes_free = atomic_load_explicit(&room->bytes_free, memory_order_relaxed);
     uint64_t bytes_min = atomic_load_explicit(&room->bytes_min, memory_order_relaxed);
     uint64_t inodes_free = atomic_load_explicit(&room->inodes_free, memory_order_relaxed);
     uint64_t inodes_min = atomic_load_explicit(&room->inodes_min, memory_order_relaxed);
-    uint64_t reserved = reserved_by_all(room->home->shared);
+    uint64_t reserved = reserved_by_all(room->home->shared) + more;
     uint64_t left = bytes_free - MR_MIN(reserved, bytes_free);
     if (reserved > bytes_free || left < bytes_min)
         return mr_fault_limit(fault, MR_ENOSPACE, "min-free", bytes_min, left);
@@ -69,11 +69,18 @@ static int check_room(const struct mr_room *room, struct mr_fault *fault)
     return MR_OK;
 }
 
+bool mr_room_has(struct mr_room *room, uint64_t bytes)
+{
+    struct mr_disk_failure failure;
+    struct mr_fault fault;
+    return mr_room_ask(room, &failure) == MR_OK && check_room(room, bytes, &fault) == MR_OK;
+}
+
 int mr_reserve_take(struct mr_reserve *reserve, uint64_t bytes, bool is_fresh, struct mr_fault *fault)
 {
     struct mr_room *room = reserve->room;
     add_reserved(room, bytes); /* first, so that of two at the same time none overlooks the other */
-    int err = check_room(room, fault);
+    int err = check_room(room, 0, fault);
     bool is_old = mr_clock_now() - atomic_load_explicit(&room->asked_at, memory_order_relaxed) > OLD_NS;
     if (err != MR_OK && (is_fresh || !is_old)) {
         add_reserved(room, (uint64_t)0 - bytes);

@@ -23,6 +23,9 @@ void mr_room_init(struct mr_room *room, struct mr_store_home *home, struct mr_st
 /* Ask the file system. Any thread but a loop. */
 int mr_room_ask(struct mr_room *room, struct mr_disk_failure *failure);
 
+/* Asked now: would `bytes` more leave what is to stay free? Any thread but a loop. */
+bool mr_room_has(struct mr_room *room, uint64_t bytes);
+
 /* What one upload has reserved. One thread at a time. */
 struct mr_reserve {
     struct mr_room *room;

@@ -47,6 +47,11 @@ int mr_store_write_fault(struct mr_fault *fault, const struct mr_disk_failure *f
 
 /* ---- numbers ---- */
 
+bool mr_store_has_room(struct mr_store *store, uint64_t bytes)
+{
+    return mr_room_has(&store->room, bytes);
+}
+
 bool mr_store_totals(const struct mr_store *store, struct mr_store_totals *out)
 {
     return mr_tally_read(&store->home->shared->tally, &out->objects, &out->bytes);
