@@ -106,6 +106,12 @@ static void reload_keys(void *context)
     mr_key_rings_reload(&server->rings);
 }
 
+static void on_process_ended(void *context, unsigned process)
+{
+    const struct server *server = context;
+    mr_data_process_ended(&server->data, process);
+}
+
 static int run_supervisor(struct server *server, unsigned passed)
 {
     const struct mr_config *config = &server->config;
@@ -120,6 +126,7 @@ static int run_supervisor(struct server *server, unsigned passed)
         .drain_delay_ns = config->drain.delay,
         .drain_timeout_ns = config->drain.timeout,
         .reload = reload_keys,
+        .ended = on_process_ended,
     };
     int err = mr_data_open(&server->data, config, passed > 0, &fault);
     if (err != MR_OK)

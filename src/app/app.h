@@ -24,6 +24,7 @@
 #include "pipe/pipe_options.h"
 #include "stats/snapshot.h"
 #include "store/store.h"
+#include "variants/variant_home.h"
 #include "variants/variant_options.h"
 #include "workers/offload.h"
 
@@ -52,6 +53,8 @@ struct mr_app {
     struct mr_image_fence fence;                      /* of what they may be asked for */
     struct mr_key_ring *presets;                      /* of --presets (presets.h); NULL: there are none */
     bool only_presets;                                /* without a signature or a key */
+    struct mr_variant_home *variant_home;             /* NULL: no images are kept on the disk */
+    unsigned process;                                 /* the index of this process among them */
     struct mr_variant_cache_numbers *variant_numbers; /* of this process */
     struct mr_snapshot_source stats;
 

@@ -91,6 +91,7 @@ static const char *cache_status(enum mr_variant_way way)
 {
     static const char *const texts[MR_VARIANT_WAYS] = {
         [MR_VARIANT_KEPT] = "millrace; hit",
+        [MR_VARIANT_READ] = "millrace; hit; detail=disk",
         [MR_VARIANT_JOINED] = "millrace; fwd=miss; collapsed",
         [MR_VARIANT_MADE] = "millrace; fwd=miss",
     };
@@ -466,6 +467,9 @@ static int open_images(void *state, const struct mr_app *app)
                                                      .offload = app->offload,
                                                      .limits = &app->image_limits,
                                                      .numbers = app->variant_numbers,
+                                                     .home = app->variant_home,
+                                                     .process = app->process,
+                                                     .store = app->store,
                                                  });
 }
 

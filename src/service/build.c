@@ -193,6 +193,7 @@ static int create_store(struct mr_service *service, const struct mr_data *data, 
     if (data == NULL || data->home == NULL)
         return MR_OK;
     struct mr_process_numbers *numbers = mr_segment_process(service->segment, mr_service_index(service));
+    service->variants = data->variants;
     return mr_store_create(&service->store,
                            &(struct mr_store_config){.home = data->home,
                                                      .process = mr_service_index(service),
@@ -247,6 +248,8 @@ static int open_app(struct mr_service *service)
     app->fence = fence_of(config);
     app->presets = service->rings.presets;
     app->only_presets = config->fence.only_presets;
+    app->variant_home = service->variants;
+    app->process = mr_service_index(service);
     app->variant_numbers = &mr_segment_process(service->segment, mr_service_index(service))->variants;
     app->image_limits = (struct mr_image_limits){.pixels = (uint64_t)config->image.max_pixels,
                                                  .frames = (uint32_t)config->image.max_frames};
@@ -260,6 +263,7 @@ static int open_app(struct mr_service *service)
         .workers = mr_offload_workers(service->offload),
         .queue_capacity = mr_offload_capacity(service->offload),
         .store = service->store,
+        .variants = service->variants,
     };
     return mr_app_open(app, mr_routes);
 }

@@ -30,12 +30,13 @@ struct mr_service {
     struct mr_segment *segment;     /* the child's, or owned */
     struct mr_http http;
     struct mr_app app;
-    struct mr_age_keys *identities; /* owned: of --identity; NULL: none */
-    struct mr_store *store;         /* owned; NULL: there is no --data */
-    struct mr_scrub *scrub;         /* owned; NULL: another process scrubs, or none */
-    struct mr_key_rings rings;      /* the key files */
-    bool owns_rings;                /* or they are borrowed */
-    struct mr_signing signing;      /* where there are signing keys */
+    struct mr_age_keys *identities;   /* owned: of --identity; NULL: none */
+    struct mr_store *store;           /* owned; NULL: there is no --data */
+    struct mr_variant_home *variants; /* borrowed; NULL: no images are kept on the disk */
+    struct mr_scrub *scrub;           /* owned; NULL: another process scrubs, or none */
+    struct mr_key_rings rings;        /* the key files */
+    bool owns_rings;                  /* or they are borrowed */
+    struct mr_signing signing;        /* where there are signing keys */
     struct mr_offload *offload;
     struct mr_service_loop *loops;           /* owned: one per --loops */
     unsigned loop_count;                     /* of those, how many were made */

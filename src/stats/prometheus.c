@@ -261,6 +261,7 @@ static void write_variants(struct exposition *out, const struct mr_snapshot_vari
 {
     static const char *const labels[MR_VARIANT_WAYS] = {
         [MR_VARIANT_KEPT] = "cache=\"hit\"",
+        [MR_VARIANT_READ] = "cache=\"disk\"",
         [MR_VARIANT_JOINED] = "cache=\"collapsed\"",
         [MR_VARIANT_MADE] = "cache=\"miss\"",
     };
@@ -271,6 +272,16 @@ static void write_variants(struct exposition *out, const struct mr_snapshot_vari
     write_number(out, "millrace_image_cache_images", "gauge", variants->images, "Images kept in memory.");
     write_number(out, "millrace_image_cache_evicted_total", "counter", variants->evicted,
                  "Images that others took the room of.");
+    write_number(out, "millrace_image_disk_bytes", "gauge", variants->disk.bytes,
+                 "Files of images on the disk, in bytes.");
+    write_number(out, "millrace_image_disk_written_total", "counter", variants->disk_written,
+                 "Images that were written to the disk.");
+    write_number(out, "millrace_image_disk_evicted_total", "counter", variants->disk_evicted,
+                 "Files of images that were removed for others.");
+    write_number(out, "millrace_image_disk_damaged_total", "counter", variants->disk_damaged,
+                 "Images on the disk that were damaged, and are made again.");
+    write_number(out, "millrace_image_disk_failed_total", "counter", variants->disk_failed,
+                 "Images that the disk would not write or read.");
 }
 
 /* ---- the store ---- */

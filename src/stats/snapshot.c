@@ -175,6 +175,10 @@ static void add_cache(struct mr_snapshot_variants *out, const struct mr_variant_
     out->bytes += mr_counter_read(&numbers->bytes);
     out->images += mr_counter_read(&numbers->images);
     out->evicted += mr_counter_read(&numbers->evicted);
+    out->disk_written += mr_counter_read(&numbers->disk_written);
+    out->disk_evicted += mr_counter_read(&numbers->disk_evicted);
+    out->disk_damaged += mr_counter_read(&numbers->disk_damaged);
+    out->disk_failed += mr_counter_read(&numbers->disk_failed);
 }
 
 static void add_process(struct mr_snapshot *out, const struct mr_process_numbers *process)
@@ -212,5 +216,7 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
     }
     if (source->store != NULL)
         out->store.has_totals = mr_store_totals(source->store, &out->store.totals);
+    if (source->variants != NULL)
+        mr_variant_index_totals(source->variants->index, &out->variants.disk);
     read_queue(out, segment);
 }

@@ -12,15 +12,17 @@
 #include "pipe/stages.h"
 #include "stats/segment.h"
 #include "store/store.h"
+#include "variants/variant_home.h"
 
 /* What a snapshot is read from. All borrowed. */
 struct mr_snapshot_source {
     const struct mr_segment *segment;
-    const struct mr_http *http;   /* its routes, and whether it drains */
-    const char *offload;          /* static text: where jobs run (mr_offload_name()) */
-    unsigned workers;             /* of each process: threads that run jobs */
-    uint32_t queue_capacity;      /* of each process: jobs that one lane holds */
-    const struct mr_store *store; /* NULL: no files are kept */
+    const struct mr_http *http;             /* its routes, and whether it drains */
+    const char *offload;                    /* static text: where jobs run (mr_offload_name()) */
+    unsigned workers;                       /* of each process: threads that run jobs */
+    uint32_t queue_capacity;                /* of each process: jobs that one lane holds */
+    const struct mr_store *store;           /* NULL: no files are kept */
+    const struct mr_variant_home *variants; /* NULL: no images are kept on the disk */
 };
 
 /* Iterations that were busy for too long, of one label. */
@@ -44,6 +46,8 @@ struct mr_snapshot_store { /* of files that are kept */
 struct mr_snapshot_variants { /* of images made of files */
     struct mr_histogram_view time[MR_VARIANT_WAYS];
     uint64_t bytes, images, evicted; /* kept in memory */
+    struct mr_variant_index_totals disk;
+    uint64_t disk_written, disk_evicted, disk_damaged, disk_failed;
 };
 
 /* Histograms are of ns, as all times here. */

@@ -275,8 +275,11 @@ static void reap(struct cluster *cluster)
         if (pid == 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
             continue;
         mr_segment_ended(cluster->segment, i); /* before its processor time is gone with it */
-        if (waitpid(pid, &status, 0) == pid)
-            on_death(cluster, i, status);
+        if (waitpid(pid, &status, 0) != pid)
+            continue;
+        if (cluster->config->ended != NULL)
+            cluster->config->ended(cluster->context, i);
+        on_death(cluster, i, status);
     }
 }
 

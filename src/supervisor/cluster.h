@@ -44,6 +44,7 @@ struct mr_cluster_config {
     uint64_t drain_delay_ns;       /* from SIGTERM until it closes its listeners */
     uint64_t drain_timeout_ns;     /* from then until it stops waiting for the processes, and some seconds more */
     void (*reload)(void *context); /* after SIGHUP, so that processes to come begin with it; serve's context. Or NULL */
+    void (*ended)(void *context, unsigned process); /* a process has died, before it is replaced. Or NULL */
 };
 
 /* What a process is told by its supervisor. All borrowed. */

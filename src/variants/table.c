@@ -15,7 +15,7 @@ static struct mr_variant_entry **place_of_key(struct mr_variant_table *table, co
 
 static uint64_t room_of_variant(const struct mr_variant_entry *entry)
 {
-    return sizeof(*entry) + entry->result.len;
+    return sizeof(*entry) + entry->variant.bytes.len;
 }
 
 /* ---- idle ones ---- */
@@ -138,6 +138,7 @@ void mr_variant_entries_free(struct mr_variant_entry *first, struct mr_budget *m
         struct mr_variant_entry *entry = first;
         first = entry->chain;
         mr_image_result_free(&entry->result);
+        free(entry->record);
         if (memory != NULL)
             mr_budget_give_back(memory, entry->charged);
         free(entry);

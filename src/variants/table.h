@@ -27,6 +27,7 @@ struct mr_variant_entry {
     struct mr_flight *flight;                 /* MAKING */
     struct mr_variant variant;                /* READY, as all that follows but the last two */
     struct mr_image_result result;
+    void *record;     /* owned: what the bytes lie in, where they were read from the disk */
     uint64_t charged; /* of the memory budget */
     unsigned references;
     bool is_kept;

@@ -6,7 +6,8 @@
 #include "base/histogram.h"
 
 enum mr_variant_way {
-    MR_VARIANT_KEPT,   /* it was there */
+    MR_VARIANT_KEPT,   /* it was in memory */
+    MR_VARIANT_READ,   /* it was on the disk */
     MR_VARIANT_JOINED, /* another request had begun it */
     MR_VARIANT_MADE,
     MR_VARIANT_WAYS
@@ -21,6 +22,11 @@ struct mr_variant_numbers {
 struct mr_variant_cache_numbers {
     _Atomic uint64_t bytes, images; /* kept now: gauges, 0 when the process ends */
     _Atomic uint64_t evicted;       /* images that others took the room of */
+    /* On the disk. */
+    _Atomic uint64_t disk_written; /* images */
+    _Atomic uint64_t disk_evicted; /* files */
+    _Atomic uint64_t disk_damaged; /* images that were not what was written */
+    _Atomic uint64_t disk_failed;  /* writes and reads that the disk refused */
 };
 
 #endif

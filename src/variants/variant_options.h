@@ -1,12 +1,13 @@
 /* variant_options.h -- what a program can be told of the images it makes of stored files: --cache-memory,
- * --image-cache-control. */
+ * --cache-size, --image-cache-control. */
 #ifndef MR_VARIANTS_VARIANT_OPTIONS_H
 #define MR_VARIANTS_VARIANT_OPTIONS_H
 
 #include "base/option_tables.h"
 
 struct mr_variant_settings {
-    uint64_t cache_memory; /* bytes of images that a process keeps; 0: none */
+    uint64_t cache_memory; /* bytes of images that a process keeps in memory; 0: none */
+    uint64_t cache_size;   /* bytes of the files in which the server keeps images; 0: none */
     char *cache_control;   /* of images; NULL: what --read says */
 };
 

@@ -1,9 +1,11 @@
-/* DESIGN. An ask waits for an entry of the table (table.h); the entry's flight makes the image, on the loop that asked
- * first:
+/* DESIGN. An ask waits for an entry of the table (table.h); the entry's flight finds the image on the disk or makes it,
+ * on the loop that asked first:
  *
- *      LOADING ----> RUNNING ----> landed: each ask that waits is told by a post to its loop
- *         |             |
- *         +-------------+----> abandoned: its last ask left, so it is out of the table, and stops
+ *      LOOKING ----> LOADING ----> RUNNING ----> landed: each ask that waits is told by a post to its loop
+ *         |  |          |             |             |
+ *         |  +----------|-------------|----> landed +----> WRITING it to the disk, if it was made here
+ *         |             |             |
+ *         +-------------+-------------+----> abandoned: its last ask left, so it is out of the table, and stops
  *
  * The mutex of the table guards the entry, its flight's list of asks, and their states. An ask is its caller's until
  * made() or leave; what was posted for it is freed when the post arrives. */
@@ -13,6 +15,8 @@
 #include "base/macros.h"
 #include "base/magic.h"
 #include "pipe/image_job.h"
+#include "store/object.h"
+#include "variants/disk_cache.h"
 #include "variants/table.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +29,7 @@
 struct mr_variants {
     struct mr_variants_config config;
     struct mr_variant_table table;
+    struct mr_disk_cache *disk; /* owned; NULL: there is none */
 };
 
 struct mr_variant_ask {
@@ -49,8 +54,11 @@ struct mr_flight {
     struct mr_variant_ask *asks; /* that wait for it */
     bool is_abandoned;           /* it is out of the table, and owns the entry */
     struct mr_store_reader *reader;
+    struct mr_disk_look look;
+    bool is_looking;
     struct mr_store_bytes *bytes;
     struct mr_image_job image;
+    struct mr_disk_write write;
     struct mr_inbox_node stop;
     bool is_stop_posted, has_landed; /* the last of both frees it */
 };
@@ -101,6 +109,8 @@ static struct mr_variant_ask *take_asks(struct mr_flight *flight, const struct m
     flight->asks = NULL;
     for (struct mr_variant_ask *ask = asks; ask != NULL; ask = ask->next) {
         ask->flight = NULL;
+        if (flight->look.is_found)
+            ask->way = flight->look.was_awaited ? MR_VARIANT_JOINED : MR_VARIANT_READ;
         if (fault != NULL) {
             ask->fault = *fault;
         } else {
@@ -125,6 +135,7 @@ static void tell_asks(struct mr_variant_ask *asks)
 
 static void free_flight(struct mr_flight *flight)
 {
+    mr_disk_look_clear(&flight->look);
     mr_store_bytes_close(&flight->bytes);
     mr_store_reader_close(&flight->reader);
     mr_image_job_clear(&flight->image);
@@ -133,10 +144,20 @@ static void free_flight(struct mr_flight *flight)
     free(flight);
 }
 
-/* The entry is READY, and has the result. It counts as memory in use until it is kept. */
-static void fill_entry(struct mr_flight *flight)
+static void fill_from_disk(struct mr_variant_entry *entry, struct mr_disk_look *look)
 {
-    struct mr_variant_entry *entry = flight->entry;
+    entry->record = look->bytes;
+    entry->charged = look->charged;
+    look->bytes = NULL;
+    look->charged = 0;
+    entry->variant = (struct mr_variant){.bytes = look->image,
+                                         .format = look->record.format,
+                                         .width = look->record.width,
+                                         .height = look->record.height};
+}
+
+static void fill_from_job(struct mr_variant_entry *entry, struct mr_flight *flight)
+{
     const struct mr_job *job = &flight->image.job;
     entry->charged = mr_image_job_take(&flight->image, &entry->result);
     entry->variant = (struct mr_variant){
@@ -147,7 +168,16 @@ static void fill_entry(struct mr_flight *flight)
         .wait_ns = job->started_at - job->submitted_at,
         .work_ns = job->finished_at - job->started_at,
     };
-    entry->state = MR_VARIANT_READY;
+}
+
+/* The entry is READY, and has the result. It counts as memory in use until it is kept. */
+static void fill_entry(struct mr_flight *flight)
+{
+    if (flight->look.is_found)
+        fill_from_disk(flight->entry, &flight->look);
+    else
+        fill_from_job(flight->entry, flight);
+    flight->entry->state = MR_VARIANT_READY;
 }
 
 /* What fails for want of room may succeed the next time, and is not remembered. */
@@ -169,27 +199,47 @@ static bool is_to_be_kept(const struct mr_flight *flight, const struct mr_fault 
     return mr_store_reader_is_current(flight->reader) && (fault == NULL || is_lasting(fault));
 }
 
+static bool is_to_be_written(const struct mr_flight *flight, const struct mr_fault *fault)
+{
+    return flight->variants->disk != NULL && fault == NULL && !flight->look.is_found &&
+           mr_store_reader_is_current(flight->reader);
+}
+
+/* With the mutex locked. The entry has a reference, ours. Returns what had to go for it. */
+static struct mr_variant_entry *settle_entry(struct mr_flight *flight, const struct mr_fault *fault)
+{
+    struct mr_variants *variants = flight->variants;
+    struct mr_variant_entry *entry = flight->entry, *evicted = NULL;
+    entry->references = 1;
+    entry->flight = NULL;
+    if (fault == NULL)
+        fill_entry(flight);
+    else
+        fail_entry(entry, fault);
+    if (is_to_be_kept(flight, fault))
+        evicted = mr_variant_table_keep(&variants->table, entry);
+    if (entry->is_kept) {
+        mr_budget_give_back(variants->config.memory, entry->charged);
+        entry->charged = 0;
+    }
+    return evicted;
+}
+
+static void begin_write(struct mr_flight *flight);
+
 static void land(struct mr_flight *flight, const struct mr_fault *fault)
 {
     struct mr_variants *variants = flight->variants;
-    struct mr_variant_entry *entry = flight->entry, *evicted = NULL, *over = NULL;
+    struct mr_variant_entry *evicted = NULL, *over = NULL;
     struct mr_variant_ask *asks = NULL;
+    bool is_written = false;
     lock_table(variants);
     if (!flight->is_abandoned) {
-        entry->references = 1; /* ours, until all is done */
-        entry->flight = NULL;
-        if (fault == NULL)
-            fill_entry(flight);
-        else
-            fail_entry(entry, fault);
+        evicted = settle_entry(flight, fault);
         asks = take_asks(flight, fault);
-        if (is_to_be_kept(flight, fault))
-            evicted = mr_variant_table_keep(&variants->table, entry);
-        if (entry->is_kept) {
-            mr_budget_give_back(variants->config.memory, entry->charged);
-            entry->charged = 0;
-        }
-        over = mr_variant_table_let_go(&variants->table, entry);
+        is_written = is_to_be_written(flight, fault);
+        if (!is_written) /* else its write has our reference */
+            over = mr_variant_table_let_go(&variants->table, flight->entry);
     }
     flight->has_landed = true;
     bool is_last = !flight->is_stop_posted;
@@ -197,7 +247,9 @@ static void land(struct mr_flight *flight, const struct mr_fault *fault)
     mr_variant_entries_free(evicted, variants->config.memory);
     mr_variant_entries_free(over, variants->config.memory);
     tell_asks(asks);
-    if (is_last)
+    if (is_written)
+        begin_write(flight);
+    else if (is_last)
         free_flight(flight);
 }
 
@@ -250,14 +302,71 @@ static void on_bytes_loaded(void *context, const struct mr_fault *why)
         land_with(flight, &fault);
 }
 
-static void begin_flight(struct mr_flight *flight)
+static void make_image(struct mr_flight *flight)
 {
     struct mr_fault fault;
-    mr_image_job_init(&flight->image);
     if (mr_image_job_admit(&flight->image, false, &fault) != MR_OK)
         land_with(flight, &fault);
     else
         mr_store_load(&flight->bytes, flight->reader, on_bytes_loaded, flight);
+}
+
+/* ---- the disk ---- */
+
+static void on_looked(struct mr_disk_look *look)
+{
+    struct mr_flight *flight = mr_container_of(look, struct mr_flight, look);
+    flight->is_looking = false;
+    if (look->is_found || is_abandoned(flight))
+        land(flight, NULL);
+    else
+        make_image(flight);
+}
+
+static void on_variant_written(struct mr_disk_write *write)
+{
+    struct mr_flight *flight = mr_container_of(write, struct mr_flight, write);
+    mr_variant_release(flight->variants, &flight->entry->variant);
+    free_flight(flight);
+}
+
+/* With a reference to the entry. */
+static void begin_write(struct mr_flight *flight)
+{
+    const struct mr_variant *variant = &flight->entry->variant;
+    const char *id = mr_store_reader_object(flight->reader)->id;
+    flight->write = (struct mr_disk_write){
+        .cache = flight->variants->disk,
+        .loop = flight->image.loop,
+        .store = flight->variants->config.store,
+        .record = {.key = flight->entry->key,
+                   .format = variant->format,
+                   .width = variant->width,
+                   .height = variant->height},
+        .image = variant->bytes,
+        .has_claim = flight->look.has_claim,
+        .done = on_variant_written,
+    };
+    memcpy(flight->write.record.id, id, MR_ULID_LEN);
+    flight->look.has_claim = false; /* the write's now */
+    if (!mr_disk_write_begin(&flight->write))
+        on_variant_written(&flight->write);
+}
+
+/* ---- its begin ---- */
+
+static void begin_flight(struct mr_flight *flight)
+{
+    struct mr_disk_cache *disk = flight->variants->disk;
+    mr_image_job_init(&flight->image);
+    if (disk == NULL) {
+        make_image(flight);
+        return;
+    }
+    flight->look =
+        (struct mr_disk_look){.cache = disk, .loop = flight->image.loop, .key = flight->entry->key, .done = on_looked};
+    flight->is_looking = true;
+    mr_disk_look_begin(&flight->look);
 }
 
 static struct mr_flight *create_flight(struct mr_variants *variants, const struct mr_variant_wish *wish)
@@ -379,6 +488,8 @@ static void on_stop(struct mr_inbox_node *node)
     unlock_table(flight->variants);
     if (has_landed)
         free_flight(flight);
+    else if (flight->is_looking)
+        mr_disk_look_stop(&flight->look);
     else
         mr_image_job_cancel(&flight->image);
 }
@@ -431,7 +542,14 @@ int mr_variants_create(struct mr_variants **out, const struct mr_variants_config
         return MR_EMEMORY;
     variants->config = *config;
     mr_variant_table_init(&variants->table, config->memory_max, config->numbers);
-    return MR_OK;
+    if (config->home == NULL)
+        return MR_OK;
+    const struct mr_disk_cache_config disk = {
+        .home = config->home, .process = config->process, .memory = config->memory, .numbers = config->numbers};
+    int err = mr_disk_cache_create(&variants->disk, &disk);
+    if (err != MR_OK)
+        mr_variants_destroy(out);
+    return err;
 }
 
 void mr_variants_destroy(struct mr_variants **out)
@@ -440,6 +558,7 @@ void mr_variants_destroy(struct mr_variants **out)
     *out = NULL;
     if (variants == NULL)
         return;
+    mr_disk_cache_destroy(&variants->disk);
     mr_variant_table_close(&variants->table);
     free(variants);
 }

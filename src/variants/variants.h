@@ -1,9 +1,11 @@
-/* variants.h -- images made of stored objects. Each is made once for all that ask for it at that time, on any loop, and
- * what was made stays in memory as long as there is room. What cannot be made is remembered for a moment, too.
+/* variants.h -- images made of stored objects. Each is made once for all that ask for it at that time, on any loop and
+ * in any process, and what was made stays in memory and on the disk as long as there is room. What cannot be made is
+ * remembered for a moment, too.
  *
- *      mr_variants_ask() ----> kept                               made() at once
+ *      mr_variants_ask() ----> in memory                          made() at once
  *                        ----> another asked and it is under way  made() when it is there
- *                        ----> load, image job                    made() when it is there
+ *                        ----> on the disk (disk_cache.h)         made() when it was read
+ *                        ----> load, image job                    made() when it is there; then it is written
  *
  * The caller has opened the object (store.h), so that nothing is told of an object that is gone. Everything here is
  * called on a loop, but for create and destroy; made() is called on the loop that asked. */
@@ -14,6 +16,7 @@
 #include "loop/loop.h"
 #include "media/image/image.h"
 #include "store/store.h"
+#include "variants/variant_home.h"
 #include "variants/variant_key.h"
 #include "variants/variant_numbers.h"
 #include "workers/offload.h"
@@ -26,6 +29,9 @@ struct mr_variants_config {
     struct mr_offload *offload;
     const struct mr_image_limits *limits;
     struct mr_variant_cache_numbers *numbers;
+    struct mr_variant_home *home; /* NULL: nothing is kept on the disk, and the next two are not used */
+    unsigned process;             /* the index among the processes */
+    struct mr_store *store;
 };
 
 /* Main thread, before the loops run. MR_OK or MR_EMEMORY. */
@@ -38,7 +44,7 @@ struct mr_variant {
     struct mr_slice bytes;
     enum mr_image_format format;
     uint32_t width, height;
-    uint64_t wait_ns, work_ns; /* of its job: in the queue, and running */
+    uint64_t wait_ns, work_ns; /* of its job: in the queue, and running; 0: it was read */
 };
 
 /* fault NULL: `variant` is a reference, to be released on any loop. */

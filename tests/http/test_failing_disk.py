@@ -43,11 +43,17 @@ def disk(tmp_path):
 
 
 @pytest.fixture
-def files(start, disk, tmp_path):
+def faulty_start(start, disk):
+    """start() of servers on that disk."""
     env = {"LD_PRELOAD": str(FAULTY), "FAULTY_DISK": str(disk.path)}
     if SANITIZER == "address":
         env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-    return start(f"--data={tmp_path / 'data'}", "--log-format=logfmt", env=env)
+    return lambda *options: start(*options, "--log-format=logfmt", env=env)
+
+
+@pytest.fixture
+def files(faulty_start, tmp_path):
+    return faulty_start(f"--data={tmp_path / 'data'}")
 
 
 def merge(server, url, name):

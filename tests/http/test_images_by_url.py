@@ -161,7 +161,7 @@ def test_a_file_that_was_deleted_has_no_images(server):
 
 
 def test_without_memory_nothing_is_kept(start, tmp_path):
-    server = start(f"--data={tmp_path / 'data'}", "--cache-memory=0")
+    server = start(f"--data={tmp_path / 'data'}", "--cache-memory=0", "--cache-size=0")
     target = f"{keep(server, photo())}?w=70"
     assert [server.get(target)["Cache-Status"] for _ in range(2)] == ["millrace; fwd=miss"] * 2
     assert server.metric("millrace_image_cache_bytes") == 0
@@ -169,7 +169,7 @@ def test_without_memory_nothing_is_kept(start, tmp_path):
 
 def test_the_room_is_bounded_and_the_oldest_makes_way(start, tmp_path):
     room = 200_000
-    server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}")
+    server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}", "--cache-size=0")
     image = keep(server, noise(200, 200))
     for width in range(100, 130):
         assert server.get(f"{image}?w={width}&fm=png").status == 200

@@ -47,6 +47,7 @@ static struct mr_variant_entry *add_entry(unsigned number, size_t len)
     entry->state = MR_VARIANT_READY;
     entry->result.bytes = malloc(len);
     entry->result.len = len;
+    entry->variant.bytes = (struct mr_slice){.at = entry->result.bytes, .len = len};
     entry->references = 1;
     mr_variant_table_add(&rig.table, entry);
     return entry;

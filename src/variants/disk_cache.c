@@ -1,0 +1,492 @@
+/* DESIGN. A look goes from the index to the record and, when that is not what it should be, back to the index:
+ *
+ *      LOOKING ----> found: READING (the loop, or the pool) ----> done
+ *         ^               |
+ *         +---------------+  damaged, or its file is gone
+ *         |
+ *         +----- WAITING, for a process that makes it
+ *
+ * Other processes say by a semaphore that something is over; a thread sleeps on it, and posts those that waited for it
+ * to their loops.
+ *
+ * Each process writes one file, a record at a time, on the pool: `writing` guards it. */
+#define _GNU_SOURCE 1 /* pthread_setname_np */
+#include "variants/disk_cache.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/macros.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define READ_ON_LOOP_MAX (128 * MR_KIB) /* copied and summed in some 30 us */
+#define TRIES_MAX        3
+#define PENDING_MAX      (64 * MR_MIB) /* bytes that wait to be written */
+#define ROOM_BESIDE      (64 * MR_KIB) /* head, table, whole blocks */
+#define PAUSE_NS         (10 * MR_NS_PER_S)
+
+struct mr_disk_cache {
+    struct mr_disk_cache_config config;
+    struct mr_variant_index *index;
+    _Atomic uint64_t pending;   /* bytes */
+    _Atomic uint64_t paused_to; /* monotonic ns: the disk has failed, or is full */
+
+    pthread_mutex_t writing; /* guards the next two */
+    struct mr_variant_file file;
+    bool is_failing; /* the log has it */
+
+    pthread_mutex_t waiting; /* guards the next one, and is locked before the index */
+    struct mr_disk_look *waiters;
+    pthread_t thread;
+    bool has_thread;
+    atomic_bool is_over;
+};
+
+static void count_disk(_Atomic uint64_t *number, uint64_t amount)
+{
+    /* Relaxed: numbers that several threads count. */
+    atomic_fetch_add_explicit(number, amount, memory_order_relaxed);
+}
+
+/* ---- reading a record ---- */
+
+static void look_again(struct mr_disk_look *look);
+
+static void drop_record(struct mr_disk_look *look)
+{
+    free(look->bytes);
+    look->bytes = NULL;
+    mr_budget_give_back(look->cache->config.memory, look->charged);
+    look->charged = 0;
+}
+
+static void end_look(struct mr_disk_look *look, bool is_found)
+{
+    look->is_found = is_found;
+    look->done(look);
+}
+
+static void tell_damaged(const struct mr_disk_look *look)
+{
+    static _Atomic uint64_t told_at;
+    struct mr_log_line line;
+    char name[MR_VARIANT_FILE_NAME_SIZE];
+    count_disk(&look->cache->config.numbers->disk_damaged, 1);
+    if (!mr_log_is_due(&told_at))
+        return;
+    mr_variant_file_name(name, look->place.file);
+    mr_log_begin(&line, MR_LOG_WARN, "an image on the disk is damaged, and is made again");
+    mr_log_text(&line, "file", name);
+    mr_log_int(&line, "offset", look->place.offset);
+    mr_log_end(&line);
+}
+
+/* MR_OK; or it is damaged, or what the disk said. */
+static int check_record(struct mr_disk_look *look, int err, size_t got)
+{
+    const struct mr_slice bytes = {.at = look->bytes, .len = got};
+    if (err == MR_OK && !mr_variant_record_decode(&look->record, &look->image, bytes, &look->key))
+        return MR_EDAMAGED;
+    return err;
+}
+
+static int work_read_record(struct mr_file_request *request)
+{
+    struct mr_disk_look *look = mr_container_of(request, struct mr_disk_look, request);
+    char name[MR_VARIANT_FILE_NAME_SIZE];
+    size_t got;
+    int fd;
+    mr_variant_file_name(name, look->place.file);
+    int err = mr_disk_open(&fd, NULL, look->cache->config.home->directory, name, O_RDONLY, 0, &request->failure);
+    if (err != MR_OK)
+        return err;
+    err = mr_disk_read(fd, look->bytes, look->place.len, look->place.offset, &got, &request->failure);
+    close(fd);
+    return check_record(look, err, got);
+}
+
+/* What the kernel has in its cache. False: it takes the pool. */
+static bool try_read_record(struct mr_disk_look *look, int *err)
+{
+    struct mr_disk_failure *failure = &look->request.failure;
+    char name[MR_VARIANT_FILE_NAME_SIZE];
+    size_t got = 0;
+    int fd;
+    mr_variant_file_name(name, look->place.file);
+    enum mr_disk_try tried = mr_disk_try_open(&fd, NULL, look->cache->config.home->directory, name, O_RDONLY, failure);
+    if (tried == MR_DISK_DONE) {
+        tried = mr_disk_try_read(fd, look->bytes, look->place.len, look->place.offset, &got, failure);
+        close(fd);
+    }
+    *err = tried == MR_DISK_FAILED ? MR_EIO : check_record(look, MR_OK, got);
+    return tried == MR_DISK_FAILED || (tried == MR_DISK_DONE && got == look->place.len);
+}
+
+/* A file that was removed meanwhile is no damage. */
+static void on_record(struct mr_disk_look *look, int err)
+{
+    if (err == MR_OK) {
+        end_look(look, true);
+        return;
+    }
+    if (err == MR_EDAMAGED)
+        tell_damaged(look);
+    else if (look->request.failure.error_number != ENOENT)
+        count_disk(&look->cache->config.numbers->disk_failed, 1);
+    mr_variant_index_forget(look->cache->index, &look->key, &look->place);
+    drop_record(look);
+    look_again(look);
+}
+
+static void on_record_read(struct mr_file_request *request)
+{
+    on_record(mr_container_of(request, struct mr_disk_look, request), request->err);
+}
+
+/* False: there is no memory for it. */
+static bool take_record_memory(struct mr_disk_look *look)
+{
+    struct mr_budget *memory = look->cache->config.memory;
+    if (!mr_budget_try_take(memory, look->place.len))
+        return false;
+    look->charged = look->place.len;
+    look->bytes = malloc(look->place.len);
+    if (look->bytes == NULL)
+        drop_record(look);
+    return look->bytes != NULL;
+}
+
+static void begin_record(struct mr_disk_look *look)
+{
+    int err;
+    if (!take_record_memory(look))
+        end_look(look, false);
+    else if (look->place.len <= READ_ON_LOOP_MAX && try_read_record(look, &err))
+        on_record(look, err);
+    else
+        mr_file_run(&look->request, work_read_record);
+}
+
+/* ---- looking ---- */
+
+static void on_awaited(struct mr_inbox_node *node)
+{
+    struct mr_disk_look *look = mr_container_of(node, struct mr_disk_look, node);
+    look_again(look);
+}
+
+static enum mr_variant_look look_in_index(struct mr_disk_look *look)
+{
+    struct mr_disk_cache *cache = look->cache;
+    pthread_mutex_lock(&cache->waiting); /* over both, so that what is over meanwhile finds it */
+    enum mr_variant_look found = mr_variant_index_look(cache->index, &look->key, cache->config.process, &look->place);
+    if (found == MR_VARIANT_AWAITED) {
+        look->is_waiting = look->was_awaited = true;
+        look->next = cache->waiters;
+        cache->waiters = look;
+    }
+    pthread_mutex_unlock(&cache->waiting);
+    return found;
+}
+
+static void look_again(struct mr_disk_look *look)
+{
+    if (look->is_stopped || look->tries++ == TRIES_MAX) {
+        end_look(look, false);
+        return;
+    }
+    switch (look_in_index(look)) {
+    case MR_VARIANT_HERE:
+        begin_record(look);
+        return;
+    case MR_VARIANT_AWAITED:
+        look->tries = 0;
+        return;
+    case MR_VARIANT_CLAIMED:
+        look->has_claim = true;
+        end_look(look, false);
+        return;
+    case MR_VARIANT_UNCLAIMED:
+        end_look(look, false);
+        return;
+    }
+}
+
+void mr_disk_look_begin(struct mr_disk_look *look)
+{
+    MR_ON_LOOP(look->loop);
+    mr_file_init(&look->request, look->loop, "variant-read", on_record_read);
+    look->node.deliver = on_awaited;
+    look_again(look);
+}
+
+/* With `waiting` locked. */
+static void remove_waiter(struct mr_disk_look *look)
+{
+    struct mr_disk_look **at = &look->cache->waiters;
+    while (*at != look)
+        at = &(*at)->next;
+    *at = look->next;
+    look->is_waiting = false;
+}
+
+void mr_disk_look_stop(struct mr_disk_look *look)
+{
+    MR_ON_LOOP(look->loop);
+    look->is_stopped = true;
+    pthread_mutex_lock(&look->cache->waiting);
+    bool was_waiting = look->is_waiting;
+    if (was_waiting)
+        remove_waiter(look);
+    pthread_mutex_unlock(&look->cache->waiting);
+    if (was_waiting)
+        end_look(look, false);
+}
+
+void mr_disk_look_clear(struct mr_disk_look *look)
+{
+    if (look->cache == NULL)
+        return;
+    drop_record(look);
+    if (look->has_claim)
+        mr_variant_index_end_claim(look->cache->index, &look->key, look->cache->config.process);
+    look->has_claim = false;
+}
+
+/* ---- the thread that waits for other processes ---- */
+
+static void post_those_that_are_over(struct mr_disk_cache *cache)
+{
+    pthread_mutex_lock(&cache->waiting);
+    for (struct mr_disk_look *look = cache->waiters, *next; look != NULL; look = next) {
+        next = look->next;
+        if (mr_variant_index_is_awaited(cache->index, &look->key, cache->config.process))
+            continue;
+        remove_waiter(look);
+        mr_loop_post(look->loop, &look->node); /* from here on it is the loop's */
+    }
+    pthread_mutex_unlock(&cache->waiting);
+}
+
+static void *run_waiter(void *context)
+{
+    struct mr_disk_cache *cache = context;
+    for (;;) {
+        mr_variant_index_wait(cache->index, cache->config.process);
+        /* Acquire: pairs with the store in destroy. */
+        if (atomic_load_explicit(&cache->is_over, memory_order_acquire))
+            return NULL;
+        post_those_that_are_over(cache);
+    }
+}
+
+/* Signals are the main thread's: it inherits that they are blocked. */
+static int start_waiter(struct mr_disk_cache *cache)
+{
+    sigset_t all, before;
+    if (cache->config.home->processes == 1)
+        return MR_OK;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    cache->has_thread = pthread_create(&cache->thread, NULL, run_waiter, cache) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!cache->has_thread)
+        return MR_EMEMORY;
+    pthread_setname_np(cache->thread, "variants");
+    return MR_OK;
+}
+
+static void stop_waiter(struct mr_disk_cache *cache)
+{
+    if (!cache->has_thread)
+        return;
+    /* Release: pairs with the load in the thread. */
+    atomic_store_explicit(&cache->is_over, true, memory_order_release);
+    mr_variant_index_wake(cache->index, cache->config.process);
+    pthread_join(cache->thread, NULL);
+}
+
+/* ---- writing a record, on the pool, with `writing` locked ---- */
+
+static void close_cache_file(struct mr_disk_cache *cache)
+{
+    struct mr_disk_failure failure;
+    uint32_t number = cache->file.number;
+    uint64_t size = mr_variant_file_size(&cache->file);
+    if (cache->file.fd < 0)
+        return;
+    mr_variant_file_close(&cache->file, &failure); /* without its table it is scanned */
+    mr_variant_index_close_file(cache->index, number, size);
+}
+
+static void remove_evicted(struct mr_disk_cache *cache, const uint32_t *evicted, unsigned count)
+{
+    struct mr_disk_failure failure;
+    char name[MR_VARIANT_FILE_NAME_SIZE];
+    for (unsigned i = 0; i < count; i++) {
+        mr_variant_file_name(name, evicted[i]);
+        mr_disk_unlink(cache->config.home->directory, name, 0, &failure); /* else the next start removes it */
+    }
+    count_disk(&cache->config.numbers->disk_evicted, count);
+}
+
+static int open_cache_file(struct mr_disk_cache *cache, struct mr_disk_failure *failure)
+{
+    uint32_t evicted[MR_VARIANT_EVICTED_MAX], number;
+    unsigned count;
+    do {
+        mr_variant_index_open_file(cache->index, cache->config.process, &number, evicted, &count);
+        remove_evicted(cache, evicted, count);
+    } while (number == 0 && count > 0);
+    *failure = (struct mr_disk_failure){.operation = MR_DISK_OPEN, .error_number = ENOSPC};
+    if (number == 0)
+        return MR_ENOSPACE;
+    int err = mr_variant_file_create(&cache->file, cache->config.home->directory, number, failure);
+    if (err != MR_OK)
+        mr_variant_index_close_file(cache->index, number, 0);
+    return err;
+}
+
+static bool fits_into_file(const struct mr_disk_cache *cache, size_t len)
+{
+    return cache->file.fd >= 0 && cache->file.count < MR_VARIANT_FILE_ROWS_MAX &&
+           mr_variant_file_size_with(&cache->file, len) <= mr_variant_index_file_max(cache->index);
+}
+
+static int append_record(struct mr_disk_write *write, struct mr_variant_place *place, struct mr_disk_failure *failure)
+{
+    struct mr_disk_cache *cache = write->cache;
+    int err = MR_OK;
+    if (!fits_into_file(cache, write->image.len)) {
+        close_cache_file(cache);
+        err = open_cache_file(cache, failure);
+    }
+    return err == MR_OK ? mr_variant_file_append(&cache->file, place, &write->record, write->image, failure) : err;
+}
+
+/* The cache rests for a while. The log is told when that begins, and when it is over. */
+static void note_outcome(struct mr_disk_cache *cache, int err, const struct mr_disk_failure *failure)
+{
+    struct mr_fault fault;
+    if (err == MR_OK) {
+        if (cache->is_failing)
+            mr_log(MR_LOG_INFO, "images are kept on the disk again");
+        cache->is_failing = false;
+        return;
+    }
+    count_disk(&cache->config.numbers->disk_failed, 1);
+    atomic_store_explicit(&cache->paused_to, mr_clock_now() + PAUSE_NS, memory_order_relaxed);
+    mr_disk_fault(&fault, failure, "For a while no image is kept on the disk");
+    if (!cache->is_failing)
+        mr_log(MR_LOG_WARN, "%s", fault.detail);
+    cache->is_failing = true;
+}
+
+static int write_record(struct mr_disk_write *write, struct mr_disk_failure *failure)
+{
+    struct mr_disk_cache *cache = write->cache;
+    struct mr_variant_place place;
+    pthread_mutex_lock(&cache->writing);
+    int err = append_record(write, &place, failure);
+    note_outcome(cache, err, failure);
+    if (err == MR_OK) /* here, as a file of which a part is not known could be evicted */
+        mr_variant_index_put(cache->index, &write->record.key, &place);
+    pthread_mutex_unlock(&cache->writing);
+    return err;
+}
+
+static void end_write_claim(struct mr_disk_write *write)
+{
+    struct mr_disk_cache *cache = write->cache;
+    if (write->has_claim)
+        mr_variant_index_end_claim(cache->index, &write->record.key, cache->config.process);
+    write->has_claim = false;
+}
+
+/* Without room (--min-free) nothing is written, and what was written makes way: uploads are refused then. */
+static bool has_disk_room(const struct mr_disk_write *write)
+{
+    if (mr_store_has_room(write->store, write->image.len + ROOM_BESIDE))
+        return true;
+    uint32_t evicted = mr_variant_index_evict(write->cache->index);
+    if (evicted != 0)
+        remove_evicted(write->cache, &evicted, 1);
+    return false;
+}
+
+static int work_write_record(struct mr_file_request *request)
+{
+    struct mr_disk_write *write = mr_container_of(request, struct mr_disk_write, request);
+    int err = MR_ENOSPACE;
+    if (has_disk_room(write))
+        err = write_record(write, &request->failure);
+    if (err == MR_OK)
+        count_disk(&write->cache->config.numbers->disk_written, 1);
+    end_write_claim(write); /* here, so that others wait no longer than they must */
+    return err;
+}
+
+static void on_record_written(struct mr_file_request *request)
+{
+    struct mr_disk_write *write = mr_container_of(request, struct mr_disk_write, request);
+    atomic_fetch_sub_explicit(&write->cache->pending, write->image.len, memory_order_relaxed);
+    write->done(write);
+}
+
+static bool may_write(struct mr_disk_cache *cache, size_t len)
+{
+    const struct mr_variant_file none = {.fd = -1};
+    if (mr_variant_file_size_with(&none, len) > mr_variant_index_file_max(cache->index))
+        return false;
+    /* Relaxed, both: bounds of nothing but themselves. */
+    return atomic_load_explicit(&cache->paused_to, memory_order_relaxed) <= mr_clock_now() &&
+           atomic_load_explicit(&cache->pending, memory_order_relaxed) + len <= PENDING_MAX;
+}
+
+bool mr_disk_write_begin(struct mr_disk_write *write)
+{
+    MR_ON_LOOP(write->loop);
+    if (!may_write(write->cache, write->image.len)) {
+        end_write_claim(write);
+        return false;
+    }
+    atomic_fetch_add_explicit(&write->cache->pending, write->image.len, memory_order_relaxed);
+    mr_file_init(&write->request, write->loop, "variant-write", on_record_written);
+    mr_file_run(&write->request, work_write_record);
+    return true;
+}
+
+/* ---- life ---- */
+
+int mr_disk_cache_create(struct mr_disk_cache **out, const struct mr_disk_cache_config *config)
+{
+    struct mr_disk_cache *cache = *out = calloc(1, sizeof(*cache));
+    if (cache == NULL)
+        return MR_EMEMORY;
+    cache->config = *config;
+    cache->index = config->home->index;
+    cache->file.fd = -1;
+    pthread_mutex_init(&cache->writing, NULL);
+    pthread_mutex_init(&cache->waiting, NULL);
+    mr_variant_index_sweep(cache->index, config->process); /* if one had this place before */
+    int err = start_waiter(cache);
+    if (err != MR_OK)
+        mr_disk_cache_destroy(out);
+    return err;
+}
+
+void mr_disk_cache_destroy(struct mr_disk_cache **out)
+{
+    struct mr_disk_cache *cache = *out;
+    *out = NULL;
+    if (cache == NULL)
+        return;
+    stop_waiter(cache);
+    close_cache_file(cache);
+    pthread_mutex_destroy(&cache->writing);
+    pthread_mutex_destroy(&cache->waiting);
+    free(cache);
+}
