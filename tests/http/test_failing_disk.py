@@ -105,7 +105,7 @@ def test_each_write_that_fails_is_507_and_the_store_stays_sound(files, disk, tmp
             response = attempt()
             disk.works()
             assert_refused(response, number)
-            assert os.listdir(tmp_path / "data/uploads") == [], (what, call)
+            wait_for(lambda: os.listdir(tmp_path / "data/uploads") == [], f"what is left of {what} to be removed, after {call}")
         assert_kept(files, kept, bodies)
     line = re.compile(r'level=error msg="The (upload|object) cannot be stored: [a-z]+: .* \(E[A-Z]+\)\." label=store-(write|commit)')
     wait_for(lambda: any(line.search(each) for each in files.log), "the line in the log")
