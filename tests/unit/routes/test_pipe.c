@@ -314,12 +314,25 @@ static void full_queue_refuses_before_the_body_is_sent(void **state)
     assert_int_equal(stop_service(served), 0);
 }
 
+/* On a busy machine it may wait too long itself, and is posted again then. */
+static int post_until_it_runs(struct served *served)
+{
+    const _Atomic uint64_t *expired = &mr_offload_stats(app_of(served)->offload, 0)->expired;
+    for (;;) {
+        uint64_t before = atomic_load(expired);
+        int client = post(served, "/pipe/image?w=300", &slow);
+        WAIT_FOR(busy(served) == 1 || atomic_load(expired) > before);
+        if (busy(served) == 1)
+            return client;
+        assert_refused(client, "expired");
+    }
+}
+
 static void job_that_waited_too_long_is_not_run(void **state)
 {
     (void)state;
     struct served *served = START("--workers=1", "--job-deadline=20ms");
-    int running = post(served, "/pipe/image?w=300", &slow);
-    WAIT_FOR(busy(served) == 1);
+    int running = post_until_it_runs(served);
     assert_refused(post(served, "/pipe/image?w=100", &small), "expired");
     assert_done(running, 300);
     assert_int_equal(ran(served), 1);
