@@ -23,7 +23,6 @@ static int read_query(struct mr_preset *out, const struct mr_query *query, struc
     int err = mr_query_check_once(query, NULL, fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++)
         err = mr_image_ops_set(&out->ops, query->pairs[i].name, query->pairs[i].value, fault);
-    out->has_focus = mr_query_find(query, "fp-x").at != NULL || mr_query_find(query, "fp-y").at != NULL;
     return err == MR_OK ? mr_image_ops_check(&out->ops, fault) : err;
 }
 

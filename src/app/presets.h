@@ -22,7 +22,6 @@ enum {
 struct mr_preset {
     char name[MR_PRESET_NAME_MAX + 1];
     struct mr_image_ops ops;
-    bool has_focus; /* the operations give fp-x or fp-y */
 };
 
 struct mr_presets {

@@ -41,7 +41,6 @@ struct image {
     struct mr_image_ops asked;     /* what the query says, for addresses */
     struct mr_image_ops ops;       /* what it comes to here */
     bool wants_url;                /* and not the image */
-    bool has_focus;                /* the query or its preset says where */
     bool wants_stored_focus;       /* one may be stored one day */
     bool has_preset;               /* the query names one */
     bool gives_format, gives_size; /* the query itself, and not its preset */
@@ -155,15 +154,15 @@ static void on_variant(void *context, const struct mr_fault *fault, const struct
 
 /* Two spellings of one image: the caches of others are told which one to keep. A signed address has no other, and what
  * a preset means today may change. */
-static void link_canonical(struct image *image, const char *id, struct mr_slice canonical)
+static void link_canonical(struct image *image, const char *id)
 {
     struct mr_request *request = image->request;
-    const char *mark = canonical.len > 0 ? "?" : "";
-    if (image->access.expires != 0 || image->has_preset || mr_slice_equal(request->head.query, canonical))
+    char canonical[CANONICAL_SIZE];
+    size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
+    if (image->access.expires != 0 || image->has_preset || mr_slice_is(request->head.query, canonical))
         return;
     mr_fields_link(&image->fields,
-                   mr_arena_printf(&request->arena, "/images/%s%s%.*s", id, mark, MR_SLICE_ARG(canonical)),
-                   "canonical");
+                   mr_arena_printf(&request->arena, "/images/%s%s%s", id, len > 0 ? "?" : "", canonical), "canonical");
 }
 
 static struct mr_slice image_cache_control(const struct image *image)
@@ -178,17 +177,14 @@ static struct mr_slice image_cache_control(const struct image *image)
 static void describe_image(struct image *image, const struct mr_object *object)
 {
     struct mr_request *request = image->request;
-    char tag[MR_VARIANT_TAG_SIZE], canonical[CANONICAL_SIZE];
-    size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
+    char tag[MR_VARIANT_TAG_SIZE];
     mr_variant_key_tag(tag, &image->key);
-    mr_fields_init(&image->fields, &request->arena);
     mr_fields_set(&image->fields, "Cache-Control", image_cache_control(image));
     mr_fields_etag(&image->fields, mr_slice_of(tag), false);
     mr_fields_set_text(&image->fields, "Content-Security-Policy", IMAGE_POLICY);
     if (image->varies)
         mr_fields_vary(&image->fields, "Accept");
     image->name = mr_slice_of(mr_arena_copy(&request->arena, mr_slice_of(object->name)));
-    link_canonical(image, object->id, (struct mr_slice){.at = canonical, .len = len});
 }
 
 static enum mr_condition evaluate_image(const struct image *image)
@@ -221,10 +217,12 @@ static void ask_for_variant(struct image *image, struct mr_store_reader *reader)
 /* A crop around a point that the query does not give is around the one that was stored with the file. */
 static void take_stored_focus(struct image *image, const struct mr_object *object)
 {
-    image->wants_stored_focus = image->ops.crop == MR_IMAGE_CROP_FOCALPOINT && !image->has_focus;
-    if (!image->wants_stored_focus || !object->has_focal)
+    image->wants_stored_focus = image->ops.crop == MR_IMAGE_CROP_FOCALPOINT && !image->ops.has_focus;
+    if (!image->wants_stored_focus)
         return;
-    mr_image_ops_set_focus(&image->ops, object->focal_x, object->focal_y);
+    if (object->has_focal)
+        mr_image_ops_set_focus(&image->ops, object->focal_x, object->focal_y);
+    image->ops.has_focus = true; /* the key tells one middle from another by its place, not by who gave it */
 }
 
 /* False: it is none, and the request was refused. */
@@ -244,6 +242,8 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     const struct mr_object *object = mr_store_reader_object(reader);
     const struct mr_image_fence *fence = &mr_app_of(image->request)->fence;
     struct mr_fault fault;
+    mr_fields_init(&image->fields, &image->request->arena);
+    link_canonical(image, object->id);
     take_stored_focus(image, object);
     image->varies = mr_image_negotiate(&image->ops, &image->request->head,
                                        fence->formats != 0 ? fence->formats : MR_IMAGE_ALL_FORMATS);
@@ -336,7 +336,6 @@ static int begin_operations(struct image *image, struct mr_slice preset_name, st
         return mr_fault_set(fault, MR_EPARAM, "There is no preset \"%.*s\".",
                             MR_SLICE_ARG(mr_param_sent_name(preset_name)));
     image->ops = preset.ops;
-    image->has_focus = preset.has_focus;
     return MR_OK;
 }
 
@@ -358,7 +357,6 @@ static int set_operation(struct image *image, const struct mr_param_pair *pair, 
         err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
     image->gives_format |= mr_slice_is(pair->name, "fm");
     image->gives_size |= mr_image_fence_is_size(pair->name);
-    image->has_focus |= mr_slice_is(pair->name, "fp-x") || mr_slice_is(pair->name, "fp-y");
     return err == MR_OK ? mr_image_ops_set(&image->ops, pair->name, pair->value, fault) : err;
 }
 

@@ -136,6 +136,18 @@ def test_the_stored_focal_point_is_the_middle(server):
     assert server.get(f"{image}?w=50")["ETag"] == server.get(f"{image}?w=50")["ETag"]
 
 
+def test_the_canonical_address_means_what_was_asked_for(server):
+    """It neither pins the point that is stored now, nor leaves out the middle that was asked for."""
+    image = keep(server, photo(400, 200))
+    info = image.replace("/images/", "/files/") + "/info"
+    assert server.request("PATCH", info, [("Content-Type", "application/merge-patch+json")], b'{"focal":{"x":1,"y":1}}').status == 200
+    crop = "fit=crop&crop=focalpoint&w=50&h=100"
+    assert server.get(f"{image}?{crop}")["Link"] == f'<{image}?w=50&h=100&fit=crop&crop=focalpoint>; rel="canonical"'
+    middle = server.get(f"{image}?{crop}&fp-x=0.5")
+    canonical = middle["Link"].split(">")[0][1:]
+    assert canonical.endswith("&fp-x=0.5&fp-y=0.5") and server.get(canonical)["ETag"] == middle["ETag"]
+
+
 # ---- kept
 
 
@@ -231,7 +243,7 @@ def test_a_job_ends_when_its_last_client_has_left(start, tmp_path):
 # ---- refused
 
 
-@pytest.mark.parametrize("query", ["w=0", "width=3", "fm=bmp", "w=10&w=20", "fit=crop"])
+@pytest.mark.parametrize("query", ["w=0", "width=3", "fm=bmp", "w=10&w=20", "fit=crop", "frame=1&page=1"])
 def test_operations_that_are_wrong_are_400(server, query):
     response = server.get(f"{keep(server, photo())}?{query}")
     assert response.status == 400

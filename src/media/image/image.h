@@ -77,6 +77,7 @@ struct mr_image_ops {
     enum mr_image_crop crop;
     uint32_t edges;                                       /* with MR_IMAGE_CROP_EDGES */
     double focus_x, focus_y;                              /* 0..1 of the width, the height */
+    bool has_focus;                                       /* they were given, or one of them: else the middle */
     int32_t rect_left, rect_top, rect_width, rect_height; /* px of the upright image; width 0: none */
     bool trim;                                            /* cut borders of one colour */
     int32_t orient;                                       /* as EXIF, instead of the image's own; 0: not given */
@@ -120,8 +121,8 @@ enum mr_image_format mr_image_default_format(const char *type);
  * its length (without the NUL), as snprintf. */
 size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size);
 
-/* The formats that auto=format may pick here, as bits; 0: it has no effect, since it was not asked for or `fm` is given.
- * The canonical text knows them not: they are what this client accepts, and part of the key of what is kept. */
+/* The formats that auto=format may pick here, as bits; 0: it has no effect, since it was not asked for or `fm` is
+ * given. The canonical text knows them not: they are what this client accepts, and part of the key of what is kept. */
 uint32_t mr_image_ops_picks(const struct mr_image_ops *ops);
 
 /* Bytes of memory that a run of `ops` on such an image will hold at its peak, without the input itself: an estimate for

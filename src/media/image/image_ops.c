@@ -169,6 +169,7 @@ void mr_image_ops_set_focus(struct mr_image_ops *ops, double x, double y)
 {
     set_field(ops, &fields[FP_X], x);
     set_field(ops, &fields[FP_Y], y);
+    ops->has_focus = true;
 }
 
 /* Two names whose order would decide are refused: parameters may come in any order. */
@@ -216,6 +217,10 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     case FM:
         ops->format = format_values[parsed.integer];
         return MR_OK;
+    case FP_X:
+    case FP_Y:
+        ops->has_focus = true;
+        break;
     case FRAME:
     case PAGE:
         return set_frame(ops, parsed.integer, row == PAGE, fault);
@@ -266,6 +271,12 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
         return by_focus;
     case Q:
         return ops->format != MR_IMAGE_PNG && ops->format != MR_IMAGE_GIF && ops->format != MR_IMAGE_TIFF;
+    case EFFORT:
+        return ops->format != MR_IMAGE_JPEG && ops->format != MR_IMAGE_TIFF;
+    case LOSSLESS:
+        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_WEBP || ops->format == MR_IMAGE_AVIF;
+    case INTERLACE:
+        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_JPEG || ops->format == MR_IMAGE_PNG;
     case GPS:
         return !ops->strip;
     default:
@@ -299,11 +310,18 @@ static void write_number(char out[32], double value)
     out[len] = '\0';
 }
 
+/* Is the value what it is without the parameter? The middle is not: a focal point that is stored comes after it. */
+static bool is_default(const struct mr_image_ops *ops, size_t row)
+{
+    bool is_focus = row == FP_X || row == FP_Y;
+    return is_focus ? !ops->has_focus : get_field(ops, &fields[row]) == fields[row].initial;
+}
+
 static void append_field(struct text *text, const struct mr_image_ops *ops, size_t row)
 {
     const struct mr_param_spec *spec = &mr_image_params[row];
     double value = get_field(ops, &fields[row]);
-    if (fields[row].kind == NONE || value == fields[row].initial)
+    if (fields[row].kind == NONE || is_default(ops, row))
         return;
     char number[32];
     write_number(number, value);

@@ -43,17 +43,35 @@ static bool are_same(struct mr_variant_key one, struct mr_variant_key other)
     return memcmp(one.bytes, other.bytes, MR_VARIANT_KEY_LEN) == 0;
 }
 
+/* Each list is one image, in many spellings; tests/fuzz/fuzz_image_key.c makes more of them. */
+static const char *const spellings[][8] = {
+    {"w=300 h=200 fit=crop fm=webp", "fm=webp fit=crop h=200 w=300", "w=300 h=200 fit=crop fm=webp q=80",
+     "h=200 dpr=1 w=300 fm=webp rot=0 fit=crop ixlib=js-3.8", "w=0300 h=200 fit=crop fm=webp crop=center"},
+    {"", "q=80", "fit=clip bri=-0 con=0.0 flip=none trim=none strip=yes shrink=fast auto=compress", "dpr=2 fit=fill"},
+    {"dpr=1.5 w=10", "w=10 dpr=1.50", "w=10 dpr=01.5 fit=scale", "w=10 dpr=1.5 crop=top fp-x=0.3 gps=1"},
+    {"bg=f00", "bg=ff0000", "bg=Red", "bg=ffff0000", "bg=F00"},
+    {"fm=jpg", "fm=jpeg", "fm=jpg lossless=1 effort=3", "auto=format fm=jpg", "fm=jpg lossless=on"},
+    {"fm=png interlace=1", "interlace= fm=png", "interlace=yes fm=png q=7", "fm=png interlace=true lossless=1"},
+    {"auto=format", "auto=format,compress", "auto=compress,format"},
+    {"frame=3", "page=3", "page=03"},
+    {"orient=90", "orient=6"},
+    {"w=5 h=6 fit=crop crop=left,top", "w=5 h=6 fit=crop crop=top,left", "crop=top,left fit=crop h=6 w=5 fp-x=1"},
+    {"w=5 h=6 fit=crop crop=focalpoint fp-x=0.5", "w=5 h=6 fit=crop crop=focalpoint fp-y=.5",
+     "w=5 h=6 fit=crop crop=focalpoint fp-x=0.5 fp-y=0.500"},
+    {"w=5 h=6 fit=crop crop=faces", "w=5 h=6 fit=crop crop=attention"},
+};
+
 static void every_spelling_of_an_image_has_one_key(void **state)
 {
     (void)state;
-    struct mr_variant_key key = key_of(ID, "w=300 h=200 fit=crop fm=webp");
-    static const char *const same[] = {
-        "fm=webp fit=crop h=200 w=300",
-        "w=300 h=200 fit=crop fm=webp q=80",
-        "h=200 dpr=1 w=300 fm=webp rot=0 fit=crop ixlib=js-3.8",
-    };
-    for (size_t i = 0; i < MR_ARRAY_SIZE(same); i++)
-        assert_true(are_same(key, key_of(ID, same[i])));
+    for (size_t i = 0; i < MR_ARRAY_SIZE(spellings); i++) {
+        struct mr_variant_key key = key_of(ID, spellings[i][0]);
+        for (size_t j = 1; j < MR_ARRAY_SIZE(spellings[i]) && spellings[i][j] != NULL; j++)
+            if (!are_same(key, key_of(ID, spellings[i][j])))
+                fail_msg("%s and %s", spellings[i][0], spellings[i][j]);
+        for (size_t j = 0; j < i; j++)
+            assert_false(are_same(key, key_of(ID, spellings[j][0])));
+    }
 }
 
 static void another_image_has_another_key(void **state)

@@ -36,6 +36,8 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=png&q=50", "fm=png");
     check_canonical("fp-x=0.1&w=5&h=5&fit=crop", "w=5&h=5&fit=crop");
     check_canonical("gps=1", "");
+    check_canonical("fm=jpg&effort=3&lossless=1", "fm=jpg");
+    check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("w=5&fit=fill", "w=5");
     check_canonical("ixlib=js-3.1", "");
@@ -46,6 +48,14 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("orient=0&pad=0&flip=none&trim=none", "");
     check_canonical("auto=compress", "");
     check_canonical("auto=format&fm=png", "fm=png");
+}
+
+/* The middle that a query names is not the one that is meant without it: a stored focal point comes between. */
+static void a_focal_point_in_the_middle_is_one(void **state)
+{
+    (void)state;
+    check_canonical("w=5&h=6&fit=crop&crop=focalpoint", "w=5&h=6&fit=crop&crop=focalpoint");
+    check_canonical("w=5&h=6&fit=crop&crop=focalpoint&fp-y=0.50", "w=5&h=6&fit=crop&crop=focalpoint&fp-x=0.5&fp-y=0.5");
 }
 
 static void canonical_text_means_the_same_again(void **state)
@@ -193,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canonical_text_has_one_order_and_no_defaults),
         cmocka_unit_test(what_has_no_effect_is_not_in_the_canonical_text),
+        cmocka_unit_test(a_focal_point_in_the_middle_is_one),
         cmocka_unit_test(canonical_text_means_the_same_again),
         cmocka_unit_test(canonical_text_is_cut_as_by_snprintf),
         cmocka_unit_test(wrong_value_names_its_parameter),
