@@ -84,6 +84,17 @@ static void tell_damaged(const struct mr_disk_look *look)
     mr_log_end(&line);
 }
 
+static void tell_unreadable(const struct mr_disk_look *look)
+{
+    static _Atomic uint64_t told_at;
+    struct mr_fault fault;
+    count_disk(&look->cache->config.numbers->disk_failed, 1);
+    if (!mr_log_is_due(&told_at))
+        return;
+    mr_disk_fault(&fault, &look->request.failure, "An image on the disk cannot be read, and is made again");
+    mr_log(MR_LOG_WARN, "%s", fault.detail);
+}
+
 /* MR_OK; or it is damaged, or what the disk said. */
 static int check_record(struct mr_disk_look *look, int err, size_t got)
 {
@@ -135,7 +146,7 @@ static void on_record(struct mr_disk_look *look, int err)
     if (err == MR_EDAMAGED)
         tell_damaged(look);
     else if (look->request.failure.error_number != ENOENT)
-        count_disk(&look->cache->config.numbers->disk_failed, 1);
+        tell_unreadable(look);
     mr_variant_index_forget(look->cache->index, &look->key, &look->place);
     drop_record(look);
     look_again(look);
@@ -244,6 +255,11 @@ void mr_disk_look_stop(struct mr_disk_look *look)
     pthread_mutex_unlock(&look->cache->waiting);
     if (was_waiting)
         end_look(look, false);
+}
+
+bool mr_disk_look_is_wanted(struct mr_disk_look *look)
+{
+    return look->has_claim && mr_variant_index_is_wanted(look->cache->index, &look->key, look->cache->config.process);
 }
 
 void mr_disk_look_clear(struct mr_disk_look *look)

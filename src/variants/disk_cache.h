@@ -62,6 +62,8 @@ struct mr_disk_look { /* embedded in what looks */
 void mr_disk_look_begin(struct mr_disk_look *look);
 /* It shall not wait for another process any more: done() is called now, if it has waited; else soon. */
 void mr_disk_look_stop(struct mr_disk_look *look);
+/* After done() without the image: does another process wait for it? */
+bool mr_disk_look_is_wanted(struct mr_disk_look *look);
 /* After done(): free what was not taken, and end the claim. */
 void mr_disk_look_clear(struct mr_disk_look *look);
 

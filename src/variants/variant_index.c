@@ -303,6 +303,15 @@ void mr_variant_index_end_claim(struct mr_variant_index *index, const struct mr_
     unlock_index(index);
 }
 
+bool mr_variant_index_is_wanted(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process)
+{
+    lock_index(index);
+    const struct index_claim *claim = find_claim(index, key);
+    bool is = claim != NULL && claim->owner == process + 1 && claim->waiters != 0;
+    unlock_index(index);
+    return is;
+}
+
 bool mr_variant_index_is_awaited(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process)
 {
     lock_index(index);

@@ -5,7 +5,8 @@
  *         |  |          |             |             |
  *         |  +----------|-------------|----> landed +----> WRITING it to the disk, if it was made here
  *         |             |             |
- *         +-------------+-------------+----> abandoned: its last ask left, so it is out of the table, and stops
+ *         +-------------+-------------+----> abandoned: its last ask left, so it is out of the table, and stops; or
+ *                                            goes on to WRITING, if another process waits for it
  *
  * The mutex of the table guards the entry, its flight's list of asks, and their states. An ask is its caller's until
  * made() or leave; what was posted for it is freed when the post arrives. */
@@ -55,7 +56,7 @@ struct mr_flight {
     bool is_abandoned;           /* it is out of the table, and owns the entry */
     struct mr_store_reader *reader;
     struct mr_disk_look look;
-    bool is_looking;
+    bool is_looking, is_stopped; /* its loop's, as all from `reader` */
     struct mr_store_bytes *bytes;
     struct mr_image_job image;
     struct mr_disk_write write;
@@ -199,9 +200,11 @@ static bool is_to_be_kept(const struct mr_flight *flight, const struct mr_fault 
     return mr_store_reader_is_current(flight->reader) && (fault == NULL || is_lasting(fault));
 }
 
+/* With the mutex locked. An abandoned one is written if its stop has come, and found that it is wanted. */
 static bool is_to_be_written(const struct mr_flight *flight, const struct mr_fault *fault)
 {
-    return flight->variants->disk != NULL && fault == NULL && !flight->look.is_found &&
+    return flight->variants->disk != NULL && fault == NULL && flight->image.result.bytes != NULL &&
+           !(flight->is_abandoned && (flight->is_stop_posted || flight->is_stopped)) &&
            mr_store_reader_is_current(flight->reader);
 }
 
@@ -232,14 +235,15 @@ static void land(struct mr_flight *flight, const struct mr_fault *fault)
     struct mr_variants *variants = flight->variants;
     struct mr_variant_entry *evicted = NULL, *over = NULL;
     struct mr_variant_ask *asks = NULL;
-    bool is_written = false;
     lock_table(variants);
+    bool is_written = is_to_be_written(flight, fault);
     if (!flight->is_abandoned) {
         evicted = settle_entry(flight, fault);
         asks = take_asks(flight, fault);
-        is_written = is_to_be_written(flight, fault);
         if (!is_written) /* else its write has our reference */
             over = mr_variant_table_let_go(&variants->table, flight->entry);
+    } else if (is_written) {
+        fill_entry(flight);
     }
     flight->has_landed = true;
     bool is_last = !flight->is_stop_posted;
@@ -275,14 +279,6 @@ static void drop_bytes(void *owner)
     mr_store_bytes_drop(owner);
 }
 
-static bool is_abandoned(struct mr_flight *flight)
-{
-    lock_table(flight->variants);
-    bool is = flight->is_abandoned;
-    unlock_table(flight->variants);
-    return is;
-}
-
 static void on_bytes_loaded(void *context, const struct mr_fault *why)
 {
     struct mr_flight *flight = mr_from_context(context, struct mr_flight, FLIGHT_MAGIC);
@@ -292,7 +288,7 @@ static void on_bytes_loaded(void *context, const struct mr_fault *why)
         land_with(flight, &fault);
         return;
     }
-    if (is_abandoned(flight)) {
+    if (flight->is_stopped) {
         land(flight, NULL);
         return;
     }
@@ -317,7 +313,7 @@ static void on_looked(struct mr_disk_look *look)
 {
     struct mr_flight *flight = mr_container_of(look, struct mr_flight, look);
     flight->is_looking = false;
-    if (look->is_found || is_abandoned(flight))
+    if (look->is_found || flight->is_stopped)
         land(flight, NULL);
     else
         make_image(flight);
@@ -326,11 +322,12 @@ static void on_looked(struct mr_disk_look *look)
 static void on_variant_written(struct mr_disk_write *write)
 {
     struct mr_flight *flight = mr_container_of(write, struct mr_flight, write);
-    mr_variant_release(flight->variants, &flight->entry->variant);
+    if (!flight->is_abandoned) /* that one owns the entry */
+        mr_variant_release(flight->variants, &flight->entry->variant);
     free_flight(flight);
 }
 
-/* With a reference to the entry. */
+/* With a reference to the entry, or owning it. */
 static void begin_write(struct mr_flight *flight)
 {
     const struct mr_variant *variant = &flight->entry->variant;
@@ -486,11 +483,14 @@ static void on_stop(struct mr_inbox_node *node)
     flight->is_stop_posted = false;
     bool has_landed = flight->has_landed;
     unlock_table(flight->variants);
-    if (has_landed)
+    if (has_landed) {
         free_flight(flight);
-    else if (flight->is_looking)
+        return;
+    }
+    flight->is_stopped = flight->is_looking || !mr_disk_look_is_wanted(&flight->look);
+    if (flight->is_looking)
         mr_disk_look_stop(&flight->look);
-    else
+    else if (flight->is_stopped)
         mr_image_job_cancel(&flight->image);
 }
 
