@@ -70,7 +70,8 @@ static void take_files(const struct mr_variant_home *home)
     struct file_numbers numbers = {.at = NULL};
     struct mr_disk_failure failure;
     mr_disk_walk(home->directory, note_number, &numbers, &failure);
-    qsort(numbers.at, numbers.count, sizeof(*numbers.at), compare_numbers);
+    if (numbers.count > 0)
+        qsort(numbers.at, numbers.count, sizeof(*numbers.at), compare_numbers);
     for (size_t i = 0; i < numbers.count; i++) {
         char name[MR_VARIANT_FILE_NAME_SIZE];
         mr_variant_file_name(name, numbers.at[i]);

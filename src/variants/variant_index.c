@@ -58,7 +58,7 @@ static uint32_t count_files(const struct mr_variant_index_config *config, uint64
 {
     *file_max = MR_MIN((uint64_t)FILE_MAX, config->size_max / MR_MAX(FILES_MIN, 2 * config->processes));
     /* Those of an earlier server may be smaller. */
-    uint64_t files = 2 * (*file_max == 0 ? 0 : config->size_max / *file_max) + 2 * MR_STORE_PROCESSES_MAX;
+    uint64_t files = 2 * (*file_max == 0 ? 0 : config->size_max / *file_max) + UINT64_C(2) * MR_STORE_PROCESSES_MAX;
     return (uint32_t)MR_MIN(files, (uint64_t)UINT16_MAX);
 }
 
@@ -258,7 +258,7 @@ static uint32_t hash_of_key(const struct mr_variant_key *key)
 /* The claim of the key; else a free one of its set, or NULL. */
 static struct index_claim *find_claim(struct mr_variant_index *index, const struct mr_variant_key *key)
 {
-    struct index_claim *set = &index->claims[hash_of_key(key) % CLAIM_SETS * SET], *free_one = NULL;
+    struct index_claim *set = &index->claims[(size_t)(hash_of_key(key) % CLAIM_SETS) * SET], *free_one = NULL;
     for (unsigned i = 0; i < SET; i++) {
         if (set[i].owner == 0)
             free_one = &set[i];
