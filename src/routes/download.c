@@ -103,16 +103,16 @@ static void respond_bytes(struct mr_request *request, struct mr_store_reader *re
         respond_stream(request, reader, status, range, fields);
 }
 
-static void respond_object(struct mr_request *request, struct mr_store_reader *reader)
+static void respond_described(struct mr_request *request, struct mr_store_reader *reader, struct mr_fields *fields,
+                              bool has_ranges)
 {
     const struct mr_object *object = mr_store_reader_object(reader);
-    struct mr_fields fields = describe_file(request, object);
     enum mr_condition condition = evaluate_file(request, object);
     struct mr_range range = mr_range_select(&request->head, object->size);
-    if (condition == MR_CONDITION_IGNORE_RANGE)
+    if (!has_ranges || condition == MR_CONDITION_IGNORE_RANGE)
         range = mr_range_whole(object->size);
     if (condition == MR_CONDITION_NOT_MODIFIED)
-        mr_respond(request, 304, NULL, &fields, NULL, 0, NULL, NULL);
+        mr_respond(request, 304, NULL, fields, NULL, 0, NULL, NULL);
     else if (condition == MR_CONDITION_FAILED)
         refuse_download(request, MR_EPRECONDITION, NULL);
     else if (range.kind == MR_RANGE_UNSATISFIABLE) {
@@ -121,7 +121,23 @@ static void respond_object(struct mr_request *request, struct mr_store_reader *r
         mr_range_set_field(&unsatisfied, &range);
         refuse_download(request, MR_ERANGE, &unsatisfied);
     } else
-        respond_bytes(request, reader, &range, &fields);
+        respond_bytes(request, reader, &range, fields);
+}
+
+static void respond_object(struct mr_request *request, struct mr_store_reader *reader)
+{
+    struct mr_fields fields = describe_file(request, mr_store_reader_object(reader));
+    respond_described(request, reader, &fields, true);
+}
+
+void mr_download_respond_instead(struct mr_request *request, struct mr_store_reader *reader,
+                                 struct mr_slice cache_control, const char *cache_status)
+{
+    struct mr_fields fields = describe_file(request, mr_store_reader_object(reader));
+    mr_fields_set(&fields, "Cache-Control", cache_control);
+    mr_fields_set_text(&fields, "Cache-Status", cache_status);
+    mr_fields_set_text(&fields, "Accept-Ranges", "none");
+    respond_described(request, reader, &fields, false);
 }
 
 /* ---- through stages ---- */

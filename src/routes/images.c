@@ -1,6 +1,8 @@
 /* DESIGN. A request for an image, on its loop:
  *
  *      start ----> OPENING (the object) ----> ASKING (the variants) ----> responded
+ *                     ^                           |
+ *                     +---- the fallback's -------+ it cannot be made
  *
  * The object is opened for each request, also for an image that is kept: one that was deleted is 404 at once. */
 #define _GNU_SOURCE 1 /* memrchr */
@@ -15,6 +17,7 @@
 #include "keys/signature.h"
 #include "routes/about.h"
 #include "routes/file_common.h"
+#include "routes/image_fallback.h"
 #include "routes/image_negotiation.h"
 #include "routes/read_access.h"
 #include "variants/variants.h"
@@ -47,6 +50,8 @@ struct image {
     bool varies;                   /* with Accept */
     struct mr_read_access access;
     struct mr_store_reader *reader; /* while it is opened */
+    struct mr_image_fallback fallback;
+    struct mr_store_reader *original; /* while that may be the response */
     struct mr_variant_ask *ask;
     struct mr_variant_key key;
     struct mr_slice name;    /* of the file, in the arena */
@@ -107,8 +112,13 @@ static struct mr_slice image_timing(struct mr_request *request, const struct mr_
                            mr_clock_milliseconds(variant->wait_ns), mr_clock_milliseconds(variant->work_ns), total);
 }
 
-static void count_image(struct mr_request *request, enum mr_variant_way way)
+static void count_image(const struct image *image, enum mr_variant_way way)
 {
+    struct mr_request *request = image->request;
+    if (image->fallback.is_used) {
+        mr_image_fallback_count(request);
+        return;
+    }
     struct mr_variant_numbers *numbers = &mr_app_numbers(mr_app_of(request), request->loop)->variants;
     mr_histogram_record(&numbers->time[way], mr_loop_now(request->loop) - request->began_at);
 }
@@ -119,7 +129,8 @@ static void respond_variant(struct image *image, const struct mr_variant *varian
     struct shown *shown = malloc(sizeof(*shown));
     MR_ASSERT(shown != NULL);
     *shown = (struct shown){.magic = SHOWN_MAGIC, .variants = image->variants, .variant = variant};
-    mr_fields_set_text(&image->fields, "Cache-Status", cache_status(way));
+    mr_fields_set_text(&image->fields, "Cache-Status",
+                       image->fallback.is_used ? MR_IMAGE_FALLBACK_STATUS : cache_status(way));
     mr_fields_content_disposition(&image->fields, false, name_of_variant(image, variant->format));
     mr_fields_set(&image->fields, "Server-Timing", image_timing(request, variant, way));
     mr_respond(request, 200, mr_image_media_type(variant->format), &image->fields, variant->bytes.at,
@@ -135,18 +146,40 @@ static void refuse_image(struct mr_request *request, const struct mr_fault *faul
     mr_respond_problem_fields(request, fault, &fields);
 }
 
+static void on_original_opened(void *context, const struct mr_fault *fault);
+
+/* There is no image of this object, which is open. */
+static void fail_image(struct image *image, struct mr_store_reader *reader, const struct mr_fault *fault)
+{
+    struct mr_request *request = image->request;
+    const struct mr_app *app = mr_app_of(request);
+    if (image->wants_url) {
+        refuse_image(request, fault);
+    } else if (mr_image_fallback_respond(&image->fallback, request, reader, fault, image->access.expires)) {
+        return;
+    } else if (mr_image_fallback_begin(&image->fallback, app, fault)) {
+        mr_store_describe(&image->reader, app->store, request->loop, mr_slice_of(app->variants->fallback),
+                          on_original_opened, image);
+    } else {
+        refuse_image(request, mr_image_fallback_fault(&image->fallback, fault));
+    }
+}
+
 /* Perhaps from inside mr_variants_ask(). */
 static void on_variant(void *context, const struct mr_fault *fault, const struct mr_variant *variant,
                        enum mr_variant_way way)
 {
     struct image *image = image_of(context);
     struct mr_request *request = image->request;
+    struct mr_store_reader *original = image->original;
+    image->original = NULL;
     if (fault != NULL) {
-        refuse_image(request, fault);
+        fail_image(image, original, fault);
     } else {
-        count_image(request, way);
+        count_image(image, way);
         respond_variant(image, variant, way);
     }
+    mr_store_reader_close(&original);
     mr_request_release(request);
 }
 
@@ -159,7 +192,8 @@ static void link_canonical(struct image *image, const char *id)
     struct mr_request *request = image->request;
     char canonical[CANONICAL_SIZE];
     size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
-    if (image->access.expires != 0 || image->has_preset || mr_slice_is(request->head.query, canonical))
+    if (image->access.expires != 0 || image->has_preset || image->fallback.is_used ||
+        mr_slice_is(request->head.query, canonical))
         return;
     mr_fields_link(&image->fields,
                    mr_arena_printf(&request->arena, "/images/%s%s%s", id, len > 0 ? "?" : "", canonical), "canonical");
@@ -168,6 +202,8 @@ static void link_canonical(struct image *image, const char *id)
 static struct mr_slice image_cache_control(const struct image *image)
 {
     struct mr_request *request = image->request;
+    if (image->fallback.is_used)
+        return mr_image_fallback_cache_control(request, image->access.expires);
     if (image->access.expires == 0)
         return mr_slice_of(mr_app_of(request)->image_cache_control);
     return mr_read_access_cache_control(&image->access, image->has_preset || image->wants_stored_focus,
@@ -210,6 +246,8 @@ static void ask_for_variant(struct image *image, struct mr_store_reader *reader)
         .made = on_variant,
         .context = image,
     };
+    if (image->fallback.wants_original)
+        image->original = mr_store_reader_share(reader);
     mr_request_hold(request);
     mr_variants_ask(&image->ask, image->variants, &wish);
 }
@@ -233,7 +271,7 @@ static bool require_picture(struct image *image, struct mr_store_reader *reader)
     if (object->is_image)
         return true;
     mr_fault_set(&fault, MR_ENOTIMAGE, "The file is %s.", object->type);
-    refuse_image(image->request, &fault);
+    fail_image(image, reader, &fault);
     return false;
 }
 
@@ -242,6 +280,7 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     const struct mr_object *object = mr_store_reader_object(reader);
     const struct mr_image_fence *fence = &mr_app_of(image->request)->fence;
     struct mr_fault fault;
+    image->ops = image->asked; /* also after those of the file before a fallback */
     mr_fields_init(&image->fields, &image->request->arena);
     link_canonical(image, object->id);
     take_stored_focus(image, object);
@@ -281,7 +320,9 @@ static int make_url(struct mr_slice *out, struct image *image, const struct mr_o
         return mr_signing_sign(out, signing, &address, mr_clock_wall() / MR_NS_PER_S, arena, fault);
     if (image->has_preset) /* its name stays */
         return mr_signature_text(out, &address, arena, fault);
-    *out = mr_arena_printf(arena, "%.*s%s%s", MR_SLICE_ARG(address.path), len > 0 ? "?" : "", canonical);
+    const char *fallback = !image->fallback.wants_original ? "" : len > 0 ? "&fallback=original" : "fallback=original";
+    *out = mr_arena_printf(arena, "%.*s%s%s%s", MR_SLICE_ARG(address.path), len > 0 || *fallback ? "?" : "", canonical,
+                           fallback);
     return MR_OK;
 }
 
@@ -312,7 +353,7 @@ static void on_original_opened(void *context, const struct mr_fault *fault)
     struct mr_store_reader *reader = image->reader;
     image->reader = NULL;
     if (fault != NULL)
-        refuse_image(image->request, fault);
+        refuse_image(image->request, mr_image_fallback_fault(&image->fallback, fault));
     else if (require_picture(image, reader))
         (image->wants_url ? respond_url : respond_image)(image, reader);
     mr_store_reader_close(&reader);
@@ -352,6 +393,8 @@ static int check_only_presets(const struct image *image, bool is_free, struct mr
 static int set_operation(struct image *image, const struct mr_param_pair *pair, struct mr_fault *fault)
 {
     bool is_free = mr_slice_is(pair->name, "auto") || mr_slice_is(pair->name, "ixlib"); /* as many images as before */
+    if (mr_slice_is(pair->name, "fallback"))
+        return mr_image_fallback_read(&image->fallback, pair->value, fault);
     int err = check_only_presets(image, is_free, fault);
     if (err == MR_OK)
         err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
@@ -429,7 +472,8 @@ static void start_opening(struct mr_request *request, bool wants_url)
         return;
     }
     request->handler_data = image;
-    mr_store_describe(&image->reader, store, request->loop, request->match.params[0].value, on_original_opened, image);
+    (image->fallback.wants_original ? mr_store_open : mr_store_describe)(
+        &image->reader, store, request->loop, request->match.params[0].value, on_original_opened, image);
 }
 
 static void start_image(struct mr_request *request)
@@ -448,6 +492,7 @@ static void leave_image(struct mr_request *request)
     if (image == NULL)
         return;
     mr_store_reader_close(&image->reader);
+    mr_store_reader_close(&image->original);
     if (image->ask == NULL)
         return;
     mr_variants_leave(&image->ask);
@@ -485,6 +530,7 @@ static const struct mr_param_spec own_params[] = {
      .type = MR_PARAM_TEXT,
      .max = MR_PRESET_NAME_MAX,
      .text = "the name of operations that the server knows (--presets); others beside it come on top of them"},
+    MR_IMAGE_FALLBACK_PARAM,
     {.name = NULL},
 };
 
@@ -500,9 +546,10 @@ static const struct mr_route_about about_image = {
     .responses =
         (const struct mr_about_response[]){
             {200,
-             "the image",
+             "the image, or what is shown in its place (Cache-Status: detail=fallback)",
              {"image/*", {NULL}},
-             "ETag Cache-Status Content-Disposition Content-Security-Policy Link Server-Timing Vary"},
+             "ETag Cache-Status Content-Disposition Content-Security-Policy Link Server-Timing Vary Last-Modified "
+             "Accept-Ranges Repr-Digest"},
             {304, "the client has it", {.types = NULL}, "ETag Vary"},
             {.status = 0}},
     .errors = {MR_ABOUT_ERRORS(MR_ESIGNATURE, MR_ESIGEXPIRED, MR_ENOTFOUND, MR_EFILES, MR_EIO, MR_EBUDGET, MR_EBUSY,

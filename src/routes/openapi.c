@@ -250,6 +250,12 @@ static bool are_shared(const struct path *path)
     return i == path->count;
 }
 
+static void write_query_params(struct mr_json *json, const struct mr_param_spec *spec)
+{
+    for (; spec != NULL && spec->name != NULL; spec++)
+        write_param(json, spec, "query");
+}
+
 static void write_operation_params(struct mr_json *json, const struct operation *operation)
 {
     const struct mr_route_about *about = operation->route->about;
@@ -261,10 +267,8 @@ static void write_operation_params(struct mr_json *json, const struct operation 
         spec.name = operation->path->first[operation->path->count - 1].about->path->name;
         write_param(json, &spec, "path");
     }
-    for (const struct mr_param_spec *spec = about->query; spec != NULL && spec->name != NULL; spec++)
-        write_param(json, spec, "query");
-    for (const struct mr_param_spec *spec = about->more_query; spec != NULL && spec->name != NULL; spec++)
-        write_param(json, spec, "query");
+    write_query_params(json, about->query);
+    write_query_params(json, about->more_query);
     if (about->has_stage_params) {
         write_stage_param_refs(json, operation);
         write_stage_fields(json, operation);

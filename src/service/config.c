@@ -112,6 +112,14 @@ static bool check_fence(const struct mr_config *config, FILE *complaints)
            complain_of(complaints, option, fault.detail);
 }
 
+static bool check_variants(const struct mr_config *config, FILE *complaints)
+{
+    struct mr_fault fault;
+    const char *option;
+    return mr_variant_settings_check(&config->variants, &option, &fault) == MR_OK ||
+           complain_of(complaints, option, fault.detail);
+}
+
 /* What depends on other options, and what depends on the machine and was not given. */
 static void complete_config(struct mr_config *config)
 {
@@ -145,7 +153,8 @@ static bool check_config(const struct mr_config *config, FILE *complaints)
     if (config->pipe.body_memory > config->app.memory_budget / (uint64_t)config->cluster.processes)
         return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
     return check_keys(config, complaints) && check_listen(config, complaints) && check_http(config, complaints) &&
-           check_store(config, complaints) && check_fence(config, complaints) && check_read(config, complaints);
+           check_store(config, complaints) && check_fence(config, complaints) && check_read(config, complaints) &&
+           check_variants(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,

@@ -268,6 +268,8 @@ static void write_variants(struct exposition *out, const struct mr_snapshot_vari
     write_head(out, "millrace_image_seconds", "histogram", "Time from a request for an image to its response.");
     for (enum mr_variant_way way = 0; way < MR_VARIANT_WAYS; way++)
         write_histogram(out, "millrace_image_seconds", labels[way], &variants->time[way], NULL);
+    write_number(out, "millrace_image_fallbacks_total", "counter", variants->fallbacks,
+                 "Requests for images that could not be made, whose response was the original or another image.");
     write_number(out, "millrace_image_cache_bytes", "gauge", variants->bytes, "Images kept in memory, in bytes.");
     write_number(out, "millrace_image_cache_images", "gauge", variants->images, "Images kept in memory.");
     write_number(out, "millrace_image_cache_evicted_total", "counter", variants->evicted,

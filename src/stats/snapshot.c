@@ -59,6 +59,7 @@ static void add_variants(struct mr_snapshot_variants *out, const struct mr_varia
 {
     for (int way = 0; way < MR_VARIANT_WAYS; way++)
         mr_histogram_read(&numbers->time[way], &out->time[way]);
+    out->fallbacks += mr_counter_read(&numbers->fallbacks);
 }
 
 static void add_jobs(struct mr_snapshot *out, const struct mr_offload_stats *stats, const struct mr_pipe_numbers *jobs)

@@ -45,6 +45,7 @@ struct mr_snapshot_store { /* of files that are kept */
 
 struct mr_snapshot_variants { /* of images made of files */
     struct mr_histogram_view time[MR_VARIANT_WAYS];
+    uint64_t fallbacks;
     uint64_t bytes, images, evicted; /* kept in memory */
     struct mr_variant_index_totals disk;
     uint64_t disk_written, disk_evicted, disk_damaged, disk_failed;

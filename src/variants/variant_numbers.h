@@ -16,6 +16,7 @@ enum mr_variant_way {
 /* Of one loop. */
 struct mr_variant_numbers {
     struct mr_histogram time[MR_VARIANT_WAYS]; /* ns from the request's first byte to the response's first */
+    _Atomic uint64_t fallbacks;                /* responses with something else, as the image could not be made */
 };
 
 /* Of one process. */
