@@ -12,6 +12,7 @@ from server import BINARY, HANG, environment
 pytestmark = pytest.mark.skipif(not (BINARY.parent / "millrace-bench").exists(), reason="no millrace-bench beside the server")
 
 STALL = 0.1  # seconds, of every one
+SEEN = set()  # targets
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
@@ -20,6 +21,7 @@ class Answerer(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data):
+        SEEN.update(line.split()[1] for line in data.split(b"\r\n") if line.startswith(b"GET "))
         self.transport.write(ANSWER * data.count(b"\r\n\r\n"))
 
 
@@ -111,6 +113,14 @@ def test_connections_on_demand_are_told_apart(stalling):
     (stream,) = json.loads(run.stdout)["streams"]
     assert stream["latency_new"]["count"] == stream["connecting"]["count"] == stream["connects"] == 3
     assert stream["latency_open"]["count"] == stream["answered"] - 3
+
+
+def test_each_request_can_have_a_number_of_its_own(stalling):
+    run = load(stalling.url + "x?n={n}", "--rate=0", "--connections=3", "--warmup=0", "--duration=200ms", "--json")
+    (stream,) = json.loads(run.stdout)["streams"]
+    numbers = sorted(target for target in SEEN if b"n=" in target)
+    assert len(numbers) >= stream["answered"] > 10, "no two are alike"
+    assert numbers == [b"/x?n=%06d" % number for number in range(len(numbers))]
 
 
 def test_what_cannot_run_is_told(stalling, tmp_path):

@@ -190,17 +190,21 @@ static int write_rest(struct mr_client *client, uv_buf_t runs[2], size_t written
 void mr_client_send(struct mr_client *client)
 {
     MR_ASSERT(client->state == MR_CLIENT_FREE);
-    const struct mr_wire *wire = client->setup->wire;
+    struct mr_wire *wire = client->setup->wire;
     client->state = MR_CLIENT_BUSY;
     client->answer_complete = client->answer_told = client->write_done = false;
     client->received = 0;
+    if (wire->number_at != 0)
+        mr_wire_number(wire, client->setup->number++);
 
     uv_buf_t runs[2] = {{.base = wire->head, .len = wire->head_len}, {.base = wire->body, .len = wire->body_len}};
     int written = uv_try_write(&client->stream, runs, wire->body_len > 0 ? 2 : 1);
     if (written == UV_EAGAIN)
         written = 0;
     int error = written < 0 ? written : 0;
-    if (error == 0 && (size_t)written < wire->head_len + wire->body_len)
+    if (error == 0 && wire->number_at != 0 && (size_t)written < wire->head_len)
+        error = UV_ENOBUFS; /* the next request writes over it; no kernel takes a part of so little */
+    else if (error == 0 && (size_t)written < wire->head_len + wire->body_len)
         error = write_rest(client, runs, (size_t)written);
     else
         client->write_done = true;

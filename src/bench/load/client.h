@@ -32,7 +32,8 @@ struct mr_client_events {
 struct mr_client_setup {
     uv_loop_t *loop;
     const struct mr_target *target; /* resolved */
-    const struct mr_wire *wire;
+    struct mr_wire *wire;
+    uint64_t number; /* of the next request, where they have one */
     const struct mr_client_events *events;
     char read_buffer[64 * 1024];
 };

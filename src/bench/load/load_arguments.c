@@ -112,7 +112,7 @@ static const struct mr_options_program program = {
         "\n"
         "Send HTTP/1.1 requests to URL at a given rate and report how long the answers took, from the moment each\n"
         "request was meant to leave (so that a stalled server cannot hide), and how late the generator itself was.\n"
-        "URL: http://HOST[:PORT][/TARGET] or unix:PATH[:/TARGET]\n"
+        "URL: http://HOST[:PORT][/TARGET] or unix:PATH[:/TARGET]; {n} in a target is a number of each request's own\n"
         "\n"
         "Behind a \"+\" stands another stream that runs beside, with options of its own:\n"
         "  millrace-bench load --rate=200 --duration=30s http://127.0.0.1:8080/healthz + \\\n"

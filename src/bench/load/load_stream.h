@@ -21,7 +21,7 @@ enum mr_load_connect { MR_LOAD_CONNECT_BEFORE, MR_LOAD_CONNECT_ON_DEMAND };
 
 struct mr_load_stream_config {
     const struct mr_target *target; /* borrowed, as the next: resolved */
-    const struct mr_wire *wire;
+    struct mr_wire *wire;
     double rate; /* requests/s; 0: closed loop */
     enum mr_load_arrivals arrivals;
     uint64_t seed;        /* of Poisson arrivals */

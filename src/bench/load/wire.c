@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* memmem */
 #include "bench/load/wire.h"
 #include "base/assert.h"
 #include <errno.h>
@@ -47,6 +48,28 @@ done:
     return error;
 }
 
+/* Write the path, with digits where it has "{n}". */
+static void write_numbered_path(struct mr_wire *out, FILE *head, struct mr_slice path)
+{
+    const struct mr_slice mark = MR_SLICE("{n}");
+    const char *at = memmem(path.at, path.len, mark.at, mark.len);
+    if (at == NULL) {
+        fprintf(head, "%.*s", MR_SLICE_ARG(path));
+        return;
+    }
+    fprintf(head, "%.*s", (int)(at - path.at), path.at);
+    out->number_at = (size_t)ftell(head);
+    fprintf(head, "%0*d", MR_WIRE_DIGITS, 0);
+    at += mark.len;
+    fprintf(head, "%.*s", (int)(path.at + path.len - at), at);
+}
+
+void mr_wire_number(struct mr_wire *wire, uint64_t number)
+{
+    for (size_t i = MR_WIRE_DIGITS; i-- > 0; number /= 10)
+        wire->head[wire->number_at + i] = (char)('0' + number % 10);
+}
+
 int mr_wire_build(struct mr_wire *out, const struct mr_target *target, const char *method, char *const *header_lines,
                   size_t header_count, const char *body_file, struct mr_fault *fault)
 {
@@ -61,7 +84,9 @@ int mr_wire_build(struct mr_wire *out, const struct mr_target *target, const cha
 
     FILE *head = open_memstream(&out->head, &out->head_len);
     MR_ASSERT(head != NULL);
-    fprintf(head, "%s %.*s HTTP/1.1\r\n", method, MR_SLICE_ARG(target->path));
+    fprintf(head, "%s ", method);
+    write_numbered_path(out, head, target->path);
+    fputs(" HTTP/1.1\r\n", head);
     if (!has_header(header_lines, header_count, "Host"))
         fprintf(head, "Host: %s\r\n", target->authority);
     if (!has_header(header_lines, header_count, "User-Agent"))

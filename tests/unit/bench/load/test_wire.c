@@ -75,6 +75,23 @@ static void absent_file_is_named(void **state)
     assert_null(wire.head);
 }
 
+static void each_request_has_a_number_where_the_path_says_so(void **state)
+{
+    (void)state;
+    assert_int_equal(mr_target_parse(&target, "http://127.0.0.1:81/x?y=0.{n}&z={n}", &fault), MR_OK);
+    assert_int_equal(build("GET", NULL, 0, NULL), MR_OK);
+    static const struct {
+        uint64_t number;
+        const char *line;
+    } cases[] = {{0, "GET /x?y=0.000000&z={n} HTTP/1.1\r\n"},
+                 {17, "GET /x?y=0.000017&z={n} HTTP/1.1\r\n"},
+                 {1999999, "GET /x?y=0.999999&z={n} HTTP/1.1\r\n"}};
+    for (size_t i = 0; i < 3; i++) {
+        mr_wire_number(&wire, cases[i].number);
+        assert_memory_equal(wire.head, cases[i].line, strlen(cases[i].line));
+    }
+}
+
 static void header_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -90,6 +107,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(given_headers_stand_instead_of_ours, parse_target, free_wire),
         cmocka_unit_test_setup_teardown(body_is_read_and_announced, parse_target, free_wire),
         cmocka_unit_test_setup_teardown(absent_file_is_named, parse_target, free_wire),
+        cmocka_unit_test_setup_teardown(each_request_has_a_number_where_the_path_says_so, parse_target, free_wire),
         cmocka_unit_test_setup_teardown(header_that_is_none_is_refused, parse_target, free_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
