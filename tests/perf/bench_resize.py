@@ -11,17 +11,16 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, ImageChops, ImageStat
 
-from benchlib import BUILD, CACHE, ENVIRONMENT, PHOTO_KIND, ROOT, Load, Program, Verdicts, failures, interleave, machine
+from benchlib import BUILD, CACHE, ENVIRONMENT, PHOTO_KIND, ROOT, Load, Verdicts, failures, interleave, machine
 from benchlib import millrace, photo, spread, table
 from mixlib import decode
+from nodelib import SOURCES, install_node_servers, sharp
 
 CONNECTIONS = 4
 WARMUP = 0.5
-SHARP = Path(__file__).parent / "sharp"
 # Of sharp's libvips only these hold all functions that we call. They need Node.js 20; Debian 12's is 18.
 SHARP_TO_LINK_WITH = ("sharp@0.35.5", "@img/sharp-libvips-dev@1.3.4")
 PSNR_BOUND = 1.0  # dB that our output may be worse: a picture that is worse is no match for one that is better
@@ -48,25 +47,10 @@ CASES = {
 # ---- What is compared ----
 
 
-def install_sharp():
-    """The directory of the Node.js server with its packages, or None where there is no Node.js."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        return None
-    home = CACHE / "sharp"
-    lock = home / "package-lock.json"
-    fresh = lock.exists() and lock.read_bytes() == (SHARP / "package-lock.json").read_bytes()
-    home.mkdir(parents=True, exist_ok=True)
-    for file in SHARP.iterdir():
-        shutil.copy(file, home)
-    if not (fresh and (home / "node_modules/sharp").exists()):
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=home, check=True, stdout=sys.stderr)
-    return home
-
-
 def install_sharp_to_link_with():
     home = CACHE / "sharp-to-link-with"
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copy(SHARP / "server.js", home)
+    shutil.copy(SOURCES / "server.js", home)
     command = ["npm", "install", "--prefix", home, "--no-audit", "--no-fund", *SHARP_TO_LINK_WITH]
     subprocess.run(command, check=True, stdout=sys.stderr)
     return home
@@ -100,10 +84,6 @@ def build_with_libvips_of_sharp(home):
     ):
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=sys.stderr)
     return build
-
-
-def sharp(home, workers):
-    return Program("node", home / "server.js", environment={"UV_THREADPOOL_SIZE": str(workers)})
 
 
 def bare(case, body, workers, seconds, *options):
@@ -253,7 +233,7 @@ def main():
     parser.add_argument("--same-libvips", action="store_true", help="link Millrace with the libvips that sharp brings")
     args = parser.parse_args()
 
-    home = install_sharp()
+    home = install_node_servers()
     if args.same_libvips:
         if not home:
             sys.exit("bench: --same-libvips needs node and npm")

@@ -5,8 +5,9 @@
  *      perf_files URL METHOD COUNT SIZE CONNECTIONS [RATE [LIST]]
  *
  * PUT sends SIZE bytes to URL followed by a number, POST and all others to URL itself; GET asks for URL followed by the
- * lines of LIST in turn and wants SIZE bytes. With LIST, a POST writes the last part of each Location to it, a PUT the
- * number that it sent to. RATE: requests/s of all connections together; 0: as fast as they are answered.
+ * lines of LIST in turn and wants SIZE bytes (0: any number). With LIST, a POST writes the last part of each Location
+ * to it, a PUT the number that it sent to. RATE: requests/s of all connections together; 0: as fast as they are
+ * answered.
  *
  * Large bodies cost it next to nothing: they are sent by sendfile from one MiB in memory, and what it receives of one
  * is dropped by the kernel (MSG_TRUNC). Prints JSON: seconds, its own CPU seconds, and percentiles of the time from
@@ -162,7 +163,9 @@ static size_t receive_head(int fd, char head[HEAD_MAX], unsigned long number, si
     const char *length = strcasestr(head, "\r\nContent-Length:");
     *body = length != NULL ? strtoul(length + sizeof("\r\nContent-Length:") - 1, NULL, 10) : 0;
     *closes = strcasestr(head, "\r\nConnection: close") != NULL;
-    if (run.drops ? status != 404 : run.gets ? status != 200 || *body != run.size : status != 201 && status != 204)
+    if (run.drops  ? status != 404
+        : run.gets ? status != 200 || (run.size != 0 && *body != run.size)
+                   : status != 201 && status != 204)
         fail("unexpected response", head);
     if (!run.gets && !run.drops)
         keep_name(number, head);

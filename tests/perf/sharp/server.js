@@ -1,8 +1,10 @@
 // What Millrace is measured against: the same service as a Node.js program with sharp. Benchmark only.
-// POST any path, with ?w= and ?fm= as Millrace has them. GET: the versions.
+// POST any path, with ?w= and ?fm= as Millrace has them. GET /NAME with these: of a file in the directory that the command
+// line names. GET without them: the versions.
 'use strict';
 
 const http = require('node:http');
+const path = require('node:path');
 const sharp = require('sharp');
 
 sharp.concurrency(1); // as Millrace: requests run beside each other, on UV_THREADPOOL_SIZE threads
@@ -16,8 +18,8 @@ const encoders = {
   avif: { quality: 80, effort: 2, chromaSubsampling: '4:2:0', bitdepth: 8 },
 };
 
-function resize(body, parameters) {
-  const image = sharp(body, { failOn: 'truncated' });
+function resize(source, parameters) {
+  const image = sharp(source, { failOn: 'truncated' });
   image.autoOrient().resize({ width: Number(parameters.get('w')) });
   for (const [format, options] of Object.entries(encoders)) {
     // Without force the output is of the input's format, and has the options of that one.
@@ -29,12 +31,13 @@ function resize(body, parameters) {
 async function answer(request, response) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
-  if (request.method === 'GET') {
+  const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+  if (request.method === 'GET' && !searchParams.has('w')) {
     response.end(JSON.stringify({ node: process.version, ...sharp.versions }));
     return;
   }
-  const { searchParams } = new URL(request.url, 'http://localhost');
-  const { data, info } = await resize(Buffer.concat(chunks), searchParams);
+  const source = request.method === 'GET' ? path.join(process.argv[2], path.basename(pathname)) : Buffer.concat(chunks);
+  const { data, info } = await resize(source, searchParams);
   response.writeHead(200, { 'Content-Type': `image/${info.format}`, 'Content-Length': data.length });
   response.end(data);
 }
