@@ -260,7 +260,7 @@ static void take_stored_focus(struct image *image, const struct mr_object *objec
         return;
     if (object->has_focal)
         mr_image_ops_set_focus(&image->ops, object->focal_x, object->focal_y);
-    image->ops.has_focus = true; /* the key tells one middle from another by its place, not by who gave it */
+    image->ops.has_focus = true; /* the key is of the place, wherever it comes from */
 }
 
 /* False: it is none, and the request was refused. */
