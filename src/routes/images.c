@@ -282,7 +282,7 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     struct mr_fault fault;
     image->ops = image->asked; /* also after those of the file before a fallback */
     mr_fields_init(&image->fields, &image->request->arena);
-    link_canonical(image, object->id);
+    link_canonical(image, object->id); /* as it is asked for, before the stored point and Accept are looked at */
     take_stored_focus(image, object);
     image->varies = mr_image_negotiate(&image->ops, &image->request->head,
                                        fence->formats != 0 ? fence->formats : MR_IMAGE_ALL_FORMATS);

@@ -14,9 +14,9 @@ struct mr_variant_key {
     uint8_t bytes[MR_VARIANT_KEY_LEN];
 };
 
-/* BLAKE2b-256 (RFC 7693) of the object's ID, whose bytes never change, the canonical text of the operations, the formats
- * that auto=format may pick, and the version of the image stage with that of its library. A focal point that is used is
- * among the operations. */
+/* BLAKE2b-256 (RFC 7693) of the object's ID, whose bytes never change, the canonical text of the operations, the
+ * formats that auto=format may pick, and the version of the image stage with that of its library. A focal point that is
+ * used is among the operations. */
 void mr_variant_key(struct mr_variant_key *out, struct mr_slice id, const struct mr_image_ops *ops);
 /* The key as an entity tag. */
 void mr_variant_key_tag(char out[MR_VARIANT_TAG_SIZE], const struct mr_variant_key *key);
