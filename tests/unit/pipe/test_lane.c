@@ -28,6 +28,7 @@ static void thumbnails_of_photographs_are_interactive(void **state)
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 6000, 4000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 10000, 10000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
     assert_int_equal(lane(image(MR_IMAGE_PNG, 4000, 3000), 300, MR_IMAGE_WEBP), MR_LANE_INTERACTIVE);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 6000, 4000), 600, MR_IMAGE_AVIF), MR_LANE_INTERACTIVE);
 }
 
 static void what_takes_a_second_is_heavy(void **state)
@@ -36,6 +37,9 @@ static void what_takes_a_second_is_heavy(void **state)
     assert_int_equal(lane(image(MR_IMAGE_PNG, 10000, 10000), 300, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 5000, 4000), 0, MR_IMAGE_WEBP), MR_LANE_HEAVY);
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 100, 100), 9000, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 4000, 2000), 2000, MR_IMAGE_AVIF), MR_LANE_HEAVY);
+    assert_int_equal(lane(image(MR_IMAGE_PNG, 2000, 1000), 0, MR_IMAGE_GIF), MR_LANE_HEAVY);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 4000, 2000), 2400, MR_IMAGE_TIFF), MR_LANE_HEAVY);
 }
 
 static void scans_and_frames_count(void **state)
