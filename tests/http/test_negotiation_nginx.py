@@ -1,8 +1,10 @@
 """auto=format through nginx with its cache on: no client gets another's format, and what is old is revalidated."""
 
+import itertools
+
 import pytest
 from images import decode, noise, photo
-from proxies import Proxy, program
+from proxies import Proxy, block, program
 from server import wait_for
 from test_proxies import ask
 
@@ -32,9 +34,9 @@ def cached(start, tmp_path):
         pytest.skip("no nginx: script/bootstrap --test fetches it")
     proxies = []
 
-    def begin(*options):
+    def begin(*options, text=CACHING):
         server = start(f"--data={tmp_path / 'data'}", *options)
-        proxies.append(Proxy("nginx", server.port, CACHING))
+        proxies.append(Proxy("nginx", server.port, text))
         return server, proxies[-1]
 
     yield begin
@@ -94,3 +96,22 @@ def test_what_is_old_is_revalidated_and_stays_apart(cached):
         wait_for(is_revalidated, f"nginx to ask again for {kind}")
     assert server.metric("millrace_job_run_seconds_count", stage="image") == jobs, "304 costs no job"
     assert server.metric("millrace_requests_total", code=304) >= 3
+
+
+def test_the_cache_of_the_page_keeps_four(cached):
+    """The configuration of docs/behind-a-proxy.md, with another directory."""
+    path = "/var/cache/nginx/images"
+    assert path in block("conf")
+    server, proxy = cached("--sign=optional", text=block("conf").replace(path, "cache"))
+    target = f"{server.post('/files', noise(60, 40)).json()['image']}?w=30&auto=format"
+
+    def asked():
+        return server.metric("millrace_requests_total", route="/images/{id}")
+
+    for order in itertools.islice(itertools.permutations(["image/avif", "image/webp", "image/png;q=0.7", "*/*;q=0.8"]), 0, 24, 3):
+        assert get(proxy, target, ",".join(order))[2]["Content-Type"] == "image/avif"
+    assert asked() == 1
+    for accept, kind in {**KINDS, "image/*": "image/jpeg", "text/html": "image/jpeg", "image/avif": "image/avif"}.items():
+        status, _, fields = get(proxy, target, accept)
+        assert status == 200 and fields["Content-Type"] == kind and fields["Vary"] == "Accept"
+    assert asked() == 4
