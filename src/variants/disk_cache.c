@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define READ_ON_LOOP_MAX (128 * MR_KIB) /* copied and summed in some 30 us */
@@ -244,6 +245,18 @@ static void remove_waiter(struct mr_disk_look *look)
     look->is_waiting = false;
 }
 
+/* With `waiting` locked: the last one that leaves says so to the process that makes it. */
+static void stop_waiter_of(struct mr_disk_look *look)
+{
+    struct mr_disk_cache *cache = look->cache;
+    remove_waiter(look);
+    for (const struct mr_disk_look *other = cache->waiters; other != NULL; other = other->next) {
+        if (memcmp(other->key.bytes, look->key.bytes, MR_VARIANT_KEY_LEN) == 0)
+            return;
+    }
+    mr_variant_index_unawait(cache->index, &look->key, cache->config.process);
+}
+
 void mr_disk_look_stop(struct mr_disk_look *look)
 {
     MR_ON_LOOP(look->loop);
@@ -251,7 +264,7 @@ void mr_disk_look_stop(struct mr_disk_look *look)
     pthread_mutex_lock(&look->cache->waiting);
     bool was_waiting = look->is_waiting;
     if (was_waiting)
-        remove_waiter(look);
+        stop_waiter_of(look);
     pthread_mutex_unlock(&look->cache->waiting);
     if (was_waiting)
         end_look(look, false);

@@ -303,6 +303,15 @@ void mr_variant_index_end_claim(struct mr_variant_index *index, const struct mr_
     unlock_index(index);
 }
 
+void mr_variant_index_unawait(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process)
+{
+    lock_index(index);
+    struct index_claim *claim = find_claim(index, key);
+    if (claim != NULL)
+        claim->waiters &= ~(UINT64_C(1) << process);
+    unlock_index(index);
+}
+
 bool mr_variant_index_is_wanted(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process)
 {
     lock_index(index);

@@ -44,7 +44,9 @@ void mr_variant_index_forget(struct mr_variant_index *index, const struct mr_var
                              const struct mr_variant_place *place);
 /* The claim of that process is over; the processes that wait are woken. */
 void mr_variant_index_end_claim(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process);
-/* Does another process wait for what this one has claimed? (It may have left since.) */
+/* The process that was told AWAITED does not wait any more. */
+void mr_variant_index_unawait(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process);
+/* Does another process wait for what this one has claimed? */
 bool mr_variant_index_is_wanted(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process);
 /* Is it (still) being made by another process? */
 bool mr_variant_index_is_awaited(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process);

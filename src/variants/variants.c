@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "base/magic.h"
+#include "loop/timer.h"
 #include "pipe/image_job.h"
 #include "store/object.h"
 #include "variants/disk_cache.h"
@@ -25,7 +26,8 @@
 #define FLIGHT_MAGIC 0x666c6967u /* "flig" */
 #define ASK_MAGIC    0x61736b20u /* "ask " */
 
-#define FAILURE_LIFE (10 * MR_NS_PER_S) /* for so long an image that cannot be made is not tried again */
+#define LINGER_NS    (50 * MR_NS_PER_MS) /* an abandoned job looks so often whether another process still waits for it */
+#define FAILURE_LIFE (10 * MR_NS_PER_S)  /* for so long an image that cannot be made is not tried again */
 
 struct mr_variants {
     struct mr_variants_config config;
@@ -57,6 +59,7 @@ struct mr_flight {
     struct mr_store_reader *reader;
     struct mr_disk_look look;
     bool is_looking, is_stopped; /* its loop's, as all from `reader` */
+    struct mr_timer linger;      /* abandoned, and another process waits for it */
     struct mr_store_bytes *bytes;
     struct mr_image_job image;
     struct mr_disk_write write;
@@ -235,6 +238,7 @@ static void land(struct mr_flight *flight, const struct mr_fault *fault)
     struct mr_variants *variants = flight->variants;
     struct mr_variant_entry *evicted = NULL, *over = NULL;
     struct mr_variant_ask *asks = NULL;
+    mr_timer_clear(&flight->linger);
     lock_table(variants);
     bool is_written = is_to_be_written(flight, fault);
     if (!flight->is_abandoned) {
@@ -476,6 +480,24 @@ void mr_variants_ask(struct mr_variant_ask **out, struct mr_variants *variants, 
 
 /* ---- leaving ---- */
 
+static void on_linger(struct mr_timer *timer);
+
+static void stop_unless_wanted(struct mr_flight *flight)
+{
+    flight->is_stopped = flight->is_looking || !mr_disk_look_is_wanted(&flight->look);
+    if (flight->is_looking)
+        mr_disk_look_stop(&flight->look);
+    else if (flight->is_stopped)
+        mr_image_job_cancel(&flight->image);
+    else
+        mr_timer_set(mr_timer_list_share(flight->image.loop, LINGER_NS, on_linger), &flight->linger);
+}
+
+static void on_linger(struct mr_timer *timer)
+{
+    stop_unless_wanted(mr_container_of(timer, struct mr_flight, linger));
+}
+
 static void on_stop(struct mr_inbox_node *node)
 {
     struct mr_flight *flight = mr_container_of(node, struct mr_flight, stop);
@@ -487,11 +509,7 @@ static void on_stop(struct mr_inbox_node *node)
         free_flight(flight);
         return;
     }
-    flight->is_stopped = flight->is_looking || !mr_disk_look_is_wanted(&flight->look);
-    if (flight->is_looking)
-        mr_disk_look_stop(&flight->look);
-    else if (flight->is_stopped)
-        mr_image_job_cancel(&flight->image);
+    stop_unless_wanted(flight);
 }
 
 /* With the mutex locked. True: the flight has no ask any more, and is to be stopped. */

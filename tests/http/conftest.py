@@ -31,8 +31,8 @@ def pytest_configure(config):
 OF_OFFLOADS = ("test_lifecycle.py", "test_overload.py", "test_hostile_clients.py", "test_slow_clients.py")
 
 
-# What counts workers or loops, fills all queues, uses up a limit that several processes divide, takes descriptors from the one process, or reads
-# the log in the order of the requests.
+# What counts workers or loops, fills all queues, uses up a limit that several processes divide, takes descriptors from the one process, reads
+# the log in the order of the requests, or asks again for what a process has in memory.
 OF_ONE_PROCESS = (
     "test_flags_stand_above_the_environment_and_that_above_the_file",
     "test_max_connections_refuses_with_503_or_a_close",
@@ -49,6 +49,10 @@ OF_ONE_PROCESS = (
     "test_running_out_of_descriptors_neither_spins_nor_kills",
     "test_more_listeners_than_there_may_be_are_refused",
     "test_each_loop_tells_of_all",
+    "test_the_second_response_needs_no_job",
+    "test_the_room_is_bounded_and_the_oldest_makes_way",
+    "test_what_cannot_be_made_is_not_tried_again_at_once",
+    "test_a_client_that_does_not_read_holds_what_it_was_promised",
 )
 
 

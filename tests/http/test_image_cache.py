@@ -317,6 +317,22 @@ def test_a_job_goes_on_for_those_that_wait_in_another_process(start, data):
     assert jobs(server) == 1 and server.metric("millrace_jobs_total", outcome="cancelled") == 0
 
 
+def test_a_job_ends_when_its_last_client_in_any_process_has_left(start, data):
+    server = start(f"--data={data}", "--processes=2", "--workers=1", *UNTIL_DONE)
+    target = slow_image(server)
+    held = connections(server, 2)
+    maker, waiter = held
+    for wires in held.values():
+        for wire in wires:
+            wire.send(request("GET", target))
+        server.wait_for_metric("millrace_workers_busy", 1)
+    server.wait_for_metric("millrace_requests_in_flight", 5)
+    for wire in (*held[maker], *held[waiter]):
+        wire.reset()
+    server.wait_for_metric("millrace_jobs_total", 1, outcome="cancelled")
+    assert server.get(target).status == 200, "it can be asked for again"
+
+
 def test_clients_that_wait_for_another_process_may_leave(start, data):
     server = start(f"--data={data}", "--processes=2", "--workers=1", *UNTIL_DONE)
     target = slow_image(server)

@@ -242,8 +242,14 @@ static void one_that_waits_can_be_stopped(void **state)
     assert_int_equal(two.done, 1);
     assert_false(waits.is_found || waits.has_claim);
     mr_disk_look_clear(&waits);
+    assert_true(mr_disk_look_is_wanted(&makes));
+    mr_disk_look_stop(&stays);
+    mr_disk_look_clear(&stays);
+    assert_false(mr_disk_look_is_wanted(&makes));
+    begin_look(&stays, 1, 1);
+    assert_true(mr_disk_look_is_wanted(&makes));
     mr_disk_look_clear(&makes);
-    turn_until_done(2);
+    turn_until_done(3);
     assert_true(stays.has_claim);
     mr_disk_look_clear(&stays);
 }
