@@ -88,12 +88,26 @@ static void check_changed(int directory, const uint8_t *data, size_t size)
     unlinkat(directory, name, 0);
 }
 
+static char path[] = "/dev/shm/fuzz-variants-XXXXXX";
+
+static void remove_directory(void)
+{
+    rmdir(path);
+}
+
+static int open_directory(void)
+{
+    const char *made = mkdtemp(path);
+    MR_ASSERT(made != NULL);
+    atexit(remove_directory);
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static int directory = -1;
-    static char path[] = "/tmp/fuzz-variants-XXXXXX";
-    if (directory < 0 && mkdtemp(path) != NULL)
-        directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        directory = open_directory();
     if (size == 0)
         return 0;
     if (data[0] % 2 != 0) {

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import random
 import signal
 import subprocess
+import threading
 
 import pytest
 from images import noise, photo
@@ -11,7 +13,7 @@ from server import BINARY, HANG, environment, wait_for
 from test_disk import tmpfs  # noqa: F401: a fixture
 from test_failing_disk import disk, faulty_start  # noqa: F401: fixtures
 from test_images_by_url import UNTIL_DONE, jobs, keep, slow_image
-from wire import request
+from wire import Closed, request
 
 pytestmark = pytest.mark.once  # what is kept does not depend on the offload
 
@@ -150,6 +152,60 @@ def test_the_check_of_a_store_passes_them_over(alone, data):
     server.assert_drains()
     done = subprocess.run([BINARY, "store", "check", data], capture_output=True, timeout=HANG, env=environment(), check=False)
     assert done.returncode == 0 and b"0 damaged, 0 stray files" in done.stdout
+
+
+def test_an_object_that_is_deleted_while_its_image_is_made_leaves_none(start, data):
+    server = start(f"--data={data}", "--processes=1", "--workers=1", *UNTIL_DONE)
+    target = slow_image(server)
+    with server.connect() as wire:
+        wire.send(request("GET", target))
+        server.wait_for_metric("millrace_workers_busy", 1)
+        assert server.request("DELETE", target.split("?")[0].replace("/images/", "/files/")).status == 204
+        assert wire.receive().status == 200, "it was there when it was asked for"
+    assert server.get(target).status == 404
+    assert written(server) == 0
+
+
+class Viewer(threading.Thread):
+    """Asks for one image after the other, and compares what it has seen before, until the server is gone."""
+
+    def __init__(self, server, image, seen, seed):
+        super().__init__(daemon=True)
+        self.server, self.image, self.seen, self.random = server, image, seen, random.Random(seed)
+        self.failure = None
+        self.start()
+
+    def run(self):
+        try:
+            while True:
+                target = f"{self.image}?w={self.random.randrange(20, 220)}&fm=png"
+                response = self.server.get(target)
+                assert response.status == 200, response.body
+                assert self.seen.setdefault(target, response.body) == response.body, target
+        except (Closed, OSError):
+            pass
+        except BaseException as failure:
+            self.failure = failure
+
+
+def test_what_a_killed_server_has_written_is_right(alone):
+    seen, image = {}, None
+    for number in range(5):
+        server = alone(NO_MEMORY)
+        image = image or keep(server, noise(250, 250))
+        before = written(server)
+        viewers = [Viewer(server, image, seen, f"{number} {index}") for index in range(4)]
+        server.wait_for_metric("millrace_image_disk_written_total", before + 10)
+        server.kill()
+        server.drained = True
+        for viewer in viewers:
+            viewer.join(HANG)
+            assert not viewer.is_alive() and viewer.failure is None, viewer.failure
+    server = alone()
+    ways = [status(server, target) for target in seen]
+    assert all(server.get(target).body == body for target, body in seen.items())
+    assert set(ways) <= {DISK, MISS} and ways.count(DISK) >= 30, "but for those whose response was lost"
+    assert server.metric("millrace_image_disk_damaged_total") == 0
 
 
 # ---- bounds
