@@ -331,7 +331,7 @@ def generate_photo(vips, out, width, height):
         ("gaussnoise", names["noise"], str(width), str(height), "--mean", "0", "--sigma", "8"),
         ("add", names["scaled"], names["noise"], names["noisy"]),
         ("cast", names["noisy"], names["bytes"], "uchar"),
-        ("copy", names["bytes"], out),
+        ("copy", names["bytes"], out, "--interpretation", "srgb"),  # or a TIFF has bands without a meaning
     ):
         subprocess.run([vips, *words], check=True)
     for scrap in [*surfaces, *names.values()]:

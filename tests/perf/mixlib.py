@@ -106,8 +106,14 @@ class Client:
         self.connect().reset()
         self.wire = None
 
+    def get(self, target):
+        return self.ask("GET", target)
+
     def post(self, target, body):
-        response = self.connect().request("POST", target, body=body)
+        return self.ask("POST", target, body)
+
+    def ask(self, method, target, body=None):
+        response = self.connect().request(method, target, body=body)
         if response.closes:
             self.close()
         return response
