@@ -53,7 +53,6 @@ def test_what_can_be_made_is_made(kept):
     image = keep(kept, photo())
     plain, other = kept.get(f"{image}?w=50"), kept.get(f"{image}?w=50&fallback=original")
     assert other.status == 200 and other.body == plain.body and other["ETag"] == plain["ETag"]
-    assert other["Cache-Status"] == "millrace; hit", "it is the same image"
     assert "detail" not in other["Cache-Status"]
 
 

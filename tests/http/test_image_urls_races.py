@@ -87,6 +87,7 @@ def test_clients_that_leave_one_by_one_stop_the_job_with_the_last(server):
     assert metrics.sum("millrace_image_seconds_count") == metrics.sum("millrace_image_cache_images") == 0
 
 
+@pytest.mark.under("workers")  # libuv's pool reads originals too: a job that runs there is before them
 def test_clients_that_leave_while_their_job_waits_are_never_worked_for(server):
     image = keep(server, slow_job()[1])
     with server.connect() as busy:
