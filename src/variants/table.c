@@ -78,10 +78,15 @@ void mr_variant_table_remove(struct mr_variant_table *table, struct mr_variant_e
     entry->chain = NULL;
 }
 
-static void note_room(const struct mr_variant_table *table, int images)
+/* What cannot be made takes room, too, but is no image. */
+static uint64_t images_of(const struct mr_variant_entry *entry)
+{
+    return entry->state == MR_VARIANT_READY ? 1 : 0;
+}
+
+static void note_room(const struct mr_variant_table *table)
 {
     atomic_store_explicit(&table->numbers->bytes, table->used, memory_order_relaxed);
-    mr_counter_add(&table->numbers->images, (uint64_t)images);
 }
 
 void mr_variant_table_drop(struct mr_variant_table *table, struct mr_variant_entry *entry)
@@ -89,7 +94,8 @@ void mr_variant_table_drop(struct mr_variant_table *table, struct mr_variant_ent
     take_from_idle(table, entry);
     mr_variant_table_remove(table, entry);
     table->used -= room_of_variant(entry);
-    note_room(table, -1);
+    note_room(table);
+    mr_counter_subtract(&table->numbers->images, images_of(entry));
 }
 
 struct mr_variant_entry *mr_variant_table_keep(struct mr_variant_table *table, struct mr_variant_entry *entry)
@@ -101,14 +107,15 @@ struct mr_variant_entry *mr_variant_table_keep(struct mr_variant_table *table, s
     while (table->used + room > table->max && table->oldest != NULL) {
         struct mr_variant_entry *old = table->oldest;
         mr_variant_table_drop(table, old);
-        mr_counter_add(&table->numbers->evicted, 1);
+        mr_counter_add(&table->numbers->evicted, images_of(old));
         old->chain = evicted;
         evicted = old;
     }
     entry->is_kept = table->used + room <= table->max;
     if (entry->is_kept) {
         table->used += room;
-        note_room(table, 1);
+        note_room(table);
+        mr_counter_add(&table->numbers->images, images_of(entry));
     }
     return evicted;
 }

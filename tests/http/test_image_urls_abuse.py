@@ -281,5 +281,6 @@ def test_a_flood_of_what_cannot_be_made_stays_in_its_room(start, tmp_path):
         for width in range(1, 1001):
             assert client.ask("GET", f"{image}?w={width}").status == 422
     metrics = server.metrics()
-    assert metrics.sum("millrace_image_cache_bytes") <= room
+    assert 0 < metrics.sum("millrace_image_cache_bytes") <= room
+    assert metrics.sum("millrace_image_cache_images") == metrics.sum("millrace_image_cache_evicted_total") == 0, "none is an image"
     assert metrics.sum("millrace_memory_budget_used_bytes") == 0

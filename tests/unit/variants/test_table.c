@@ -166,6 +166,23 @@ static void one_that_is_dropped_leaves_its_room(void **state)
     assert_int_equal(rig.table.used, 2 * (1000 + sizeof(struct mr_variant_entry)));
 }
 
+static void what_cannot_be_made_takes_room_and_is_no_image(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 3; i++) {
+        struct mr_variant_entry *entry = add_entry(i, 0);
+        entry->state = MR_VARIANT_FAILED;
+        assert_null(mr_variant_table_keep(&rig.table, entry));
+        let_go(entry);
+    }
+    assert_int_equal(atomic_load(&rig.numbers.images), 0);
+    assert_int_equal(atomic_load(&rig.numbers.bytes), 3 * sizeof(struct mr_variant_entry));
+    for (unsigned i = 4; i <= 8; i++)
+        keep_entry(i, ROOM / 5);
+    assert_null(find_entry(1));
+    assert_int_equal(atomic_load(&rig.numbers.evicted) + atomic_load(&rig.numbers.images), 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(large_one_is_not_kept_and_evicts_nothing, open_table, close_table),
         cmocka_unit_test_setup_teardown(what_was_taken_for_it_is_given_back_with_it, open_table, close_table),
         cmocka_unit_test_setup_teardown(one_that_is_dropped_leaves_its_room, open_table, close_table),
+        cmocka_unit_test_setup_teardown(what_cannot_be_made_takes_room_and_is_no_image, open_table, close_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
