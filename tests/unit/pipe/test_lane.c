@@ -42,6 +42,20 @@ static void what_takes_a_second_is_heavy(void **state)
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 4000, 2000), 2400, MR_IMAGE_TIFF), MR_LANE_HEAVY);
 }
 
+static void lossless_webp_takes_ten_times_as_long(void **state)
+{
+    (void)state;
+    struct mr_image_info info = image(MR_IMAGE_JPEG, 2000, 1000);
+    struct mr_image_ops ops;
+    mr_image_ops_init(&ops);
+    ops.format = MR_IMAGE_WEBP;
+    assert_int_equal(mr_lane_of_image(&info, &ops), MR_LANE_INTERACTIVE);
+    ops.lossless = true;
+    assert_int_equal(mr_lane_of_image(&info, &ops), MR_LANE_HEAVY);
+    ops.format = MR_IMAGE_JPEG;
+    assert_int_equal(mr_lane_of_image(&info, &ops), MR_LANE_INTERACTIVE);
+}
+
 static void scans_and_frames_count(void **state)
 {
     (void)state;
@@ -79,6 +93,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thumbnails_of_photographs_are_interactive),
         cmocka_unit_test(what_takes_a_second_is_heavy),
+        cmocka_unit_test(lossless_webp_takes_ten_times_as_long),
         cmocka_unit_test(scans_and_frames_count),
         cmocka_unit_test(a_format_that_is_to_be_picked_counts_as_the_likely_one),
         cmocka_unit_test(unknown_dimensions_are_heavy),
