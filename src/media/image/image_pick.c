@@ -106,6 +106,8 @@ static int look(struct mr_run *run, struct mr_image_sight *sight)
     struct mr_image_flatness flatness = {.same = 0};
     for (size_t y = 0; y < (size_t)image->Ysize; y++) {
         const uint8_t *row = image->data + y * width * bands;
+        if (mr_run_is_stopped(run))
+            return mr_run_fail(run);
         sight->is_transparent = sight->is_transparent || (has_alpha && !row_is_opaque(row, width, bands));
         if (may_be_flat)
             mr_image_flatness_add(&flatness, row, width, bands);
