@@ -53,11 +53,14 @@ static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image
     }
 }
 
-/* The same of the format that needs most, where one is yet to be picked. */
+/* The same of the format that needs most, where one is yet to be picked. GIF, which needs much, is picked only where
+ * all others are forbidden. */
 static uint64_t planned_encoder_bytes(const struct mr_plan *plan, const struct mr_image_ops *ops, uint64_t bands)
 {
     uint32_t picks = mr_plan_picks(plan, ops);
     uint64_t most = picks == 0 ? encoder_bytes(plan->format, ops, bands) : 0;
+    if (picks != MR_IMAGE_BIT(MR_IMAGE_GIF))
+        picks &= ~MR_IMAGE_BIT(MR_IMAGE_GIF);
     for (unsigned format = MR_IMAGE_JPEG; format < MR_IMAGE_FORMAT_COUNT; format++)
         if (picks & MR_IMAGE_BIT(format))
             most = MR_MAX(most, encoder_bytes((enum mr_image_format)format, ops, bands));

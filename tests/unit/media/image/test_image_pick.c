@@ -190,6 +190,29 @@ static void a_format_that_is_given_is_taken(void **state)
     check_format(MR_IMAGE_JPEG, 0, "auto=compress", photo);
 }
 
+/* What is reserved suffices for each format that may be picked, and is not that of one that is not. */
+static void memory_is_that_of_the_formats_that_may_be_picked(void **state)
+{
+    (void)state;
+    const struct mr_image_info info = {.format = MR_IMAGE_JPEG,
+                                       .width = 4000,
+                                       .height = 3000,
+                                       .frames = 1,
+                                       .scans = 1,
+                                       .bands = 3,
+                                       .bits = 8,
+                                       .orientation = 1};
+    struct mr_image_ops ops = ops_of("auto=format"), jpeg = ops_of("fm=jpg"), gif = ops_of("fm=gif"),
+                        avif = ops_of("fm=avif");
+    uint64_t pixels = 12000000;
+    assert_true(mr_image_memory(&info, &ops) >= mr_image_memory(&info, &jpeg) + 3 * pixels);
+    assert_true(mr_image_memory(&info, &ops) < mr_image_memory(&info, &gif) / 2);
+    ops.picks |= AVIF;
+    assert_true(mr_image_memory(&info, &ops) >= mr_image_memory(&info, &avif));
+    ops.picks = GIF;
+    assert_true(mr_image_memory(&info, &ops) >= mr_image_memory(&info, &gif));
+}
+
 #define IMAGE_TEST(name) cmocka_unit_test_teardown(name, images_end_test)
 
 int main(void)
@@ -202,6 +225,7 @@ int main(void)
         IMAGE_TEST(a_drawing_stays_as_it_is),
         IMAGE_TEST(an_animation_stays_one),
         IMAGE_TEST(a_format_that_is_given_is_taken),
+        IMAGE_TEST(memory_is_that_of_the_formats_that_may_be_picked),
     };
     return cmocka_run_group_tests(tests, images_setup, images_teardown);
 }
