@@ -40,7 +40,7 @@ static void lines_become_presets(void **state)
     assert_string_equal(presets.presets[0].name, "card");
     assert_string_equal(canonical(0), "w=400&h=300&fit=crop&fm=webp");
     assert_string_equal(presets.presets[1].name, "big_1.x-");
-    assert_string_equal(canonical(1), "w=2&h=1&fit=crop&crop=focalpoint&fp-x=0.25");
+    assert_string_equal(canonical(1), "w=2&h=1&fit=crop&crop=focalpoint&fp-x=0.25&fp-y=0.5");
 }
 
 static void a_file_may_be_empty(void **state)
