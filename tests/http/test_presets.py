@@ -17,6 +17,8 @@ PRESETS = """# name    operations
 card      w=40&h=30&fit=crop&fm=webp
 wide      w=300&fm=png
 focal     w=50&h=100&fit=crop&crop=focalpoint&fm=png
+small     w=40
+auto      w=40&auto=format
 left      w=50&h=100&fit=crop&crop=focalpoint&fp-x=0&fm=png
 """
 
@@ -87,6 +89,25 @@ def test_a_focal_point_is_the_query_s_or_the_preset_s_or_the_stored_one(server):
     assert tag("preset=focal") == tag(f"{spelled}&fp-x=1&fp-y=1")
     assert tag("preset=left") == tag(f"{spelled}&fp-x=0")
     assert tag("preset=left&fp-x=0.75") == tag(f"{spelled}&fp-x=0.75")
+
+
+@pytest.mark.parametrize("query", ["preset=auto", "preset=small&auto=format"])
+def test_a_format_is_negotiated(server, query):
+    image = keep(server, photo())
+    for accept, kind in (("image/webp,*/*", "image/webp"), ("*/*", "image/jpeg")):
+        shown = server.get(f"{image}?{query}", [("Accept", accept)])
+        spelled = server.get(f"{image}?w=40&auto=format", [("Accept", accept)])
+        assert shown.status == 200 and shown["Content-Type"] == kind and shown["Vary"] == "Accept"
+        assert shown["ETag"] == spelled["ETag"] and shown.body == spelled.body
+    shown = server.get(f"{image}?{query}&fm=png", [("Accept", "image/webp")])
+    assert shown["Content-Type"] == "image/png" and "Vary" not in shown
+
+
+def test_a_format_that_is_negotiated_is_an_allowed_one(fenced):
+    image = keep(fenced, photo())
+    for accept, kind in (("image/avif,image/webp,*/*", "image/webp"), ("image/avif", "image/jpeg"), ("", "image/jpeg")):
+        assert fenced.get(f"{image}?preset=auto", [("Accept", accept)])["Content-Type"] == kind, accept
+    assert refusal(fenced.get(f"{image}?preset=small&auto=format"))["detail"].startswith('"auto"'), "--operations does not have it"
 
 
 def test_a_condition_costs_no_job(server):
@@ -210,7 +231,9 @@ def test_a_preset_needs_no_signature_where_there_are_only_presets(only):
     assert only.get(f"{image}?preset=wide&ixlib=js-3.8.0&s=0123").status == 200
     assert only.request("HEAD", f"{image}?preset=card").status == 200
     assert only.get(f"{image}?preset=none").status == 400
-    assert only.get(f"{image}?preset=card&auto=format").status != 403, "the client's format is no operation"
+    assert only.get(f"{image}?preset=card&auto=format")["ETag"] == only.get(f"{image}?preset=card")["ETag"], "the preset says the format"
+    shown = only.get(f"{image}?preset=small&auto=format", [("Accept", "image/webp,*/*")])
+    assert shown.status == 200 and shown["Content-Type"] == "image/webp", "the client's format is no operation"
 
 
 @pytest.mark.parametrize("query", ["", "w=40", "preset=card&w=41", "w=41&preset=card", "preset=card&fp-x=0.1", "preset=card&width=3", "ixlib=js", "preset=card&dpr=2", "fm=webp"])
