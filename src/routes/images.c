@@ -42,7 +42,8 @@ struct image {
     struct mr_request *request;
     struct mr_variants *variants;
     struct mr_image_ops asked;     /* what the query says, for addresses */
-    struct mr_image_ops ops;       /* what it comes to here */
+    struct mr_image_ops bounded;   /* the same within the fences */
+    struct mr_image_ops ops;       /* and what it comes to for the file that is open */
     bool wants_url;                /* and not the image */
     bool wants_stored_focus;       /* one may be stored one day */
     bool has_preset;               /* the query names one */
@@ -280,7 +281,7 @@ static void respond_image(struct image *image, struct mr_store_reader *reader)
     const struct mr_object *object = mr_store_reader_object(reader);
     const struct mr_image_fence *fence = &mr_app_of(image->request)->fence;
     struct mr_fault fault;
-    image->ops = image->asked; /* also after those of the file before a fallback */
+    image->ops = image->bounded; /* also after those of the file before a fallback */
     mr_fields_init(&image->fields, &image->request->arena);
     link_canonical(image, object->id); /* as it is asked for, before the stored point and Accept are looked at */
     take_stored_focus(image, object);
@@ -412,6 +413,7 @@ static int check_operations(struct image *image, struct mr_fault *fault)
         err = mr_image_fence_check_format(fence, image->ops.format, fault);
     if (err == MR_OK && image->gives_size)
         err = mr_image_fence_bound_size(fence, &image->ops, fault);
+    image->bounded = image->ops;
     return err;
 }
 
