@@ -394,9 +394,9 @@ static int check_only_presets(const struct image *image, bool is_free, struct mr
 static int set_operation(struct image *image, const struct mr_param_pair *pair, struct mr_fault *fault)
 {
     bool is_free = mr_slice_is(pair->name, "auto") || mr_slice_is(pair->name, "ixlib"); /* as many images as before */
-    if (mr_slice_is(pair->name, "fallback"))
-        return mr_image_fallback_read(&image->fallback, pair->value, fault);
     int err = check_only_presets(image, is_free, fault);
+    if (err == MR_OK && mr_slice_is(pair->name, "fallback"))
+        return mr_image_fallback_read(&image->fallback, pair->value, fault);
     if (err == MR_OK)
         err = mr_image_fence_check_name(&mr_app_of(image->request)->fence, pair->name, fault);
     image->gives_format |= mr_slice_is(pair->name, "fm");

@@ -236,7 +236,7 @@ def test_a_preset_needs_no_signature_where_there_are_only_presets(only):
     assert shown.status == 200 and shown["Content-Type"] == "image/webp", "the client's format is no operation"
 
 
-@pytest.mark.parametrize("query", ["", "w=40", "preset=card&w=41", "w=41&preset=card", "preset=card&fp-x=0.1", "preset=card&width=3", "ixlib=js", "preset=card&dpr=2", "fm=webp"])
+@pytest.mark.parametrize("query", ["", "w=40", "preset=card&w=41", "w=41&preset=card", "preset=card&fp-x=0.1", "preset=card&width=3", "ixlib=js", "preset=card&dpr=2", "fm=webp", "preset=card&fallback=original"])
 def test_anything_else_needs_one(only, query):
     response = only.get(f"{keep(only, photo())}?{query}")
     assert refused(response, "signature") and "--only-presets" in response.json()["detail"] and response["Cache-Control"] == "no-store"
@@ -262,6 +262,7 @@ def test_a_signed_address_and_a_key_may_ask_for_more(start, tmp_path, directory)
     image = f"/images/{told['id']}"
     assert server.get(f"{image}?preset=card").status == 200
     assert refused(server.get(f"{image}?preset=card&w=60"), "signature")
+    assert server.get(sign(path, f"{image}?preset=card&fallback=original")).status == 200
     assert server.get(sign(path, f"{image}?preset=card&w=60")).status == 200
     assert server.get(f"{image}?w=60", bearer("reader-key")).status == 200
     assert server.get(f"{image}?preset=card", bearer("writer-key")).status == 403, "a key that is sent must be right"
