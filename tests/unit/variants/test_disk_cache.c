@@ -176,6 +176,44 @@ static void the_next_server_finds_it(void **state)
     assert_missed(0, 4);
 }
 
+static void directory_that_cannot_be_used_is_no_cache(void **state)
+{
+    (void)state;
+    char path[200];
+    struct mr_variant_home *home;
+    stop_caches();
+    rig_start();
+    rig_be_quiet();
+    snprintf(path, sizeof(path), "%s/variants", rig.data);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/tmp", path), 0);
+    mr_variant_home_open(&home,
+                         &(struct mr_variant_home_config){.store = rig.home, .size_max = MR_MIB, .processes = 1});
+    assert_null(home);
+    assert_int_equal(unlink(path), 0);
+    rig_stop();
+    start_caches();
+}
+
+static void files_of_others_are_left_alone(void **state)
+{
+    (void)state;
+    char path[200];
+    struct mr_variant_home *home;
+    write_one(0, 1, "abc", 3);
+    stop_caches();
+    rig_start();
+    snprintf(path, sizeof(path), "%s/variants/README", rig.data);
+    assert_int_equal(mkdir(path, 0700), 0);
+    mr_variant_home_open(&home, &(struct mr_variant_home_config){.store = rig.home, .size_max = 0, .processes = 1});
+    assert_null(home);
+    assert_int_equal(rmdir(path), 0);
+    snprintf(path, sizeof(path), "%s/variants/0000000001.cache", rig.data);
+    assert_int_equal(access(path, F_OK), -1);
+    rig_stop();
+    start_caches();
+}
+
 static void one_that_waits_finds_what_the_other_process_made(void **state)
 {
     (void)state;
@@ -341,6 +379,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_written_is_found_by_each_process, open_two, close_two),
         cmocka_unit_test_setup_teardown(the_next_server_finds_it, open_two, close_two),
+        cmocka_unit_test_setup_teardown(directory_that_cannot_be_used_is_no_cache, open_two, close_two),
+        cmocka_unit_test_setup_teardown(files_of_others_are_left_alone, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_finds_what_the_other_process_made, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_makes_it_when_the_other_gives_up, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_makes_it_when_the_other_process_dies, open_two, close_two),
