@@ -1,10 +1,12 @@
 """What a hostile client tries with image addresses: each has a clear answer, and costs little."""
 
+import random
 import re
 
 import pytest
-from images import encode, photo, quadrants
+from images import encode, noise, photo, quadrants
 from test_images_by_url import KEY, keep
+from wire import request
 
 pytestmark = pytest.mark.once
 
@@ -284,3 +286,40 @@ def test_a_flood_of_what_cannot_be_made_stays_in_its_room(start, tmp_path):
     assert 0 < metrics.sum("millrace_image_cache_bytes") <= room
     assert metrics.sum("millrace_image_cache_images") == metrics.sum("millrace_image_cache_evicted_total") == 0, "none is an image"
     assert metrics.sum("millrace_memory_budget_used_bytes") == 0
+
+
+def test_a_mixed_run_leaves_what_is_kept_and_nothing_else(start, tmp_path):
+    room, rng = 500_000, random.Random(7)
+    server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}", "--workers=2")
+    good = [keep(server, body) for body in (photo(), noise(200, 150, "PNG"), noise(700, 500), photo(kind="WEBP"))]
+    whole = photo()
+    damaged = keep(server, whole[: len(whole) // 2])
+    text = server.post("/files", b"plain words").json()["id"]
+    wanted = {  # what is asked for: the status of it
+        "popular": (lambda: f"{rng.choice(good)}?w={rng.randint(20, 40)}", 200),
+        "new": (lambda: f"{rng.choice(good)}?w={rng.randint(20, 400)}&h={rng.randint(20, 400)}&fit=crop&fm={rng.choice(['jpg', 'png', 'webp'])}", 200),
+        "damaged": (lambda: f"{damaged}?w={rng.randint(1, 300)}", 422),
+        "in its place": (lambda: f"{damaged}?w={rng.randint(1, 300)}&fallback=original", 200),
+        "text": (lambda: f"/images/{text}?w=5", 415),
+        "mistake": (lambda: f"{good[0]}?w=0", 400),
+        "missing": (lambda: "/images/01M8MMF2NAXJFYWDJD7847071C?w=5", 404),
+    }
+    counts = dict.fromkeys(wanted, 0)
+    with Client(server) as client:
+        for _ in range(500):
+            kind = rng.choices(list(wanted), (30, 30, 10, 5, 5, 5, 5))[0]
+            target, status = wanted[kind][0](), wanted[kind][1]
+            if rng.random() < 0.1:
+                with server.connect() as wire:
+                    wire.send(request("GET", target))
+                    wire.reset()
+                continue
+            assert client.ask("GET", target).status == status, target
+            counts[kind] += 1
+    server.assert_at_rest()
+    metrics = server.metrics()
+    assert metrics.sum("millrace_image_seconds_count") >= counts["popular"] + counts["new"]
+    assert metrics.sum("millrace_image_fallbacks_total") >= counts["in its place"] > 0
+    assert 0 < metrics.sum("millrace_image_cache_bytes") <= room
+    kept_ever = metrics.sum("millrace_image_cache_images") + metrics.sum("millrace_image_cache_evicted_total")
+    assert 0 < kept_ever <= metrics.sum("millrace_jobs_total", outcome="done")
