@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/macros.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -289,19 +290,35 @@ struct text {
     size_t size, len;
 };
 
-/* Append "&name=value" as snprintf does: past the end nothing is written, but the length goes on. */
-static void append(struct text *text, const char *name, const char *value)
+/* As snprintf does: past the end nothing is written, but the length goes on. */
+static void put_text(struct text *text, const char *more)
 {
-    bool fits = text->len < text->size;
-    int added = snprintf(fits ? text->out + text->len : NULL, fits ? text->size - text->len : 0, "%s%s=%s",
-                         text->len > 0 ? "&" : "", name, value);
-    MR_ASSERT(added > 0);
-    text->len += (size_t)added;
+    size_t len = strlen(more);
+    if (text->len + 1 < text->size) {
+        size_t part = MR_MIN(len, text->size - 1 - text->len);
+        memcpy(text->out + text->len, more, part);
+        text->out[text->len + part] = '\0';
+    }
+    text->len += len;
 }
 
-/* Six decimals at most, without zeros at their end. */
+/* "&name=value" */
+static void append(struct text *text, const char *name, const char *value)
+{
+    put_text(text, text->len > 0 ? "&" : "");
+    put_text(text, name);
+    put_text(text, "=");
+    put_text(text, value);
+}
+
+/* Six decimals at most, without zeros at their end. Most numbers have none, and each request for an image writes some.
+ */
 static void write_number(char out[32], double value)
 {
+    if (value >= 0 && value <= INT32_MAX && value == (int32_t)value) {
+        out[mr_number_write(out, (uint64_t)value)] = '\0';
+        return;
+    }
     size_t len = (size_t)snprintf(out, 32, "%.6f", value);
     while (out[len - 1] == '0')
         len--;
