@@ -9,12 +9,14 @@
  * Other processes say by a semaphore that something is over; a thread sleeps on it, and posts those that waited for it
  * to their loops.
  *
- * Each process writes one file, a record at a time, on the pool: `writing` guards it. */
+ * Each process writes one file, a record at a time, on a thread: on the pool they would wait for each other, and a slow
+ * disk would keep all of it. */
 #define _GNU_SOURCE 1 /* pthread_setname_np */
 #include "variants/disk_cache.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "io/syncer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -35,7 +37,7 @@ struct mr_disk_cache {
     _Atomic uint64_t pending;   /* bytes */
     _Atomic uint64_t paused_to; /* monotonic ns: the disk has failed, or is full */
 
-    pthread_mutex_t writing; /* guards the next two */
+    struct mr_syncer *writer; /* owned: its thread has the next two */
     struct mr_variant_file file;
     bool is_failing; /* the log has it */
 
@@ -338,7 +340,7 @@ static void stop_waiter(struct mr_disk_cache *cache)
     pthread_join(cache->thread, NULL);
 }
 
-/* ---- writing a record, on the pool, with `writing` locked ---- */
+/* ---- writing a record, on the thread of the writer ---- */
 
 static void close_cache_file(struct mr_disk_cache *cache)
 {
@@ -418,12 +420,10 @@ static int write_record(struct mr_disk_write *write, struct mr_disk_failure *fai
 {
     struct mr_disk_cache *cache = write->cache;
     struct mr_variant_place place;
-    pthread_mutex_lock(&cache->writing);
     int err = append_record(write, &place, failure);
     note_outcome(cache, err, failure);
-    if (err == MR_OK) /* here, as a file of which a part is not known could be evicted */
+    if (err == MR_OK)
         mr_variant_index_put(cache->index, &write->record.key, &place);
-    pthread_mutex_unlock(&cache->writing);
     return err;
 }
 
@@ -433,6 +433,12 @@ static void end_write_claim(struct mr_disk_write *write)
     if (write->has_claim)
         mr_variant_index_end_claim(cache->index, &write->record.key, cache->config.process);
     write->has_claim = false;
+}
+
+static bool is_paused(struct mr_disk_cache *cache)
+{
+    /* Relaxed: it bounds nothing but itself. */
+    return atomic_load_explicit(&cache->paused_to, memory_order_relaxed) > mr_clock_now();
 }
 
 /* Without room (--min-free) nothing is written, and what was written makes way: uploads are refused then. */
@@ -450,7 +456,7 @@ static int work_write_record(struct mr_file_request *request)
 {
     struct mr_disk_write *write = mr_container_of(request, struct mr_disk_write, request);
     int err = MR_ENOSPACE;
-    if (has_disk_room(write))
+    if (!is_paused(write->cache) && has_disk_room(write)) /* those before it may have failed */
         err = write_record(write, &request->failure);
     if (err == MR_OK)
         count_disk(&write->cache->config.numbers->disk_written, 1);
@@ -470,9 +476,8 @@ static bool may_write(struct mr_disk_cache *cache, size_t len)
     const struct mr_variant_file none = {.fd = -1};
     if (mr_variant_file_size_with(&none, len) > mr_variant_index_file_max(cache->index))
         return false;
-    /* Relaxed, both: bounds of nothing but themselves. */
-    return atomic_load_explicit(&cache->paused_to, memory_order_relaxed) <= mr_clock_now() &&
-           atomic_load_explicit(&cache->pending, memory_order_relaxed) + len <= PENDING_MAX;
+    /* Relaxed: a bound of nothing but itself. */
+    return !is_paused(cache) && atomic_load_explicit(&cache->pending, memory_order_relaxed) + len <= PENDING_MAX;
 }
 
 bool mr_disk_write_begin(struct mr_disk_write *write)
@@ -484,7 +489,7 @@ bool mr_disk_write_begin(struct mr_disk_write *write)
     }
     atomic_fetch_add_explicit(&write->cache->pending, write->image.len, memory_order_relaxed);
     mr_file_init(&write->request, write->loop, "variant-write", on_record_written);
-    mr_file_run(&write->request, work_write_record);
+    mr_file_run_on(&write->request, write->cache->writer, work_write_record);
     return true;
 }
 
@@ -498,10 +503,11 @@ int mr_disk_cache_create(struct mr_disk_cache **out, const struct mr_disk_cache_
     cache->config = *config;
     cache->index = config->home->index;
     cache->file.fd = -1;
-    pthread_mutex_init(&cache->writing, NULL);
     pthread_mutex_init(&cache->waiting, NULL);
     mr_variant_index_sweep(cache->index, config->process); /* if one had this place before */
-    int err = start_waiter(cache);
+    int err = mr_syncer_create(&cache->writer, &(struct mr_syncer_config){.name = "variants-write"});
+    if (err == MR_OK)
+        err = start_waiter(cache);
     if (err != MR_OK)
         mr_disk_cache_destroy(out);
     return err;
@@ -514,8 +520,8 @@ void mr_disk_cache_destroy(struct mr_disk_cache **out)
     if (cache == NULL)
         return;
     stop_waiter(cache);
+    mr_syncer_destroy(&cache->writer);
     close_cache_file(cache);
-    pthread_mutex_destroy(&cache->writing);
     pthread_mutex_destroy(&cache->waiting);
     free(cache);
 }

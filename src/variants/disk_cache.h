@@ -24,7 +24,8 @@ struct mr_disk_cache_config {
     struct mr_variant_cache_numbers *numbers;
 };
 
-/* Main thread, before the loops run: starts a thread where there are other processes. MR_OK or MR_EMEMORY. */
+/* Main thread, before the loops run: starts a thread that writes and, where there are other processes, one that waits
+ * for them. MR_OK, MR_EMEMORY or MR_EIO. */
 int mr_disk_cache_create(struct mr_disk_cache **out, const struct mr_disk_cache_config *config);
 /* Main thread, after the loops ended: writes the table of the last file. Clears *cache; NULL has no effect. */
 void mr_disk_cache_destroy(struct mr_disk_cache **cache);

@@ -34,7 +34,7 @@ struct mr_variants_config {
     struct mr_store *store;
 };
 
-/* Main thread, before the loops run. MR_OK or MR_EMEMORY. */
+/* Main thread, before the loops run. MR_OK, MR_EMEMORY or MR_EIO. */
 int mr_variants_create(struct mr_variants **out, const struct mr_variants_config *config);
 /* Main thread, after the loops ended, when nothing is asked or held. Clears *variants; NULL has no effect. */
 void mr_variants_destroy(struct mr_variants **variants);
