@@ -8,7 +8,8 @@ bool mr_image_negotiate(struct mr_image_ops *ops, const struct mr_head *head, ui
     uint32_t picks = mr_image_ops_picks(ops);
     if (picks == 0)
         return false;
-    allowed &= mr_image_writable_bits();
+    if ((allowed & mr_image_writable_bits()) != 0) /* else it is refused when it is made */
+        allowed &= mr_image_writable_bits();
     for (size_t i = 0; i < MR_ARRAY_SIZE(named); i++)
         if (mr_negotiation_names(head, mr_image_media_type(named[i])))
             picks |= MR_IMAGE_BIT(named[i]);

@@ -93,7 +93,7 @@ int mr_image_read_auto(struct mr_image_ops *ops, struct mr_slice text, struct mr
         else if (!mr_slice_is(word, "compress"))
             return mr_fault_set(fault, MR_EPARAM, "auto must be format, compress, or both: auto=format,compress.");
     }
-    ops->picks = picks;
+    ops->picks |= picks; /* compress takes nothing away from a preset */
     return MR_OK;
 }
 
