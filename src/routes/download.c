@@ -30,11 +30,12 @@ static struct mr_slice file_cache_control(struct mr_request *request)
     return mr_read_access_cache_control(&download->access, false, mr_clock_wall() / MR_NS_PER_S, &request->arena);
 }
 
-static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object)
+static struct mr_fields describe_file(struct mr_request *request, const struct mr_object *object,
+                                      struct mr_slice cache_control)
 {
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
-    mr_fields_set(&fields, "Cache-Control", file_cache_control(request));
+    mr_fields_set(&fields, "Cache-Control", cache_control);
     mr_fields_etag(&fields, mr_slice_of(object->id), false);
     mr_fields_last_modified(&fields, mr_file_second(object->created_ms));
     mr_fields_set_text(&fields, "Accept-Ranges", "bytes");
@@ -126,15 +127,16 @@ static void respond_described(struct mr_request *request, struct mr_store_reader
 
 static void respond_object(struct mr_request *request, struct mr_store_reader *reader)
 {
-    struct mr_fields fields = describe_file(request, mr_store_reader_object(reader));
+    struct mr_fields fields = describe_file(request, mr_store_reader_object(reader), file_cache_control(request));
     respond_described(request, reader, &fields, true);
 }
 
 void mr_download_respond_instead(struct mr_request *request, struct mr_store_reader *reader,
-                                 struct mr_slice cache_control, const char *cache_status)
+                                 struct mr_slice cache_control, const char *cache_status, bool varies)
 {
-    struct mr_fields fields = describe_file(request, mr_store_reader_object(reader));
-    mr_fields_set(&fields, "Cache-Control", cache_control);
+    struct mr_fields fields = describe_file(request, mr_store_reader_object(reader), cache_control);
+    if (varies)
+        mr_fields_vary(&fields, "Accept");
     mr_fields_set_text(&fields, "Cache-Status", cache_status);
     mr_fields_set_text(&fields, "Accept-Ranges", "none");
     respond_described(request, reader, &fields, false);
@@ -191,9 +193,8 @@ static int check_download(struct download *download, struct mr_request *request,
     int err = MR_OK;
     if (mr_app_of(request)->read != MR_APP_READ_PUBLIC || mr_read_access_is_signed(request))
         err = mr_read_access_check(&download->access, request, false, fault);
-    const struct mr_param_spec *params = download->access.expires != 0 ? mr_read_access_params : mr_file_no_params;
     if (err == MR_OK && !download->is_through)
-        return mr_file_check_query(request, params, fault);
+        return mr_file_check_query(request, mr_read_access_params, fault);
     if (err == MR_OK)
         err = mr_request_authorize(request, MR_RIGHT_PIPE, fault);
     return err == MR_OK ? mr_policy_require_same_site(request, fault) : err;

@@ -10,8 +10,8 @@ void mr_download_start(struct mr_request *request);
 void mr_download_on_disconnect(struct mr_request *request);
 
 /* Respond with all of an object in place of what was asked for: as GET of it does, with its conditions, but without
- * ranges, and with these two fields. */
+ * ranges, and with these fields. varies: with Accept. */
 void mr_download_respond_instead(struct mr_request *request, struct mr_store_reader *reader,
-                                 struct mr_slice cache_control, const char *cache_status);
+                                 struct mr_slice cache_control, const char *cache_status, bool varies);
 
 #endif

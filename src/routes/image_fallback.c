@@ -1,3 +1,4 @@
+#define _GNU_SOURCE 1 /* strcasestr */
 #include "routes/image_fallback.h"
 #include "base/clock.h"
 #include "base/counter.h"
@@ -40,15 +41,17 @@ static bool is_shown(struct mr_slice type)
     return mr_slice_is_nocase(mr_slice_cut(&rest, '/'), "image") && mr_media_type_is_inline(type);
 }
 
-struct mr_slice mr_image_fallback_cache_control(struct mr_request *request, uint64_t expires)
+/* What is not said to be public may be for a client with a key alone. */
+struct mr_slice mr_image_fallback_cache_control(struct mr_request *request, const char *usual, uint64_t expires)
 {
-    const char *usual = mr_app_of(request)->image_cache_control;
+    const char *word = expires != 0 || strcasestr(usual, "public") != NULL ? "public, " : "";
     uint64_t now_s = mr_clock_wall() / MR_NS_PER_S, left = LIFE_S;
     if (expires != 0)
         left = MR_MIN(left, expires > now_s ? expires - now_s : 0);
-    else if (strstr(usual, "no-store") != NULL || strstr(usual, "private") != NULL)
+    else if (strcasestr(usual, "no-store") != NULL || strcasestr(usual, "private") != NULL ||
+             strcasestr(usual, "no-cache") != NULL)
         return mr_slice_of(usual);
-    return mr_arena_printf(&request->arena, "public, max-age=%llu", (unsigned long long)left);
+    return mr_arena_printf(&request->arena, "%smax-age=%llu", word, (unsigned long long)left);
 }
 
 void mr_image_fallback_count(const struct mr_request *request)
@@ -57,14 +60,14 @@ void mr_image_fallback_count(const struct mr_request *request)
 }
 
 bool mr_image_fallback_respond(const struct mr_image_fallback *fallback, struct mr_request *request,
-                               struct mr_store_reader *reader, const struct mr_fault *fault, uint64_t expires)
+                               struct mr_store_reader *reader, const struct mr_fault *fault,
+                               struct mr_slice cache_control, bool varies)
 {
     if (!fallback->wants_original || fallback->is_used || !is_of_picture(fault) ||
         !is_shown(mr_slice_of(mr_store_reader_object(reader)->type)))
         return false;
     mr_image_fallback_count(request);
-    mr_download_respond_instead(request, reader, mr_image_fallback_cache_control(request, expires),
-                                MR_IMAGE_FALLBACK_STATUS);
+    mr_download_respond_instead(request, reader, cache_control, MR_IMAGE_FALLBACK_STATUS, varies);
     return true;
 }
 

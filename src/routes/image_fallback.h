@@ -30,17 +30,19 @@ struct mr_image_fallback {
 int mr_image_fallback_read(struct mr_image_fallback *fallback, struct mr_slice value, struct mr_fault *fault);
 
 /* Respond with the original, which `reader` has open, if it is wanted, is the right thing to do, and is of a type that
- * a browser may show as an image. False: nothing was done. expires: of a signed address, or 0. */
+ * a browser may show as an image. False: nothing was done. varies: with Accept it might have been made. */
 bool mr_image_fallback_respond(const struct mr_image_fallback *fallback, struct mr_request *request,
-                               struct mr_store_reader *reader, const struct mr_fault *fault, uint64_t expires);
+                               struct mr_store_reader *reader, const struct mr_fault *fault,
+                               struct mr_slice cache_control, bool varies);
 /* True: an image of the other file, app->variants->fallback, is to be made. */
 bool mr_image_fallback_begin(struct mr_image_fallback *fallback, const struct mr_app *app,
                              const struct mr_fault *fault);
 /* What the client is told when that cannot be made either: what is wrong with its own file, but for want of room. */
 const struct mr_fault *mr_image_fallback_fault(const struct mr_image_fallback *fallback, const struct mr_fault *fault);
 
-/* Cache-Control of what is shown instead: soon the file may be another's. In the request's arena. */
-struct mr_slice mr_image_fallback_cache_control(struct mr_request *request, uint64_t expires);
+/* Cache-Control of what is shown instead: soon the file may be another's. usual: that of images, which may allow less.
+ * expires: of a signed address, or 0. In the request's arena. */
+struct mr_slice mr_image_fallback_cache_control(struct mr_request *request, const char *usual, uint64_t expires);
 void mr_image_fallback_count(const struct mr_request *request);
 
 #endif

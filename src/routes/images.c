@@ -138,6 +138,33 @@ static void respond_variant(struct image *image, const struct mr_variant *varian
                variant->bytes.len, release_shown, shown);
 }
 
+static bool needs_signature(const struct mr_request *request)
+{
+    switch (mr_app_of(request)->sign) {
+    case MR_SIGN_OPTIONAL:
+        return false;
+    case MR_SIGN_REQUIRED:
+        return true;
+    case MR_SIGN_PUBLIC:
+        return mr_policy_is_public(request) && !mr_app_of(request)->only_presets;
+    }
+    MR_UNREACHABLE();
+}
+
+/* As the options say; what only a key opened is for no cache that others share. */
+static const char *usual_cache_control(const struct image *image)
+{
+    const struct mr_app *app = mr_app_of(image->request);
+    bool is_by_key = image->access.is_proven && image->access.expires == 0;
+    bool is_barred = needs_signature(image->request) || app->only_presets;
+    return is_by_key && is_barred ? "private, no-store" : app->image_cache_control;
+}
+
+static struct mr_slice fallback_cache_control(const struct image *image)
+{
+    return mr_image_fallback_cache_control(image->request, usual_cache_control(image), image->access.expires);
+}
+
 /* What is wrong with an image may be mended by the next version of the server, and an error is for no cache. */
 static void refuse_image(struct mr_request *request, const struct mr_fault *fault)
 {
@@ -156,7 +183,8 @@ static void fail_image(struct image *image, struct mr_store_reader *reader, cons
     const struct mr_app *app = mr_app_of(request);
     if (image->wants_url) {
         refuse_image(request, fault);
-    } else if (mr_image_fallback_respond(&image->fallback, request, reader, fault, image->access.expires)) {
+    } else if (mr_image_fallback_respond(&image->fallback, request, reader, fault, fallback_cache_control(image),
+                                         image->varies)) {
         return;
     } else if (mr_image_fallback_begin(&image->fallback, app, fault)) {
         mr_store_describe(&image->reader, app->store, request->loop, mr_slice_of(app->variants->fallback),
@@ -204,9 +232,9 @@ static struct mr_slice image_cache_control(const struct image *image)
 {
     struct mr_request *request = image->request;
     if (image->fallback.is_used)
-        return mr_image_fallback_cache_control(request, image->access.expires);
+        return fallback_cache_control(image);
     if (image->access.expires == 0)
-        return mr_slice_of(mr_app_of(request)->image_cache_control);
+        return mr_slice_of(usual_cache_control(image));
     return mr_read_access_cache_control(&image->access, image->has_preset || image->wants_stored_focus,
                                         mr_clock_wall() / MR_NS_PER_S, &request->arena);
 }
@@ -427,31 +455,19 @@ static int read_operations(struct image *image, struct mr_fault *fault)
         err = check_only_presets(image, image->has_preset, fault);
     for (unsigned i = 0; i < query->count && err == MR_OK; i++) {
         const struct mr_param_pair *pair = &query->pairs[i];
-        if (!mr_read_access_is_param(pair->name) && !mr_slice_is(pair->name, "preset"))
+        bool is_of_access = mr_read_access_is_param(pair->name) && (!image->wants_url || mr_slice_is(pair->name, "s"));
+        if (!is_of_access && !mr_slice_is(pair->name, "preset"))
             err = set_operation(image, pair, fault);
     }
     return err == MR_OK ? check_operations(image, fault) : err;
-}
-
-static bool needs_signature(const struct mr_request *request)
-{
-    switch (mr_app_of(request)->sign) {
-    case MR_SIGN_OPTIONAL:
-        return false;
-    case MR_SIGN_REQUIRED:
-        return true;
-    case MR_SIGN_PUBLIC:
-        return mr_policy_is_public(request) && !mr_app_of(request)->only_presets;
-    }
-    MR_UNREACHABLE();
 }
 
 static int check_image(struct image *image, struct mr_fault *fault)
 {
     struct mr_request *request = image->request;
     int err = MR_OK;
-    if (image->wants_url) /* its row has a right; what it gives is to be signed, or asked for with a key */
-        image->access.is_proven = mr_app_of(request)->signing != NULL || request->http->authorizer.find != NULL;
+    if (image->wants_url) /* its row has a right, which says something only where there are keys */
+        image->access.is_proven = request->http->authorizer.find != NULL;
     else
         err = mr_read_access_check(&image->access, request, needs_signature(request), fault);
     return err == MR_OK ? read_operations(image, fault) : err;

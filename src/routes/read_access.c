@@ -49,7 +49,7 @@ static bool has_keys_to_check(const struct mr_request *request)
 
 static bool has_key(const struct mr_request *request)
 {
-    return has_keys_to_check(request) && mr_head_find(&request->head, "authorization").at != NULL;
+    return mr_head_find(&request->head, "authorization").at != NULL;
 }
 
 int mr_read_access_check(struct mr_read_access *out, struct mr_request *request, bool needs_signature,
@@ -59,8 +59,8 @@ int mr_read_access_check(struct mr_read_access *out, struct mr_request *request,
     if (mr_read_access_is_signed(request))
         return verify_signature(out, request, fault);
     enum mr_app_readers read = mr_app_of(request)->read;
-    if (read == MR_APP_READ_KEY || has_key(request)) {
-        out->is_proven = has_keys_to_check(request);
+    if (has_keys_to_check(request) && (read == MR_APP_READ_KEY || has_key(request))) {
+        out->is_proven = true;
         return mr_request_authorize(request, MR_RIGHT_READ, fault);
     }
     if (!needs_signature && read != MR_APP_READ_SIGNED)

@@ -97,6 +97,8 @@ static bool check_store(const struct mr_config *config, FILE *complaints)
 
 static bool check_read(const struct mr_config *config, FILE *complaints)
 {
+    if (config->app.read == MR_APP_READ_KEY && config->app.api_keys == NULL)
+        return complain_of(complaints, "read", "key: no request can have one without --api-keys");
     return config->app.read != MR_APP_READ_SIGNED || config->signing.keys != NULL ||
            complain_of(complaints, "read", "signed: no address can be without --signing-keys");
 }

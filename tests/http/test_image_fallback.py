@@ -184,6 +184,22 @@ def test_what_needs_a_key_is_for_no_cache(start, tmp_path):
     assert response.status == 200 and response["Cache-Control"] == "private, no-store"
 
 
+def test_no_fallback_is_more_public_than_an_image(start, tmp_path):
+    Keys(tmp_path / "keys").write(both="read,upload")
+    server = start(f"--data={tmp_path / 'data'}", f"--api-keys={tmp_path / 'keys'}", "--read=key", "--image-cache-control=max-age=300", key=WATCHER)
+    image = server.post("/files", damaged(), bearer("both-key")).json()["image"]
+    assert server.get(f"{image}?fallback=original", bearer("both-key"))["Cache-Control"] == "max-age=60"
+
+
+def test_what_depends_on_accept_says_so(start, tmp_path):
+    server = start(f"--data={tmp_path / 'data'}", "--formats=webp,jpg")
+    frames = [quadrants(60, 40).rotate(180 * i) for i in range(2)]
+    image = keep(server, encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    for accept, kind in (("*/*", "image/gif"), ("image/webp", "image/webp")):
+        response = server.get(f"{image}?auto=format&fallback=original", [("Accept", accept)])
+        assert response.status == 200 and response["Content-Type"] == kind and response["Vary"] == "Accept"
+
+
 @pytest.mark.under("workers", "libuv")
 def test_clients_that_leave_while_the_other_image_is_made_leave_nothing(start, stored_fallback, tmp_path):
     target, body = slow_job()

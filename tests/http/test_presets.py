@@ -110,6 +110,13 @@ def test_a_format_that_is_negotiated_is_an_allowed_one(fenced):
     assert refusal(fenced.get(f"{image}?preset=small&auto=format"))["detail"].startswith('"auto"'), "--operations does not have it"
 
 
+def test_a_word_without_effect_takes_nothing_from_a_preset(server):
+    image = keep(server, photo(kind="PNG"))
+    plain = server.get(f"{image}?preset=auto", [("Accept", "image/webp")])
+    other = server.get(f"{image}?preset=auto&auto=compress", [("Accept", "image/webp")])
+    assert other["Content-Type"] == plain["Content-Type"] == "image/webp" and other["ETag"] == plain["ETag"]
+
+
 def test_a_condition_costs_no_job(server):
     image = keep(server, noise(30, 30))
     tag = server.get(f"{image}?preset=card")["ETag"]
@@ -250,6 +257,24 @@ def test_no_address_is_made_that_would_be_refused(only):
     file = keep(only, photo()).replace("/images/", "/files/")
     assert refused(only.get(f"{file}/image-url?w=40"), "signature")
     assert only.get(only.get(f"{file}/image-url?preset=card").json()["url"]).status == 200
+
+
+def test_where_there_are_no_api_keys_none_is_signed_either(start, tmp_path, directory):
+    path = write(tmp_path / "signing-keys", f"one {KEY}\n", 0o600)
+    server = start(f"--data={tmp_path / 'data'}", f"--presets={directory / 'presets'}", "--only-presets", f"--signing-keys={path}")
+    file = keep(server, photo()).split("?")[0].replace("/images/", "/files/")
+    assert refused(server.get(f"{file}/image-url?w=40"), "signature")
+    assert server.get(server.get(f"{file}/image-url?preset=card").json()["url"]).status == 200
+
+
+@pytest.mark.parametrize("option", ["--only-presets", "--sign=required"])
+def test_what_a_key_alone_opens_is_for_no_shared_cache(start, tmp_path, directory, option):
+    Keys(tmp_path / "keys").write(both="read,upload")
+    path = write(tmp_path / "signing-keys", f"one {KEY}\n", 0o600)
+    server = start(f"--data={tmp_path / 'data'}", f"--api-keys={tmp_path / 'keys'}", f"--signing-keys={path}", f"--presets={directory / 'presets'}", option, key=WATCHER)
+    told = server.post("/files", photo(), bearer("both-key")).json()
+    assert server.get(f"/images/{told['id']}?w=60", bearer("both-key"))["Cache-Control"] == "private, no-store"
+    assert server.get(told["image"])["Cache-Control"].startswith("public")
 
 
 def test_a_signed_address_and_a_key_may_ask_for_more(start, tmp_path, directory):

@@ -114,6 +114,17 @@ def test_where_files_are_public_an_address_may_be_signed_all_the_same(start, dir
     assert refused(server.get(signed(told["url"]) + "x"), "signature")
 
 
+def test_a_key_file_is_needed_where_keys_are(start):
+    result = subprocess.run([BINARY, "--read=key"], capture_output=True, text=True, timeout=HANG, env=environment())
+    assert result.returncode == 2 and "--read" in result.stderr and "--api-keys" in result.stderr
+
+
+def test_a_signature_of_images_says_nothing_of_an_address(server, file):
+    for query in ("kid=x", "sig=x", "expires=1"):
+        assert server.get(f"/files/{file['id']}/image-url?{query}").status == 400
+    assert server.get(f"/files/{file['id']}/image-url?s=x").status == 415, "imgix' own is passed over, and the file is no picture"
+
+
 def test_it_needs_keys_that_sign():
     result = subprocess.run([BINARY, "--read=signed"], capture_output=True, text=True, timeout=HANG, env=environment())
     assert result.returncode == 2 and "--read" in result.stderr and "--signing-keys" in result.stderr
