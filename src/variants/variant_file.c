@@ -9,15 +9,18 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define FILE_WORD     "millrace-variants 1\n"
+#define FILE_WORD     "millrace-variants 2\n"
 #define FILE_SUFFIX   ".cache"
 #define NUMBER_DIGITS 10
 
 #define RECORD_MAGIC 0x6d727631u /* "mrv1" */
 #define FOOT_MAGIC   0x6d727674u /* "mrvt" */
 
+/* Where the table is, stands where no byte of an image does: the end of a file that was not closed is that of an image,
+ * which may look like a table. */
 struct file_head {
     char word[24];
+    uint64_t table_at; /* 0: it was not closed */
 };
 
 struct record_head {
@@ -52,7 +55,7 @@ bool mr_variant_file_number(const char *name, uint32_t *number)
     struct mr_slice text = {.at = name, .len = NUMBER_DIGITS};
     uint64_t value;
     if (strlen(name) != NUMBER_DIGITS + strlen(FILE_SUFFIX) || strcmp(name + NUMBER_DIGITS, FILE_SUFFIX) != 0 ||
-        !mr_number_parse(text, UINT32_MAX - 1, &value) || value == 0)
+        !mr_number_parse(text, UINT32_MAX / 2, &value) || value == 0)
         return false;
     *number = (uint32_t)value;
     return true;
@@ -136,7 +139,7 @@ int mr_variant_file_create(struct mr_variant_file *file, int directory, uint32_t
                            struct mr_disk_failure *failure)
 {
     char name[MR_VARIANT_FILE_NAME_SIZE];
-    const struct file_head head = {FILE_WORD};
+    const struct file_head head = {.word = FILE_WORD};
     struct mr_disk_failure closing;
     *file = (struct mr_variant_file){.fd = -1, .number = number, .size = sizeof(head)};
     mr_variant_file_name(name, number);
@@ -195,7 +198,10 @@ static int write_rows(const struct mr_variant_file *file, struct mr_disk_failure
     foot.table_sum = XXH3_64bits(file->rows, len);
     foot.sum = sum_of_foot(&foot);
     struct iovec runs[] = {{.iov_base = file->rows, .iov_len = len}, {.iov_base = &foot, .iov_len = sizeof(foot)}};
-    return mr_disk_write_runs(file->fd, runs, (int)MR_ARRAY_SIZE(runs), file->size, failure);
+    int err = mr_disk_write_runs(file->fd, runs, (int)MR_ARRAY_SIZE(runs), file->size, failure);
+    if (err != MR_OK)
+        return err;
+    return mr_disk_write(file->fd, &file->size, sizeof(file->size), offsetof(struct file_head, table_at), failure);
 }
 
 int mr_variant_file_close(struct mr_variant_file *file, struct mr_disk_failure *failure)
@@ -217,6 +223,7 @@ struct file_walk {
     int fd;
     uint32_t number;
     uint64_t size, *end; /* of the file, of its records */
+    uint64_t table_at;   /* as its head says */
     mr_variant_file_take *take;
     void *context;
     int err; /* of the disk */
@@ -249,8 +256,8 @@ static bool read_foot(struct file_walk *walk, struct file_foot *foot)
     if (walk->size < sizeof(struct file_head) + sizeof(*foot) ||
         !read_whole(walk, foot, sizeof(*foot), walk->size - sizeof(*foot)))
         return false;
-    return foot->magic == FOOT_MAGIC && foot->sum == sum_of_foot(foot) && foot->count > 0 &&
-           foot->count <= MR_VARIANT_FILE_ROWS_MAX && foot->table_at <= walk->size &&
+    return foot->magic == FOOT_MAGIC && foot->sum == sum_of_foot(foot) && foot->table_at == walk->table_at &&
+           foot->count > 0 && foot->count <= MR_VARIANT_FILE_ROWS_MAX && foot->table_at <= walk->size &&
            foot->table_at + size_of_table(foot->count) == walk->size;
 }
 
@@ -292,7 +299,7 @@ static void scan_heads(struct file_walk *walk)
 int mr_variant_file_read(int fd, uint32_t number, uint64_t *size, mr_variant_file_take *take, void *context,
                          struct mr_disk_failure *failure)
 {
-    const struct file_head expected = {FILE_WORD};
+    const struct file_head expected = {.word = FILE_WORD};
     struct file_head head;
     struct mr_disk_info info;
     *size = 0;
@@ -306,8 +313,9 @@ int mr_variant_file_read(int fd, uint32_t number, uint64_t *size, mr_variant_fil
                              .take = take,
                              .context = context,
                              .failure = failure};
-    if (!read_whole(&walk, &head, sizeof(head), 0) || memcmp(&head, &expected, sizeof(head)) != 0)
+    if (!read_whole(&walk, &head, sizeof(head), 0) || memcmp(head.word, expected.word, sizeof(head.word)) != 0)
         return walk.err != MR_OK ? walk.err : MR_EPARAM;
+    walk.table_at = head.table_at;
     if (!read_table(&walk) && walk.err == MR_OK)
         scan_heads(&walk);
     return walk.err;
