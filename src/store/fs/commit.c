@@ -144,6 +144,8 @@ static void remove_renamed_meta(struct mr_commit *commit)
     mr_tally_enter(tally, commit->store->process);
     int err = mr_disk_unlink(commit->directory, name, 0, &failure);
     mr_tally_leave(tally, commit->store->process, object->id, err == MR_OK ? -1 : 0, object->size);
+    if (err == MR_OK)
+        mr_home_outdate(commit->store->home, object->id); /* a list may have shown it, and a loop read it */
 }
 
 /* As if it had never been. What cannot be removed now is removed at the next start. */
