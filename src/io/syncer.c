@@ -64,11 +64,10 @@ static void perform(struct mr_syncer *syncer, unsigned thread, struct mr_file_re
 {
     if (syncer->config.group != NULL)
         syncer->config.group(syncer->config.context, thread, first);
-    else
-        for (struct mr_file_request *request = first; request != NULL; request = request->next)
-            mr_file_perform(request);
     for (struct mr_file_request *request = first, *next; request != NULL; request = next) {
         next = request->next; /* the loop may free it from the post on */
+        if (syncer->config.group == NULL)
+            mr_file_perform(request);
         request->node.deliver = deliver;
         /* Relaxed: it is read by destroy only, when the loop has seen the completion. */
         atomic_fetch_sub_explicit(&syncer->pending, 1, memory_order_relaxed);

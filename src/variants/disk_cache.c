@@ -30,6 +30,7 @@
 #define PENDING_MAX      (64 * MR_MIB) /* bytes that wait to be written */
 #define ROOM_BESIDE      (64 * MR_KIB) /* head, table, whole blocks */
 #define PAUSE_NS         (10 * MR_NS_PER_S)
+#define WAIT_NS          (10 * MR_NS_PER_S) /* for other processes: one of them, or its disk, may hang */
 
 struct mr_disk_cache {
     struct mr_disk_cache_config config;
@@ -146,10 +147,15 @@ static void on_record(struct mr_disk_look *look, int err)
         end_look(look, true);
         return;
     }
-    if (err == MR_EDAMAGED)
+    bool is_gone = err != MR_EDAMAGED && look->request.failure.error_number == ENOENT;
+    if (err == MR_EDAMAGED) {
         tell_damaged(look);
-    else if (look->request.failure.error_number != ENOENT)
+    } else if (!is_gone) { /* it may be readable the next time */
         tell_unreadable(look);
+        drop_record(look);
+        end_look(look, false);
+        return;
+    }
     mr_variant_index_forget(look->cache->index, &look->key, &look->place);
     drop_record(look);
     look_again(look);
@@ -198,6 +204,10 @@ static enum mr_variant_look look_in_index(struct mr_disk_look *look)
     pthread_mutex_lock(&cache->waiting); /* over both, so that what is over meanwhile finds it */
     enum mr_variant_look found = mr_variant_index_look(cache->index, &look->key, cache->config.process, &look->place);
     if (found == MR_VARIANT_AWAITED) {
+        if (!look->was_awaited)
+            look->waits_since = mr_clock_now();
+        if (cache->waiters == NULL) /* from now on the thread looks at the clock, too */
+            mr_variant_index_wake(cache->index, cache->config.process);
         look->is_waiting = look->was_awaited = true;
         look->next = cache->waiters;
         cache->waiters = look;
@@ -208,7 +218,7 @@ static enum mr_variant_look look_in_index(struct mr_disk_look *look)
 
 static void look_again(struct mr_disk_look *look)
 {
-    if (look->is_stopped || look->tries++ == TRIES_MAX) {
+    if (look->is_stopped || look->is_tired || look->tries++ == TRIES_MAX) {
         end_look(look, false);
         return;
     }
@@ -294,19 +304,31 @@ static void post_those_that_are_over(struct mr_disk_cache *cache)
     pthread_mutex_lock(&cache->waiting);
     for (struct mr_disk_look *look = cache->waiters, *next; look != NULL; look = next) {
         next = look->next;
-        if (mr_variant_index_is_awaited(cache->index, &look->key, cache->config.process))
+        look->is_tired = mr_clock_now() - look->waits_since > WAIT_NS;
+        if (!mr_variant_index_is_awaited(cache->index, &look->key, cache->config.process))
+            remove_waiter(look);
+        else if (look->is_tired)
+            stop_waiter_of(look);
+        else
             continue;
-        remove_waiter(look);
         mr_loop_post(look->loop, &look->node); /* from here on it is the loop's */
     }
     pthread_mutex_unlock(&cache->waiting);
+}
+
+static bool has_waiters(struct mr_disk_cache *cache)
+{
+    pthread_mutex_lock(&cache->waiting);
+    bool has = cache->waiters != NULL;
+    pthread_mutex_unlock(&cache->waiting);
+    return has;
 }
 
 static void *run_waiter(void *context)
 {
     struct mr_disk_cache *cache = context;
     for (;;) {
-        mr_variant_index_wait(cache->index, cache->config.process);
+        mr_variant_index_wait(cache->index, cache->config.process, has_waiters(cache));
         /* Acquire: pairs with the store in destroy. */
         if (atomic_load_explicit(&cache->is_over, memory_order_acquire))
             return NULL;
@@ -353,14 +375,19 @@ static void close_cache_file(struct mr_disk_cache *cache)
     mr_variant_index_close_file(cache->index, number, size);
 }
 
-static void remove_evicted(struct mr_disk_cache *cache, const uint32_t *evicted, unsigned count)
+/* One that cannot be removed is found by the next start. */
+static void unlink_cache_file(struct mr_disk_cache *cache, uint32_t number)
 {
     struct mr_disk_failure failure;
     char name[MR_VARIANT_FILE_NAME_SIZE];
-    for (unsigned i = 0; i < count; i++) {
-        mr_variant_file_name(name, evicted[i]);
-        mr_disk_unlink(cache->config.home->directory, name, 0, &failure); /* else the next start removes it */
-    }
+    mr_variant_file_name(name, number);
+    mr_disk_unlink(cache->config.home->directory, name, 0, &failure);
+}
+
+static void remove_evicted(struct mr_disk_cache *cache, const uint32_t *evicted, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        unlink_cache_file(cache, evicted[i]);
     count_disk(&cache->config.numbers->disk_evicted, count);
 }
 
@@ -376,8 +403,10 @@ static int open_cache_file(struct mr_disk_cache *cache, struct mr_disk_failure *
     if (number == 0)
         return MR_ENOSPACE;
     int err = mr_variant_file_create(&cache->file, cache->config.home->directory, number, failure);
-    if (err != MR_OK)
+    if (err != MR_OK) {
+        unlink_cache_file(cache, number);
         mr_variant_index_close_file(cache->index, number, 0);
+    }
     return err;
 }
 

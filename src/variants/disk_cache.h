@@ -56,6 +56,8 @@ struct mr_disk_look { /* embedded in what looks */
     struct mr_variant_place place;
     unsigned tries;
     bool is_waiting, is_stopped;
+    uint64_t waits_since;      /* monotonic ns */
+    bool is_tired;             /* it has waited for long enough */
     struct mr_disk_look *next; /* of those that wait */
     struct mr_inbox_node node;
 };

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
+#include <time.h>
 
 #define FILE_MAX    (64 * MR_MIB)
 #define FILES_MIN   8u   /* that the room is divided into */
@@ -287,11 +288,11 @@ static enum mr_variant_look claim_variant(struct mr_variant_index *index, const 
 static void end_claim(struct mr_variant_index *index, struct index_claim *claim)
 {
     uint64_t waiters = claim->waiters;
-    claim->owner = 0;
     for (unsigned i = 0; waiters != 0; i++, waiters >>= 1) {
         if ((waiters & 1) != 0)
             sem_post(&index->wake[i]);
     }
+    claim->owner = 0; /* last: of a process that dies before this the sweep wakes them once more */
 }
 
 void mr_variant_index_end_claim(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process)
@@ -330,10 +331,16 @@ bool mr_variant_index_is_awaited(struct mr_variant_index *index, const struct mr
     return is;
 }
 
-void mr_variant_index_wait(struct mr_variant_index *index, unsigned process)
+void mr_variant_index_wait(struct mr_variant_index *index, unsigned process, bool is_bounded)
 {
-    while (sem_wait(&index->wake[process]) != 0)
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    while ((is_bounded ? sem_timedwait(&index->wake[process], &until) : sem_wait(&index->wake[process])) != 0) {
+        if (errno == ETIMEDOUT)
+            return;
         MR_ASSERT(errno == EINTR);
+    }
 }
 
 void mr_variant_index_wake(struct mr_variant_index *index, unsigned process)
@@ -416,6 +423,7 @@ void mr_variant_index_sweep(struct mr_variant_index *index, unsigned process)
 {
     lock_index(index);
     for (unsigned i = 0; i < CLAIM_SETS * SET; i++) {
+        index->claims[i].waiters &= ~(UINT64_C(1) << process);
         if (index->claims[i].owner == process + 1)
             end_claim(index, &index->claims[i]);
     }

@@ -50,8 +50,9 @@ void mr_variant_index_unawait(struct mr_variant_index *index, const struct mr_va
 bool mr_variant_index_is_wanted(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process);
 /* Is it (still) being made by another process? */
 bool mr_variant_index_is_awaited(struct mr_variant_index *index, const struct mr_variant_key *key, unsigned process);
-/* Wait until something that the process waited for may be over, or for mr_variant_index_wake(). */
-void mr_variant_index_wait(struct mr_variant_index *index, unsigned process);
+/* Wait until something that the process waited for may be over, or for mr_variant_index_wake(); is_bounded: for a
+ * second at most. */
+void mr_variant_index_wait(struct mr_variant_index *index, unsigned process, bool is_bounded);
 void mr_variant_index_wake(struct mr_variant_index *index, unsigned process);
 
 /* ---- files ---- */

@@ -255,10 +255,13 @@ static void land(struct mr_flight *flight, const struct mr_fault *fault)
     mr_variant_entries_free(evicted, variants->config.memory);
     mr_variant_entries_free(over, variants->config.memory);
     tell_asks(asks);
-    if (is_written)
+    if (is_written) {
+        mr_image_job_clear(&flight->image); /* its memory does not wait for the disk */
+        mr_store_bytes_close(&flight->bytes);
         begin_write(flight);
-    else if (is_last)
+    } else if (is_last) {
         free_flight(flight);
+    }
 }
 
 static void land_with(struct mr_flight *flight, struct mr_fault *fault)

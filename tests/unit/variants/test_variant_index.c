@@ -113,7 +113,7 @@ static void one_process_makes_what_another_awaits(void **state)
     end_claim_of(1, 1); /* it has none */
     assert_true(mr_variant_index_is_awaited(rig.index, &key, 1));
     end_claim_of(1, 0);
-    mr_variant_index_wait(rig.index, 1); /* it was woken */
+    mr_variant_index_wait(rig.index, 1, false); /* it was woken */
     assert_false(mr_variant_index_is_awaited(rig.index, &key, 1));
     assert_int_equal(look(1, 1, &place), MR_VARIANT_CLAIMED);
 }
@@ -257,7 +257,7 @@ static void claims_and_files_of_a_dead_process_are_given_up(void **state)
     assert_int_equal(look(2, 1, &place), MR_VARIANT_CLAIMED);
     assert_int_equal(look(1, 1, &place), MR_VARIANT_AWAITED);
     mr_variant_index_sweep(rig.index, 0);
-    mr_variant_index_wait(rig.index, 1);
+    mr_variant_index_wait(rig.index, 1, false);
     assert_int_equal(look(1, 1, &place), MR_VARIANT_CLAIMED);
     assert_int_equal(look(2, 0, &place), MR_VARIANT_AWAITED); /* the living one's */
     assert_int_equal(look(5, 1, &place), MR_VARIANT_HERE);    /* what it had written */
