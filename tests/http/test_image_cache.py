@@ -118,7 +118,7 @@ def test_what_is_no_file_of_this_version_is_removed(alone, data):
     made = make(server, keep(server, photo()))
     server.assert_drains()
     (path,) = files(data)
-    path.write_bytes(path.read_bytes().replace(b"millrace-variants 1", b"millrace-variants 9"))
+    path.write_bytes(path.read_bytes().replace(b"millrace-variants 2", b"millrace-variants 9"))
     server = alone()
     assert files(data) == []
     assert status(server, made[0][0]) == MISS

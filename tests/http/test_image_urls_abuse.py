@@ -290,7 +290,7 @@ def test_a_flood_of_what_cannot_be_made_stays_in_its_room(start, tmp_path):
 
 def test_a_mixed_run_leaves_what_is_kept_and_nothing_else(start, tmp_path):
     room, rng = 500_000, random.Random(7)
-    server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}", "--workers=2")
+    server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}", "--cache-size=0", "--workers=2")
     good = [keep(server, body) for body in (photo(), noise(200, 150, "PNG"), noise(700, 500), photo(kind="WEBP"))]
     whole = photo()
     damaged = keep(server, whole[: len(whole) // 2])
