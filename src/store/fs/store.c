@@ -64,7 +64,7 @@ static int start_committers(struct mr_store *store, unsigned kind, const char *n
     const struct mr_syncer_config config = {.name = name,
                                             .threads = MR_COMMIT_THREADS,
                                             .group = mr_commit_group,
-                                            .context = &store->committers[kind * MR_COMMIT_THREADS]};
+                                            .context = &store->committers[(size_t)kind * MR_COMMIT_THREADS]};
     return mr_syncer_create(&store->committing[kind], &config);
 }
 
