@@ -3,9 +3,9 @@
  *      loop         writers, readers, requests: their state, and what the kernel promises not to block on
  *      libuv's pool writing and reading payloads, opening, listing, removing
  *      committers   threads that commit new objects, group by group (commit.h): four for short payloads, which shall
- * not wait for the syncs of long ones, and four for those. Each has helpers (crew.h) changer      one thread that
- * changes and deletes (change.c), and takes locks of IDs scrub        in one process: a thread that reads all that is
- * kept (scrub_walk.h), and takes them, too */
+ *                   not wait for the syncs of long ones, and four for these. Each has helpers (crew.h)
+ *      changer      one thread that changes and deletes (change.c), and takes locks of IDs
+ *      scrub        in one process: a thread that reads all that is kept (scrub_walk.h), and takes them, too */
 #ifndef MR_STORE_FS_FS_H
 #define MR_STORE_FS_FS_H
 
