@@ -134,7 +134,6 @@ static void pieces_that_come_back_early_wait_for_those_before_them(void **state)
     sem_post(&bench.fake.go);
     rig_run(bench.rig);
     assert_output();
-    assert_true(bench.fake.most_running > 1);
     close_bench();
     sem_destroy(&bench.fake.is_blocked);
     sem_destroy(&bench.fake.go);
