@@ -4,7 +4,7 @@
 #include "base/assert.h"
 #include "base/macros.h"
 #include "http/query.h"
-#include "keys/signature.h"
+#include "routes/read_access.h"
 #include "variants/variant_key.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,21 +20,13 @@ static const char *const defaults[][2] = {
     {"strip", "1"}, {"gps", "false"}, {"shrink", "fast"},   {"ixlib", "js-3"}, {"s", "0123"},
 };
 
-static bool is_of_signature(struct mr_slice name)
-{
-    for (size_t i = 0; mr_signature_names[i] != NULL; i++)
-        if (mr_slice_is(name, mr_signature_names[i]))
-            return true;
-    return false;
-}
-
 static int read_pairs(struct mr_image_ops *ops, const struct mr_query *query)
 {
     struct mr_fault fault = {0};
     mr_image_ops_init(ops);
     for (unsigned i = 0; i < query->count; i++) {
         const struct mr_param_pair *pair = &query->pairs[i];
-        if (!is_of_signature(pair->name) && mr_image_ops_set(ops, pair->name, pair->value, &fault) != MR_OK)
+        if (!mr_read_access_is_param(pair->name) && mr_image_ops_set(ops, pair->name, pair->value, &fault) != MR_OK)
             return MR_EPARAM;
     }
     return mr_image_ops_check(ops, &fault);
