@@ -30,7 +30,6 @@
 #define PENDING_MAX      (64 * MR_MIB) /* bytes that wait to be written */
 #define ROOM_BESIDE      (64 * MR_KIB) /* head, table, whole blocks */
 #define PAUSE_NS         (10 * MR_NS_PER_S)
-#define WAIT_NS          (10 * MR_NS_PER_S) /* for other processes: one of them, or its disk, may hang */
 
 struct mr_disk_cache {
     struct mr_disk_cache_config config;
@@ -304,8 +303,9 @@ static void post_those_that_are_over(struct mr_disk_cache *cache)
     pthread_mutex_lock(&cache->waiting);
     for (struct mr_disk_look *look = cache->waiters, *next; look != NULL; look = next) {
         next = look->next;
-        look->is_tired = mr_clock_now() - look->waits_since > WAIT_NS;
-        if (!mr_variant_index_is_awaited(cache->index, &look->key, cache->config.process))
+        bool is_over = !mr_variant_index_is_awaited(cache->index, &look->key, cache->config.process);
+        look->is_tired = !is_over && mr_clock_now() - look->waits_since > cache->config.wait_ns;
+        if (is_over)
             remove_waiter(look);
         else if (look->is_tired)
             stop_waiter_of(look);

@@ -22,6 +22,7 @@ struct mr_disk_cache_config {
     unsigned process;             /* its index among the processes */
     struct mr_budget *memory;     /* of what is read */
     struct mr_variant_cache_numbers *numbers;
+    uint64_t wait_ns; /* for other processes, at most, rounded up to a second: one of them, or its disk, may hang */
 };
 
 /* Main thread, before the loops run: starts a thread that writes and, where there are other processes, one that waits

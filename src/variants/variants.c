@@ -26,6 +26,7 @@
 #define FLIGHT_MAGIC 0x666c6967u /* "flig" */
 #define ASK_MAGIC    0x61736b20u /* "ask " */
 
+#define WAIT_NS      (10 * MR_NS_PER_S)  /* for another process that makes an image */
 #define LINGER_NS    (50 * MR_NS_PER_MS) /* an abandoned job looks so often whether another process still waits for it */
 #define FAILURE_LIFE (10 * MR_NS_PER_S)  /* for so long an image that cannot be made is not tried again */
 
@@ -566,7 +567,12 @@ int mr_variants_create(struct mr_variants **out, const struct mr_variants_config
     if (config->home == NULL)
         return MR_OK;
     const struct mr_disk_cache_config disk = {
-        .home = config->home, .process = config->process, .memory = config->memory, .numbers = config->numbers};
+        .home = config->home,
+        .process = config->process,
+        .memory = config->memory,
+        .numbers = config->numbers,
+        .wait_ns = WAIT_NS,
+    };
     int err = mr_disk_cache_create(&variants->disk, &disk);
     if (err != MR_OK)
         mr_variants_destroy(out);

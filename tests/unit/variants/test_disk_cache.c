@@ -10,6 +10,7 @@ static struct {
     struct mr_disk_cache *caches[2];
     struct mr_variant_cache_numbers numbers;
     unsigned done;
+    uint64_t wait_ns;
 } two;
 
 static void start_caches(void)
@@ -20,7 +21,7 @@ static void start_caches(void)
     assert_non_null(two.home);
     for (unsigned i = 0; i < 2; i++) {
         const struct mr_disk_cache_config config = {
-            .home = two.home, .process = i, .memory = &rig.memory, .numbers = &two.numbers};
+            .home = two.home, .process = i, .memory = &rig.memory, .numbers = &two.numbers, .wait_ns = two.wait_ns};
         assert_int_equal(mr_disk_cache_create(&two.caches[i], &config), MR_OK);
     }
 }
@@ -38,6 +39,7 @@ static int open_two(void **state)
     (void)state;
     rig_open();
     memset(&two, 0, sizeof(two));
+    two.wait_ns = UINT64_MAX;
     start_caches();
     faults_begin();
     return 0;
@@ -269,6 +271,22 @@ static void one_that_waits_makes_it_when_the_other_process_dies(void **state)
     mr_disk_look_clear(&again);
 }
 
+static void one_that_waits_for_too_long_makes_it_itself(void **state)
+{
+    (void)state;
+    struct mr_disk_look first, waits;
+    stop_caches();
+    two.wait_ns = 1;
+    start_caches();
+    look_for(&first, 0, 1);
+    assert_true(first.has_claim);
+    look_for(&waits, 1, 1); /* the first one never ends */
+    assert_true(!waits.is_found && !waits.has_claim && waits.was_awaited);
+    assert_false(mr_disk_look_is_wanted(&first));
+    mr_disk_look_clear(&waits);
+    mr_disk_look_clear(&first);
+}
+
 static void one_that_waits_can_be_stopped(void **state)
 {
     (void)state;
@@ -384,6 +402,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_waits_finds_what_the_other_process_made, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_makes_it_when_the_other_gives_up, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_makes_it_when_the_other_process_dies, open_two, close_two),
+        cmocka_unit_test_setup_teardown(one_that_waits_for_too_long_makes_it_itself, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_can_be_stopped, open_two, close_two),
         cmocka_unit_test_setup_teardown(damaged_one_is_missed_and_made_again, open_two, close_two),
         cmocka_unit_test_setup_teardown(file_that_is_gone_is_missed, open_two, close_two),
