@@ -21,16 +21,17 @@ static bool is_refused(struct mr_slice parameters)
     return false;
 }
 
-bool mr_negotiation_names(const struct mr_head *head, const char *type)
+/* In a list of such elements; one that is refused is not named. */
+static bool is_in_list(const struct mr_head *head, const char *field, const char *word)
 {
     bool is_named = false;
     for (unsigned i = 0; i < head->header_count; i++) {
         struct mr_slice rest = head->headers[i].value;
-        if (!mr_slice_is_nocase(head->headers[i].name, "accept"))
+        if (!mr_slice_is_nocase(head->headers[i].name, field))
             continue;
         while (rest.at != NULL) {
             struct mr_slice range = mr_cut_unquoted(&rest, ',');
-            if (!mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&range, ';')), type))
+            if (!mr_slice_is_nocase(mr_slice_trim(mr_slice_cut(&range, ';')), word))
                 continue;
             if (is_refused(range))
                 return false;
@@ -38,4 +39,14 @@ bool mr_negotiation_names(const struct mr_head *head, const char *type)
         }
     }
     return is_named;
+}
+
+bool mr_negotiation_names(const struct mr_head *head, const char *type)
+{
+    return is_in_list(head, "accept", type);
+}
+
+bool mr_negotiation_takes_coding(const struct mr_head *head, const char *coding)
+{
+    return is_in_list(head, "accept-encoding", coding);
 }
