@@ -7,7 +7,7 @@
 FILE *mr_document_begin(struct mr_document *document, const char *type)
 {
     *document = (struct mr_document){.type = type};
-    return open_memstream(&document->text, &document->len);
+    return open_memstream(&document->owned, &document->len);
 }
 
 static void hash_text(struct mr_document *document)
@@ -25,14 +25,21 @@ int mr_document_end(struct mr_document *document, FILE *file)
         mr_document_free(document);
         return MR_EMEMORY;
     }
+    document->text = document->owned;
     hash_text(document);
     return MR_OK;
 }
 
+void mr_document_init(struct mr_document *document, const char *type, const void *bytes, size_t len)
+{
+    *document = (struct mr_document){.type = type, .text = bytes, .len = len};
+    hash_text(document);
+}
+
 void mr_document_free(struct mr_document *document)
 {
-    free(document->text);
-    document->text = NULL;
+    free(document->owned);
+    document->text = document->owned = NULL;
 }
 
 /* It lives longer than all requests (app/resource.h). */
