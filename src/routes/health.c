@@ -72,26 +72,6 @@ static void start_stages(struct mr_request *request)
     mr_document_respond(&texts_of(request)->stages, request, &fields);
 }
 
-/* Where to find what: text. */
-static void start_root(struct mr_request *request)
-{
-    struct mr_fields fields = mr_openapi_link(request);
-    respond_text(request,
-                 "Millrace " MILLRACE_VERSION ", a media service\n"
-                 "\n"
-                 "POST /pipe/image?w=300  an image in the body, the resized one back\n"
-                 "POST /pipe/gzip, gunzip, zstd, unzstd, encrypt, decrypt, or several: /pipe/image/gzip\n"
-                 "PUT  /files/NAME        keep the body; GET /files lists, GET /files/ID reads (with --data)\n"
-                 "GET  /pipe              stages and their parameters (JSON)\n"
-                 "GET  /openapi.yaml      all addresses, with examples (OpenAPI 3.1)\n"
-                 "GET  /version           versions and image formats (JSON)\n"
-                 "GET  /healthz           is it alive?\n"
-                 "GET  /readyz            does it take new work?\n"
-                 "GET  /metrics           numbers (Prometheus)\n"
-                 "GET  /events            the same live, once a second (server-sent events)\n",
-                 &fields);
-}
-
 /* ---- what is told of the routes ---- */
 
 static const struct mr_about_schema parameter_schema = {
@@ -195,13 +175,6 @@ static const struct mr_route_about about_version = {
     EXAMPLE("what runs here", "/version"),
 };
 
-static const struct mr_route_about about_root = {
-    .group = "server",
-    .text = "Where to find what",
-    .responses = (const struct mr_about_response[]){{200, "a few lines", {PLAIN_TEXT, {NULL}}, "Link"}, {.status = 0}},
-    EXAMPLE("where to begin", "/"),
-};
-
 static const struct mr_route routes[] = {
     {.method = MR_METHOD_GET,
      .pattern = "/pipe",
@@ -226,12 +199,6 @@ static const struct mr_route routes[] = {
      .cache_control = "no-cache",
      .start = start_version,
      .about = &about_version},
-    {.method = MR_METHOD_GET,
-     .pattern = "/",
-     .is_open = true,
-     .site = MR_SITE_LINK,
-     .start = start_root,
-     .about = &about_root},
     {.pattern = NULL},
 };
 

@@ -1,4 +1,4 @@
-/* health.h -- what the server says of itself: GET /healthz, /readyz, /version, /pipe and /. */
+/* health.h -- what the server says of itself: GET /healthz, /readyz, /version and /pipe. */
 #ifndef MR_ROUTES_HEALTH_H
 #define MR_ROUTES_HEALTH_H
 

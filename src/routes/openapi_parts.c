@@ -131,6 +131,7 @@ static const struct field response_fields[] = {
     {"Allow", "the methods of this address"},
     {"Cache-Status", "whether it was kept: hit, or fwd=miss (RFC 9211)"},
     {"Content-Disposition", "inline or attachment, and the file's name"},
+    {"Content-Encoding", "gzip, for clients that take it"},
     {"Content-Range", "which bytes of how many these are"},
     {"Content-Security-Policy", "nothing in the file runs"},
     {"ETag", "changes with what it is the tag of"},
@@ -141,7 +142,7 @@ static const struct field response_fields[] = {
     {"Repr-Digest", "sha-256=:BASE64: of the file or the response (RFC 9530)"},
     {"Retry-After", "seconds until another try makes sense"},
     {"Server-Timing", "milliseconds of receiving, waiting and working; of a streamed response a trailer"},
-    {"Vary", "Accept, with auto=format: others may get another format"},
+    {"Vary", "the fields of the request that the response depends on"},
     {"WWW-Authenticate", "Bearer"},
     {NULL, NULL},
 };

@@ -1,0 +1,117 @@
+// Requests to the server: the key, problem documents (RFC 9457), and the stream of events.
+
+const KEY = "millrace-key";
+
+export function key() {
+  return sessionStorage.getItem(KEY) ?? "";
+}
+
+export function keepKey(value) {
+  if (value === "") sessionStorage.removeItem(KEY);
+  else sessionStorage.setItem(KEY, value);
+}
+
+/** The fields that carry the key; none without one. */
+export function authorization() {
+  return key() === "" ? {} : { Authorization: `Bearer ${key()}` };
+}
+
+/** What the server says is wrong. `limit` and `value` are there where a limit was hit. */
+export class Problem extends Error {
+  constructor(status, document = {}) {
+    super(document.detail ?? document.title ?? `The server responded with status ${status}.`);
+    this.status = status;
+    this.title = document.title;
+    this.name = (document.type ?? "").replace(/^.*:/, "");
+    this.limit = document.limit;
+    this.value = document.value;
+    this.retryAfter = undefined; // seconds
+  }
+}
+
+export async function problemOf(response) {
+  const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
+  const problem = new Problem(response.status, isProblem ? await response.json().catch(() => ({})) : {});
+  const retry = Number(response.headers.get("Retry-After"));
+  if (retry > 0) problem.retryAfter = retry;
+  return problem;
+}
+
+/** As fetch(), with the key. A response that is no success is thrown as a Problem; no response, as what fetch() throws. */
+export async function api(path, { headers = {}, ...options } = {}) {
+  const response = await fetch(path, { ...options, headers: { ...authorization(), ...headers } });
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  if (problem.status === 401) dispatchEvent(new CustomEvent("millrace-unauthorized", { detail: problem }));
+  throw problem;
+}
+
+/** An error in one sentence. */
+export function sentence(error) {
+  if (error instanceof Problem) {
+    const numbers = error.limit !== undefined && error.value !== undefined ? ` The limit is ${error.limit}, this is ${error.value}.` : "";
+    return `${error.message}${/[.!?]$/.test(error.message) ? "" : "."}${numbers}`;
+  }
+  return "The server does not respond.";
+}
+
+// ---- events ----
+
+async function* lines(response) {
+  let rest = "";
+  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+    const parts = (rest + text).split("\n");
+    rest = parts.pop();
+    yield* parts;
+  }
+}
+
+async function readEvents(interval, onEvent, signal) {
+  const response = await api(`/events?interval=${interval}`, { signal, cache: "no-store" });
+  for await (const line of lines(response)) {
+    if (line.startsWith("data: ")) onEvent(JSON.parse(line.slice(6)));
+  }
+}
+
+const wait = (ms, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+  });
+
+/**
+ * The server's figures, each `interval` seconds, until the function that is returned is called. A hidden tab has no stream; one that
+ * broke is opened again. onError(problem) is told of each that could not be opened, onEvent(figures) of each event.
+ */
+export function events({ interval = 1, onEvent, onError = () => {} }) {
+  const ended = new AbortController();
+  let open = null;
+
+  async function run(stream) {
+    while (!stream.signal.aborted) {
+      try {
+        await readEvents(interval, onEvent, stream.signal);
+      } catch (error) {
+        if (!stream.signal.aborted) onError(error);
+      }
+      await wait(2000, stream.signal);
+    }
+  }
+
+  function follow() {
+    if (document.hidden || ended.signal.aborted) {
+      open?.abort();
+      open = null;
+    } else if (open === null) {
+      open = new AbortController();
+      run(open);
+    }
+  }
+
+  document.addEventListener("visibilitychange", follow, { signal: ended.signal });
+  follow();
+  return () => {
+    ended.abort();
+    follow();
+  };
+}

@@ -1,0 +1,1 @@
+// Charts of the page and of the report of the lab.

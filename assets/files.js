@@ -1,0 +1,5 @@
+// The part "Files".
+
+export function start() {}
+
+export function stop() {}

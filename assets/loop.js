@@ -1,0 +1,5 @@
+// The part "Loop".
+
+export function start() {}
+
+export function stop() {}

@@ -1,0 +1,5 @@
+// The part "Operator".
+
+export function start() {}
+
+export function stop() {}
