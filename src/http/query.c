@@ -124,6 +124,23 @@ int mr_query_check_once(const struct mr_query *query, const char *const *repeata
     return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is given more than once.", MR_SLICE_ARG(mr_param_sent_name(twice)));
 }
 
+int mr_query_check_known(const struct mr_query *query, const struct mr_param_spec *params, struct mr_fault *fault)
+{
+    int err = mr_query_check_once(query, NULL, fault);
+    for (unsigned i = 0; i < query->count && err == MR_OK; i++)
+        if (mr_param_find(params, query->pairs[i].name) == NULL)
+            err = mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of this address.",
+                               MR_SLICE_ARG(mr_param_sent_name(query->pairs[i].name)));
+    return err;
+}
+
+int mr_query_read(const struct mr_query *query, const struct mr_param_spec *spec, struct mr_param_value *value,
+                  struct mr_fault *fault)
+{
+    struct mr_slice text = mr_query_find(query, spec->name);
+    return text.at != NULL ? mr_param_parse(spec, text, value, fault) : MR_OK;
+}
+
 bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena)
 {
     return decode(out, mr_arena_alloc(arena, text.len + 1), text, false) == NULL;

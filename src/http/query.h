@@ -29,6 +29,13 @@ struct mr_slice mr_query_duplicate(const struct mr_query *query, const char *con
 /* The same as a fault that names it: MR_OK or MR_EPARAM. */
 int mr_query_check_once(const struct mr_query *query, const char *const *repeatable, struct mr_fault *fault);
 
+/* The parameters of the query are among these, once each: MR_OK or MR_EPARAM. What they hold is not looked at. params:
+ * ends with a row whose name is NULL. */
+int mr_query_check_known(const struct mr_query *query, const struct mr_param_spec *params, struct mr_fault *fault);
+/* The value of one parameter; *value stays as it is if it was not sent. MR_OK or MR_EPARAM. */
+int mr_query_read(const struct mr_query *query, const struct mr_param_spec *spec, struct mr_param_value *value,
+                  struct mr_fault *fault);
+
 /* Percent-decode; a NUL stands behind *out. False: malformed escape, NUL, invalid UTF-8. */
 bool mr_percent_decode(struct mr_slice *out, struct mr_slice text, struct mr_arena *arena);
 /* The same of a path segment that names something of ours. False, too: a decoded '/' or control character. */

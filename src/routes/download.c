@@ -194,7 +194,7 @@ static int check_download(struct download *download, struct mr_request *request,
     if (mr_app_of(request)->read != MR_APP_READ_PUBLIC || mr_read_access_is_signed(request))
         err = mr_read_access_check(&download->access, request, false, fault);
     if (err == MR_OK && !download->is_through)
-        return mr_file_check_query(request, mr_read_access_params, fault);
+        return mr_query_check_known(&request->query, mr_read_access_params, fault);
     if (err == MR_OK)
         err = mr_request_authorize(request, MR_RIGHT_PIPE, fault);
     return err == MR_OK ? mr_policy_require_same_site(request, fault) : err;

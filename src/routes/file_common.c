@@ -23,17 +23,6 @@ const struct mr_param_spec mr_file_through_params[] = {
     {.name = NULL},
 };
 
-int mr_file_check_query(const struct mr_request *request, const struct mr_param_spec *params, struct mr_fault *fault)
-{
-    const struct mr_query *query = &request->query;
-    int err = mr_query_check_once(query, NULL, fault);
-    for (unsigned i = 0; i < query->count && err == MR_OK; i++)
-        if (mr_param_find(params, query->pairs[i].name) == NULL)
-            err = mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is not a parameter of this address.",
-                               MR_SLICE_ARG(mr_param_sent_name(query->pairs[i].name)));
-    return err;
-}
-
 /* The path of an object, signed where there is something to sign with. */
 static void write_address(struct mr_json *json, const char *name, const char *folder, const struct mr_object *object,
                           const struct mr_signing *signing)

@@ -11,8 +11,6 @@
 
 /* The store. NULL: there is none, and the request was refused. */
 struct mr_store *mr_file_store(struct mr_request *request);
-/* The parameters in the query are among these, once each: MR_OK or MR_EPARAM. What they hold is not looked at. */
-int mr_file_check_query(const struct mr_request *request, const struct mr_param_spec *params, struct mr_fault *fault);
 
 /* The parameters of a route that has none; and of one that sends bytes through stages. */
 extern const struct mr_param_spec mr_file_no_params[], mr_file_through_params[];

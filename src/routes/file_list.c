@@ -26,24 +26,15 @@ const struct mr_param_spec mr_file_list_params[PARAM_COUNT + 1] = {
                .text = "new: newest first, as without it; old: oldest first"},
 };
 
-/* *value stays as it is if the parameter was not sent. */
-static int read_list_param(struct mr_param_value *value, const struct mr_query *query, unsigned row,
-                           struct mr_fault *fault)
-{
-    const struct mr_param_spec *spec = &mr_file_list_params[row];
-    struct mr_slice text = mr_query_find(query, spec->name);
-    return text.at != NULL ? mr_param_parse(spec, text, value, fault) : MR_OK;
-}
-
 static int read_list_query(struct mr_store_list *list, struct mr_request *request, struct mr_fault *fault)
 {
     const struct mr_query *query = &request->query;
     struct mr_param_value limit = {.integer = LIMIT_DEFAULT}, order = {.integer = 0};
-    int err = mr_file_check_query(request, mr_file_list_params, fault);
+    int err = mr_query_check_known(query, mr_file_list_params, fault);
     if (err == MR_OK)
-        err = read_list_param(&limit, query, LIMIT, fault);
+        err = mr_query_read(query, &mr_file_list_params[LIMIT], &limit, fault);
     if (err == MR_OK)
-        err = read_list_param(&order, query, ORDER, fault);
+        err = mr_query_read(query, &mr_file_list_params[ORDER], &order, fault);
     if (err != MR_OK)
         return err;
     list->limit = (size_t)limit.integer;

@@ -286,7 +286,7 @@ static int open_intake(struct mr_intake *intake, const struct mr_intake_config *
     if (!intake->is_short)
         err = create_intake_pipeline(intake, config, fault);
     else
-        err = mr_file_check_query(config->request, config->route_params, fault);
+        err = mr_query_check_known(&config->request->query, config->route_params, fault);
     if (intake->is_short)
         intake->out = config->in;
     if (err == MR_OK)

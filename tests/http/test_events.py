@@ -1,4 +1,4 @@
-"""GET /events: the live figures, once a second, to whoever listens."""
+"""GET /events: the live figures, once a second or more often."""
 
 import json
 import time
@@ -14,9 +14,9 @@ LISTENERS_MAX = 16
 class Listener:
     """A client that reads server-sent events."""
 
-    def __init__(self, server):
+    def __init__(self, server, query=""):
         self.wire = server.connect()
-        self.wire.send(request("GET", "/events"))
+        self.wire.send(request("GET", "/events" + query))
         self.head = self.wire.receive_head()
         self.text = b""
 
@@ -102,6 +102,30 @@ def test_what_happened_in_the_second_shows(server):
         for budget in ("memory", "disk"):
             assert figures["gauges"][f"millrace_{budget}_budget_used_bytes"] <= figures["gauges"][f"millrace_{budget}_budget_bytes"]
         assert figures["gauges"]["millrace_connections"] >= 1
+
+
+@pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+def test_each_listener_has_the_interval_that_it_asks_for(server):
+    """Each counts what it was sent while the other was sent some: no event is late because of the other interval."""
+    with Listener(server) as slow, Listener(server, "?interval=0.1") as fast:
+        slow.figures()
+        _, begin = slow.figures()
+        ids, figures = [], {}
+        while not ids or ids[-1] <= begin:
+            figures, id_ = fast.figures()
+            assert 0.09 < figures["interval"]
+            ids.append(id_)
+        between = [earlier for earlier in ids if earlier <= begin]
+    assert len(between) > 2, "of the two seconds"
+    assert figures["gauges"]["millrace_events_listeners"] == 2
+
+
+@pytest.mark.once  # it is refused before any job
+@pytest.mark.parametrize("query", ["?interval=0.05", "?interval=2", "?interval=often", "?interval=1&interval=1", "?every=1"])
+def test_an_interval_that_is_none_is_refused(server, query):
+    refused = server.get("/events" + query)
+    assert refused.status == 400
+    assert refused.json()["type"] == "urn:millrace:problem:bad-parameter"
 
 
 def test_more_listeners_than_there_may_be_are_refused(start):

@@ -216,6 +216,41 @@ static void logged_target_has_no_values(void **state)
         check_slice(mr_query_redact(mr_slice_of(table[i].target), &arena), table[i].logged);
 }
 
+static const struct mr_param_spec known[] = {
+    {.name = "w", .type = MR_PARAM_INT, .min = 1, .max = 10},
+    {.name = "h", .type = MR_PARAM_INT, .min = 1, .max = 10},
+    {.name = NULL},
+};
+
+static void only_known_parameters_pass_and_each_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        int err;
+    } table[] = {{"", MR_OK},        {"w=1", MR_OK},       {"h=99&w=1", MR_OK}, /* what they hold is not looked at */
+                 {"x=1", MR_EPARAM}, {"w=1&x", MR_EPARAM}, {"w=1&w=2", MR_EPARAM}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(table); i++) {
+        struct mr_query query = parsed(table[i].query);
+        struct mr_fault fault;
+        assert_int_equal(mr_query_check_known(&query, known, &fault), table[i].err);
+    }
+}
+
+static void a_value_that_was_not_sent_stays(void **state)
+{
+    (void)state;
+    struct mr_query query = parsed("w=7&h=70");
+    struct mr_param_value value = {.integer = 5};
+    struct mr_fault fault;
+    assert_int_equal(mr_query_read(&query, &(struct mr_param_spec){.name = "x"}, &value, &fault), MR_OK);
+    assert_int_equal(value.integer, 5);
+    assert_int_equal(mr_query_read(&query, &known[0], &value, &fault), MR_OK);
+    assert_int_equal(value.integer, 7);
+    assert_int_equal(mr_query_read(&query, &known[1], &value, &fault), MR_EPARAM);
+    assert_string_equal(fault.limit_name, "h");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +262,8 @@ int main(void)
         cmocka_unit_test_teardown(name_that_appears_twice_is_told, free_arena),
         cmocka_unit_test_teardown(path_segment_is_decoded, free_arena),
         cmocka_unit_test_teardown(logged_target_has_no_values, free_arena),
+        cmocka_unit_test_teardown(only_known_parameters_pass_and_each_once, free_arena),
+        cmocka_unit_test_teardown(a_value_that_was_not_sent_stays, free_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
