@@ -116,7 +116,7 @@ static const struct mr_about_schema version_schema = {
                                                 {"zstd", "string", NULL, false},
                                                 {"llhttp", "string", NULL, false},
                                                 {"image", "ImageFormats", NULL, false},
-                                                {"offload", "string", "where jobs run: workers, libuv or none", false},
+                                                {"offload", "string", "where jobs run: workers, libuv, none or inline", false},
                                                 {"workers", "integer", "threads that compute, of each process", false},
                                                 {"loops", "integer", "event loops of each process", false},
                                                 {"processes", "integer", NULL, false},

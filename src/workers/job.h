@@ -33,7 +33,7 @@ enum mr_job_outcome {
 
 struct mr_job {
     /* Set by the owner before submit, which resets the rest. */
-    void (*work)(struct mr_job *job); /* on a worker (on the loop itself under --offload=none) */
+    void (*work)(struct mr_job *job); /* on a worker (on the loop itself under --offload=none and inline) */
     void (*done)(struct mr_job *job); /* on `loop`, exactly once */
     struct mr_loop *loop;             /* borrowed: the loop it is submitted from; outlives the job */
     enum mr_lane lane;

@@ -17,6 +17,7 @@ static const struct mr_offload_ops *const kinds[] = {
     [MR_OFFLOAD_WORKERS] = &mr_offload_ops_workers,
     [MR_OFFLOAD_LIBUV] = &mr_offload_ops_libuv,
     [MR_OFFLOAD_NONE] = &mr_offload_ops_none,
+    [MR_OFFLOAD_INLINE] = &mr_offload_ops_inline,
 };
 
 const char *mr_offload_name(enum mr_offload_kind kind)

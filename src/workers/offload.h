@@ -3,9 +3,11 @@
  *   workers   threads of our own over the lock-free queue (the default)
  *   libuv     uv_queue_work: libuv's one pool with a mutex, the common baseline
  *   none      on the loop that submits, one job a turn: what offloading is compared with
+ *   inline    on the loop that submits, all jobs that are ready before it looks at its sockets again, as where handlers
+ *             compute
  *
- * All three draw from the same lanes (queue.h): under `libuv` and `none` what is handed over is only the turn to run
- * the next job (under `none` the next of the loop's own).
+ * All of them draw from the same lanes (queue.h): under `libuv` and on the loop what is handed over is only the turn to
+ * run the next job (on the loop the next of its own).
  *
  *                 the job's loop   any thread   main (no loop running)
  *   submit             yes             -              -
@@ -20,8 +22,9 @@
 #include "base/macros.h"
 #include "workers/job.h"
 
-enum mr_offload_kind { MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE };
-const char *mr_offload_name(enum mr_offload_kind kind); /* "workers", "libuv", "none" */
+enum mr_offload_kind { MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE };
+enum { MR_OFFLOAD_KINDS = MR_OFFLOAD_INLINE + 1 };
+const char *mr_offload_name(enum mr_offload_kind kind); /* "workers", "libuv", "none", "inline" */
 
 /* How workers stand to the loop when all cores are busy: docs/queue.md has the measurements. */
 enum mr_worker_priority {
@@ -91,7 +94,7 @@ void mr_offload_close(struct mr_offload *offload);
 
 /* For those who tell which one it is. What differs for jobs, the offload answers: nothing else should depend on it. */
 enum mr_offload_kind mr_offload_kind(const struct mr_offload *offload);
-unsigned mr_offload_workers(const struct mr_offload *offload); /* threads that run jobs: under none the loops' */
+unsigned mr_offload_workers(const struct mr_offload *offload); /* threads that run jobs: on the loop the loops' */
 unsigned mr_offload_busy(const struct mr_offload *offload);    /* running a job now */
 uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane); /* waiting now */
 uint32_t mr_offload_capacity(const struct mr_offload *offload);                 /* of one lane, all loops */

@@ -1,4 +1,4 @@
-/* offload_internal.h -- what the three implementations of the offload share; nobody else includes it.
+/* offload_internal.h -- what the implementations of the offload share; no other file includes it.
  *
  * offload.c admits a job, puts it into the lanes and takes its completion back. An implementation only provides turns:
  * a thread (or the loop itself) that takes the next job of the lanes and calls mr_offload_run(). */
@@ -17,14 +17,16 @@ struct mr_offload_ops {
     const char *name;
     /* Each loop runs its own jobs, one at a time; else all of them share config.workers threads. */
     bool is_on_loop;
-    unsigned runners; /* that there may be, where that is more than what was asked for; 0: it is not */
+    bool empties_lanes; /* on the loop: all jobs that are ready run in one turn, and not one */
+    unsigned runners;   /* that there may be, where that is more than what was asked for; 0: it is not */
     int (*start)(struct mr_offload *offload);
     /* One more job waits in the lanes. On the loop that submitted it. */
     void (*give_turn)(struct mr_offload *offload, unsigned loop_index);
     /* Every job came back: end the threads, free. Also after a start that failed. */
     void (*stop)(struct mr_offload *offload);
 };
-extern const struct mr_offload_ops mr_offload_ops_workers, mr_offload_ops_libuv, mr_offload_ops_none;
+extern const struct mr_offload_ops mr_offload_ops_workers, mr_offload_ops_libuv, mr_offload_ops_none,
+    mr_offload_ops_inline;
 
 /* What belongs to one loop; written by it alone. */
 struct mr_offload_loop {

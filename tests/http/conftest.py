@@ -1,7 +1,7 @@
 """Fixtures of the black-box tests.
 
 MILLRACE_BINARY    the server to test (build/millrace)
-MILLRACE_OFFLOADS  under which offloads, separated by commas (workers,libuv,none); also threads: then the server is
+MILLRACE_OFFLOADS  under which offloads, separated by commas (workers,libuv,none,inline); also threads: then the server is
                    `millrace-bench serve-threads`, beside the binary
 MILLRACE_PROCESSES each server with --processes=N (1)
 
@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from server import BINARY, PROCESSES, SANITIZER, Server, starting  # noqa: E402
+from server import BINARY, ON_LOOP, PROCESSES, SANITIZER, Server, starting  # noqa: E402
 
-OFFLOADS = os.environ.get("MILLRACE_OFFLOADS", "workers,libuv,none").split(",")
+OFFLOADS = os.environ.get("MILLRACE_OFFLOADS", "workers,libuv,none,inline").split(",")
 
 
 def pytest_configure(config):
@@ -93,11 +93,12 @@ def is_left_out(item):
     if SANITIZER != "" and item.get_closest_marker("unsanitized") is not None:
         return True
     marker = closest_marker(item)
-    if SANITIZER == "thread" and (marker != "threads" or offload == "none"):  # which has one thread
+    if SANITIZER == "thread" and (marker != "threads" or offload in ON_LOOP):  # which has one thread
         return True
     if offload == OFFLOADS[0]:
         return False
-    return marker == "once" or (SANITIZER != "" and not is_about_offload(item))
+    of_few = SANITIZER != "" or (offload == "inline" and "none" in OFFLOADS)  # which differs in the order of jobs and sockets alone
+    return marker == "once" or (of_few and not is_about_offload(item))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -29,6 +29,7 @@ def sanitizer():
 SANITIZER = sanitizer()
 SLOWLY = ("--job-time=10m", "--job-deadline=5m")  # under a sanitizer a job is right, but ten times as long
 PROCESSES = os.environ.get("MILLRACE_PROCESSES", "1")
+ON_LOOP = ("none", "inline")  # offloads under which the loop itself runs the jobs
 HANG = 200.0  # seconds after which a test gives up: no measure of speed, but far beyond what a slow, busy machine needs
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from images import noise, photo
-from server import wait_for
+from server import ON_LOOP, wait_for
 
 BOUND = 0.01  # --lag-warn, seconds
 BLOCKING = (3000, 2000)  # 6 MP: more than that anywhere, and reading the body is less
@@ -39,7 +39,7 @@ def post_until_named(server, body):
 def test_a_job_that_holds_the_loop_is_logged_with_its_request_and_counted(start, offload):
     server = start("--log-format=json")
     body = noise(*BLOCKING)
-    if offload != "none":
+    if offload not in ON_LOOP:
         assert server.post("/pipe/image?w=300", body).status == 200
         assert server.metric("millrace_loop_blocked_total", label="job") == 0
         return
@@ -51,7 +51,7 @@ def test_a_job_that_holds_the_loop_is_logged_with_its_request_and_counted(start,
     assert metrics.sum("millrace_loop_blocked_seconds_total", label="job") >= float(line["busy"]) - 1e-5
 
 
-@pytest.mark.under("none")  # elsewhere the job holds a worker, not the loop
+@pytest.mark.under(*ON_LOOP)  # elsewhere the job holds a worker, not the loop
 def test_a_body_that_went_through_a_file_is_named_too(start):
     post_until_named(start("--log-format=json", "--body-memory=64KiB"), noise(*BLOCKING))
 
@@ -70,7 +70,7 @@ def test_no_bound_means_no_report(start):
     assert blocked_lines(server) == []
 
 
-@pytest.mark.under("none")
+@pytest.mark.under(*ON_LOOP)
 def test_one_line_a_second_tells_how_many_were_held_back(start):
     server = start("--log-format=json")
     body = noise(*BLOCKING)

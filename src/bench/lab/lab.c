@@ -27,18 +27,22 @@ static const unsigned connections[MR_LAB_STREAM_COUNT] = {
 struct model {
     const char *name, *title;
     bool is_bench; /* a server of this program, not of millrace */
+    bool is_extra; /* only if it is asked for by its name */
     const char *words[MR_LAB_WORDS_MAX];
 };
 
 #define LISTEN "--listen=127.0.0.1:0", "--log-level=warn"
 
 static const struct model models[] = {
-    {"none", "the event loop alone: every job between two polls", false, {"--offload=none", LISTEN}},
-    {"threads", "a thread for each connection, blocking", true, {"serve-threads", "--max-connections=96", LISTEN}},
-    {"libuv", "event loop and libuv's pool", false, {"--offload=libuv", LISTEN}},
-    {"workers", "event loop, lock-free queue, worker threads", false, {"--offload=workers", LISTEN}},
-    {"cluster-none", "two processes, each an event loop alone", false, {"--processes=2", "--offload=none", LISTEN}},
-    {"cluster-workers", "two processes, each with workers", false, {"--processes=2", "--offload=workers", LISTEN}},
+    {"none", "the event loop alone: every job between two polls", .words = {"--offload=none", LISTEN}},
+    {"inline", "the event loop alone: all jobs that are ready before the next poll", .is_extra = true,
+     .words = {"--offload=inline", LISTEN}},
+    {"threads", "a thread for each connection, blocking", .is_bench = true,
+     .words = {"serve-threads", "--max-connections=96", LISTEN}},
+    {"libuv", "event loop and libuv's pool", .words = {"--offload=libuv", LISTEN}},
+    {"workers", "event loop, lock-free queue, worker threads", .words = {"--offload=workers", LISTEN}},
+    {"cluster-none", "two processes, each an event loop alone", .words = {"--processes=2", "--offload=none", LISTEN}},
+    {"cluster-workers", "two processes, each with workers", .words = {"--processes=2", "--offload=workers", LISTEN}},
 };
 
 struct lab {
@@ -61,12 +65,12 @@ static void on_signal(int number)
 
 /* ---- what is measured ---- */
 
-static bool is_wanted(const struct mr_option_list *names, const char *name)
+static bool is_wanted(const struct mr_option_list *names, const struct model *model)
 {
     for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->values[i], name) == 0)
+        if (strcmp(names->values[i], model->name) == 0)
             return true;
-    return names->count == 0;
+    return names->count == 0 && !model->is_extra;
 }
 
 static const struct model *find_model(const char *name)
@@ -122,7 +126,7 @@ static int add_all(struct lab *lab, struct mr_fault *fault)
         if (find_model(config->models.values[i]) == NULL)
             return mr_fault_set(fault, MR_EPARAM, "--models: there is no model %s", config->models.values[i]);
     for (size_t i = 0; i < MR_ARRAY_SIZE(models); i++)
-        if (is_wanted(&config->models, models[i].name))
+        if (is_wanted(&config->models, &models[i]))
             add_model(lab, &models[i]);
     if (lab->result->model_count + config->peers.count > MR_LAB_MODELS_MAX)
         return mr_fault_set(fault, MR_EPARAM, "--peer: at most %d servers in all", MR_LAB_MODELS_MAX);

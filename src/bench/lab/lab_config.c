@@ -10,7 +10,7 @@ static const struct mr_option options[] = {
      FIELD(out),
      false},
     {{"models", MR_PARAM_TEXT,
-      .text = "only these; repeatable (none threads libuv workers cluster-none cluster-workers)"},
+      .text = "only these; repeatable (none threads libuv workers cluster-none cluster-workers; inline)"},
      "NAME",
      NULL,
      FIELD(models),

@@ -3,7 +3,7 @@
 #include "media/digest/sha256.h"
 #include "rig.h"
 
-static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE, MR_OFFLOAD_LIBUV};
+static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE, MR_OFFLOAD_LIBUV};
 
 static struct bench {
     struct rig *rig;
@@ -35,7 +35,7 @@ static void open_bench_on(struct rig *rig, size_t len)
 
 static void open_bench(uint32_t seed, size_t len)
 {
-    open_bench_on(rig_open(seed, kinds[seed % 3]), len);
+    open_bench_on(rig_open(seed, kinds[seed % 4]), len);
     struct rig *rig = bench.rig;
     rig->pause_percent = seed / 3 % 2 * 30;
     rig->pushes_rest = seed % 2 == 0;

@@ -6,7 +6,7 @@
 #define IDENTITY  "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX"
 #define RECIPIENT "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 
-static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE};
+static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE};
 
 static struct bench {
     struct rig *rig;
@@ -138,7 +138,7 @@ static unsigned char *bytes_of(size_t len)
 
 static void run_there_and_back(uint32_t seed, const char *stages, const char *query, size_t len)
 {
-    open_bench(seed, kinds[seed % 2]);
+    open_bench(seed, kinds[seed % 3]);
     bench.rig->input = bytes_of(len);
     bench.rig->input_len = len;
     rig_output(bench.rig, len);
@@ -192,7 +192,7 @@ static void image_may_stand_in_the_middle(void **state)
     (void)state;
     struct bytes image = encode(noise(200, 100, 3), ".png");
     for (uint32_t seed = 0; seed < 4; seed++) {
-        open_bench(seed, kinds[seed % 2]);
+        open_bench(seed, kinds[seed % 3]);
         unsigned char *input = malloc(image.len);
         memcpy(input, image.at, image.len);
         bench.rig->input = input;
@@ -211,7 +211,7 @@ static void failure_in_any_stage_reaches_both_ends(void **state)
     (void)state;
     static const char *const stages[] = {"gunzip", "unzstd/gzip", "gzip/gunzip/decrypt", "zstd/unzstd/image/gzip"};
     for (uint32_t seed = 0; seed < 4 * MR_ARRAY_SIZE(stages); seed++) {
-        open_bench(seed, kinds[seed % 2]);
+        open_bench(seed, kinds[seed % 3]);
         rig_input(bench.rig, 3 * MR_MIB);
         rig_output(bench.rig, 8 * MR_MIB);
         bench.rig->keeps_open = true;
@@ -230,7 +230,7 @@ static void pipe_can_be_left_from_inside_every_callback(void **state)
 {
     (void)state;
     for (uint32_t seed = 0; seed < 40; seed++) {
-        open_bench(seed, kinds[seed % 2]);
+        open_bench(seed, kinds[seed % 3]);
         struct rig *rig = bench.rig;
         rig_input(rig, MR_MIB + seed * 1000);
         rig_output(rig, 8 * MR_MIB);

@@ -40,8 +40,8 @@ static void bytes_come_out_equal_and_in_order(void **state)
     (void)state;
     for (uint32_t seed = 0; seed < 120; seed++) {
         size_t len = seed < 72 ? edges[seed / 2 % MR_ARRAY_SIZE(edges)] : seed * 7919u % 20000;
-        run_at_random(seed, kinds[seed % 2], MR_STAGE_PARALLEL, len);
-        run_at_random(seed, kinds[seed % 2], MR_STAGE_SEQUENTIAL, len);
+        run_at_random(seed, kinds[seed % 3], MR_STAGE_PARALLEL, len);
+        run_at_random(seed, kinds[seed % 3], MR_STAGE_SEQUENTIAL, len);
     }
 }
 
@@ -143,7 +143,7 @@ static void sequential_stage_that_is_done_with_a_piece_is_given_the_next(void **
 {
     (void)state;
     for (uint32_t seed = 0; seed < 20; seed++) {
-        open_bench(seed, kinds[seed % 2], MR_STAGE_SEQUENTIAL);
+        open_bench(seed, kinds[seed % 3], MR_STAGE_SEQUENTIAL);
         bench.fake.says_done = true;
         start_bench(10 * PIECE);
         rig_run(bench.rig);
@@ -252,7 +252,7 @@ static void error_anywhere_cancels_the_sender_and_aborts_the_receiver_once(void 
     (void)state;
     for (uint32_t seed = 0; seed < 160; seed++) {
         enum mr_stage_kind kind = seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL;
-        open_bench(seed, kinds[seed % 2], kind);
+        open_bench(seed, kinds[seed % 3], kind);
         choose_at_random();
         make_whole_stage(seed % 3 * 100, 30, 30);
         unsigned place = seed / 4 % 4;
@@ -322,7 +322,7 @@ static void abort_of_the_sender_is_passed_on(void **state)
 {
     (void)state;
     for (uint32_t seed = 0; seed < 40; seed++) {
-        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        open_bench(seed, kinds[seed % 3], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
         choose_at_random();
         start_bench(100 * (size_t)PIECE);
         for (uint32_t i = 0; i < seed; i++)
@@ -359,7 +359,7 @@ static void stream_can_be_left_from_inside_every_callback(void **state)
     (void)state;
     static void (*const acts[])(struct rig *) = {leave_bench, cancel_out, abort_in, close_offload};
     for (uint32_t seed = 0; seed < 400; seed++) {
-        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        open_bench(seed, kinds[seed % 3], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
         struct rig *rig = bench.rig;
         choose_at_random();
         rig->happens = acts[rig_random(rig, MR_ARRAY_SIZE(acts))];
@@ -382,7 +382,7 @@ static void stream_can_be_left_in_every_turn(void **state)
 {
     (void)state;
     for (uint32_t seed = 0; seed < 200; seed++) {
-        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        open_bench(seed, kinds[seed % 3], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
         choose_at_random();
         bench.fake.heeds_cancel = seed % 5 == 0;
         start_bench(20 * (size_t)PIECE);
@@ -438,7 +438,7 @@ static void full_queue_is_tried_again_until_there_is_room(void **state)
 {
     (void)state;
     for (uint32_t seed = 0; seed < 24; seed++) {
-        struct mr_offload_config config = {.kind = kinds[seed % 2], .queue_depth = 1};
+        struct mr_offload_config config = {.kind = kinds[seed % 3], .queue_depth = 1};
         open_bench_on(rig_open_with(seed, config, 0), seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
         choose_at_random();
         start_bench(20 * (size_t)PIECE);
@@ -576,7 +576,7 @@ static void shutdown_in_mid_stream_ends_it_with_that_fault(void **state)
 {
     (void)state;
     for (uint32_t seed = 0; seed < 40; seed++) {
-        open_bench(seed, kinds[seed % 2], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
+        open_bench(seed, kinds[seed % 3], seed / 2 % 2 == 0 ? MR_STAGE_PARALLEL : MR_STAGE_SEQUENTIAL);
         bench.rig->keeps_open = true;
         bench.fake.heeds_cancel = seed % 8 < 4;
         start_bench(60 * (size_t)PIECE);

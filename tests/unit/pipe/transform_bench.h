@@ -11,7 +11,7 @@
 #define SLOT    (HISTORY + PIECE + PIECE + 100) /* bytes that a piece in flight is charged */
 #define BUDGET  ((size_t)2560000)               /* a 32nd of it is for what comes after a pause */
 
-static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE};
+static const enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE};
 
 /* A stage at work between the two sides of a rig. */
 struct bench {

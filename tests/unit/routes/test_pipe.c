@@ -189,7 +189,8 @@ static double timing(const char *answer, const char *phase)
 
 static void image_comes_back_resized_with_its_times(void **state)
 {
-    static const char *const offloads[] = {"--offload=workers", "--offload=libuv", "--offload=none"};
+    static const char *const offloads[] = {"--offload=workers", "--offload=libuv", "--offload=none",
+                                           "--offload=inline"};
     (void)state;
     for (size_t i = 0; i < MR_ARRAY_SIZE(offloads); i++) {
         struct served *served = START(offloads[i]);

@@ -4,7 +4,8 @@
 
 static void it_answers_and_drains_at_sigterm(void **state)
 {
-    static const char *const offloads[] = {"--offload=workers", "--offload=libuv", "--offload=none"};
+    static const char *const offloads[] = {"--offload=workers", "--offload=libuv", "--offload=none",
+                                           "--offload=inline"};
     (void)state;
     for (size_t i = 0; i < MR_ARRAY_SIZE(offloads); i++) {
         struct served *served = START(offloads[i], "--workers=2");

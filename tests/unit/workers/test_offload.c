@@ -1,4 +1,4 @@
-/* Every test runs under all three offloads, unless it holds workers, which the loop itself cannot be. */
+/* Every test runs under all offloads, unless it holds workers, which the loop itself cannot be. */
 #include "workers/offload.h"
 
 #include "base/macros.h"
@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -84,10 +85,15 @@ static int submit(struct probe *probe, enum mr_lane lane, void (*work)(struct mr
     return err;
 }
 
-/* Make all workers busy until let_go(). There are none to hold under `none`. */
+static bool is_on_loop(void)
+{
+    return kind == MR_OFFLOAD_NONE || kind == MR_OFFLOAD_INLINE;
+}
+
+/* Make all workers busy until let_go(). There are none to hold on the loop. */
 static void hold_workers(enum mr_lane lane)
 {
-    for (unsigned i = 0; i < WORKERS && kind != MR_OFFLOAD_NONE; i++) {
+    for (unsigned i = 0; i < WORKERS && !is_on_loop(); i++) {
         assert_int_equal(submit(&holders[i], lane, run_until_released), 0);
         sem_wait(&holding);
     }
@@ -95,7 +101,7 @@ static void hold_workers(enum mr_lane lane)
 
 static void let_go(void)
 {
-    for (unsigned i = 0; i < WORKERS && kind != MR_OFFLOAD_NONE; i++)
+    for (unsigned i = 0; i < WORKERS && !is_on_loop(); i++)
         sem_post(&release);
 }
 
@@ -429,7 +435,7 @@ static void streams_that_are_at_work_share_what_may_be_in_flight(void **state)
     (void)state;
     open_offload(8, 0, 0);
     unsigned most = mr_offload_stream_jobs_max(offload);
-    assert_int_equal(most, kind == MR_OFFLOAD_NONE ? 4 : MR_MAX(2 * WORKERS + 2, 4));
+    assert_int_equal(most, is_on_loop() ? 4 : MR_MAX(2 * WORKERS + 2, 4));
     assert_int_equal(mr_offload_stream_jobs(offload), most);
     for (unsigned streams = 1; streams <= 5; streams++) {
         mr_offload_stream_begin(offload);
@@ -452,7 +458,48 @@ static void workers_end_with_their_hook(void **state)
     assert_int_equal(atomic_load(&ended_workers), WORKERS);
 }
 
-static enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE};
+static enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE};
+
+/* ---- how often the loop looks at its sockets ---- */
+
+static unsigned looks, looks_at_last_run;
+
+static void on_look(uv_poll_t *handle, int status, int events)
+{
+    (void)handle;
+    (void)status;
+    (void)events;
+    looks++; /* what is to be read stays there: it is called in each poll */
+}
+
+static void note_looks(struct mr_job *job)
+{
+    note_run(job);
+    looks_at_last_run = looks;
+}
+
+/* Eight jobs are ready while a socket has something in each poll. */
+static void jobs_that_are_ready_run_between_looks_at_sockets(void **state)
+{
+    (void)state;
+    int pipe_fds[2];
+    uv_poll_t handle;
+    open_offload(8, 0, 0);
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+    looks = looks_at_last_run = 0;
+    uv_poll_init(mr_loop_uv(loop), &handle, pipe_fds[0]);
+    uv_poll_start(&handle, UV_READABLE, on_look);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(submit(&probes[i], (enum mr_lane)(i % MR_LANE_COUNT), note_looks), 0);
+    mr_loop_run(loop);
+    assert_int_equal(finished, 8);
+    assert_int_equal(looks_at_last_run, kind == MR_OFFLOAD_INLINE ? 0 : 7);
+    uv_close((uv_handle_t *)&handle, NULL);
+    close_offload();
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
 
 static int choose_kind(void **state)
 {
@@ -465,7 +512,8 @@ static int choose_kind(void **state)
 #name "_under_" text, name, choose_kind, NULL, &kinds[index] \
     }
 #define ON_THREADS(name) UNDER(name, 0, "workers"), UNDER(name, 1, "libuv")
-#define EVERYWHERE(name) ON_THREADS(name), UNDER(name, 2, "none")
+#define ON_LOOP(name)    UNDER(name, 2, "none"), UNDER(name, 3, "inline")
+#define EVERYWHERE(name) ON_THREADS(name), ON_LOOP(name)
 
 int main(void)
 {
@@ -483,6 +531,7 @@ int main(void)
         EVERYWHERE(a_chain_of_jobs_each_submitted_by_the_one_before_goes_on),
         EVERYWHERE(bulk_progresses_under_endless_interactive_jobs),
         EVERYWHERE(a_wait_that_would_pass_the_deadline_is_refused),
+        ON_LOOP(jobs_that_are_ready_run_between_looks_at_sockets),
         UNDER(streams_that_are_at_work_share_what_may_be_in_flight, 0, "workers"),
         UNDER(workers_end_with_their_hook, 0, "workers"),
     };

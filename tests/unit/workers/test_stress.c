@@ -332,7 +332,7 @@ static void every_job_of_several_loops_comes_back_once_though_somebody_closes(vo
         close_during_a_round(*kind, next_random(&random) % 2000);
 }
 
-static enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE};
+static enum mr_offload_kind kinds[] = {MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE};
 
 #define UNDER(name, index, text)                              \
     {                                                         \
@@ -347,6 +347,7 @@ int main(void)
         UNDER(every_job_of_several_loops_comes_back_once_though_somebody_closes, 0, "workers"),
         UNDER(every_job_of_several_loops_comes_back_once_though_somebody_closes, 1, "libuv"),
         UNDER(every_job_of_several_loops_comes_back_once_though_somebody_closes, 2, "none"),
+        UNDER(every_job_of_several_loops_comes_back_once_though_somebody_closes, 3, "inline"),
     };
     return cmocka_run_group_tests_name("stress", tests, NULL, NULL);
 }

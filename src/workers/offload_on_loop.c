@@ -1,6 +1,8 @@
-/* --offload=none: the loop runs its jobs itself, one between two polls, and everybody waits. That is its purpose: to
- * show what the others are for. Of several loops each runs its own jobs only: one that has a thread to itself for each
- * connection (millrace-bench serve-threads) computes for that connection and no other. */
+/* --offload=none and inline: the loop runs its jobs itself, and all its clients wait. That is their purpose: to show
+ * what the others are for. Between two polls `none` runs one job, and `inline` all that are ready, as a server does
+ * whose handlers compute: there the sockets are looked at when nothing is left to compute. Of several loops each runs
+ * its own jobs only: one that has a thread to itself for each connection (millrace-bench serve-threads) computes for
+ * that connection and no other. */
 #include "base/assert.h"
 #include "workers/offload_internal.h"
 #include <stdlib.h>
@@ -11,9 +13,9 @@ struct turn {         /* of one loop; freed in its close callback */
     unsigned loop_index;
 };
 
-static void on_turn(uv_idle_t *handle)
+/* False: there was none. */
+static bool run_next_job(struct turn *turn)
 {
-    struct turn *turn = mr_container_of(handle, struct turn, handle);
     struct mr_offload *offload = turn->offload;
     struct mr_runner *runner = &offload->runners[turn->loop_index];
     struct mr_loop *loop = offload->loops[turn->loop_index].loop;
@@ -23,10 +25,22 @@ static void on_turn(uv_idle_t *handle)
     if (job != NULL) {
         mr_loop_note(loop, &job->note);
         mr_offload_run(offload, runner, job);
-    } else {
-        uv_idle_stop(handle);
     }
     mr_loop_leave(loop, "job", started);
+    return job != NULL;
+}
+
+/* Of `inline` at most as many jobs as the queue holds: what they bring about is for a later turn. */
+static void on_turn(uv_idle_t *handle)
+{
+    struct turn *turn = mr_container_of(handle, struct turn, handle);
+    bool ran;
+
+    do
+        ran = run_next_job(turn);
+    while (ran && turn->offload->ops->empties_lanes);
+    if (!ran)
+        uv_idle_stop(handle);
 }
 
 static void give_turn(struct mr_offload *offload, unsigned loop_index)
@@ -66,3 +80,6 @@ static void stop(struct mr_offload *offload)
 
 const struct mr_offload_ops mr_offload_ops_none = {
     .name = "none", .is_on_loop = true, .start = start, .give_turn = give_turn, .stop = stop};
+
+const struct mr_offload_ops mr_offload_ops_inline = {
+    .name = "inline", .is_on_loop = true, .empties_lanes = true, .start = start, .give_turn = give_turn, .stop = stop};
