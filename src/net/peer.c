@@ -51,6 +51,14 @@ struct mr_peer mr_peer_of_socket(int fd)
     return peer_of(&at);
 }
 
+bool mr_peer_is_local(const struct mr_peer *peer)
+{
+    if (peer->kind != MR_PEER_ADDRESS)
+        return peer->kind == MR_PEER_UNIX;
+    return is_v4(peer->address) ? peer->address[sizeof(mapped)] == 127
+                                : memcmp(peer->address, &in6addr_loopback, sizeof(peer->address)) == 0;
+}
+
 bool mr_peer_is_public_socket(int fd)
 {
     union address at = {.any = {.sa_family = AF_UNSPEC}};
@@ -58,9 +66,7 @@ bool mr_peer_is_public_socket(int fd)
     if (getsockname(fd, &at.any, &len) != 0)
         return true;
     struct mr_peer peer = peer_of(&at);
-    bool is_loopback = is_v4(peer.address) ? peer.address[sizeof(mapped)] == 127
-                                           : memcmp(peer.address, &in6addr_loopback, sizeof(peer.address)) == 0;
-    return peer.kind != MR_PEER_UNIX && !is_loopback;
+    return !mr_peer_is_local(&peer);
 }
 
 /* An address without port and brackets. */

@@ -30,6 +30,8 @@ bool mr_peer_is_public_socket(int fd);
 bool mr_peer_parse(struct mr_peer *out, struct mr_slice text);
 /* "192.0.2.1", "2001:db8::1", "unix", "unknown"; without the port. */
 void mr_peer_write(const struct mr_peer *peer, char out[MR_PEER_SIZE]);
+/* On this machine: a loopback address, or a Unix socket. */
+bool mr_peer_is_local(const struct mr_peer *peer);
 /* The same address or kind, whatever the port. */
 bool mr_peer_is_same(const struct mr_peer *a, const struct mr_peer *b);
 

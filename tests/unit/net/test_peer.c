@@ -109,6 +109,26 @@ static void what_is_no_network_is_refused(void **state)
     }
 }
 
+static void loopback_and_unix_are_of_this_machine(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_local;
+    } rows[] = {{"127.0.0.1", true},  {"127.9.8.7:80", true}, {"::1", true},       {"::ffff:127.0.0.1", true},
+                {"192.0.2.1", false}, {"128.0.0.1", false},   {"0.0.0.0", false},  {"::", false},
+                {"::2", false},       {"fe80::1", false},     {"10.0.0.1", false}, {"::ffff:10.0.0.1", false}};
+    (void)state;
+    struct mr_peer peer;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(rows); i++) {
+        assert_true(mr_peer_parse(&peer, mr_slice_of(rows[i].text)));
+        assert_int_equal(mr_peer_is_local(&peer), rows[i].is_local);
+    }
+    peer = (struct mr_peer){.kind = MR_PEER_UNIX};
+    assert_true(mr_peer_is_local(&peer));
+    peer = (struct mr_peer){.kind = MR_PEER_UNKNOWN};
+    assert_false(mr_peer_is_local(&peer));
+}
+
 static void sockets_tell_their_ends(void **state)
 {
     (void)state;
@@ -129,11 +149,9 @@ static void sockets_tell_their_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_are_read_as_proxies_write_them),
-        cmocka_unit_test(what_is_no_address_is_refused),
-        cmocka_unit_test(networks_have_what_their_bits_say),
-        cmocka_unit_test(what_is_no_network_is_refused),
-        cmocka_unit_test(sockets_tell_their_ends),
+        cmocka_unit_test(addresses_are_read_as_proxies_write_them), cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(networks_have_what_their_bits_say),        cmocka_unit_test(what_is_no_network_is_refused),
+        cmocka_unit_test(loopback_and_unix_are_of_this_machine),    cmocka_unit_test(sockets_tell_their_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
