@@ -39,6 +39,7 @@ struct mr_app {
     struct mr_budget *memory;        /* of bodies and jobs */
     struct mr_budget *disk;          /* of temporary files */
     struct mr_offload *offload;
+    struct mr_offload *const *lab; /* of --lab: an offload of each kind, by enum mr_offload_kind; NULL: there is none */
     struct mr_image_limits image_limits;
     const struct mr_pipe_settings *pipe;  /* limits of streams */
     const struct mr_age_keys *identities; /* of --identity; NULL: none */
