@@ -66,7 +66,9 @@
     X(MR_EFORBIDDEN,      -51,  INPUT, "The API key does not allow that.")                                             \
     X(MR_EWRITE,          -52,  OWN,   "The disk fails or is read-only: nothing can be kept.")                             \
     X(MR_ESIGNATURE,      -53,  INPUT, "The address is not signed, or its signature is wrong.")                        \
-    X(MR_ESIGEXPIRED,     -54,  INPUT, "The signed address has expired.")
+    X(MR_ESIGEXPIRED,     -54,  INPUT, "The signed address has expired.")                                              \
+    X(MR_ENOLAB,          -55,  INPUT, "This server has no lab.")                                                      \
+    X(MR_ENOTLOCAL,       -56,  INPUT, "Only clients of this machine may do that.")
 // clang-format on
 
 enum mr_error {

@@ -62,6 +62,8 @@ static const struct {
     [-MR_EWRITE] = {507, "disk-failed"},
     [-MR_ESIGNATURE] = {403, "signature"},
     [-MR_ESIGEXPIRED] = {403, "signature-expired"},
+    [-MR_ENOLAB] = {404, "no-lab"},
+    [-MR_ENOTLOCAL] = {403, "not-local"},
 };
 
 /* The same number for each error: one without a row here does not build. */

@@ -14,7 +14,7 @@ enum mr_right {
     MR_RIGHT_EDIT = 1u << 4,    /* change what is known of a file */
     MR_RIGHT_DELETE = 1u << 5,  /* delete files */
     MR_RIGHT_METRICS = 1u << 6, /* see the numbers of the server */
-    MR_RIGHT_ADMIN = 1u << 7,   /* for administration to come; it contains no other right */
+    MR_RIGHT_ADMIN = 1u << 7,   /* try loads and offloads (--lab); it contains no other right */
 };
 
 #define MR_RIGHTS_SIZE 56 /* bytes of all words with their commas, and a NUL */

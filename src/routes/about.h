@@ -65,7 +65,7 @@ struct mr_route_about {
     const struct mr_param_spec *more_query; /* the route's own, where `query` is a stage's; NULL: none */
     bool is_of_stages;                      /* the path consists of them: each is described by itself, too */
     bool has_stage_params;                  /* in the query, too */
-    bool needs_store;
+    bool needs_store, needs_lab;            /* --data, --lab */
     bool is_file;  /* the response is a file: --read and --file-cache-control decide which clients read and cache it */
     bool is_image; /* or an image of one: --read and --image-cache-control do */
     const char *fields;                    /* of a request, as above */

@@ -43,10 +43,19 @@ static bool is_of_one_stage(const struct operation *operation)
     return operation->stage != MR_STAGE_COUNT;
 }
 
-/* Without a store nothing comes but that. */
+/* What the operation needs and the server has not: MR_ENOSTORE, MR_ENOLAB; then nothing comes but that. MR_OK: it has
+ * all. */
+static enum mr_error missing(const struct operation *operation)
+{
+    const struct mr_route_about *about = operation->route->about;
+    if (about->needs_store && operation->app->store == NULL)
+        return MR_ENOSTORE;
+    return about->needs_lab && operation->app->lab == NULL ? MR_ENOLAB : MR_OK;
+}
+
 static bool is_missing(const struct operation *operation)
 {
-    return operation->route->about->needs_store && operation->app->store == NULL;
+    return missing(operation) != MR_OK;
 }
 
 /* Ranges are for GET alone (RFC 9110, section 14.2). */
@@ -402,8 +411,8 @@ static void write_problem_ref(struct mr_json *json, int status, const char *type
 
 static void write_problem_refs(struct mr_json *json, const struct operation *operation)
 {
-    static const enum mr_error of_keys[] = {MR_EUNAUTHORIZED, MR_EFORBIDDEN, MR_OK},
-                               of_no_store[] = {MR_ENOSTORE, MR_OK};
+    static const enum mr_error of_keys[] = {MR_EUNAUTHORIZED, MR_EFORBIDDEN, MR_OK};
+    const enum mr_error of_missing[] = {missing(operation), MR_OK};
     const struct mr_route_about *about = operation->route->about;
     const enum mr_error *lists[ERROR_LISTS_MAX + MR_STAGE_COUNT];
     size_t count = 0;
@@ -411,7 +420,7 @@ static void write_problem_refs(struct mr_json *json, const struct operation *ope
     if (may_need_key(operation))
         lists[count++] = of_keys;
     if (is_missing(operation))
-        lists[count++] = of_no_store;
+        lists[count++] = of_missing;
     for (size_t i = 0; i < MR_ARRAY_SIZE(about->errors) && !is_missing(operation); i++)
         lists[count++] = about->errors[i];
     for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT && about->has_stage_params && !is_missing(operation); id++)
@@ -448,7 +457,7 @@ static const char *method_option(enum mr_method method, bool has_file)
     case MR_METHOD_POST:
         return has_file ? " --data-binary @" : "";
     case MR_METHOD_PUT:
-        return " -T ";
+        return has_file ? " -T " : " -X PUT";
     default:
         return "";
     }

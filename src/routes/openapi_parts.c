@@ -4,6 +4,7 @@
 #include "routes/files.h"
 #include "routes/health.h"
 #include "routes/images.h"
+#include "routes/lab.h"
 #include <stdio.h>
 
 #define TEXT_MAX 4096 /* of the sentences of all problems of one status */
@@ -490,6 +491,8 @@ static void write_schemas(struct mr_json *json)
         write_schema(json, mr_image_schemas[i]);
     for (size_t i = 0; mr_health_schemas[i] != NULL; i++)
         write_schema(json, mr_health_schemas[i]);
+    for (size_t i = 0; mr_lab_schemas[i] != NULL; i++)
+        write_schema(json, mr_lab_schemas[i]);
     write_all_params_schema(json);
     write_problem_schema(json);
     mr_json_close(json);

@@ -13,16 +13,38 @@
 /* Descriptors beside those of connections: of each loop, and listeners, temporary files, libraries. */
 #define DESCRIPTORS_OF_LOOP 8
 #define DESCRIPTORS_BESIDE  512
+#define LIBUV_THREADS       4 /* of its pool, unless it is told */
 
 /* ---- building ---- */
+
+/* Has the server an offload of this kind? */
+static bool has_offload(const struct mr_config *config, enum mr_offload_kind kind)
+{
+    return config->offload.lab || kind == (enum mr_offload_kind)config->offload.kind;
+}
+
+/* libuv's pool also reads files, for which it has four threads by itself: beside another offload it has no fewer. */
+static unsigned workers_of(const struct mr_config *config, enum mr_offload_kind kind)
+{
+    bool is_beside = kind == MR_OFFLOAD_LIBUV && kind != (enum mr_offload_kind)config->offload.kind;
+    return (unsigned)(is_beside ? MR_MAX(config->offload.workers, LIBUV_THREADS) : config->offload.workers);
+}
+
+/* 0: there is no such offload. */
+static unsigned runners_of(const struct mr_config *config, enum mr_offload_kind kind)
+{
+    if (!has_offload(config, kind))
+        return 0;
+    return mr_offload_runners(kind, workers_of(config, kind), (unsigned)config->loop.loops);
+}
 
 /* Where its numbers are kept: the supervisor's segment, or one for itself. */
 static int create_segment(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
-    unsigned loops = (unsigned)config->loop.loops;
-    unsigned runners =
-        mr_offload_runners((enum mr_offload_kind)config->offload.kind, (unsigned)config->offload.workers, loops);
+    unsigned loops = (unsigned)config->loop.loops, runners = 0;
+    for (unsigned kind = 0; kind < MR_OFFLOAD_KINDS; kind++)
+        runners += runners_of(config, kind);
     if (service->child != NULL) {
         service->segment = service->child->segment;
         return MR_OK;
@@ -168,24 +190,54 @@ void mr_service_thread_end(void)
     mr_image_thread_end();
 }
 
-static int create_offload(struct mr_service *service)
+/* All count in the numbers of the loops, each of which has one writer: its loop. Each has runners of its own. */
+static int create_offload(struct mr_service *service, struct mr_offload **out, enum mr_offload_kind kind,
+                          struct mr_offload_runner_stats *runners)
+{
+    const struct mr_config *config = service->config;
+    return mr_offload_create(out, &(struct mr_offload_config){
+                                      .kind = kind,
+                                      .workers = workers_of(config, kind),
+                                      .priority = (enum mr_worker_priority)config->offload.priority,
+                                      .queue_depth = (uint32_t)config->offload.queue_depth,
+                                      .deadline_ns = config->offload.job_deadline,
+                                      .run_ns_max = config->offload.job_time,
+                                      .worker_end = mr_service_thread_end,
+                                      .loops = service->loop_list,
+                                      .loop_count = service->loop_count,
+                                      .stats = service->offload_stats,
+                                      .runner_stats = runners,
+                                  });
+}
+
+static int create_offloads(struct mr_service *service)
 {
     const struct mr_config *config = service->config;
     unsigned own = mr_segment_runners(service->segment) / mr_segment_processes(service->segment);
     struct mr_offload_runner_stats *runners = mr_segment_runner(service->segment, mr_service_index(service) * own);
-    return mr_offload_create(&service->offload, &(struct mr_offload_config){
-                                                    .kind = (enum mr_offload_kind)config->offload.kind,
-                                                    .workers = (unsigned)config->offload.workers,
-                                                    .priority = (enum mr_worker_priority)config->offload.priority,
-                                                    .queue_depth = (uint32_t)config->offload.queue_depth,
-                                                    .deadline_ns = config->offload.job_deadline,
-                                                    .run_ns_max = config->offload.job_time,
-                                                    .worker_end = mr_service_thread_end,
-                                                    .loops = service->loop_list,
-                                                    .loop_count = service->loop_count,
-                                                    .stats = service->offload_stats,
-                                                    .runner_stats = runners,
-                                                });
+    int err = MR_OK;
+    for (unsigned kind = 0; kind < MR_OFFLOAD_KINDS && err == MR_OK; kind++) {
+        if (has_offload(config, kind))
+            err = create_offload(service, &service->offloads[kind], kind, runners);
+        runners += runners_of(config, kind);
+    }
+    service->offload = service->offloads[config->offload.kind];
+    return err;
+}
+
+void mr_service_close_offloads(struct mr_service *service)
+{
+    for (unsigned kind = 0; kind < MR_OFFLOAD_KINDS; kind++)
+        if (service->offloads[kind] != NULL)
+            mr_offload_close(service->offloads[kind]);
+}
+
+static void destroy_offloads(struct mr_service *service)
+{
+    mr_service_close_offloads(service);
+    for (unsigned kind = 0; kind < MR_OFFLOAD_KINDS; kind++)
+        if (service->offloads[kind] != NULL)
+            mr_offload_destroy(&service->offloads[kind]);
 }
 
 static int create_store(struct mr_service *service, const struct mr_data *data, struct mr_fault *fault)
@@ -238,6 +290,7 @@ static int open_app(struct mr_service *service)
     app->loops = service->loop_list;
     app->loop_count = service->loop_count;
     app->offload = service->offload;
+    app->lab = config->offload.lab ? service->offloads : NULL;
     app->store = service->store;
     app->sign = (enum mr_sign)config->signing.sign;
     app->signing = service->rings.signing != NULL ? &service->signing : NULL;
@@ -279,7 +332,7 @@ static int build_service(struct mr_service *service)
     create_http(service);
     int err = create_loops(service);
     if (err == MR_OK)
-        err = create_offload(service);
+        err = create_offloads(service);
     return err == MR_OK ? open_app(service) : err;
 }
 
@@ -342,10 +395,7 @@ void mr_service_destroy(struct mr_service **out)
 {
     struct mr_service *service = *out;
     *out = NULL;
-    if (service->offload != NULL) {
-        mr_offload_close(service->offload);
-        mr_offload_destroy(&service->offload);
-    }
+    destroy_offloads(service);
     for (unsigned i = 0; i < service->loop_count; i++)
         mr_server_destroy(&service->loops[i].server);
     mr_app_close(&service->app);

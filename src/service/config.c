@@ -103,6 +103,13 @@ static bool check_read(const struct mr_config *config, FILE *complaints)
            complain_of(complaints, "read", "signed: no address can be without --signing-keys");
 }
 
+static bool check_lab(const struct mr_config *config, FILE *complaints)
+{
+    if (!config->offload.lab || config->cluster.processes == 1)
+        return true;
+    return complain_of(complaints, "lab", "tries one process, and --processes asks for more: leave one of them out");
+}
+
 static bool check_fence(const struct mr_config *config, FILE *complaints)
 {
     struct mr_image_fence fence;
@@ -156,7 +163,7 @@ static bool check_config(const struct mr_config *config, FILE *complaints)
         return complain_of(complaints, "body-memory", "must not be larger than a process's share of --memory-budget");
     return check_keys(config, complaints) && check_listen(config, complaints) && check_http(config, complaints) &&
            check_store(config, complaints) && check_fence(config, complaints) && check_read(config, complaints) &&
-           check_variants(config, complaints);
+           check_variants(config, complaints) && check_lab(config, complaints);
 }
 
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,

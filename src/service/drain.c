@@ -69,7 +69,7 @@ static void cut_loop(struct mr_inbox_node *node)
         atomic_store(&on->service->was_cut, true);
     /* Not before: a stream whose next piece is refused would end by itself, and not be counted as cut. */
     if (atomic_fetch_add(&on->service->loops_cut, 1) + 1 == on->service->loop_count)
-        mr_offload_close(on->service->offload);
+        mr_service_close_offloads(on->service);
 }
 
 static void on_cut_too_long(uv_timer_t *alarm)

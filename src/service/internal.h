@@ -30,17 +30,18 @@ struct mr_service {
     struct mr_segment *segment;     /* the child's, or owned */
     struct mr_http http;
     struct mr_app app;
-    struct mr_age_keys *identities;   /* owned: of --identity; NULL: none */
-    struct mr_store *store;           /* owned; NULL: there is no --data */
-    struct mr_variant_home *variants; /* borrowed; NULL: no images are kept on the disk */
-    struct mr_scrub *scrub;           /* owned; NULL: another process scrubs, or none */
-    struct mr_key_rings rings;        /* the key files */
-    bool owns_rings;                  /* or they are borrowed */
-    struct mr_signing signing;        /* where there are signing keys */
-    struct mr_offload *offload;
-    struct mr_service_loop *loops;           /* owned: one per --loops */
-    unsigned loop_count;                     /* of those, how many were made */
-    struct mr_loop *loop_list[MR_LOOPS_MAX]; /* the same, as the offload wants them */
+    struct mr_age_keys *identities;                /* owned: of --identity; NULL: none */
+    struct mr_store *store;                        /* owned; NULL: there is no --data */
+    struct mr_variant_home *variants;              /* borrowed; NULL: no images are kept on the disk */
+    struct mr_scrub *scrub;                        /* owned; NULL: another process scrubs, or none */
+    struct mr_key_rings rings;                     /* the key files */
+    bool owns_rings;                               /* or they are borrowed */
+    struct mr_signing signing;                     /* where there are signing keys */
+    struct mr_offload *offloads[MR_OFFLOAD_KINDS]; /* owned: that of --offload; with --lab one of each kind */
+    struct mr_offload *offload;                    /* the former */
+    struct mr_service_loop *loops;                 /* owned: one per --loops */
+    unsigned loop_count;                           /* of those, how many were made */
+    struct mr_loop *loop_list[MR_LOOPS_MAX];       /* the same, as the offload wants them */
     struct mr_http_counters *http_counters[MR_LOOPS_MAX];
     struct mr_offload_stats *offload_stats[MR_LOOPS_MAX];
     struct mr_listeners listeners;
@@ -58,6 +59,9 @@ struct mr_service {
     bool is_reloading, reloads_again; /* again: a SIGHUP came meanwhile */
     void (*reload)(void);             /* on libuv's pool, after SIGHUP; or NULL */
 };
+
+/* No offload takes jobs any more (mr_offload_close()). Any thread. */
+void mr_service_close_offloads(struct mr_service *service);
 
 /* Its place among the processes. */
 static inline unsigned mr_service_index(const struct mr_service *service)

@@ -70,6 +70,7 @@ static void announce(const struct mr_service *service)
 static void run_loop(void *context)
 {
     mr_loop_run(((struct mr_service_loop *)context)->loop);
+    mr_service_thread_end(); /* it may have run jobs */
 }
 
 static unsigned start_loop_threads(struct mr_service *service)

@@ -1,4 +1,4 @@
-/* offload_options.h -- what a program can be told of where its jobs run (offload.h): --workers, --offload,
+/* offload_options.h -- what a program can be told of where its jobs run (offload.h): --workers, --offload, --lab,
  * --worker-priority, --queue-depth, --job-deadline, --job-time. */
 #ifndef MR_WORKERS_OFFLOAD_OPTIONS_H
 #define MR_WORKERS_OFFLOAD_OPTIONS_H
@@ -11,6 +11,7 @@
 struct mr_offload_settings {
     int64_t workers; /* of each process; 0: not given */
     int kind;        /* enum mr_offload_kind */
+    bool lab;        /* and one of each other kind, to be compared in the running server */
     int priority;    /* enum mr_worker_priority */
     int64_t queue_depth;
     uint64_t job_deadline, job_time; /* job_time 0: none */

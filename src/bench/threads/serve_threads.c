@@ -316,6 +316,7 @@ static int run_acceptor_process(struct mr_config *config, struct acceptor *self)
     config->cluster.processes = 1;
     config->loop.lag_warn = 0; /* only its own connection waits for a loop */
     config->offload.kind = MR_OFFLOAD_NONE;
+    config->offload.lab = false;
     config->http.max_connections = MR_MIN(config->http.max_connections, MR_LOOPS_MAX - SEATS_TO_REFUSE);
     config->loop.loops = config->http.max_connections + SEATS_TO_REFUSE;
     self->seat_count = (unsigned)config->loop.loops;
@@ -344,10 +345,11 @@ static void write_threads_help(FILE *out)
 {
     struct mr_options_program program = *mr_config_program();
     program.name = "millrace-bench serve-threads";
-    program.usage = "millrace-bench serve-threads: the service of `millrace` with a thread for each connection and\n"
-                    "blocking I/O, to be measured against it. At most 240 connections. Without effect are --offload,\n"
-                    "--workers, --worker-priority, --loops, --processes and --lag-warn: each connection's thread\n"
-                    "computes, and only for itself.";
+    program.usage =
+        "millrace-bench serve-threads: the service of `millrace` with a thread for each connection and\n"
+        "blocking I/O, to be measured against it. At most 240 connections. Without effect are --offload,\n"
+        "--lab, --workers, --worker-priority, --loops, --processes and --lag-warn: each connection's thread\n"
+        "computes, and only for itself.";
     mr_options_help(&program, out);
 }
 
