@@ -172,7 +172,7 @@ static bool was_run(struct mr_chunk *chunk)
         chunk->err = mr_fault_set(&chunk->fault, MR_ESHUTDOWN, NULL);
         return true;
     }
-    chunks->has_run = true;
+    chunks->runs++;
     chunk->result->touched = MR_MAX(chunk->result->touched, chunk->piece.out_len);
     chunks->work_ns += job->finished_at - job->started_at;
     chunks->wait_ns += job->started_at - job->submitted_at;
@@ -222,7 +222,7 @@ static bool may_wait_for_memory(struct mr_chunks *chunks)
     if (chunks->waiting_since == 0)
         chunks->waiting_since = now;
     bool is_patient = patience_ns == 0 || now - chunks->waiting_since < patience_ns;
-    return chunks->jobs > 0 || (chunks->has_run && is_patient);
+    return chunks->jobs > 0 || (chunks->runs > 0 && is_patient);
 }
 
 void mr_chunks_wait_for_memory(struct mr_chunks *chunks, size_t wanted)
@@ -268,6 +268,7 @@ void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_l
     chunk->job.loop = chunks->loop;
     chunk->job.lane = lane;
     chunk->job.run_time = chunks->run_time;
+    chunk->job.expected_ns = chunks->runs > 0 ? chunks->work_ns / chunks->runs : 0;
     if (!get_memory(chunks, chunk))
         return;
     chunk->piece.out = chunk->result->room.bytes;

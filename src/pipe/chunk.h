@@ -63,13 +63,13 @@ struct mr_chunks {
     bool retry_due;            /* something came back: there may be room. The owner's to clear */
     bool is_failed;            /* with `fault` */
     struct mr_fault fault;     /* the first */
-    uint64_t work_ns, wait_ns; /* of all jobs: that they ran, that they waited for a worker */
+    uint64_t runs;             /* jobs that came back done: from the first on others may wait for memory */
+    uint64_t work_ns, wait_ns; /* of all of these: that they ran, that they waited for a worker */
 
     /* Private. */
     uint64_t charged;       /* bytes taken from the budget, for rooms */
     uint64_t work_charged;  /* the same, for what work() itself uses */
     uint64_t waiting_since; /* when the budget had no room for a chunk; 0: it had */
-    bool has_run;           /* a job of ours came back done: from then on others may wait for memory */
     struct mr_timer retry;  /* for chunks that wait while none of ours is in flight */
 };
 

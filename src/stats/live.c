@@ -160,19 +160,33 @@ static void live_write_counters(struct live_page *out)
     live_close(out);
 }
 
+static void live_write_queue(struct live_page *out, const struct mr_snapshot *snapshot)
+{
+    live_open(out, "millrace_queue_depth");
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        live_gauge(out, mr_lane_name(lane), snapshot->queue[lane].jobs);
+    live_close(out);
+    live_open(out, "millrace_queue_work_seconds");
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        seconds_member(out, mr_lane_name(lane), snapshot->queue[lane].work_ns);
+    live_close(out);
+    live_open(out, "millrace_queue_oldest_seconds");
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        seconds_member(out, mr_lane_name(lane), snapshot->queue[lane].oldest_ns);
+    live_close(out);
+    live_gauge(out, "millrace_queue_capacity", snapshot->queue_capacity);
+    live_gauge(out, "millrace_workers", snapshot->workers);
+    live_gauge(out, "millrace_workers_busy", snapshot->workers_busy);
+    seconds_member(out, "millrace_job_oldest_seconds", snapshot->longest_running_ns);
+}
+
 static void live_write_gauges(struct live_page *out)
 {
     const struct mr_snapshot *snapshot = &out->now->snapshot;
     live_open(out, "gauges");
     live_gauge(out, "millrace_connections", snapshot->connections);
     live_gauge(out, "millrace_requests_in_flight", snapshot->requests_in_flight);
-    live_open(out, "millrace_queue_depth");
-    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
-        live_gauge(out, mr_lane_name(lane), snapshot->queue_depth[lane]);
-    live_close(out);
-    live_gauge(out, "millrace_queue_capacity", snapshot->queue_capacity);
-    live_gauge(out, "millrace_workers", snapshot->workers);
-    live_gauge(out, "millrace_workers_busy", snapshot->workers_busy);
+    live_write_queue(out, snapshot);
     live_gauge(out, "millrace_memory_budget_bytes", snapshot->memory_limit);
     live_gauge(out, "millrace_memory_budget_used_bytes", snapshot->memory_used);
     live_gauge(out, "millrace_disk_budget_bytes", snapshot->disk_limit);

@@ -163,6 +163,11 @@ static void write_loops(struct exposition *out, const struct mr_snapshot *snapsh
 
 /* ---- jobs ---- */
 
+static void write_lane_seconds(struct exposition *out, const char *name, enum mr_lane lane, uint64_t ns)
+{
+    fprintf(out->file, "%s{lane=\"%s\"} %.6f\n", name, mr_lane_name(lane), mr_clock_seconds(ns));
+}
+
 static void write_queue(struct exposition *out, const struct mr_snapshot *snapshot)
 {
     char label[40];
@@ -174,11 +179,19 @@ static void write_queue(struct exposition *out, const struct mr_snapshot *snapsh
     write_head(out, "millrace_queue_depth", "gauge", "Jobs waiting for a worker.");
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
         snprintf(label, sizeof(label), "lane=\"%s\"", mr_lane_name(lane));
-        write_sample(out, "millrace_queue_depth", label, snapshot->queue_depth[lane]);
+        write_sample(out, "millrace_queue_depth", label, snapshot->queue[lane].jobs);
     }
+    write_head(out, "millrace_queue_work_seconds", "gauge", "Time that the waiting jobs are expected to run.");
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        write_lane_seconds(out, "millrace_queue_work_seconds", lane, snapshot->queue[lane].work_ns);
+    write_head(out, "millrace_queue_oldest_seconds", "gauge", "Time that the oldest waiting job has waited.");
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        write_lane_seconds(out, "millrace_queue_oldest_seconds", lane, snapshot->queue[lane].oldest_ns);
     write_number(out, "millrace_queue_capacity", "gauge", snapshot->queue_capacity, "Jobs that one lane holds.");
     write_number(out, "millrace_workers", "gauge", snapshot->workers, "Threads that run jobs.");
     write_number(out, "millrace_workers_busy", "gauge", snapshot->workers_busy, "Of these, running a job now.");
+    write_seconds(out, "millrace_job_oldest_seconds", "gauge", mr_clock_seconds(snapshot->longest_running_ns),
+                  "Time that the oldest running job has run; 0: none runs.");
 }
 
 static void write_jobs(struct exposition *out, const struct mr_snapshot *snapshot)

@@ -129,6 +129,17 @@ static uint64_t place_cpu_ns(const struct mr_segment *segment, unsigned process)
     return MR_MAX(running, ended);
 }
 
+static void clear_waiting(struct mr_offload_stats *stats)
+{
+    for (int lane = 0; lane < MR_LANE_COUNT; lane++) {
+        atomic_store_explicit(&stats->submitted[lane].jobs, 0, memory_order_relaxed);
+        atomic_store_explicit(&stats->submitted[lane].work_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&stats->taken[lane].jobs, 0, memory_order_relaxed);
+        atomic_store_explicit(&stats->taken[lane].work_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&stats->taken[lane].submitted_at, 0, memory_order_relaxed);
+    }
+}
+
 /* A gauge says how much there is now, and of a process that ended there is nothing. */
 static void clear_gauges(const struct mr_segment *segment, unsigned process)
 {
@@ -137,14 +148,11 @@ static void clear_gauges(const struct mr_segment *segment, unsigned process)
         atomic_store_explicit(&loop->http.connections, 0, memory_order_relaxed);
         atomic_store_explicit(&loop->http.requests_in_flight, 0, memory_order_relaxed);
         atomic_store_explicit(&loop->events.listeners, 0, memory_order_relaxed);
-        for (int lane = 0; lane < MR_LANE_COUNT; lane++)
-            atomic_store_explicit(&loop->offload.submitted[lane], 0, memory_order_relaxed);
+        clear_waiting(&loop->offload);
     }
     for (unsigned i = 0; i < segment->runners; i++) {
         struct mr_offload_runner_stats *runner = mr_segment_runner(segment, process * segment->runners + i);
-        for (int lane = 0; lane < MR_LANE_COUNT; lane++)
-            atomic_store_explicit(&runner->taken[lane], 0, memory_order_relaxed);
-        atomic_store_explicit(&runner->ended, 0, memory_order_relaxed);
+        atomic_store_explicit(&runner->running_since, 0, memory_order_relaxed);
     }
     struct mr_process_numbers *numbers = mr_segment_process(segment, process);
     atomic_store_explicit(&numbers->memory.used, 0, memory_order_relaxed);

@@ -55,6 +55,14 @@ static void add_loop(struct mr_snapshot *out, const struct mr_loop_stats *stats)
 
 /* ---- jobs ---- */
 
+/* Of two times the earlier; 0 is none. */
+static uint64_t older_of(uint64_t one, uint64_t other)
+{
+    if (one == 0 || other == 0)
+        return MR_MAX(one, other);
+    return MR_MIN(one, other);
+}
+
 static void add_variants(struct mr_snapshot_variants *out, const struct mr_variant_numbers *numbers)
 {
     for (int way = 0; way < MR_VARIANT_WAYS; way++)
@@ -77,26 +85,31 @@ static void add_jobs(struct mr_snapshot *out, const struct mr_offload_stats *sta
     out->jobs_failed += failed;
 }
 
-/* Those that were taken, before those that were submitted are read: a job is submitted first. */
-static void add_runners(struct mr_snapshot *out, uint64_t taken[MR_LANE_COUNT], const struct mr_segment *segment)
+/* Until `now`; 0 also where there is nothing that began. */
+static uint64_t age_of(uint64_t began_at, uint64_t now)
 {
+    return began_at != 0 && now > began_at ? now - began_at : 0;
+}
+
+static void read_runners(struct mr_snapshot *out, const struct mr_segment *segment)
+{
+    uint64_t oldest = 0;
     for (unsigned i = 0; i < mr_segment_runners(segment); i++) {
-        const struct mr_offload_runner_stats *runner = mr_segment_runner(segment, i);
-        for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
-            taken[lane] += mr_counter_read(&runner->taken[lane]);
-        out->workers_busy += mr_offload_runner_is_busy(runner);
+        uint64_t since = mr_counter_read(&mr_segment_runner(segment, i)->running_since);
+        out->workers_busy += since != 0;
+        oldest = older_of(oldest, since);
     }
+    out->longest_running_ns = age_of(oldest, out->at);
 }
 
 static void read_queue(struct mr_snapshot *out, const struct mr_segment *segment)
 {
-    uint64_t taken[MR_LANE_COUNT] = {0};
-    add_runners(out, taken, segment);
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
-        uint64_t submitted = 0;
+        struct mr_offload_waiting waiting = {.jobs = 0};
         for (unsigned i = 0; i < mr_segment_loops(segment); i++)
-            submitted += mr_counter_read(&mr_segment_loop(segment, i)->offload.submitted[lane]);
-        out->queue_depth[lane] = submitted > taken[lane] ? submitted - taken[lane] : 0;
+            mr_offload_add_waiting(&waiting, &mr_segment_loop(segment, i)->offload, lane);
+        out->queue[lane] = (struct mr_snapshot_lane){
+            .jobs = waiting.jobs, .work_ns = waiting.work_ns, .oldest_ns = age_of(waiting.oldest_at, out->at)};
     }
 }
 
@@ -219,5 +232,6 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
         out->store.has_totals = mr_store_totals(source->store, &out->store.totals);
     if (source->variants != NULL)
         mr_variant_index_totals(source->variants->index, &out->variants.disk);
+    read_runners(out, segment);
     read_queue(out, segment);
 }

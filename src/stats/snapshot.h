@@ -32,6 +32,10 @@ struct mr_snapshot_blocked {
     struct mr_exemplar_value worst; /* .value 0: none is known */
 };
 
+struct mr_snapshot_lane {              /* what waits in it */
+    uint64_t jobs, work_ns, oldest_ns; /* what they are expected to run; how long the oldest has waited */
+};
+
 struct mr_snapshot_store { /* of files that are kept */
     struct mr_histogram_view commit;
     uint64_t groups; /* of commits that were synced together */
@@ -63,7 +67,9 @@ struct mr_snapshot {
     unsigned blocked_count;
 
     struct mr_histogram_view queue_wait[MR_LANE_COUNT], run_time[MR_STAGE_COUNT];
-    uint64_t queue_depth[MR_LANE_COUNT], queue_capacity, workers, workers_busy;
+    struct mr_snapshot_lane queue[MR_LANE_COUNT];
+    uint64_t queue_capacity, workers, workers_busy;
+    uint64_t longest_running_ns; /* of the jobs that run, how long the oldest has; 0: none runs */
     uint64_t jobs_done, jobs_refused, jobs_expired, jobs_cancelled, jobs_failed;
 
     uint64_t connections, connections_accepted, connections_refused, connections_dropped;

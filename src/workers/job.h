@@ -38,6 +38,7 @@ struct mr_job {
     struct mr_loop *loop;             /* borrowed: the loop it is submitted from; outlives the job */
     enum mr_lane lane;
     struct mr_histogram *run_time; /* borrowed or NULL: where `loop` records how long work() ran (ns) */
+    uint64_t expected_ns;          /* how long work() is expected to run; 0: not known */
 
     /* Read-only; valid in done(). Monotonic ns; started and finished are 0 when work() was not run. */
     enum mr_job_outcome outcome;
@@ -50,7 +51,7 @@ struct mr_job {
     struct mr_loop_note note; /* of the callback that submitted it: whom the loop works for in done() (and work()) */
     struct mr_inbox_node completion;
     struct mr_offload *offload;
-    uint64_t deadline;
+    uint64_t deadline, counted_ns; /* the latter: of work, while it waits */
 };
 
 /* Mark the job as not wanted any more: it is not started, or stops at its next checkpoint. It comes back all the same.

@@ -8,6 +8,7 @@
 #include "workers/offload_internal.h"
 
 #include "base/assert.h"
+#include "base/atomic.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -235,6 +236,28 @@ void mr_offload_stream_end(struct mr_offload *offload)
 
 static void deliver(struct mr_inbox_node *node);
 
+static void count_submitted(const struct mr_offload_loop *own, struct mr_job *job)
+{
+    struct mr_offload_submitted *lane = &own->stats->submitted[job->lane];
+    uint64_t number = mr_counter_read(&lane->jobs);
+
+    job->counted_ns = job->expected_ns != 0 ? job->expected_ns : own->run_ns[job->lane];
+    mr_store(&lane->at[number % MR_OFFLOAD_TIMES], job->submitted_at, relaxed);
+    mr_counter_add(&lane->work_ns, job->counted_ns);
+    mr_counter_add(&lane->jobs, 1);
+}
+
+/* Relaxed: numbers that guard nothing. Two runners may note their jobs' times in the wrong order, of jobs that were
+ * submitted one after the other. */
+static void count_taken(const struct mr_offload *offload, const struct mr_job *job)
+{
+    struct mr_offload_taken *lane = &offload->loops[mr_loop_index(job->loop)].stats->taken[job->lane];
+
+    mr_store(&lane->submitted_at, job->submitted_at, relaxed);
+    mr_fetch_add(&lane->work_ns, job->counted_ns, relaxed);
+    mr_fetch_add(&lane->jobs, 1, relaxed);
+}
+
 int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
 {
     MR_ON_LOOP(job->loop);
@@ -254,7 +277,7 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
     atomic_store_explicit(&job->cancel.cancelled, false, memory_order_relaxed);
     job->cancel.stop_at = 0;
     mr_counter_add(&own->in_flight[job->lane], 1);
-    mr_counter_add(&own->stats->submitted[job->lane], 1);
+    count_submitted(own, job);
 
     err = mr_queue_try_push(offload->queue, index, job);
     MR_ASSERT(err == 0); /* admission saw room, and only this loop fills it */
@@ -277,8 +300,9 @@ void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct
     struct mr_offload_runner_stats *stats = &offload->runner_stats[runner - offload->runners];
 
     mr_runner_begin(runner, job);
-    mr_counter_add(&stats->taken[job->lane], 1);
+    count_taken(offload, job);
     uint64_t now = mr_clock_now();
+    mr_store(&stats->running_since, now, relaxed);
     job->outcome = outcome_before_run(offload, job, now);
     if (job->outcome == MR_JOB_DONE) {
         job->started_at = now;
@@ -288,7 +312,7 @@ void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct
         job->finished_at = mr_clock_now();
     }
     uint64_t ran = job->outcome == MR_JOB_DONE ? job->finished_at - now : 0;
-    mr_counter_add(&stats->ended, 1);
+    mr_store(&stats->running_since, 0, relaxed);
     mr_runner_end(runner, job);
     mr_lanes_finish(&offload->lanes, &runner->picker, job->lane, ran);
     mr_loop_post(job->loop, &job->completion); /* the loop's from here on */
@@ -342,34 +366,49 @@ unsigned mr_offload_workers(const struct mr_offload *offload)
     return offload->ops->is_on_loop ? offload->config.loop_count : offload->config.workers;
 }
 
-bool mr_offload_runner_is_busy(const struct mr_offload_runner_stats *stats)
-{
-    uint64_t ended = mr_counter_read(&stats->ended), taken = 0;
-
-    for (int lane = 0; lane < MR_LANE_COUNT; lane++)
-        taken += mr_counter_read(&stats->taken[lane]);
-    return taken > ended;
-}
-
 unsigned mr_offload_busy(const struct mr_offload *offload)
 {
     unsigned busy = 0;
 
     for (unsigned i = 0; i < offload->runner_count; i++)
-        busy += mr_offload_runner_is_busy(&offload->runner_stats[i]);
+        busy += mr_counter_read(&offload->runner_stats[i].running_since) != 0;
     return busy;
+}
+
+/* Number `first` is the oldest that waits. Jobs of a lane are taken in the order in which they were submitted: of more
+ * than have their time noted, the oldest came next to the one that was taken last. */
+static uint64_t oldest_at(const struct mr_offload_stats *stats, enum mr_lane lane, uint64_t first, uint64_t jobs)
+{
+    const struct mr_offload_submitted *submitted = &stats->submitted[lane];
+    uint64_t last_taken_at = mr_counter_read(&stats->taken[lane].submitted_at);
+
+    if (jobs <= MR_OFFLOAD_TIMES)
+        return mr_counter_read(&submitted->at[first % MR_OFFLOAD_TIMES]);
+    return last_taken_at != 0 ? last_taken_at : mr_counter_read(&submitted->at[(first + jobs) % MR_OFFLOAD_TIMES]);
+}
+
+void mr_offload_add_waiting(struct mr_offload_waiting *sum, const struct mr_offload_stats *stats, enum mr_lane lane)
+{
+    /* Those taken first: a job is submitted before it is taken. */
+    uint64_t taken = mr_counter_read(&stats->taken[lane].jobs), taken_ns = mr_counter_read(&stats->taken[lane].work_ns);
+    uint64_t submitted = mr_counter_read(&stats->submitted[lane].jobs);
+    uint64_t submitted_ns = mr_counter_read(&stats->submitted[lane].work_ns);
+
+    if (submitted <= taken)
+        return;
+    uint64_t oldest = oldest_at(stats, lane, taken, submitted - taken);
+    sum->jobs += submitted - taken;
+    sum->work_ns += submitted_ns > taken_ns ? submitted_ns - taken_ns : 0;
+    sum->oldest_at = sum->oldest_at == 0 ? oldest : MR_MIN(sum->oldest_at, oldest);
 }
 
 uint32_t mr_offload_depth(const struct mr_offload *offload, enum mr_lane lane)
 {
-    uint64_t taken = 0, submitted = 0;
+    struct mr_offload_waiting waiting = {.jobs = 0};
 
-    /* Those taken first: a job is submitted before it is taken. */
-    for (unsigned i = 0; i < offload->runner_count; i++)
-        taken += mr_counter_read(&offload->runner_stats[i].taken[lane]);
     for (unsigned i = 0; i < offload->config.loop_count; i++)
-        submitted += mr_counter_read(&offload->loops[i].stats->submitted[lane]);
-    return submitted > taken ? (uint32_t)(submitted - taken) : 0;
+        mr_offload_add_waiting(&waiting, offload->loops[i].stats, lane);
+    return (uint32_t)waiting.jobs;
 }
 
 uint32_t mr_offload_capacity(const struct mr_offload *offload)

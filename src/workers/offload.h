@@ -33,18 +33,27 @@ enum mr_worker_priority {
     MR_PRIORITY_EQUAL, /* as the loop */
 };
 
-/* Numbers of the jobs of one loop; written by it, readable by any thread. */
+#define MR_OFFLOAD_TIMES 64 /* so many of the newest jobs of a lane are known by their time */
+
+/* Numbers of the jobs of one loop, readable by any thread. Times are ns, monotonic. */
 struct mr_offload_stats {
-    struct mr_histogram queue_wait[MR_LANE_COUNT]; /* ns from submit to start */
-    _Atomic uint64_t submitted[MR_LANE_COUNT];     /* accepted */
+    /* Written by the loop. */
+    struct mr_histogram queue_wait[MR_LANE_COUNT]; /* from submit to start */
     _Atomic uint64_t done, refused, expired, cancelled, shut_down;
+    struct mr_offload_submitted {              /* accepted, of one lane */
+        _Atomic uint64_t jobs, work_ns;        /* that they are expected to run */
+        _Atomic uint64_t at[MR_OFFLOAD_TIMES]; /* when the newest were, by their number */
+    } submitted[MR_LANE_COUNT];
+    /* Written by all runners that take its jobs. */
+    _Alignas(MR_CACHE_LINE) struct mr_offload_taken {
+        _Atomic uint64_t jobs, work_ns;
+        _Atomic uint64_t submitted_at; /* of the last one */
+    } taken[MR_LANE_COUNT];
 };
 
-/* And of one runner, a place where one job runs at a time: written by the thread that runs there. Of the jobs that were
- * submitted those wait that no runner has taken; of those taken, those run that have not ended. */
+/* And of one runner, a place where one job runs at a time: written by the thread that runs there. */
 struct mr_offload_runner_stats {
-    _Alignas(MR_CACHE_LINE) _Atomic uint64_t taken[MR_LANE_COUNT];
-    _Atomic uint64_t ended;
+    _Alignas(MR_CACHE_LINE) _Atomic uint64_t running_since; /* 0: it is idle */
 };
 
 struct mr_offload_config {
@@ -65,7 +74,14 @@ struct mr_offload_config {
 
 struct mr_offload;
 
-bool mr_offload_runner_is_busy(const struct mr_offload_runner_stats *stats);
+/* What waits in a lane: jobs that were submitted and that no runner has taken. */
+struct mr_offload_waiting {
+    uint64_t jobs;
+    uint64_t work_ns; /* what they are expected to run; where that is not known, as long as others of their lane ran */
+    uint64_t oldest_at; /* when the oldest was submitted; 0: none waits */
+};
+/* Add those of one loop to *sum. */
+void mr_offload_add_waiting(struct mr_offload_waiting *sum, const struct mr_offload_stats *stats, enum mr_lane lane);
 /* How many runners an offload of this kind has. */
 unsigned mr_offload_runners(enum mr_offload_kind kind, unsigned workers, unsigned loop_count);
 

@@ -84,6 +84,7 @@ static void bytes_in_memory_or_behind_a_map_become_an_image(void **state)
         assert_true(bench.image.is_running);
         assert_true(bench.image.scan.is_whole == !is_mapped);
         assert_int_equal(bench.image.job.lane, is_mapped ? MR_LANE_HEAVY : MR_LANE_INTERACTIVE);
+        assert_true((bench.image.job.expected_ns == 0) == is_mapped); /* nothing is known of it yet */
         run_job();
         assert_int_equal(bench.image.err, MR_OK);
         assert_int_equal(bench.image.result.width, 20);

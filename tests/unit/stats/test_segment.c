@@ -57,8 +57,10 @@ static void count_something(void)
     mr_counter_add(&loop->http.requests_in_flight, 5);
     mr_counter_add(&loop->http.connections_accepted, 3);
     mr_counter_add(&loop->http.routes[2].by_status[MR_STATUS_200], 4);
-    mr_counter_add(&loop->offload.submitted[MR_LANE_BULK], 2);
-    mr_counter_add(&mr_segment_runner(segment, 2)->taken[MR_LANE_BULK], 1);
+    mr_counter_add(&loop->offload.submitted[MR_LANE_BULK].jobs, 2);
+    mr_counter_add(&loop->offload.submitted[MR_LANE_BULK].work_ns, 2000);
+    mr_counter_add(&loop->offload.taken[MR_LANE_BULK].jobs, 1);
+    mr_counter_add(&mr_segment_runner(segment, 2)->running_since, 1);
     mr_histogram_record(&loop->loop.lag, 1000);
     mr_budget_init(&mr_segment_process(segment, 0)->memory, 100);
     assert_true(mr_budget_try_take(&mr_segment_process(segment, 0)->memory, 60));
@@ -86,9 +88,12 @@ static void gauges_end_with_their_process(void **state)
     struct mr_loop_numbers *loop = mr_segment_loop(segment, 1);
     assert_int_equal(mr_counter_read(&loop->http.connections), 0);
     assert_int_equal(mr_counter_read(&loop->http.requests_in_flight), 0);
-    assert_int_equal(mr_counter_read(&loop->offload.submitted[MR_LANE_BULK]), 0);
-    assert_false(mr_offload_runner_is_busy(mr_segment_runner(segment, 2)));
-    assert_int_equal(mr_counter_read(&mr_segment_runner(segment, 2)->taken[MR_LANE_BULK]), 0);
+    struct mr_offload_waiting waiting = {.jobs = 0};
+    mr_offload_add_waiting(&waiting, &loop->offload, MR_LANE_BULK);
+    assert_int_equal(waiting.jobs, 0);
+    assert_int_equal(mr_counter_read(&loop->offload.submitted[MR_LANE_BULK].work_ns), 0);
+    assert_int_equal(mr_counter_read(&loop->offload.taken[MR_LANE_BULK].jobs), 0);
+    assert_int_equal(mr_counter_read(&mr_segment_runner(segment, 2)->running_since), 0);
     assert_int_equal(mr_budget_used(&mr_segment_process(segment, 0)->memory), 0);
     assert_int_equal(mr_budget_used(&mr_segment_process(segment, 0)->disk), 0);
     assert_int_equal(mr_segment_running(segment), 0);

@@ -215,6 +215,94 @@ static void a_full_lane_refuses_and_the_others_do_not(void **state)
     close_offload();
 }
 
+static struct mr_offload_waiting waiting_in(enum mr_lane lane)
+{
+    struct mr_offload_waiting waiting = {.jobs = 0};
+    mr_offload_add_waiting(&waiting, mr_offload_stats(offload, 0), lane);
+    return waiting;
+}
+
+static void submit_expecting(struct probe *probe, enum mr_lane lane, uint64_t ns)
+{
+    *probe = (struct probe){.job = {.work = note_run, .done = on_done, .loop = loop, .lane = lane, .expected_ns = ns}};
+    assert_int_equal(mr_offload_submit(offload, &probe->job), 0);
+    outstanding++;
+}
+
+static void what_waits_is_known_by_lane_with_its_work_and_its_oldest_job(void **state)
+{
+    (void)state;
+    open_offload(64, MR_NS_PER_S * 60, 0);
+    hold_workers(MR_LANE_INTERACTIVE);
+    submit_expecting(&probes[0], MR_LANE_BULK, 5000);
+    for (unsigned i = 1; i < 50; i++)
+        submit_expecting(&probes[i], MR_LANE_BULK, 1000);
+    submit_expecting(&probes[50], MR_LANE_HEAVY, 7000);
+    struct mr_offload_waiting bulk = waiting_in(MR_LANE_BULK), heavy = waiting_in(MR_LANE_HEAVY);
+    assert_int_equal(bulk.jobs, 50);
+    assert_int_equal(bulk.work_ns, 5000 + 49 * 1000);
+    assert_int_equal(bulk.oldest_at, probes[0].job.submitted_at);
+    assert_int_equal(heavy.jobs, 1);
+    assert_int_equal(heavy.work_ns, 7000);
+    assert_int_equal(heavy.oldest_at, probes[50].job.submitted_at);
+    assert_int_equal(waiting_in(MR_LANE_INTERACTIVE).jobs, 0);
+    let_go();
+    mr_loop_run(loop);
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
+        struct mr_offload_waiting none = waiting_in(lane);
+        assert_int_equal(none.jobs + none.work_ns + none.oldest_at, 0);
+    }
+    close_offload();
+}
+
+static void expect_as_much_work_as_ran_before(void)
+{
+    submit_expecting(&probes[1], MR_LANE_BULK, 0);
+    /* Under `none` it waits for the loop; a worker may have taken it already. */
+    if (kind == MR_OFFLOAD_NONE)
+        assert_int_equal(waiting_in(MR_LANE_BULK).work_ns, probes[0].job.finished_at - probes[0].job.started_at);
+}
+
+static void job_of_unknown_length_counts_as_long_as_others_of_its_lane(void **state)
+{
+    (void)state;
+    open_offload(8, MR_NS_PER_S * 60, 0);
+    when_all_are_back = expect_as_much_work_as_ran_before;
+    submit_expecting(&probes[0], MR_LANE_BULK, 0);
+    mr_loop_run(loop);
+    close_offload();
+}
+
+static void set_number(_Atomic uint64_t *number, uint64_t value)
+{
+    atomic_store(number, value);
+}
+
+/* As of two loops, of which the second has more jobs waiting than it knows the times of. */
+static void oldest_of_many_is_known_by_the_job_that_was_taken_before_it(void **state)
+{
+    static struct mr_offload_stats few, many; /* large */
+    struct mr_offload_waiting sum = {.jobs = 0};
+    (void)state;
+    set_number(&few.submitted[MR_LANE_BULK].jobs, MR_OFFLOAD_TIMES + 1);
+    set_number(&few.taken[MR_LANE_BULK].jobs, MR_OFFLOAD_TIMES - 1);
+    set_number(&few.taken[MR_LANE_BULK].submitted_at, 100);
+    set_number(&few.submitted[MR_LANE_BULK].at[MR_OFFLOAD_TIMES - 1], 900);
+    set_number(&few.submitted[MR_LANE_BULK].at[0], 950);
+    mr_offload_add_waiting(&sum, &few, MR_LANE_BULK);
+    assert_int_equal(sum.jobs, 2);
+    assert_int_equal(sum.oldest_at, 900);
+    set_number(&many.submitted[MR_LANE_BULK].jobs, MR_OFFLOAD_TIMES + 4);
+    for (unsigned i = 0; i < MR_OFFLOAD_TIMES; i++)
+        set_number(&many.submitted[MR_LANE_BULK].at[i], 800);
+    mr_offload_add_waiting(&sum, &many, MR_LANE_BULK);
+    assert_int_equal(sum.oldest_at, 800); /* none was taken: the oldest that is known */
+    set_number(&many.taken[MR_LANE_BULK].jobs, 2);
+    set_number(&many.taken[MR_LANE_BULK].submitted_at, 700);
+    mr_offload_add_waiting(&sum, &many, MR_LANE_BULK);
+    assert_int_equal(sum.oldest_at, 700);
+}
+
 static void a_job_that_waited_past_its_deadline_is_not_run(void **state)
 {
     (void)state;
@@ -521,6 +609,9 @@ int main(void)
         EVERYWHERE(every_job_comes_back_once),
         ON_THREADS(jobs_that_come_together_run_together),
         EVERYWHERE(a_full_lane_refuses_and_the_others_do_not),
+        EVERYWHERE(what_waits_is_known_by_lane_with_its_work_and_its_oldest_job),
+        EVERYWHERE(job_of_unknown_length_counts_as_long_as_others_of_its_lane),
+        UNDER(oldest_of_many_is_known_by_the_job_that_was_taken_before_it, 0, "workers"),
         EVERYWHERE(a_job_that_waited_past_its_deadline_is_not_run),
         EVERYWHERE(a_job_cancelled_while_it_waits_is_not_run),
         ON_THREADS(a_running_job_sees_that_it_was_cancelled),
