@@ -78,6 +78,11 @@ enum mr_error {
 #undef MR_ERROR_ENUM
 };
 
+/* How many there are, MR_OK among them: -error is an index below it. */
+#define MR_ERROR_NUMBER(code, value, kind, text) MR_ERROR_NUMBER_OF_##code,
+enum { MR_ERROR_NUMBER_OF_MR_OK, MR_ERRORS(MR_ERROR_NUMBER) MR_ERROR_COUNT };
+#undef MR_ERROR_NUMBER
+
 /* Whose fault an error is. */
 enum mr_error_kind {
     MR_ERROR_OF_NONE,  /* MR_OK */

@@ -5,6 +5,7 @@
 #ifndef MR_HTTP_HTTP_H
 #define MR_HTTP_HTTP_H
 
+#include "base/error.h"
 #include "base/exemplar.h"
 #include "base/histogram.h"
 #include "http/authorizer.h"
@@ -47,6 +48,7 @@ struct mr_http_counters {
     _Atomic uint64_t request_bytes, response_bytes; /* on the wire, heads included */
     _Atomic uint64_t timeouts;                      /* requests and bodies cut by a timeout */
     _Atomic uint64_t wrong_keys;                    /* requests with an API key that is not known */
+    _Atomic uint64_t refusals[MR_ERROR_COUNT]; /* problem responses that say that the server could not; by -error */
 };
 
 struct mr_http {

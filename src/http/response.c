@@ -1,6 +1,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/counter.h"
 #include "base/magic.h"
+#include "http/http.h"
 #include "http/policy.h"
 #include "http/problem.h"
 #include "http/protocol.h"
@@ -146,6 +148,14 @@ void mr_respond(struct mr_request *request, int status, const char *content_type
     end_response(request);
 }
 
+/* Of what is wrong with the request the status says enough. */
+static void count_refusal(const struct mr_request *request, enum mr_error error)
+{
+    struct mr_http_counters *counters = mr_http_counters_of(request->http, mr_loop_index(request->loop));
+    if (mr_error_kind(error) != MR_ERROR_OF_INPUT)
+        mr_counter_add(&counters->refusals[-error], 1);
+}
+
 void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault *fault, struct mr_fields *fields)
 {
     MR_ON_LOOP(request->loop);
@@ -160,6 +170,7 @@ void mr_respond_problem_fields(struct mr_request *request, const struct mr_fault
         mr_fields_allow(fields, request->allowed);
     if (request->outcome == NULL)
         request->outcome = mr_problem_type(fault->error);
+    count_refusal(request, fault->error);
     struct mr_slice body = mr_problem_json(fault, &request->arena);
     mr_respond(request, status, "application/problem+json", fields, body.at, body.len, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #include "stats/live.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "http/problem.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -114,6 +115,15 @@ static void live_write_jobs(struct live_page *out)
     live_close(out);
 }
 
+static void live_write_refusals(struct live_page *out)
+{
+    const uint64_t *now = out->now->snapshot.refusals, *before = out->before->snapshot.refusals;
+    live_open(out, "millrace_refusals_total");
+    for (enum mr_error error = MR_OK; (error = mr_snapshot_next_refusal(error)) != MR_OK;)
+        live_counter(out, mr_problem_type(error), now[-error], before[-error]);
+    live_close(out);
+}
+
 /* Labels may have moved since: a loop has met a new one. */
 static const struct mr_snapshot_blocked *blocked_before(const struct live_page *out, const char *label)
 {
@@ -152,6 +162,7 @@ static void live_write_counters(struct live_page *out)
     COUNTER(out, "millrace_connections_accepted_total", connections_accepted);
     COUNTER(out, "millrace_connections_refused_total", connections_refused);
     COUNTER(out, "millrace_timeouts_total", timeouts);
+    live_write_refusals(out);
     live_write_jobs(out);
     live_write_blocked(out);
     COUNTER(out, "millrace_loop_iterations_total", iterations);

@@ -1,5 +1,6 @@
 #include "stats/prometheus.h"
 #include "base/number.h"
+#include "http/problem.h"
 #include "stats/snapshot.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,18 @@ static void write_routes(struct exposition *out, const struct mr_snapshot_source
     } while (next != 0);
 }
 
+/* All reasons, also those that did not occur: a rate begins with the first one then. */
+static void write_refusals(struct exposition *out, const struct mr_snapshot *snapshot)
+{
+    char label[64];
+    write_head(out, "millrace_refusals_total", "counter",
+               "Problem responses that say that the server could not, by their type.");
+    for (enum mr_error error = MR_OK; (error = mr_snapshot_next_refusal(error)) != MR_OK;) {
+        snprintf(label, sizeof(label), "reason=\"%s\"", mr_problem_type(error));
+        write_sample(out, "millrace_refusals_total", label, snapshot->refusals[-error]);
+    }
+}
+
 static void write_http(struct exposition *out, const struct mr_snapshot *snapshot)
 {
     write_number(out, "millrace_connections", "gauge", snapshot->connections, "Connections that are open.");
@@ -266,6 +279,7 @@ static void write_http(struct exposition *out, const struct mr_snapshot *snapsho
                  "Requests and answers that were cut by a timeout or for their rate.");
     write_number(out, "millrace_wrong_keys_total", "counter", snapshot->wrong_keys,
                  "Requests with an API key that is not known.");
+    write_refusals(out, snapshot);
 }
 
 /* ---- images of files ---- */

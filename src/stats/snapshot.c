@@ -126,6 +126,17 @@ static void add_http(struct mr_snapshot *out, const struct mr_http_counters *cou
     out->response_bytes += mr_counter_read(&counters->response_bytes);
     out->timeouts += mr_counter_read(&counters->timeouts);
     out->wrong_keys += mr_counter_read(&counters->wrong_keys);
+    for (int i = 0; i < MR_ERROR_COUNT; i++)
+        out->refusals[i] += mr_counter_read(&counters->refusals[i]);
+}
+
+enum mr_error mr_snapshot_next_refusal(enum mr_error error)
+{
+    for (int next = 1 - (int)error; next < MR_ERROR_COUNT; next++) {
+        if (mr_error_kind((enum mr_error) - next) != MR_ERROR_OF_INPUT)
+            return (enum mr_error) - next;
+    }
+    return MR_OK;
 }
 
 static void add_route(struct mr_snapshot_route *out, const struct mr_http_route_counter *counter)

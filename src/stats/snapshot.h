@@ -74,6 +74,7 @@ struct mr_snapshot {
 
     uint64_t connections, connections_accepted, connections_refused, connections_dropped;
     uint64_t requests_in_flight, request_bytes, response_bytes, timeouts, wrong_keys;
+    uint64_t refusals[MR_ERROR_COUNT]; /* index: -error; see mr_snapshot_next_refusal() */
 
     uint64_t listeners, listener_drops; /* of /events, and the events that they missed */
     uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;
@@ -81,6 +82,9 @@ struct mr_snapshot {
     struct mr_snapshot_store store; /* zeros without one, as the next */
     struct mr_snapshot_variants variants;
 };
+
+/* Errors that are counted as refusals, one after the other; the first follows MR_OK. MR_OK: there are no more. */
+enum mr_error mr_snapshot_next_refusal(enum mr_error error);
 
 /* Read all numbers but those of single routes. */
 void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *source);

@@ -321,7 +321,10 @@ class Server:
             "millrace_connections": 1,
             "millrace_requests_in_flight": 1,
             "millrace_queue_depth": 0,
+            "millrace_queue_work_seconds": 0,
+            "millrace_queue_oldest_seconds": 0,
             "millrace_workers_busy": 0,
+            "millrace_job_oldest_seconds": 0,
             "millrace_memory_budget_used_bytes": 0,
             "millrace_disk_budget_used_bytes": 0,
         }

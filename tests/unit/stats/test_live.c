@@ -55,6 +55,28 @@ static void counters_come_with_their_rate_and_histograms_of_the_last_second(void
     free_counted(counted);
 }
 
+static void refuse_two(const struct counted *counted)
+{
+    mr_counter_add(&counted->counters[0]->refusals[-MR_EBUSY], 1);
+    mr_counter_add(&counted->counters[1]->refusals[-MR_EBUSY], 1);
+}
+
+static void refusals_are_known_by_the_name_of_their_problem(void **state)
+{
+    (void)state;
+    struct counted *counted = make_counted(2);
+    refuse_two(counted);
+    struct pair *pair = read_pair(counted, refuse_two);
+    size_t len;
+    char *json = mr_live_json(&pair->now, &pair->before, &len);
+    has(json, "\"millrace_refusals_total\":{\"queue-full\":{\"total\":4,\"rate\":2.000},\"backlog\":{\"total\":0,");
+    has(json, "\"disk-failed\":{\"total\":0,\"rate\":0.000}}");
+    assert_null(strstr(json, "\"malformed-request\""));
+    free(json);
+    free(pair);
+    free_counted(counted);
+}
+
 static void block(const struct counted *counted, unsigned loop, unsigned place, const char *label)
 {
     struct mr_loop_blocked *blocked = &loop_of(counted, loop)->loop.blocked[place];
@@ -90,6 +112,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_come_with_their_rate_and_histograms_of_the_last_second),
+        cmocka_unit_test(refusals_are_known_by_the_name_of_their_problem),
         cmocka_unit_test(labels_are_compared_by_name_and_not_by_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,20 @@ static void numbers_of_the_loops_are_added(void **state)
     free_counted(counted);
 }
 
+static void each_reason_of_refusal_is_there_from_the_start(void **state)
+{
+    (void)state;
+    struct counted *counted = make_counted(2);
+    mr_counter_add(&counted->counters[1]->refusals[-MR_ENOSPACE], 3);
+    char *text = render(counted);
+    assert_true(value_of(text, "millrace_refusals_total{reason=\"no-space\"}") == 3);
+    assert_true(value_of(text, "millrace_refusals_total{reason=\"queue-full\"}") == 0);
+    assert_true(value_of(text, "millrace_refusals_total{reason=\"too-many-connections\"}") == 0);
+    assert_null(strstr(text, "reason=\"not-found\""));
+    free(text);
+    free_counted(counted);
+}
+
 static void only_what_occurred_is_listed_of_routes(void **state)
 {
     (void)state;
@@ -241,6 +255,7 @@ int main(void)
         cmocka_unit_test(each_metric_of_the_contract_is_there),
         cmocka_unit_test(each_status_has_its_code_and_they_ascend),
         cmocka_unit_test(numbers_of_the_loops_are_added),
+        cmocka_unit_test(each_reason_of_refusal_is_there_from_the_start),
         cmocka_unit_test(only_what_occurred_is_listed_of_routes),
         cmocka_unit_test(promtool_finds_nothing_to_say),
         cmocka_unit_test(what_blocked_the_loops_is_added_by_label),
