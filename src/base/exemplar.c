@@ -4,7 +4,7 @@
 
 _Static_assert(sizeof(struct mr_exemplar_value) == MR_EXEMPLAR_WORDS * sizeof(uint64_t), "made of whole words");
 
-static void put(struct mr_exemplar *exemplar, const struct mr_exemplar_value *value)
+void mr_exemplar_set(struct mr_exemplar *exemplar, const struct mr_exemplar_value *value)
 {
     uint64_t words[MR_EXEMPLAR_WORDS];
     /* Odd, whatever it was: a writer may have ended in the middle where the memory is shared. */
@@ -30,17 +30,17 @@ static bool is_kept(const struct mr_exemplar *exemplar, const struct mr_exemplar
 void mr_exemplar_offer(struct mr_exemplar *exemplar, const struct mr_exemplar_value *value)
 {
     if (!is_kept(exemplar, value))
-        put(exemplar, value);
+        mr_exemplar_set(exemplar, value);
 }
 
 bool mr_exemplar_read(const struct mr_exemplar *exemplar, struct mr_exemplar_value *out)
 {
     uint64_t words[MR_EXEMPLAR_WORDS];
-    uint64_t version = mr_load(&exemplar->version, acquire); /* pairs with the last store of put() */
+    uint64_t version = mr_load(&exemplar->version, acquire); /* pairs with the last store of mr_exemplar_set() */
 
     if (version == 0 || version % 2 != 0)
         return false;
-    /* Acquire: pairs with the stores of put(); a newer word brings the newer version with it. */
+    /* Acquire: pairs with the stores of mr_exemplar_set(); a newer word brings the newer version with it. */
     for (size_t i = 0; i < MR_EXEMPLAR_WORDS; i++)
         words[i] = mr_load(&exemplar->words[i], acquire);
     if (mr_load(&exemplar->version, relaxed) != version)

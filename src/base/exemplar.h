@@ -31,6 +31,8 @@ struct mr_exemplar { /* all private; zeroed memory is one that holds nothing */
 
 /* The one writer: keep *value, unless a larger one of the last minute is held. */
 void mr_exemplar_offer(struct mr_exemplar *exemplar, const struct mr_exemplar_value *value);
+/* The one writer: keep *value, whatever is held. */
+void mr_exemplar_set(struct mr_exemplar *exemplar, const struct mr_exemplar_value *value);
 /* Any reader. False: there is none, or just now it is being written. */
 bool mr_exemplar_read(const struct mr_exemplar *exemplar, struct mr_exemplar_value *out);
 

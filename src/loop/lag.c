@@ -92,15 +92,15 @@ static void log_blocked(const struct mr_loop *loop, uint64_t busy, uint64_t held
     mr_log_end(&line);
 }
 
-static void offer_worst(struct mr_loop_blocked *counter, const struct mr_loop_note *whose, uint64_t busy)
+static void keep_example(struct mr_loop_blocked *counter, const struct mr_loop_note *whose, uint64_t busy)
 {
     struct mr_exemplar_value value = {.value = busy, .wall = mr_clock_wall()};
     _Static_assert(sizeof(value.request_id) == sizeof(whose->id), "an id is an id");
 
-    if (whose->id[0] == '\0')
-        return;
     memcpy(value.request_id, whose->id, sizeof(value.request_id));
-    mr_exemplar_offer(&counter->worst, &value);
+    mr_exemplar_set(&counter->last, &value);
+    if (whose->id[0] != '\0')
+        mr_exemplar_offer(&counter->worst, &value);
 }
 
 /* The iteration was busy for too long. */
@@ -111,7 +111,7 @@ static void report_blocked(struct mr_loop *loop, uint64_t busy, uint64_t now)
 
     mr_counter_add(&counter->count, 1);
     mr_counter_add(&counter->ns, busy);
-    offer_worst(counter, &loop->blocked.whose, busy);
+    keep_example(counter, &loop->blocked.whose, busy);
     if (mr_blocked_may_log(&loop->blocked, now, &held_back))
         log_blocked(loop, busy, held_back);
 }

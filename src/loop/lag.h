@@ -25,7 +25,8 @@
 struct mr_loop_blocked {
     _Atomic(const char *) label; /* static text; NULL: this place and those behind it are free */
     _Atomic uint64_t count, ns;  /* ns: of the whole iterations */
-    struct mr_exemplar worst;    /* of those that worked for somebody */
+    struct mr_exemplar worst;    /* of those that worked for a request */
+    struct mr_exemplar last;     /* of all; its request_id may be "" */
 };
 
 struct mr_loop_stats {

@@ -153,6 +153,22 @@ static void live_write_blocked(struct live_page *out)
     live_close(out);
 }
 
+static void live_write_last_blocked(struct live_page *out)
+{
+    const struct mr_snapshot_blocked *blocked = mr_snapshot_last_blocked(&out->now->snapshot);
+    if (blocked == NULL) {
+        mr_json_text(&out->json, "blocked_last", NULL);
+        return;
+    }
+    const struct mr_exemplar_value *last = &blocked->last;
+    live_open(out, "blocked_last");
+    mr_json_text(&out->json, "label", blocked->label);
+    seconds_member(out, "seconds", last->value);
+    mr_json_text(&out->json, "request", last->request_id[0] != '\0' ? last->request_id : NULL);
+    mr_json_decimal(&out->json, "time", mr_clock_seconds(last->wall), 3);
+    live_close(out);
+}
+
 static void live_write_counters(struct live_page *out)
 {
     live_open(out, "counters");
@@ -166,6 +182,7 @@ static void live_write_counters(struct live_page *out)
     live_write_jobs(out);
     live_write_blocked(out);
     COUNTER(out, "millrace_loop_iterations_total", iterations);
+    COUNTER(out, "millrace_process_restarts_total", restarts);
     COUNTER(out, "millrace_log_dropped_total", log_dropped);
     COUNTER(out, "millrace_events_dropped_total", listener_drops);
     live_close(out);
@@ -191,18 +208,31 @@ static void live_write_queue(struct live_page *out, const struct mr_snapshot *sn
     seconds_member(out, "millrace_job_oldest_seconds", snapshot->longest_running_ns);
 }
 
+static void live_write_store(struct live_page *out, const struct mr_snapshot_store *store)
+{
+    live_gauge(out, "millrace_store_uploads_open", store->uploads_open);
+    seconds_member(out, "millrace_store_upload_oldest_seconds", store->oldest_upload_ns);
+    live_gauge(out, "millrace_store_free_bytes", store->free_bytes);
+    live_gauge(out, "millrace_store_reserved_bytes", store->reserved_bytes);
+    live_gauge(out, "millrace_store_min_free_bytes", store->min_free_bytes);
+}
+
 static void live_write_gauges(struct live_page *out)
 {
     const struct mr_snapshot *snapshot = &out->now->snapshot;
     live_open(out, "gauges");
     live_gauge(out, "millrace_connections", snapshot->connections);
+    live_gauge(out, "millrace_connections_max", snapshot->connections_max);
     live_gauge(out, "millrace_requests_in_flight", snapshot->requests_in_flight);
     live_write_queue(out, snapshot);
     live_gauge(out, "millrace_memory_budget_bytes", snapshot->memory_limit);
     live_gauge(out, "millrace_memory_budget_used_bytes", snapshot->memory_used);
     live_gauge(out, "millrace_disk_budget_bytes", snapshot->disk_limit);
     live_gauge(out, "millrace_disk_budget_used_bytes", snapshot->disk_used);
+    if (snapshot->has_store)
+        live_write_store(out, &snapshot->store);
     live_gauge(out, "millrace_processes", snapshot->processes);
+    seconds_member(out, "process_start_time_seconds", snapshot->started_wall);
     live_gauge(out, "millrace_loops", snapshot->loops);
     live_gauge(out, "millrace_events_listeners", snapshot->listeners);
     live_gauge(out, "millrace_draining", snapshot->is_draining);
@@ -241,6 +271,7 @@ char *mr_live_json(const struct mr_live *now, const struct mr_live *before, size
     mr_json_decimal(&page.json, "interval", live_interval(&page), 3);
     mr_json_decimal(&page.json, "loop_busy_share",
                     mr_clock_seconds(busy) / (live_interval(&page) * now->snapshot.loops), 6);
+    live_write_last_blocked(&page);
     live_write_counters(&page);
     live_write_gauges(&page);
     live_write_histograms(&page);

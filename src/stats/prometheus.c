@@ -132,6 +132,11 @@ static void write_blocked(struct exposition *out, const struct mr_snapshot *snap
                 (unsigned long long)blocked->count);
         end_line(out, &blocked->worst);
     }
+    write_head(out, "millrace_loop_blocked_last_timestamp_seconds", "gauge",
+               "When the last of them ended, since 1970.");
+    for (unsigned i = 0; i < snapshot->blocked_count; i++)
+        fprintf(out->file, "millrace_loop_blocked_last_timestamp_seconds{label=\"%s\"} %.3f\n",
+                snapshot->blocked[i].label, mr_clock_seconds(snapshot->blocked[i].last.wall));
     write_head(out, "millrace_loop_blocked_seconds_total", "counter", "Time that these iterations were busy.");
     for (unsigned i = 0; i < snapshot->blocked_count; i++)
         fprintf(out->file, "millrace_loop_blocked_seconds_total{label=\"%s\"} %.9f\n", snapshot->blocked[i].label,
@@ -265,6 +270,7 @@ static void write_refusals(struct exposition *out, const struct mr_snapshot *sna
 static void write_http(struct exposition *out, const struct mr_snapshot *snapshot)
 {
     write_number(out, "millrace_connections", "gauge", snapshot->connections, "Connections that are open.");
+    write_number(out, "millrace_connections_max", "gauge", snapshot->connections_max, "Connections that may be open.");
     write_number(out, "millrace_connections_accepted_total", "counter", snapshot->connections_accepted,
                  "Connections that were accepted.");
     write_number(out, "millrace_connections_refused_total", "counter", snapshot->connections_refused,
@@ -358,6 +364,10 @@ static void write_store(struct exposition *out, const struct mr_snapshot_store *
     write_number(out, "millrace_store_reserved_bytes", "gauge", store->reserved_bytes, "Room that they have reserved.");
     write_number(out, "millrace_store_free_bytes", "gauge", store->free_bytes,
                  "Free bytes of the file system, when it was last asked.");
+    write_number(out, "millrace_store_min_free_bytes", "gauge", store->min_free_bytes,
+                 "Bytes of the file system that are to stay free.");
+    write_seconds(out, "millrace_store_upload_oldest_seconds", "gauge", mr_clock_seconds(store->oldest_upload_ns),
+                  "Time that the oldest upload is under way; 0: there is none.");
     write_scrub(out, store);
 }
 

@@ -24,6 +24,24 @@ static void keep_larger(struct mr_exemplar_value *kept, const struct mr_exemplar
         *kept = value;
 }
 
+static void keep_later(struct mr_exemplar_value *kept, const struct mr_exemplar *exemplar)
+{
+    struct mr_exemplar_value value;
+    if (mr_exemplar_read(exemplar, &value) && value.wall > kept->wall)
+        *kept = value;
+}
+
+const struct mr_snapshot_blocked *mr_snapshot_last_blocked(const struct mr_snapshot *snapshot)
+{
+    const struct mr_snapshot_blocked *last = NULL;
+    for (unsigned i = 0; i < snapshot->blocked_count; i++) {
+        const struct mr_snapshot_blocked *blocked = &snapshot->blocked[i];
+        if (blocked->last.value > 0 && (last == NULL || blocked->last.wall > last->last.wall))
+            last = blocked;
+    }
+    return last;
+}
+
 static void add_blocked(struct mr_snapshot *out, const struct mr_loop_stats *stats)
 {
     for (unsigned i = 0; i < MR_LOOP_LABELS_MAX; i++) {
@@ -35,6 +53,7 @@ static void add_blocked(struct mr_snapshot *out, const struct mr_loop_stats *sta
         to->count += mr_counter_read(&from->count);
         to->ns += mr_counter_read(&from->ns);
         keep_larger(&to->worst, &from->worst);
+        keep_later(&to->last, &from->last);
     }
 }
 
@@ -193,6 +212,18 @@ static void add_store(struct mr_snapshot_store *out, const struct mr_store_numbe
     out->uploads_open += mr_counter_read(&numbers->uploads_open);
     out->reserved_bytes += mr_counter_read(&numbers->reserved_bytes);
     out->free_bytes = MR_MAX(out->free_bytes, mr_counter_read(&numbers->free_bytes)); /* it is one file system */
+    out->min_free_bytes = MR_MAX(out->min_free_bytes, mr_counter_read(&numbers->min_free_bytes));
+}
+
+static void read_oldest_upload(struct mr_snapshot *out, const struct mr_segment *segment)
+{
+    uint64_t oldest = 0;
+    for (unsigned process = 0; process < mr_segment_processes(segment); process++) {
+        const struct mr_store_numbers *numbers = &mr_segment_process(segment, process)->store;
+        for (unsigned loop = 0; loop < MR_STORE_LOOPS_MAX; loop++)
+            oldest = older_of(oldest, mr_counter_read(&numbers->oldest_upload_at[loop]));
+    }
+    out->store.oldest_upload_ns = age_of(oldest, out->at);
 }
 
 static void add_cache(struct mr_snapshot_variants *out, const struct mr_variant_cache_numbers *numbers)
@@ -224,10 +255,13 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
     out->at = mr_clock_now();
     out->processes = MR_MAX(mr_segment_running(segment), 1u); /* we, at least */
     out->loops = out->processes * (mr_segment_loops(segment) / mr_segment_processes(segment));
+    out->started_wall = mr_segment_started_wall(segment);
+    out->restarts = mr_segment_restarts(segment);
     out->longest_label = "none";
     out->is_draining = atomic_load_explicit(&source->http->draining, memory_order_relaxed);
     out->queue_capacity = (uint64_t)out->processes * source->queue_capacity;
     out->workers = (uint64_t)out->processes * source->workers;
+    out->connections_max = (uint64_t)out->processes * source->http->limits.connections_max;
     for (unsigned i = 0; i < mr_segment_processes(segment); i++)
         add_process(out, mr_segment_process(segment, i));
     for (unsigned i = 0; i < mr_segment_loops(segment); i++) {
@@ -239,6 +273,8 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
         out->listeners += mr_counter_read(&loop->events.listeners);
         out->listener_drops += mr_counter_read(&loop->events.dropped);
     }
+    out->has_store = source->store != NULL;
+    read_oldest_upload(out, segment);
     if (source->store != NULL)
         out->store.has_totals = mr_store_totals(source->store, &out->store.totals);
     if (source->variants != NULL)

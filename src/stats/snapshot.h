@@ -30,6 +30,7 @@ struct mr_snapshot_blocked {
     const char *label; /* static text */
     uint64_t count, ns;
     struct mr_exemplar_value worst; /* .value 0: none is known */
+    struct mr_exemplar_value last;  /* the same */
 };
 
 struct mr_snapshot_lane {              /* what waits in it */
@@ -41,6 +42,8 @@ struct mr_snapshot_store { /* of files that are kept */
     uint64_t groups; /* of commits that were synced together */
     uint64_t objects_written, bytes_written, changed, deleted, failed, debris_removed, damaged;
     uint64_t uploads_open, reserved_bytes, free_bytes;
+    uint64_t min_free_bytes;   /* that are to stay free */
+    uint64_t oldest_upload_ns; /* how long the oldest upload is under way; 0: none is */
     uint64_t findings[MR_STORE_FINDINGS], scrub_bytes, scrub_walks;
     uint64_t scrub_ended; /* ns since 1970; 0: no walk has ended */
     bool has_totals;      /* else those are not known yet */
@@ -60,6 +63,8 @@ struct mr_snapshot {
     uint64_t at; /* when it was read, monotonic */
 
     unsigned processes, loops; /* of those that run */
+    uint64_t started_wall;     /* ns since 1970 */
+    uint64_t restarts;         /* of processes */
     struct mr_histogram_view lag, busy;
     uint64_t iterations, deliveries, longest_ns;
     const char *longest_label;                              /* static text */
@@ -72,16 +77,21 @@ struct mr_snapshot {
     uint64_t longest_running_ns; /* of the jobs that run, how long the oldest has; 0: none runs */
     uint64_t jobs_done, jobs_refused, jobs_expired, jobs_cancelled, jobs_failed;
 
-    uint64_t connections, connections_accepted, connections_refused, connections_dropped;
+    uint64_t connections, connections_max;
+    uint64_t connections_accepted, connections_refused, connections_dropped;
     uint64_t requests_in_flight, request_bytes, response_bytes, timeouts, wrong_keys;
     uint64_t refusals[MR_ERROR_COUNT]; /* index: -error; see mr_snapshot_next_refusal() */
 
     uint64_t listeners, listener_drops; /* of /events, and the events that they missed */
     uint64_t memory_limit, memory_used, disk_limit, disk_used, log_dropped;
     bool is_draining;
+    bool has_store;
     struct mr_snapshot_store store; /* zeros without one, as the next */
     struct mr_snapshot_variants variants;
 };
+
+/* The label that blocked a loop last, at .last.wall; NULL: none did. */
+const struct mr_snapshot_blocked *mr_snapshot_last_blocked(const struct mr_snapshot *snapshot);
 
 /* Errors that are counted as refusals, one after the other; the first follows MR_OK. MR_OK: there are no more. */
 enum mr_error mr_snapshot_next_refusal(enum mr_error error);

@@ -5,6 +5,7 @@
 
 #include "base/histogram.h"
 
+#define MR_STORE_LOOPS_MAX  256
 #define MR_STORE_COMMITTERS 8 /* threads that commit: half of them short payloads, half long ones */
 
 /* Of the scrub (scrub.h). */
@@ -38,8 +39,10 @@ struct mr_store_numbers {
     _Atomic uint64_t scrub_ended; /* when the last of them did, ns since 1970; 0: none did */
     /* Gauges: 0 when the process ends. */
     _Atomic uint64_t uploads_open;
-    _Atomic uint64_t reserved_bytes; /* for uploads under way */
-    _Atomic uint64_t free_bytes;     /* of the file system, when it was last asked */
+    _Atomic uint64_t reserved_bytes;                       /* for uploads under way */
+    _Atomic uint64_t free_bytes;                           /* of the file system, when it was last asked */
+    _Atomic uint64_t min_free_bytes;                       /* of these, to stay free */
+    _Atomic uint64_t oldest_upload_at[MR_STORE_LOOPS_MAX]; /* of a loop's uploads: monotonic ns; 0: there is none */
 };
 
 #endif

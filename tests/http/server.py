@@ -325,6 +325,7 @@ class Server:
             "millrace_queue_oldest_seconds": 0,
             "millrace_workers_busy": 0,
             "millrace_job_oldest_seconds": 0,
+            "millrace_store_upload_oldest_seconds": 0,
             "millrace_memory_budget_used_bytes": 0,
             "millrace_disk_budget_used_bytes": 0,
         }

@@ -20,8 +20,6 @@ enum { MR_COMMIT_SHORT, MR_COMMIT_LONG, MR_COMMIT_KINDS };
 _Static_assert(MR_STORE_COMMITTERS % MR_COMMIT_KINDS == 0, "as many threads for each");
 #define MR_COMMIT_THREADS (MR_STORE_COMMITTERS / MR_COMMIT_KINDS)
 
-#define MR_STORE_LOOPS_MAX 256
-
 struct mr_cache;
 
 #define MR_COMMITTER_MAGIC 0x636f6d6du /* "comm" */
@@ -32,6 +30,12 @@ struct mr_committer { /* a thread that commits */
     struct mr_crew crew;
     struct mr_directories directories;
     struct mr_store_committer_numbers *numbers;
+};
+
+struct mr_store_writer;
+
+struct mr_writers { /* that exist; a new one is the last */
+    struct mr_store_writer *first, *last;
 };
 
 #define MR_STORE_MAGIC 0x73746f72u /* "stor" */
@@ -50,6 +54,7 @@ struct mr_store {
     struct mr_crew crew;                                 /* of the changer */
     atomic_size_t pending;                               /* operations under way, on all loops */
     struct mr_cache *caches[MR_STORE_LOOPS_MAX];         /* owned; each is its loop's; NULL: nothing was read there */
+    struct mr_writers writers[MR_STORE_LOOPS_MAX];       /* each is its loop's */
 };
 
 /* An operation of the loop begins, ends. */

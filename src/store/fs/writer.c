@@ -28,6 +28,38 @@
 
 static void settle_writer(struct mr_store_writer *writer);
 
+/* ---- those of a loop ---- */
+
+static void note_oldest(const struct mr_store_writer *writer, const struct mr_writers *writers)
+{
+    _Atomic uint64_t *oldest = &writer->store->numbers->oldest_upload_at[mr_loop_index(writer->loop)];
+    atomic_store_explicit(oldest, writers->first != NULL ? writers->first->began_at : 0, memory_order_relaxed);
+}
+
+static struct mr_writers *writers_of(const struct mr_store_writer *writer)
+{
+    MR_ASSERT(mr_loop_index(writer->loop) < MR_STORE_LOOPS_MAX);
+    return &writer->store->writers[mr_loop_index(writer->loop)];
+}
+
+static void join_writers(struct mr_store_writer *writer)
+{
+    struct mr_writers *writers = writers_of(writer);
+    writer->began_at = mr_loop_now(writer->loop);
+    writer->prev = writers->last;
+    *(writers->last != NULL ? &writers->last->next : &writers->first) = writer;
+    writers->last = writer;
+    note_oldest(writer, writers);
+}
+
+static void leave_writers(const struct mr_store_writer *writer)
+{
+    struct mr_writers *writers = writers_of(writer);
+    *(writer->prev != NULL ? &writer->prev->next : &writers->first) = writer->next;
+    *(writer->next != NULL ? &writer->next->prev : &writers->last) = writer->prev;
+    note_oldest(writer, writers);
+}
+
 /* ---- the end ---- */
 
 static void give_back_queue(struct mr_store_writer *writer)
@@ -40,6 +72,7 @@ static void free_writer(struct mr_store_writer *writer)
 {
     struct mr_store *store = writer->store;
     struct mr_loop *loop = writer->loop;
+    leave_writers(writer);
     give_back_queue(writer);
     mr_reserve_give(&writer->reserve, writer->reserve.bytes);
     mr_meta_free(&writer->commit.meta);
@@ -379,6 +412,7 @@ int mr_store_writer_create(struct mr_store_writer **out, struct mr_store *store,
     mr_file_init(&writer->request, loop, "store-write", on_run_written);
     mr_store_begin(store, loop);
     mr_store_count(&store->numbers->uploads_open, 1);
+    join_writers(writer);
     *out = writer;
     return MR_OK;
 }

@@ -14,6 +14,8 @@ struct mr_store_writer {
     uint32_t magic;
     struct mr_store *store;
     struct mr_loop *loop;
+    uint64_t began_at;                   /* monotonic ns */
+    struct mr_store_writer *prev, *next; /* of the loop, by began_at */
     const struct mr_store_writer_events *events;
     void *context;
     struct mr_stream *stream; /* NULL: not attached, or it is over */

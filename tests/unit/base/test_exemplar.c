@@ -43,6 +43,18 @@ static void the_largest_of_a_minute_is_kept(void **state)
     assert_string_equal(value.request_id, "two");
 }
 
+static void what_is_set_takes_the_place_of_a_larger_one(void **state)
+{
+    (void)state;
+    struct mr_exemplar exemplar = {0};
+    struct mr_exemplar_value read, larger = {.value = 9, .wall = 100}, newer = {.value = 1, .wall = 101};
+    mr_exemplar_set(&exemplar, &larger);
+    mr_exemplar_set(&exemplar, &newer);
+    assert_true(mr_exemplar_read(&exemplar, &read));
+    assert_int_equal(read.value, 1);
+    assert_int_equal(read.wall, 101);
+}
+
 static void a_writer_that_ended_in_the_middle_is_overcome(void **state)
 {
     (void)state;
@@ -91,6 +103,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_read_before_the_first),
         cmocka_unit_test(the_largest_of_a_minute_is_kept),
+        cmocka_unit_test(what_is_set_takes_the_place_of_a_larger_one),
         cmocka_unit_test(a_writer_that_ended_in_the_middle_is_overcome),
         cmocka_unit_test(no_reading_is_of_two_writes),
     };

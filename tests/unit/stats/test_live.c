@@ -108,11 +108,69 @@ static void labels_are_compared_by_name_and_not_by_place(void **state)
     free_counted(counted);
 }
 
+static void set_last(const struct counted *counted, unsigned loop, unsigned place, const char *id, uint64_t wall)
+{
+    struct mr_exemplar_value last = {.value = 30 * MR_NS_PER_MS, .wall = wall};
+    strcpy(last.request_id, id);
+    mr_exemplar_set(&loop_of(counted, loop)->loop.blocked[place].last, &last);
+}
+
+static void what_blocked_a_loop_last_is_told(void **state)
+{
+    (void)state;
+    struct counted *counted = make_counted(2);
+    block(counted, 0, 0, "job");
+    block(counted, 1, 0, "accept");
+    block(counted, 1, 1, "job");
+    struct pair *pair = read_pair(counted, block_both);
+    size_t len;
+    char *json = mr_live_json(&pair->now, &pair->before, &len);
+    has(json, "\"blocked_last\":null,");
+    free(json);
+    set_last(counted, 0, 0, "first", 1000 * MR_NS_PER_MS);
+    set_last(counted, 1, 1, "", 3500 * MR_NS_PER_MS);
+    set_last(counted, 1, 0, "second", 2000 * MR_NS_PER_MS);
+    mr_live_read(&pair->now, &counted->source, COUNTED_ENDLESS);
+    json = mr_live_json(&pair->now, &pair->before, &len);
+    has(json, "\"blocked_last\":{\"label\":\"job\",\"seconds\":0.030000,\"request\":null,\"time\":3.500},");
+    free(json);
+    free(pair);
+    free_counted(counted);
+}
+
+static void queue_and_jobs_are_told_by_age(void **state)
+{
+    (void)state;
+    struct counted *counted = make_counted(2);
+    struct mr_live *live = malloc(sizeof(*live));
+    struct mr_offload_stats *offload = &loop_of(counted, 1)->offload;
+    uint64_t now = mr_clock_now();
+    mr_counter_add(&offload->submitted[MR_LANE_HEAVY].jobs, 2);
+    mr_counter_add(&offload->submitted[MR_LANE_HEAVY].work_ns, 7 * MR_NS_PER_S);
+    mr_counter_add(&offload->submitted[MR_LANE_HEAVY].at[0], now - 5 * MR_NS_PER_S);
+    atomic_store(&mr_segment_runner(counted->segment, 1)->running_since, now - 9 * MR_NS_PER_S);
+    mr_live_read(live, &counted->source, COUNTED_ENDLESS);
+    const struct mr_snapshot_lane *heavy = &live->snapshot.queue[MR_LANE_HEAVY];
+    assert_int_equal(heavy->jobs, 2);
+    assert_int_equal(heavy->work_ns, 7 * MR_NS_PER_S);
+    assert_true(heavy->oldest_ns >= 5 * MR_NS_PER_S);
+    assert_int_equal(live->snapshot.workers_busy, 1);
+    assert_true(live->snapshot.longest_running_ns >= 9 * MR_NS_PER_S);
+    size_t len;
+    char *json = mr_live_json(live, live, &len);
+    has(json, "\"millrace_queue_work_seconds\":{\"interactive\":0.000000,\"bulk\":0.000000,\"heavy\":7.000000}");
+    free(json);
+    free(live);
+    free_counted(counted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_come_with_their_rate_and_histograms_of_the_last_second),
         cmocka_unit_test(refusals_are_known_by_the_name_of_their_problem),
+        cmocka_unit_test(what_blocked_a_loop_last_is_told),
+        cmocka_unit_test(queue_and_jobs_are_told_by_age),
         cmocka_unit_test(labels_are_compared_by_name_and_not_by_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 #include "calls.h"
+#include "store/fs/writer.h"
 #include <sys/mount.h>
 
 static int open_rig(void **state)
@@ -24,6 +25,7 @@ static void assert_nothing_is_left(void)
     assert_int_equal(mr_budget_used(&rig.memory), 0);
     assert_int_equal(atomic_load(&rig.numbers->reserved_bytes), 0);
     assert_int_equal(atomic_load(&rig.numbers->uploads_open), 0);
+    assert_int_equal(atomic_load(&rig.numbers->oldest_upload_at[0]), 0);
 }
 
 static const uint64_t lengths[] = {0, 1, MR_STORE_INLINE_MAX, MR_STORE_INLINE_MAX + 1, 600000};
@@ -48,6 +50,31 @@ static void aborted_upload_leaves_nothing(void **state)
             assert_nothing_is_left();
         }
     }
+}
+
+static uint64_t oldest_upload(void)
+{
+    return atomic_load(&rig.numbers->oldest_upload_at[mr_loop_index(rig_loop)]);
+}
+
+static void oldest_upload_is_known_until_it_ends(void **state)
+{
+    (void)state;
+    struct upload uploads[3];
+    assert_int_equal(oldest_upload(), 0);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(uploads); i++)
+        assert_int_equal(upload_open(&uploads[i], 10), MR_OK);
+    uint64_t began[] = {uploads[0].writer->began_at, uploads[1].writer->began_at, uploads[2].writer->began_at};
+    assert_true(began[0] <= began[1] && began[1] <= began[2]);
+    assert_int_equal(oldest_upload(), began[0]);
+    mr_store_writer_destroy(&uploads[1].writer);
+    rig_turn_until(atomic_load(&rig.numbers->uploads_open) == 2);
+    assert_int_equal(oldest_upload(), began[0]);
+    mr_store_writer_destroy(&uploads[0].writer);
+    rig_turn_until(atomic_load(&rig.numbers->uploads_open) == 1);
+    assert_int_equal(oldest_upload(), began[2]);
+    mr_store_writer_destroy(&uploads[2].writer);
+    assert_nothing_is_left();
 }
 
 static void destroyed_writer_leaves_nothing(void **state)
@@ -361,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(aborted_upload_leaves_nothing),
+        TEST(oldest_upload_is_known_until_it_ends),
         TEST(destroyed_writer_leaves_nothing),
         TEST(commit_that_has_begun_goes_on_without_its_writer),
         TEST(short_object_is_finished_or_refused_before_it_is_written),
