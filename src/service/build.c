@@ -315,6 +315,7 @@ static int open_app(struct mr_service *service)
         .offload = mr_offload_name(mr_offload_kind(service->offload)),
         .workers = mr_offload_workers(service->offload),
         .queue_capacity = mr_offload_capacity(service->offload),
+        .job_deadline_ns = config->offload.job_deadline,
         .store = service->store,
         .variants = service->variants,
     };

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "http/problem.h"
+#include "stats/saturation.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -153,6 +154,20 @@ static void live_write_blocked(struct live_page *out)
     live_close(out);
 }
 
+static void live_write_saturated(struct live_page *out)
+{
+    struct mr_saturation saturation;
+    mr_saturation_find(&saturation, &out->now->snapshot, &out->before->snapshot);
+    if (saturation.reason == NULL) {
+        mr_json_text(&out->json, "saturated", NULL);
+        return;
+    }
+    live_open(out, "saturated");
+    mr_json_text(&out->json, "reason", saturation.reason);
+    mr_json_text(&out->json, "text", saturation.text);
+    live_close(out);
+}
+
 static void live_write_last_blocked(struct live_page *out)
 {
     const struct mr_snapshot_blocked *blocked = mr_snapshot_last_blocked(&out->now->snapshot);
@@ -271,6 +286,7 @@ char *mr_live_json(const struct mr_live *now, const struct mr_live *before, size
     mr_json_decimal(&page.json, "interval", live_interval(&page), 3);
     mr_json_decimal(&page.json, "loop_busy_share",
                     mr_clock_seconds(busy) / (live_interval(&page) * now->snapshot.loops), 6);
+    live_write_saturated(&page);
     live_write_last_blocked(&page);
     live_write_counters(&page);
     live_write_gauges(&page);

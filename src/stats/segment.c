@@ -160,6 +160,7 @@ static void clear_gauges(const struct mr_segment *segment, unsigned process)
     atomic_store_explicit(&numbers->store.uploads_open, 0, memory_order_relaxed);
     atomic_store_explicit(&numbers->store.reserved_bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&numbers->store.free_bytes, 0, memory_order_relaxed);
+    atomic_store_explicit(&numbers->store.room_asked_at, 0, memory_order_relaxed);
     for (unsigned i = 0; i < MR_STORE_LOOPS_MAX; i++)
         atomic_store_explicit(&numbers->store.oldest_upload_at[i], 0, memory_order_relaxed);
     atomic_store_explicit(&numbers->variants.bytes, 0, memory_order_relaxed);

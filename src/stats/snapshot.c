@@ -211,8 +211,12 @@ static void add_store(struct mr_snapshot_store *out, const struct mr_store_numbe
     out->scrub_ended = MR_MAX(out->scrub_ended, mr_counter_read(&numbers->scrub_ended));
     out->uploads_open += mr_counter_read(&numbers->uploads_open);
     out->reserved_bytes += mr_counter_read(&numbers->reserved_bytes);
-    out->free_bytes = MR_MAX(out->free_bytes, mr_counter_read(&numbers->free_bytes)); /* it is one file system */
-    out->min_free_bytes = MR_MAX(out->min_free_bytes, mr_counter_read(&numbers->min_free_bytes));
+    uint64_t asked_at = mr_counter_read(&numbers->room_asked_at);
+    if (asked_at <= out->room_asked_at) /* it is one file system */
+        return;
+    out->room_asked_at = asked_at;
+    out->free_bytes = mr_counter_read(&numbers->free_bytes);
+    out->min_free_bytes = mr_counter_read(&numbers->min_free_bytes);
 }
 
 static void read_oldest_upload(struct mr_snapshot *out, const struct mr_segment *segment)
@@ -260,6 +264,7 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
     out->longest_label = "none";
     out->is_draining = atomic_load_explicit(&source->http->draining, memory_order_relaxed);
     out->queue_capacity = (uint64_t)out->processes * source->queue_capacity;
+    out->job_deadline_ns = source->job_deadline_ns;
     out->workers = (uint64_t)out->processes * source->workers;
     out->connections_max = (uint64_t)out->processes * source->http->limits.connections_max;
     for (unsigned i = 0; i < mr_segment_processes(segment); i++)

@@ -21,6 +21,7 @@ struct mr_snapshot_source {
     const char *offload;                    /* static text: where jobs run (mr_offload_name()) */
     unsigned workers;                       /* of each process: threads that run jobs */
     uint32_t queue_capacity;                /* of each process: jobs that one lane holds */
+    uint64_t job_deadline_ns;               /* the longest wait of a job; 0: none */
     const struct mr_store *store;           /* NULL: no files are kept */
     const struct mr_variant_home *variants; /* NULL: no images are kept on the disk */
 };
@@ -43,6 +44,7 @@ struct mr_snapshot_store { /* of files that are kept */
     uint64_t objects_written, bytes_written, changed, deleted, failed, debris_removed, damaged;
     uint64_t uploads_open, reserved_bytes, free_bytes;
     uint64_t min_free_bytes;   /* that are to stay free */
+    uint64_t room_asked_at;    /* when the file system was asked for these two, monotonic; 0: never */
     uint64_t oldest_upload_ns; /* how long the oldest upload is under way; 0: none is */
     uint64_t findings[MR_STORE_FINDINGS], scrub_bytes, scrub_walks;
     uint64_t scrub_ended; /* ns since 1970; 0: no walk has ended */
@@ -74,6 +76,7 @@ struct mr_snapshot {
     struct mr_histogram_view queue_wait[MR_LANE_COUNT], run_time[MR_STAGE_COUNT];
     struct mr_snapshot_lane queue[MR_LANE_COUNT];
     uint64_t queue_capacity, workers, workers_busy;
+    uint64_t job_deadline_ns;
     uint64_t longest_running_ns; /* of the jobs that run, how long the oldest has; 0: none runs */
     uint64_t jobs_done, jobs_refused, jobs_expired, jobs_cancelled, jobs_failed;
 

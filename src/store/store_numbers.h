@@ -42,6 +42,7 @@ struct mr_store_numbers {
     _Atomic uint64_t reserved_bytes;                       /* for uploads under way */
     _Atomic uint64_t free_bytes;                           /* of the file system, when it was last asked */
     _Atomic uint64_t min_free_bytes;                       /* of these, to stay free */
+    _Atomic uint64_t room_asked_at;                        /* when that was, monotonic ns; 0: never */
     _Atomic uint64_t oldest_upload_at[MR_STORE_LOOPS_MAX]; /* of a loop's uploads: monotonic ns; 0: there is none */
 };
 

@@ -33,9 +33,11 @@ int mr_room_ask(struct mr_room *room, struct mr_disk_failure *failure)
     atomic_store_explicit(&room->inodes_min, share(found.inodes, part), memory_order_relaxed);
     atomic_store_explicit(&room->bytes_free, found.bytes_free, memory_order_relaxed);
     atomic_store_explicit(&room->inodes_free, inodes_free, memory_order_relaxed);
-    atomic_store_explicit(&room->asked_at, mr_clock_now(), memory_order_relaxed);
+    uint64_t now = mr_clock_now();
+    atomic_store_explicit(&room->asked_at, now, memory_order_relaxed);
     atomic_store_explicit(&room->numbers->free_bytes, found.bytes_free, memory_order_relaxed);
     atomic_store_explicit(&room->numbers->min_free_bytes, bytes_min, memory_order_relaxed);
+    atomic_store_explicit(&room->numbers->room_asked_at, now, memory_order_relaxed);
     return MR_OK;
 }
 
