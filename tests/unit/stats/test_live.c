@@ -164,6 +164,29 @@ static void queue_and_jobs_are_told_by_age(void **state)
     free_counted(counted);
 }
 
+static void restart_one(const struct counted *counted)
+{
+    mr_segment_count_restart(counted->segment);
+}
+
+static void bounds_and_restarts_of_all_processes_are_told(void **state)
+{
+    (void)state;
+    struct counted *counted = make_counted(1);
+    counted->http.limits.connections_max = 40;
+    struct pair *pair = read_pair(counted, restart_one);
+    size_t len;
+    char *json = mr_live_json(&pair->now, &pair->before, &len);
+    has(json, "\"millrace_process_restarts_total\":{\"total\":1,\"rate\":1.000}");
+    has(json, "\"millrace_connections_max\":40,");
+    has(json, "\"process_start_time_seconds\":");
+    has(json, "\"saturated\":null,\"blocked_last\":null,");
+    assert_null(strstr(json, "millrace_store_")); /* no files are kept */
+    free(json);
+    free(pair);
+    free_counted(counted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +194,7 @@ int main(void)
         cmocka_unit_test(refusals_are_known_by_the_name_of_their_problem),
         cmocka_unit_test(what_blocked_a_loop_last_is_told),
         cmocka_unit_test(queue_and_jobs_are_told_by_age),
+        cmocka_unit_test(bounds_and_restarts_of_all_processes_are_told),
         cmocka_unit_test(labels_are_compared_by_name_and_not_by_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
