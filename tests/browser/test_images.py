@@ -1,21 +1,7 @@
 """Pages of another site that show stored images, in a real browser: the right candidate, in the best format, usable in a canvas."""
 
-import functools
-import http.server
-import json
-import shutil
-import subprocess
-import sys
-import threading
-from pathlib import Path
-
-import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-PLAYWRIGHT = ROOT / ".cache/npm/node_modules/playwright-core"
-sys.path.insert(0, str(ROOT / "tests/http"))
-from images import noise, photo  # noqa: E402
-from server import starting  # noqa: E402
+from images import noise, photo
+from server import starting
 
 WIDTHS = (200, 400, 800, 1600)
 PAGE = """<!doctype html><meta charset="utf-8"><title>images</title><link rel="icon" href="data:,"><style>img {{ width: 100% }}</style>
@@ -30,39 +16,9 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>images</title><link rel="i
 """
 
 
-class Isolated(http.server.SimpleHTTPRequestHandler):
-    """A site that shows only what others allow it to (COEP: require-corp)."""
-
-    def end_headers(self):
-        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-        super().end_headers()
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def pages(tmp_path):
-    """The directory of another site, and its origin."""
-    directory = tmp_path / "pages"
-    directory.mkdir()
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Isolated, directory=directory))
-    threading.Thread(target=site.serve_forever, daemon=True).start()
-    yield directory, f"http://localhost:{site.server_port}"
-    site.shutdown()
-
-
-def look(page, width, ratio):
-    command = ["node", Path(__file__).with_name("srcset.mjs"), shutil.which("chromium"), page, str(width), str(ratio)]
-    done = subprocess.run(command, capture_output=True, timeout=500)
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
-
-
-def test_pages_of_another_site_show_the_right_images(pages, tmp_path):
-    if shutil.which("chromium") is None or shutil.which("node") is None or not PLAYWRIGHT.exists():
-        pytest.skip("needs chromium, node and playwright-core (script/bootstrap --test)")
-    directory, origin = pages
+def test_pages_of_another_site_show_the_right_images(other_site, browse, tmp_path):
+    # It shows only what others allow it to.
+    directory, origin = other_site("localhost", {"Cross-Origin-Embedder-Policy": "require-corp"})
     with starting("workers") as start:
         server = start(f"--data={tmp_path / 'data'}", "--read=public")
         host = f"http://127.0.0.1:{server.port}"
@@ -71,7 +27,7 @@ def test_pages_of_another_site_show_the_right_images(pages, tmp_path):
         fluid = ", ".join(f"{image}?w={width}&amp;auto=format {width}w" for width in WIDTHS)
         (directory / "index.html").write_text(PAGE.format(image=image, plain=plain, fluid=fluid), "utf-8")
         for viewport, ratio, wanted in ((390, 1, 400), (390, 2, 800), (1000, 1, 1600)):
-            seen = look(f"{origin}/index.html", viewport, ratio)
+            seen = browse("srcset.mjs", f"{origin}/index.html", viewport, ratio)
             assert seen["complaints"] == []
             images = seen["images"]
             assert {name: each["type"] for name, each in images.items()} == {
