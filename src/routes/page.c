@@ -64,7 +64,7 @@ static void start_root(struct mr_request *request)
         return;
     }
     mr_fields_set_text(&fields, "Content-Security-Policy", page_policy);
-    mr_fields_set_text(&fields, "Referrer-Policy", "no-referrer");
+    mr_fields_set_text(&fields, "Referrer-Policy", "same-origin"); /* without one its form has the Origin "null" */
     respond_file(request, &page_of(request)->files[0], &fields);
 }
 
