@@ -49,7 +49,7 @@ export async function api(path, { headers = {}, ...options } = {}) {
 /** An error in one sentence. */
 export function sentence(error) {
   if (error instanceof Problem) {
-    const numbers = error.limit !== undefined && error.value !== undefined ? ` The limit is ${error.limit}, this is ${error.value}.` : "";
+    const numbers = error.limit !== undefined && error.value !== undefined ? ` The limit ${error.limit.name} is ${error.limit.value}, this is ${error.value}.` : "";
     return `${error.message}${/[.!?]$/.test(error.message) ? "" : "."}${numbers}`;
   }
   return "The server does not respond.";
