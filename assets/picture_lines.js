@@ -1,0 +1,70 @@
+// Lines to copy: the address of the image as it is now, a curl command, an <img> with a srcset.
+import { element } from "./format.js";
+import { imageAddress } from "./image.js";
+import { atWidth, WIDTHS } from "./picture_sizes.js";
+
+const EXTENSIONS = { jpeg: "jpg" };
+
+const inShell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+const inHtml = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+
+async function copy(text, place) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // a page that is not from https or this machine has no clipboard
+    getSelection().selectAllChildren(place);
+    document.execCommand("copy");
+  }
+}
+
+/** A line with a button that copies it; set(text) changes it. */
+export function copyLine(name) {
+  const code = element("code", { tabindex: 0, "aria-label": name, role: "textbox", "aria-readonly": "true" });
+  const button = element("button", { type: "button", class: "quiet", "aria-label": `Copy: ${name}` }, "Copy");
+  const status = element("span", { role: "status", class: "faint" });
+  button.onclick = async () => {
+    await copy(code.textContent, code);
+    status.textContent = "Copied.";
+    setTimeout(() => (status.textContent = ""), 3000);
+  };
+  const place = element("div", { class: "line" }, element("span", { class: "faint" }, name), code,
+    element("span", { class: "row" }, button, status));
+  return { element: place, set: (text) => (code.textContent = text) };
+}
+
+function curlOf(address, file, query) {
+  const format = new URLSearchParams(query).get("fm"), stem = file.name.replace(/\.[^.]*$/, "") || "image";
+  const output = format ? `-o ${inShell(`${stem}.${EXTENSIONS[format] ?? format}`)}` : "-OJ";
+  const accept = /(^|&)auto=/.test(query) ? " -H 'Accept: image/avif,image/webp'" : "";
+  return `curl ${inShell(address)}${accept} ${output}`;
+}
+
+const srcsetOf = (addresses) =>
+  `<img src="${inHtml(addresses.at(-1))}"\n  srcset="${WIDTHS.map((width, i) => `${inHtml(addresses[i])} ${width}w`).join(",\n    ")}"\n  sizes="(max-width: 640px) 100vw, 640px" alt="">`;
+
+/** { element, follow(query) } */
+export function startLines(file, signal) {
+  const url = copyLine("URL"), curl = copyLine("curl"), srcset = copyLine("HTML with srcset");
+  const note = element("p", { class: "faint small" });
+  let turn = 0;
+
+  // Signed where the server signs; where it does not, or this key may not ask, the address is just put together.
+  async function address(query) {
+    let path = `/images/${file.id}?${query}`;
+    if (file.image.includes("sig=")) path = await imageAddress(file, query, signal).catch(() => path);
+    return location.origin + path;
+  }
+
+  async function follow(query) {
+    const mine = ++turn;
+    const addresses = await Promise.all([query, ...WIDTHS.map((width) => atWidth(query, width))].map(address));
+    if (mine !== turn || signal.aborted) return;
+    url.set(addresses[0]);
+    curl.set(curlOf(addresses[0], file, query));
+    srcset.set(srcsetOf(addresses.slice(1)));
+    const expires = new URLSearchParams(addresses[0].split("?")[1]).get("expires");
+    note.textContent = expires ? `These addresses are signed, and good until ${new Date(expires * 1000).toLocaleString()}.` : "";
+  }
+
+  return { element: element("div", { class: "lines card" }, element("h4", {}, "Lines to copy"), note, url.element, curl.element, srcset.element), follow };
+}
