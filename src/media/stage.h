@@ -86,6 +86,8 @@ struct mr_stage_ops {
     const char *name;       /* what stands in the path: "gzip" */
     const char *text;       /* one line for GET /pipe and the docs */
     const char *media_type; /* of the output: "application/gzip" */
+    const char *suffix;     /* what a file's name gains by it: ".gz"; with is_undone it loses that. NULL: nothing */
+    bool is_undone;
     enum mr_stage_kind kind;
     const struct mr_param_spec *params; /* ends with a row whose name is NULL */
     /* Bytes of output after which it is known well enough that the stage will not refuse the input; until then a

@@ -43,3 +43,23 @@ enum mr_stage_id mr_stage_find(struct mr_slice name)
         id++;
     return id;
 }
+
+static struct mr_slice rename_by(const struct mr_stage_ops *stage, struct mr_slice name, struct mr_arena *arena)
+{
+    size_t len = strlen(stage->suffix);
+    if (!stage->is_undone)
+        return mr_arena_printf(arena, "%.*s%s", MR_SLICE_ARG(name), stage->suffix);
+    if (name.len > len && memcmp(name.at + name.len - len, stage->suffix, len) == 0)
+        name.len -= len;
+    return name;
+}
+
+struct mr_slice mr_stage_rename(struct mr_slice name, struct mr_slice stages, struct mr_arena *arena)
+{
+    while (name.len > 0 && stages.len > 0) {
+        enum mr_stage_id id = mr_stage_find(mr_slice_cut(&stages, '/'));
+        if (id < MR_STAGE_COUNT && ops[id] != NULL && ops[id]->suffix != NULL)
+            name = rename_by(ops[id], name, arena);
+    }
+    return name;
+}

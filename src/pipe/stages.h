@@ -3,6 +3,7 @@
 #ifndef MR_PIPE_STAGES_H
 #define MR_PIPE_STAGES_H
 
+#include "base/arena.h"
 #include "base/slice.h"
 #include "media/stage.h"
 
@@ -26,6 +27,10 @@ struct mr_stage_about mr_stage_about(enum mr_stage_id id);
 
 /* The stage of that name, or MR_STAGE_COUNT. */
 enum mr_stage_id mr_stage_find(struct mr_slice name);
+
+/* What a file of this name is called behind these stages, with slashes between: "a.txt" behind gzip/encrypt is
+ * "a.txt.gz.age". A name that is empty stays so. */
+struct mr_slice mr_stage_rename(struct mr_slice name, struct mr_slice stages, struct mr_arena *arena);
 
 /* Parameters that may be given more than once; ends with NULL. Is this one of them? */
 extern const char *const mr_stage_repeatable[];

@@ -8,6 +8,7 @@
 #include "http/range.h"
 #include "keys/rights.h"
 #include "media/type.h"
+#include "pipe/stages.h"
 #include "routes/file_common.h"
 #include "routes/pipe.h"
 #include "routes/read_access.h"
@@ -154,13 +155,14 @@ static int begin_reading(void *context, struct mr_stream *in, struct mr_fault *f
 static struct mr_pipe *respond_through(struct mr_request *request, struct mr_store_reader *reader)
 {
     const struct mr_object *object = mr_store_reader_object(reader);
+    struct mr_slice stages = mr_query_find(&request->query, "through");
     struct mr_fields fields;
     mr_fields_init(&fields, &request->arena);
     mr_fields_set_text(&fields, "Cache-Control", "no-store");
     mr_fields_set_text(&fields, "Content-Security-Policy", CONTENT_POLICY);
-    mr_fields_content_disposition(&fields, true, mr_slice_of(object->name));
+    mr_fields_content_disposition(&fields, true, mr_stage_rename(mr_slice_of(object->name), stages, &request->arena));
     const struct mr_pipe_source source = {
-        .stages = mr_query_find(&request->query, "through"),
+        .stages = stages,
         .route_params = mr_file_through_params,
         .fields = fields,
         .length = object->size,

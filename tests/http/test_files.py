@@ -199,6 +199,20 @@ def test_a_file_of_any_size_is_read_back_through_stages(files, size):
     assert files.get(f"{url}?through=gzip&level=77").status == 400
 
 
+@pytest.mark.parametrize(("name", "stages", "wanted"), [
+    ("letter.txt", "gzip", "letter.txt.gz"),
+    ("letter.txt", "zstd/encrypt", "letter.txt.zst.age"),
+    ("letter.txt.gz", "gunzip", "letter.txt"),
+    ("letter.txt", "gunzip", "letter.txt"),
+    (".gz", "gunzip", ".gz"),
+])  # fmt: skip
+def test_a_file_through_stages_has_the_name_of_what_comes_out(files, name, stages, wanted):
+    url = files.request("PUT", f"/files/{name}", (), b"x").json()["url"]
+    fields = {"Age-Passphrase": "words"} if "encrypt" in stages else {}
+    response = files.request("HEAD", f"{url}?through={stages}", fields)
+    assert response["Content-Disposition"] == f'attachment; filename="{wanted}"'
+
+
 def test_a_head_through_stages_computes_nothing(files):
     url = upload(files, data(500_000))["url"]
     jobs = files.metric("millrace_jobs_total")

@@ -163,6 +163,7 @@ const struct mr_stage_ops mr_stage_encrypt = {
     .name = "encrypt",
     .text = "encrypt for recipients (age1...) or a passphrase, as the program age does",
     .media_type = "application/octet-stream",
+    .suffix = ".age",
     .kind = MR_STAGE_PARALLEL,
     .params = params,
     .create = create,

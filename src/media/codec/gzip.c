@@ -154,6 +154,7 @@ const struct mr_stage_ops mr_stage_gzip = {
     .name = "gzip",
     .text = "compress into one gzip member (RFC 1952)",
     .media_type = "application/gzip",
+    .suffix = ".gz",
     .kind = MR_STAGE_PARALLEL,
     .params = params,
     .create = create,

@@ -97,6 +97,7 @@ const struct mr_stage_ops mr_stage_zstd = {
     .name = "zstd",
     .text = "compress into Zstandard frames (RFC 8878)",
     .media_type = "application/zstd",
+    .suffix = ".zst",
     .kind = MR_STAGE_PARALLEL,
     .params = params,
     .create = create,
