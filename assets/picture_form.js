@@ -22,7 +22,7 @@ function inputOf(parameter) {
   const common = { id: `op-${name}`, name };
   if (type === "choice") {
     const options = choices.filter((word) => word !== "none").map((word) => element("option", {}, word));
-    if (name === "fm") options.unshift(element("option", { value: "auto" }, "picked for this browser"));
+    if (name === "fm") options.unshift(element("option", { value: "auto" }, "automatic"));
     return element("select", common, element("option", { value: "" }, "–"), ...options);
   }
   if (type === "boolean") return element("input", { ...common, type: "checkbox" });

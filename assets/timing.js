@@ -7,7 +7,7 @@ function split({ ms, parts }) {
   return { wait, work, rest: Math.max(total - wait - work, 0), network: Math.max(ms - total, 0) };
 }
 
-const CACHE_WORDS = [[/detail=disk/, "kept on the disk"], [/hit/, "kept in memory"], [/collapsed/, "made for another request at the same time"],
+const CACHE_WORDS = [[/detail=disk/, "from the server's disk"], [/hit/, "from the server's memory"], [/collapsed/, "made for another request at the same time"],
   [/fallback/, "shown in its place"], [/miss/, "made now"]];
 
 export function cacheWords({ cache }) {
