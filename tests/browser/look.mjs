@@ -41,8 +41,9 @@ function measure() {
                 overlaps.push(`${a} / ${b}`);
         }));
     }
-    const root = document.documentElement;
-    return { title: document.title, worst, smallest, overlaps, scrollWidth: root.scrollWidth, clientWidth: root.clientWidth };
+    const root = document.documentElement, xml = new XMLSerializer();
+    const drawings = [...document.querySelectorAll("svg")].map((svg) => xml.serializeToString(svg));
+    return { title: document.title, drawings, worst, smallest, overlaps, scrollWidth: root.scrollWidth, clientWidth: root.clientWidth };
 }
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] }); // sandboxes cannot be nested in containers

@@ -32,12 +32,6 @@ enum mr_lab_unit mr_lab_figure_unit(enum mr_lab_figure_id id)
     return infos[id].unit;
 }
 
-enum mr_lab_figure_id mr_lab_figure_of_stream(enum mr_lab_stream stream)
-{
-    MR_ASSERT(mr_lab_stream_is_heavy(stream));
-    return (enum mr_lab_figure_id)(MR_LAB_IMAGE_RATE + (stream - MR_LAB_IMAGE));
-}
-
 /* ---- putting rounds together ---- */
 
 /* From figure->rounds. */
@@ -231,4 +225,20 @@ int mr_lab_model_find(const struct mr_lab_result *result, const char *name)
         if (!result->models[m].is_peer && strcmp(result->models[m].name, name) == 0)
             return (int)m;
     return -1;
+}
+
+#define COLOURS 16 /* classes in the report's style sheet */
+
+/* Those that no name of ours has are for peers, in order. */
+unsigned mr_lab_model_colour(const struct mr_lab_result *result, unsigned m)
+{
+    static const char *const ours[] = {"none", "threads", "libuv", "workers", "cluster-none", "cluster-workers"};
+    const unsigned count = MR_ARRAY_SIZE(ours);
+    unsigned peers = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (mr_lab_model_find(result, ours[i]) == (int)m)
+            return i;
+    for (unsigned i = 0; i < m; i++)
+        peers += result->models[i].is_peer;
+    return count + peers % (COLOURS - count);
 }

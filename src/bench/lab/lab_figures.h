@@ -80,9 +80,6 @@ void mr_lab_figures_destroy(struct mr_lab_figures **figures);
 const char *mr_lab_figure_name(enum mr_lab_figure_id id);
 const char *mr_lab_figure_column(enum mr_lab_figure_id id);
 enum mr_lab_unit mr_lab_figure_unit(enum mr_lab_figure_id id);
-/* The figure that is the rate of a heavy stream. */
-enum mr_lab_figure_id mr_lab_figure_of_stream(enum mr_lab_stream stream);
-
 struct mr_lab_figure mr_lab_latency_percentile(const struct mr_lab_latency *latency, double percent);
 
 /* Nothing lies between them that could not be chance: they are within 10 % of each other, or the rounds of one reach
@@ -93,5 +90,7 @@ bool mr_lab_figure_ties(const struct mr_lab_figure *a, const struct mr_lab_figur
 bool mr_lab_model_is_comparable(const struct mr_lab_model *model);
 /* The model of ours with that name, or -1. */
 int mr_lab_model_find(const struct mr_lab_result *result, const char *name);
+/* The number of a model's colour in the report (class "m0", "m1", ...): ours have theirs in every report. */
+unsigned mr_lab_model_colour(const struct mr_lab_result *result, unsigned model);
 
 #endif

@@ -110,16 +110,21 @@ static void write_stream(struct mr_json *json, const char *name, const struct mr
     mr_json_close(json);
 }
 
+static void write_view(struct mr_json *json, const struct mr_histogram_view *view, uint64_t errors)
+{
+    mr_json_open(json, NULL, '{');
+    mr_json_integer(json, "count", view->count);
+    mr_json_integer(json, "errors", errors);
+    mr_json_number(json, "p50", view->count == 0 ? NAN : seconds(mr_histogram_percentile(view, 50)));
+    mr_json_number(json, "max", view->count == 0 ? NAN : seconds(view->max));
+    mr_json_close(json);
+}
+
 static void write_slot(struct mr_json *json, const struct mr_timeline_slot *slot)
 {
     struct mr_histogram_view view = {0};
     mr_histogram_read(&slot->latency, &view);
-    mr_json_open(json, NULL, '{');
-    mr_json_integer(json, "count", view.count);
-    mr_json_integer(json, "errors", slot->errors);
-    mr_json_number(json, "p50", view.count == 0 ? NAN : seconds(mr_histogram_percentile(&view, 50)));
-    mr_json_number(json, "max", view.count == 0 ? NAN : seconds(view.max));
-    mr_json_close(json);
+    write_view(json, &view, slot->errors);
 }
 
 static void write_timeline(struct mr_json *json, const struct mr_timeline *timeline)
@@ -147,6 +152,64 @@ static void write_lag(struct mr_json *json, const struct mr_lab_lag *lag)
         mr_json_integer(json, "samples", lag->below[i]);
         mr_json_close(json);
     }
+    mr_json_close(json);
+}
+
+/* ---- what the plots of the report are drawn from: all rounds of a model together ---- */
+
+#define CURVE_STEP   0.02 /* of a power of ten of 1/(1-p) */
+#define CURVE_BEGIN  0.1  /* 20 %: the few quickest tell nothing, and stretch the axis */
+#define CURVE_POINTS 300  /* up to 99.9999 % */
+
+/* Latency by percentile. x counts nines: 2 is 99 %. From `pooled_from` on no single round can tell. */
+static void write_curve(struct mr_json *json, const struct mr_lab_latency *latency)
+{
+    unsigned point = 0, pooled_from = 0;
+    mr_json_open(json, "curve", '{');
+    mr_json_number(json, "begin", CURVE_BEGIN);
+    mr_json_number(json, "step", CURVE_STEP);
+    mr_json_open(json, "values", '[');
+    for (; point < CURVE_POINTS; point++) {
+        double nines = CURVE_BEGIN + point * CURVE_STEP;
+        struct mr_lab_figure figure = mr_lab_latency_percentile(latency, 100 - 100 * pow(10, -nines));
+        if (isnan(figure.value))
+            break;
+        mr_json_number(json, NULL, figure.value);
+        pooled_from = figure.count > 0 ? point + 1 : pooled_from;
+    }
+    mr_json_close(json);
+    mr_json_integer(json, "pooled_from", pooled_from);
+    mr_json_close(json);
+}
+
+/* A slot of all measured rounds. */
+static void write_moment(struct mr_json *json, const struct mr_lab_model *model, unsigned slot)
+{
+    struct mr_histogram_view view = {0};
+    uint64_t errors = 0;
+    for (unsigned i = 0; i < model->round_count; i++) {
+        const struct mr_timeline *timeline = &model->rounds[i].streams[MR_LAB_LIGHT].timeline;
+        if (!model->rounds[i].is_measured || slot >= timeline->count)
+            continue;
+        mr_histogram_read(&timeline->slots[slot].latency, &view);
+        errors += timeline->slots[slot].errors;
+    }
+    write_view(json, &view, errors);
+}
+
+/* Slots are the same in all rounds; there are none when no round was measured. */
+static void write_moments(struct mr_json *json, const struct mr_lab_model *model)
+{
+    const struct mr_timeline *timeline = NULL;
+    for (unsigned i = 0; i < model->round_count && timeline == NULL; i++)
+        if (model->rounds[i].is_measured && model->rounds[i].streams[MR_LAB_LIGHT].timeline.count > 0)
+            timeline = &model->rounds[i].streams[MR_LAB_LIGHT].timeline;
+    mr_json_open(json, "timeline", '{');
+    mr_json_number(json, "slot", timeline == NULL ? 0 : seconds(timeline->slot_ns));
+    mr_json_open(json, "slots", '[');
+    for (unsigned slot = 0; timeline != NULL && slot < timeline->count; slot++)
+        write_moment(json, model, slot);
+    mr_json_close(json);
     mr_json_close(json);
 }
 
@@ -180,12 +243,15 @@ static void write_model(struct mr_json *json, const struct mr_lab_figures *figur
     mr_json_text(json, "title", model->title);
     mr_json_text(json, "command", model->command);
     mr_json_bool(json, "peer", model->is_peer);
+    mr_json_integer(json, "colour", mr_lab_model_colour(figures->result, m));
     mr_json_open(json, "skips", '[');
     for (unsigned i = 0; i < MR_LAB_STREAM_COUNT; i++)
         if (model->skips_heavy[i])
             mr_json_text(json, NULL, mr_lab_stream_name((enum mr_lab_stream)i));
     mr_json_close(json);
     write_figures(json, figures, m);
+    write_curve(json, &figures->latency[m]);
+    write_moments(json, model);
     mr_json_open(json, "rounds", '[');
     for (unsigned i = 0; i < model->round_count; i++)
         write_round(json, &model->rounds[i]);
