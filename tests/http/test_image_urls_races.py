@@ -10,7 +10,7 @@ from server import wait_for
 from test_cluster import close_all, wait_for_processes
 from test_cluster import kept as served
 from test_images_by_url import UNTIL_DONE, file_of, keep
-from wire import Closed, request
+from wire import Closed, Wire, request
 
 pytestmark = pytest.mark.under("workers", "libuv")  # the loop is at work while it runs a job: it sees nothing change
 
@@ -70,7 +70,8 @@ def blank_side():
     return int(slow_query().split("w=")[1].split("&")[0]) // 2
 
 
-def test_clients_that_leave_one_by_one_stop_the_job_with_the_last(server):
+@pytest.mark.parametrize("leave", [Wire.reset, Wire.close], ids=["reset", "close"])
+def test_clients_that_leave_one_by_one_stop_the_job_with_the_last(server, leave):
     target = f"{keep(server, slow_job()[1])}?{slow_query()}"
     wires = [server.connect() for _ in range(10)]
     for wire in wires:
@@ -78,17 +79,18 @@ def test_clients_that_leave_one_by_one_stop_the_job_with_the_last(server):
     server.wait_for_metric("millrace_workers_busy", 1)
     server.wait_for_metric("millrace_requests_in_flight", len(wires) + 1)
     for wire in wires[:-1]:
-        wire.reset()
+        leave(wire)
     wait_for(lambda: server.metric("millrace_requests_in_flight") == 2, "nine to have left")
     assert server.metric("millrace_jobs_total", outcome="cancelled") == 0, "one still waits"
-    wires[-1].reset()
+    leave(wires[-1])
     server.wait_for_metric("millrace_jobs_total", 1, outcome="cancelled")
     metrics = server.metrics()
     assert metrics.sum("millrace_image_seconds_count") == metrics.sum("millrace_image_cache_images") == 0
 
 
+@pytest.mark.parametrize("leave", [Wire.reset, Wire.close], ids=["reset", "close"])
 @pytest.mark.under("workers")  # libuv's pool reads originals too: a job that runs there is before them
-def test_clients_that_leave_while_their_job_waits_are_never_worked_for(server):
+def test_clients_that_leave_while_their_job_waits_are_never_worked_for(server, leave):
     image = keep(server, slow_job()[1])
     with server.connect() as busy:
         busy.send(request("GET", f"{image}?{slow_query()}"))
@@ -98,7 +100,7 @@ def test_clients_that_leave_while_their_job_waits_are_never_worked_for(server):
             wire.send(request("GET", f"{image}?w={20 + number // 2}&fm=png"))  # two of each
         server.wait_for_metric("millrace_queue_depth", 4)
         for wire in wires:
-            wire.reset()
+            leave(wire)
         server.wait_for_metric("millrace_jobs_total", 4, outcome="cancelled")
         assert busy.receive().status == 200
     assert server.metric("millrace_job_run_seconds_count", stage="image") == 1

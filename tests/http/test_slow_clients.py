@@ -4,12 +4,14 @@ That all counters come back to rest is checked by the fixtures at the end of eve
 """
 
 import random
+import socket
+import threading
 import time
 
 import pytest
 from images import noise, photo, slow_job
 from server import ON_LOOP, wait_for
-from wire import Closed, request
+from wire import Closed, Wire, request
 
 BEGIN = photo()[:100]  # of an image: what does not begin like one is refused at once
 
@@ -185,6 +187,31 @@ def test_a_client_that_closes_its_side_while_its_job_runs_is_answered(start, off
         assert wire.is_closed()
 
 
+@pytest.mark.threads
+@pytest.mark.under("workers", "libuv")  # where the loop runs the jobs itself, no test can see one wait
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_clients_that_close_their_side_while_jobs_wait_are_all_answered(start, tmp_path, kind, version):
+    """While they wait they are asked whether they are still there, which they must not notice."""
+    server = start("--workers=1", "--job-deadline=10m", "--job-time=0", "--listen=127.0.0.1:0", f"--listen=unix:{tmp_path / 's'}")
+    slow, body = slow_job()
+    index = ["tcp", "unix"].index(kind)
+    with server.connect() as first:
+        first.send(request("POST", slow, body=body))
+        server.wait_for_metric("millrace_workers_busy", 1)
+        waiting = {}
+        for target in ("/pipe/image?w=50", "/pipe/gzip", "/pipe/zstd/unzstd", "/pipe/image?w=nonsense"):
+            waiting[target] = server.connect(index)
+            waiting[target].send(request("POST", target, body=photo(), version=version))
+            waiting[target].half_close()
+        server.wait_for_metric("millrace_queue_depth", 3)
+        assert first.receive().status == 200
+    for target, wire in waiting.items():
+        assert wire.receive().status == (400 if "nonsense" in target else 200)
+        assert wire.is_closed()
+    assert server.metric("millrace_jobs_total", outcome="cancelled") == 0
+
+
 UNPACK = {"gzip": "gunzip", "zstd": "unzstd"}
 
 
@@ -232,54 +259,117 @@ def test_a_reset(server, sent):
     assert server.get("/healthz").status == 200
 
 
+class Relay:
+    """What passes bytes on and knows no HTTP, as a proxy of TCP or TLS does: also that its client closes is only an end to it."""
+
+    def __init__(self, server):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.server = server
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:  # closed
+                return
+            server = socket.create_connection(self.server.address())
+            for ends in ((client, server), (server, client)):
+                threading.Thread(target=self.copy, args=ends, daemon=True).start()
+
+    def copy(self, source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:  # one is gone: so both are
+            for each in (source, target):
+                try:
+                    each.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+WAYS_TO_LEAVE = ["reset", "close", "close_of_unix", "close_behind_a_relay"]
+
+
+@pytest.fixture(params=WAYS_TO_LEAVE)
+def way(request):
+    return request.param
+
+
+@pytest.fixture
+def leaving(way, start, tmp_path):
+    """leaving(option...): a server with one worker, a function that connects to it, and one that leaves it."""
+    relays = []
+
+    def start_one(*options):
+        server = start("--workers=1", "--listen=127.0.0.1:0", f"--listen=unix:{tmp_path / 's'}", *options)
+        if way == "close_behind_a_relay":
+            relays.append(Relay(server))
+            return server, lambda: Wire(relays[0].listener.getsockname()), Wire.close
+        return server, lambda: server.connect(way == "close_of_unix"), Wire.reset if way == "reset" else Wire.close
+
+    yield start_one
+    for relay in relays:
+        relay.close()
+
+
 @pytest.mark.threads
-def test_a_client_that_leaves_while_its_job_runs_stops_it(start, offload):
-    server = start("--workers=1")
+def test_a_client_that_leaves_while_its_job_runs_stops_it(leaving, offload):
+    server, connect, leave = leaving()
     target, body = slow_job()
-    wire = server.connect()
+    wire = connect()
     wire.send(request("POST", target, body=body))
     if offload in ON_LOOP:
         time.sleep(0.1)
-        wire.reset()
+        leave(wire)
         return
     server.wait_for_metric("millrace_workers_busy", 1)
-    wire.reset()
+    leave(wire)
     server.wait_for_metric("millrace_jobs_total", 1, outcome="cancelled")
     assert server.metric("millrace_jobs_total", outcome="done") == 0
 
 
 @pytest.mark.threads
 @pytest.mark.under("workers", "libuv")  # where the loop runs the jobs itself, no test can see one wait
-def test_a_client_that_leaves_while_its_job_waits_is_never_worked_for(start):
-    server = start("--workers=1", "--job-deadline=10m", "--job-time=0")
+def test_a_client_that_leaves_while_its_job_waits_is_never_worked_for(leaving):
+    server, connect, leave = leaving("--job-deadline=10m", "--job-time=0")
     target, body = slow_job()
-    with server.connect() as first:
-        first.send(request("POST", target, body=body))
-        server.wait_for_metric("millrace_workers_busy", 1)
-        waiting = [server.connect() for _ in range(5)]
+    with server.connect() as first, server.connect() as second:
+        for wire in (first, second):
+            wire.send(request("POST", target, body=body))
+        server.wait_for_metric("millrace_queue_depth", 1)
+        waiting = [connect() for _ in range(5)]
         for wire in waiting:
             wire.send(request("POST", "/pipe/image?w=50", body=photo()))
-        server.wait_for_metric("millrace_queue_depth", 5)
+        server.wait_for_metric("millrace_queue_depth", 6)
         for wire in waiting:
-            wire.reset()
-        assert first.receive().status == 200
+            leave(wire)
+        wait_for(lambda: server.metric("millrace_connections") == 3, "five to have left")
+        assert first.receive().status == second.receive().status == 200
     server.wait_for_metric("millrace_jobs_total", 5, outcome="cancelled")
     metrics = server.metrics()
-    assert metrics.sum("millrace_jobs_total", outcome="done") == 1
-    assert metrics.sum("millrace_job_run_seconds_count") == 1, "a cancelled job was run"
+    assert metrics.sum("millrace_jobs_total", outcome="done") == 2
+    assert metrics.sum("millrace_job_run_seconds_count") == 2, "a cancelled job was run"
 
 
 @pytest.mark.threads
-def test_a_client_that_closes_while_its_job_runs_leaves_nothing_behind(start, offload):
-    """It may be reading, for all that a server can know over TCP: the job is done, and the response goes nowhere."""
-    server = start("--workers=1")
-    target, body = slow_job()
-    wire = server.connect()
-    wire.send(request("POST", target, body=body))
-    if offload not in ON_LOOP:
-        server.wait_for_metric("millrace_workers_busy", 1)
-    wire.close()
-    server.wait_for_metric("millrace_connections", 1)
+@pytest.mark.under("workers", "libuv")  # the loop itself is at work elsewhere
+def test_a_client_that_leaves_in_the_middle_of_its_stream_stops_it(leaving):
+    """It has sent all, and read what there was so far."""
+    server, connect, leave = leaving("--body-timeout=10m")
+    wire = connect()
+    wire.send(request("POST", "/pipe/gzip", {"Transfer-Encoding": "chunked"}) + b"%x\r\n" % 2_000_000 + random.Random(0).randbytes(2_000_000) + b"\r\n")
+    assert wire.receive_head().status == 200
+    while wire.is_readable(0.2):
+        wire.buffer = b""
+    leave(wire)
+    wait_for(lambda: server.metric("millrace_requests_in_flight") == 1, "the client to have left")
 
 
 @pytest.mark.threads

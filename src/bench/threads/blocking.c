@@ -133,6 +133,13 @@ static void send_output(struct peer *peer)
         peer->unacknowledged = count_unacknowledged(peer);
 }
 
+/* Does it read no more either? */
+static bool is_client_gone(const struct peer *peer)
+{
+    struct pollfd ready = {.fd = peer->fd};
+    return poll(&ready, 1, 0) > 0 && (ready.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void receive(struct peer *peer)
 {
     size_t len;
@@ -144,9 +151,9 @@ static void receive(struct peer *peer)
     ssize_t received = recv(peer->fd, space, len, MSG_DONTWAIT);
     if (received > 0)
         mr_connection_input(peer->connection, space, (size_t)received);
-    else if (received == 0)
+    else if (received == 0 && !is_client_gone(peer))
         mr_connection_eof(peer->connection);
-    else if (errno != EAGAIN && errno != EINTR)
+    else if (received == 0 || (errno != EAGAIN && errno != EINTR))
         mr_connection_reset(peer->connection);
 }
 
@@ -199,6 +206,10 @@ static void expire(struct peer *peer)
         return; /* what the loop did meanwhile has ended it */
     if (is_taking(peer)) {
         peer->wait_ends = mr_clock_now() + mr_wait_limit_ns(&peer->http->limits, peer->wait);
+        return;
+    }
+    if (peer->wait == MR_WAIT_HALF_CLOSED && is_client_gone(peer)) {
+        mr_connection_reset(peer->connection);
         return;
     }
     mr_connection_timeout(peer->connection);

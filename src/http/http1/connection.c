@@ -157,6 +157,10 @@ void mr_connection_timeout(struct mr_connection *self)
         self->finished = true;
         return;
     }
+    if (wait == MR_WAIT_HALF_CLOSED) {
+        mr_response_ask_peer(self);
+        return;
+    }
     MR_ASSERT(wait != MR_WAIT_NOTHING);
     mr_counter_add(&mr_connection_counters(self)->timeouts, 1);
     if (wait == MR_WAIT_HEAD)

@@ -29,13 +29,14 @@ struct mr_connection;
 
 /* What the connection waits for, and so which timeout runs. */
 enum mr_wait {
-    MR_WAIT_NOTHING, /* a job or a handler: no timeout but the job's own */
-    MR_WAIT_REQUEST, /* between requests: idle */
-    MR_WAIT_HEAD,    /* the rest of a head */
-    MR_WAIT_BODY,    /* the next bytes of a body */
-    MR_WAIT_WRITE,   /* the peer to take what was sent */
-    MR_WAIT_REFUSED, /* the rest of a body that was refused */
-    MR_WAIT_LINGER,  /* the peer to close after we did */
+    MR_WAIT_NOTHING,     /* a job or a handler: no timeout but the job's own */
+    MR_WAIT_HALF_CLOSED, /* the same, and the peer sends no more: when this is over, it is looked at and asked */
+    MR_WAIT_REQUEST,     /* between requests: idle */
+    MR_WAIT_HEAD,        /* the rest of a head */
+    MR_WAIT_BODY,        /* the next bytes of a body */
+    MR_WAIT_WRITE,       /* the peer to take what was sent */
+    MR_WAIT_REFUSED,     /* the rest of a body that was refused */
+    MR_WAIT_LINGER,      /* the peer to close after we did */
     MR_WAIT_COUNT,
 };
 /* How long it may last without progress, ns; 0: as long as it takes. */
@@ -61,14 +62,16 @@ void mr_connection_leave(struct mr_connection *connection);
 void *mr_connection_space(struct mr_connection *connection, size_t *len);
 /* At most MR_STREAM_PUSH_MAX, unless it was read to where mr_connection_space() said. */
 void mr_connection_input(struct mr_connection *connection, const void *bytes, size_t len);
-/* The peer will send no more. It may well read on, and gets all of its responses (RFC 9112, section 9.6): that it has
- * left altogether shows where a write fails. */
+/* The peer will send no more. It may well read on, and gets all of its responses (RFC 9112, section 9.6). Or it has
+ * left altogether, which looks the same until something is sent to it: then it resets. So that this shows before the
+ * response is made, the connection sends the first bytes of the response early, see MR_WAIT_HALF_CLOSED. */
 void mr_connection_eof(struct mr_connection *connection);
 /* The peer is gone (reset, write error). */
 void mr_connection_reset(struct mr_connection *connection);
 /* What is to be sent cannot be had, or is not taken: nothing more is sent. outcome: for the log, static text. */
 void mr_connection_cut(struct mr_connection *connection, const char *outcome);
-/* The timeout of the current wait ran out. */
+/* The timeout of the current wait ran out. Before MR_WAIT_HALF_CLOSED is told so, the transport looks whether the peer
+ * has reset, and calls mr_connection_reset() instead. */
 void mr_connection_timeout(struct mr_connection *connection);
 /* The server is draining: an idle connection is finished now, a busy one after its response. */
 void mr_connection_drain(struct mr_connection *connection);

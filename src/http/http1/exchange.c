@@ -26,6 +26,7 @@ static struct mr_request *create_request(struct mr_connection *self, struct mr_s
     self->send_ns = self->send_bytes = 0;
     self->received = self->sent = self->taken = (struct mr_pace){0};
     self->close_after = self->sends_chunks = false;
+    self->asked = self->begun = 0;
     return self->request;
 }
 

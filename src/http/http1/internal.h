@@ -54,6 +54,8 @@ struct mr_connection {
     uint64_t linger_left;  /* bytes still read and dropped after the last response */
     uint64_t linger_until; /* and how long, once it was sent; 0: it was not */
     unsigned served;
+    uint16_t asked;    /* how often a peer that sends no more was looked at, for the current response */
+    uint8_t begun;     /* bytes of the response's status line that it was sent on that occasion */
     bool close_after;  /* of the current response: the connection is closed after it */
     bool sends_chunks; /* it is framed so */
     bool entered;      /* inside a call of the transport: it looks at the wants itself afterwards */
@@ -123,6 +125,8 @@ bool mr_pacing_wrote(struct mr_connection *connection, size_t len);
 /* ---- response.c ---- */
 
 extern const struct mr_protocol_calls mr_http1_calls;
+/* Is the peer, which sends no more, still there? Now and then it is sent one byte of the response that will come. */
+void mr_response_ask_peer(struct mr_connection *connection);
 /* Cut: the peer must not take what it got for a whole response. */
 void mr_connection_abort(struct mr_connection *connection);
 

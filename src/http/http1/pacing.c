@@ -6,6 +6,7 @@
 #define RATE_GRACE_NS  (5 * MR_NS_PER_S)
 #define RATE_WINDOW_NS (60 * MR_NS_PER_S)
 #define LINGER_IDLE_NS (5 * MR_NS_PER_S) /* nothing came for so long, and nothing has to come */
+#define HALF_CLOSED_NS (100 * MR_NS_PER_MS)
 
 uint64_t mr_pace_rate(const struct mr_pace *pace, uint64_t bytes, uint64_t ns)
 {
@@ -55,7 +56,7 @@ enum mr_wait mr_connection_wait(const struct mr_connection *self)
     if (sending)
         return MR_WAIT_WRITE;
     if (request != NULL)
-        return MR_WAIT_NOTHING;
+        return self->eof ? MR_WAIT_HALF_CLOSED : MR_WAIT_NOTHING;
     if (self->closing)
         return mr_input_is_owed(self) ? MR_WAIT_REFUSED : MR_WAIT_LINGER;
     return self->pending_len > 0 ? MR_WAIT_HEAD : MR_WAIT_REQUEST;
@@ -75,6 +76,8 @@ uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait
         return MR_LINGER_NS;
     case MR_WAIT_LINGER:
         return LINGER_IDLE_NS;
+    case MR_WAIT_HALF_CLOSED:
+        return HALF_CLOSED_NS;
     case MR_WAIT_NOTHING:
     case MR_WAIT_COUNT:
         break;

@@ -76,7 +76,7 @@ static bool has_unread(const struct mr_socket *socket)
     return uv_fileno(&socket->uv.handle, &fd) == 0 && recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-/* Does the peer read no more either? A Unix socket says so, and TCP once it was reset. */
+/* Does the peer read no more either? A Unix socket says so, and TCP once the peer was sent something and has reset. */
 static bool is_hung_up(const struct mr_socket *socket)
 {
     uv_os_fd_t fd;
@@ -152,6 +152,13 @@ static bool is_taking(struct mr_socket *socket)
     return now < before && !mr_connection_is_read_too_slowly(socket->connection, socket->queued, now);
 }
 
+/* It may have ended in this very turn, by a job that came back: then the connection is to be looked at first. */
+static bool is_still_waiting(const struct mr_socket *socket)
+{
+    return mr_connection_wait(socket->connection) == socket->wait &&
+           mr_connection_progress(socket->connection) == socket->progress;
+}
+
 void mr_socket_expire(struct mr_timer *timer)
 {
     struct mr_socket *socket = mr_container_of(timer, struct mr_socket, timer);
@@ -159,8 +166,14 @@ void mr_socket_expire(struct mr_timer *timer)
         mr_timer_set(&socket->server->timers[socket->wait], timer);
         return;
     }
-    mr_connection_timeout(socket->connection);
+    bool is_over = is_still_waiting(socket);
     socket->progress = UINT64_MAX; /* the timer is not set any more, whatever the connection says */
+    if (is_over && socket->wait == MR_WAIT_HALF_CLOSED && is_hung_up(socket)) {
+        end_peer(socket, UV_ECONNRESET);
+        return;
+    }
+    if (is_over)
+        mr_connection_timeout(socket->connection);
     mr_socket_settle(socket);
 }
 

@@ -31,8 +31,9 @@ static struct {
     struct mr_server *server;
     struct sockaddr_in at;
     int clients[CLIENTS];
-    unsigned started, aborted;
-    unsigned numbers[CLIENTS]; /* of the clients whose bodies were aborted, in that order */
+    unsigned started, aborted, disconnects;
+    struct mr_request *held[CLIENTS]; /* by the number of the client */
+    unsigned numbers[CLIENTS];        /* of the clients whose bodies were aborted, in that order */
 } it;
 
 /* ---- memory that is not there: the linker lets the calls of our libraries to calloc() end here ---- */
@@ -79,7 +80,25 @@ static void start_take(struct mr_request *request)
     mr_request_take_body(request, &receiver, request);
 }
 
-static const struct mr_route routes[] = {{.method = MR_METHOD_POST, .pattern = "/take", .start = start_take}, {0}};
+/* Its job takes its time. The query is the client's number. */
+static void start_job(struct mr_request *request)
+{
+    it.held[strtoul(request->query.pairs[0].value.at, NULL, 10)] = request;
+    it.started++;
+    mr_request_hold(request);
+}
+
+static void leave_job(struct mr_request *request)
+{
+    (void)request;
+    it.disconnects++;
+}
+
+static const struct mr_route routes[] = {
+    {.method = MR_METHOD_POST, .pattern = "/take", .start = start_take},
+    {.method = MR_METHOD_GET, .pattern = "/job", .start = start_job, .on_disconnect = leave_job},
+    {0},
+};
 
 /* ---- both sides ---- */
 
@@ -124,27 +143,36 @@ static int tear_down(void **state)
 static void turn(void)
 {
     struct pollfd ready = {.fd = mr_loop_fd(it.loop), .events = POLLIN};
-    poll(&ready, 1, mr_loop_wait_ms(it.loop) == 0 ? 0 : 10000);
+    int timer_ms = mr_loop_wait_ms(it.loop); /* which the descriptor does not tell of */
+    poll(&ready, 1, timer_ms < 0 ? 10000 : timer_ms);
     mr_loop_turn(it.loop);
 }
 
-/* All clients, each with a request that the server has begun: a head, and of the body the client's number; or with
- * none. */
-static void open_clients(bool with_request)
+static int connect_one(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&it.at, sizeof(it.at)), 0);
+    return fd;
+}
+
+/* All clients, each with a request that the server has begun: `begin`, the client's number, and `end`; or with none. */
+static void open_clients_with(const char *begin, const char *end)
 {
     mr_loop_turn(it.loop); /* registers the listener */
     for (int i = 0; i < CLIENTS; i++) {
-        char text[128];
-        int len = snprintf(text, sizeof(text), "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
-        if (with_request)
-            len += snprintf(text + len, sizeof(text) - (size_t)len, "%d;", i);
-        it.clients[i] = socket(AF_INET, SOCK_STREAM, 0);
-        assert_int_equal(connect(it.clients[i], (struct sockaddr *)&it.at, sizeof(it.at)), 0);
-        if (with_request)
-            assert_int_equal(send(it.clients[i], text, (size_t)len, 0), len);
+        it.clients[i] = connect_one();
+        if (begin != NULL)
+            assert_true(dprintf(it.clients[i], "%s%d%s", begin, i, end) > 0);
     }
-    while (connections() < CLIENTS || (with_request && it.started < CLIENTS))
+    while (connections() < CLIENTS || (begin != NULL && it.started < CLIENTS))
         turn();
+}
+
+/* With a request: a head, and of the body the client's number. */
+static void open_clients(bool with_request)
+{
+    open_clients_with(with_request ? "POST /take HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n" : NULL,
+                      ";");
 }
 
 static void close_clients(int from, int to)
@@ -230,13 +258,6 @@ static void connections_for_which_no_descriptor_is_left_are_closed_and_counted(v
     close_clients(2, CLIENTS);
 }
 
-static int connect_one(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&it.at, sizeof(it.at)), 0);
-    return fd;
-}
-
 static void connections_for_which_there_is_no_memory_are_closed_and_counted(void **state)
 {
     (void)state;
@@ -287,6 +308,62 @@ static void clients_that_leave_later_depart_after_those_that_wait(void **state)
     for (int i = 0; i < CLIENTS; i++)
         assert_int_equal(it.numbers[i] < HALF, i < HALF);
     assert_loop_sleeps();
+}
+
+/* All clients send no more, and every second one has left altogether. Over TCP both look the same. */
+static void clients_that_have_closed_are_told_from_those_that_only_send_no_more(void **state)
+{
+    (void)state;
+    char text[1024];
+    open_clients_with("GET /job?client=", " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (int i = 0; i < CLIENTS; i++)
+        assert_int_equal(i % 2 == 0 ? close(it.clients[i]) : shutdown(it.clients[i], SHUT_WR), 0);
+    while (it.disconnects < HALF) {
+        unsigned before = it.disconnects;
+        turn();
+        assert_true(it.disconnects - before <= MR_DEPARTURES_PER_TURN);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(mr_request_is_gone(it.held[i]), i % 2 == 0);
+        mr_request_release(it.held[i]);
+        if (i % 2 != 0)
+            mr_respond(it.held[i], 200, NULL, NULL, "done", 4, NULL, NULL);
+    }
+    turn_until_departed();
+    for (int i = 1; i < CLIENTS; i += 2) {
+        ssize_t len = recv(it.clients[i], text, sizeof(text) - 1, MSG_WAITALL);
+        assert_true(len > 0);
+        text[len] = '\0';
+        assert_int_equal(strncmp(text, "HTTP/1.1 200 OK\r\n", 17), 0);
+        assert_string_equal(text + len - 8, "\r\n\r\ndone");
+        close(it.clients[i]);
+    }
+    assert_int_equal(it.disconnects, HALF);
+    while (mr_loop_wait_ms(it.loop) != -1) /* an alarm that was set rings once more */
+        turn();
+}
+
+/* Its time is over in the same turn in which the response has come, but was not looked at yet. */
+static void a_wait_that_has_just_ended_does_not_time_out(void **state)
+{
+    (void)state;
+    char text[1024];
+    mr_loop_turn(it.loop); /* registers the listener */
+    int client = connect_one();
+    assert_true(dprintf(client, "GET /job?client=0 HTTP/1.1\r\nHost: localhost\r\n\r\n") > 0);
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    while (it.started == 0 || mr_loop_wait_ms(it.loop) < 0)
+        turn();
+    while (mr_loop_wait_ms(it.loop) > 0)
+        poll(NULL, 0, 1);
+    mr_respond(it.held[0], 200, NULL, NULL, "done", 4, NULL, NULL);
+    mr_request_release(it.held[0]);
+    turn_until_departed();
+    ssize_t len = recv(client, text, sizeof(text) - 1, MSG_WAITALL);
+    assert_true(len > 0);
+    text[len] = '\0';
+    assert_string_equal(text + len - 8, "\r\n\r\ndone");
+    close(client);
 }
 
 static void idle_connections_are_drained_in_portions(void **state)
@@ -343,6 +420,8 @@ int main(void)
         TEST(connections_for_which_there_is_no_memory_are_closed_and_counted),
         TEST(clients_that_leave_at_once_are_seen_to_in_portions),
         TEST(clients_that_leave_later_depart_after_those_that_wait),
+        TEST(clients_that_have_closed_are_told_from_those_that_only_send_no_more),
+        TEST(a_wait_that_has_just_ended_does_not_time_out),
         TEST(idle_connections_are_drained_in_portions),
         TEST(a_client_that_leaves_before_its_place_in_a_drain_departs_once),
         TEST(a_cut_stops_all_at_once_and_closes_in_portions),
