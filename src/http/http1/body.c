@@ -73,12 +73,12 @@ static int on_message_complete(llhttp_t *parser)
 /* Give `bytes` to llhttp. Returns how many belong to the request, or -1: it does not like them. */
 static ssize_t parse(struct mr_connection *self, struct mr_slice bytes)
 {
-    llhttp_errno_t err = llhttp_execute(&self->parser, bytes.at, bytes.len);
+    llhttp_errno_t err = llhttp_execute(&self->exchange->parser, bytes.at, bytes.len);
     if (err == HPE_OK)
         return (ssize_t)bytes.len;
     if (err != HPE_PAUSED)
         return -1;
-    return llhttp_get_error_pos(&self->parser) - bytes.at;
+    return llhttp_get_error_pos(&self->exchange->parser) - bytes.at;
 }
 
 static int check_bounds(struct mr_connection *self, struct mr_fault *fault)
@@ -92,11 +92,11 @@ static int check_bounds(struct mr_connection *self, struct mr_fault *fault)
      * took it (or responded). */
     uint64_t elapsed = mr_loop_now(self->loop) - request->body_began_at - request->body_paused_ns;
     if (request->request_half == MR_REQUEST_DONE ||
-        !mr_pace_is_too_slow(&self->received, limits, request->body_bytes, elapsed))
+        !mr_pace_is_too_slow(&self->exchange->received, limits, request->body_bytes, elapsed))
         return MR_OK;
     mr_counter_add(&mr_connection_counters(self)->timeouts, 1);
     return mr_fault_limit(fault, MR_ETIMEOUT, "min-rate", limits->min_rate,
-                          mr_pace_rate(&self->received, request->body_bytes, elapsed));
+                          mr_pace_rate(&self->exchange->received, request->body_bytes, elapsed));
 }
 
 static void consume(struct mr_connection *self, size_t len)
@@ -114,11 +114,11 @@ static int feed_portion(struct mr_connection *self, struct mr_fault *fault)
     if (self->pending_len > 0)
         bytes.len = MR_MIN(bytes.len, MR_STREAM_PUSH_MAX);
     if (request->head.chunked) {
-        int err = mr_chunked_guard(&self->chunked, bytes.at, bytes.len, fault);
+        int err = mr_chunked_guard(&self->exchange->chunked, bytes.at, bytes.len, fault);
         if (err != MR_OK)
             return err;
-        bytes.len = self->chunked.used;
-        if (self->chunked.skipped) {
+        bytes.len = self->exchange->chunked.used;
+        if (self->exchange->chunked.skipped) {
             consume(self, bytes.len);
             return MR_OK;
         }
@@ -146,13 +146,13 @@ int mr_body_feed(struct mr_connection *self, struct mr_fault *fault)
 bool mr_body_begin(struct mr_connection *self, struct mr_slice bytes)
 {
     const struct mr_head *head = &self->request->head;
-    llhttp_init(&self->parser, HTTP_REQUEST, &parser_settings);
-    self->parser.data = self;
-    mr_chunked_init(&self->chunked);
+    llhttp_init(&self->exchange->parser, HTTP_REQUEST, &parser_settings);
+    self->exchange->parser.data = self;
+    mr_chunked_init(&self->exchange->chunked);
     mr_request_move(self->request, MR_REQUEST_BODY);
     if (parse(self, bytes) != (ssize_t)bytes.len)
         return false;
     bool has_body = head->chunked || head->content_length > 0;
     return has_body == (self->request->request_half == MR_REQUEST_BODY) &&
-           (head->chunked || self->parser.content_length == head->content_length);
+           (head->chunked || self->exchange->parser.content_length == head->content_length);
 }

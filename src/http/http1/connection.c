@@ -46,6 +46,7 @@ void mr_connection_destroy(struct mr_connection **connection)
         mr_connection_reset(self);
     MR_ASSERT(self->request == NULL);
     mr_buf_reset(&self->out);
+    mr_exchange_drop(self);
     free(self->pending);
     free(self);
 }
@@ -87,6 +88,7 @@ static void run(struct mr_connection *self, const void *bytes, size_t len)
     mr_input_keep(self);
     self->input = (struct mr_slice){NULL, 0};
     self->entered = false;
+    mr_exchange_drop(self);
 }
 
 /* ---- what the transport calls ---- */
@@ -181,8 +183,8 @@ void mr_connection_drain(struct mr_connection *self)
 int mr_connection_output(struct mr_connection *self, struct iovec *runs, int max)
 {
     MR_ON_LOOP(self->loop);
-    if (self->out.len > 0 && self->send_began_at == 0)
-        self->send_began_at = mr_loop_now(self->loop);
+    if (self->out.len > 0 && self->exchange->send_began_at == 0)
+        self->exchange->send_began_at = mr_loop_now(self->loop);
     return mr_buf_peek(&self->out, runs, max);
 }
 

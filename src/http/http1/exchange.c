@@ -1,15 +1,17 @@
 /* One request and its response on the connection: begun when its head is there, ended, refused, or failed. */
+#include "base/assert.h"
 #include "http/dispatch.h"
 #include "http/http1/head_scan.h"
 #include "http/http1/internal.h"
 #include "http/problem.h"
+#include <stdlib.h>
 
 void mr_exchange_fail(struct mr_connection *self, const struct mr_fault *fault)
 {
     struct mr_request *request = self->request;
     mr_input_stop(self);
     mr_request_move(request, MR_REQUEST_DONE);
-    self->close_after = true;
+    self->exchange->close_after = true;
     request->outcome = mr_problem_type(fault->error);
     if (mr_stream_is_open(&request->body))
         mr_stream_abort(&request->body, fault);
@@ -23,10 +25,12 @@ static struct mr_request *create_request(struct mr_connection *self, struct mr_s
 {
     self->request = mr_request_create(&self->protocol, self->http, self->loop, head, self->head_began_at);
     self->head_began_at = 0;
-    self->send_ns = self->send_bytes = 0;
-    self->received = self->sent = self->taken = (struct mr_pace){0};
-    self->close_after = self->sends_chunks = false;
-    self->asked = self->begun = 0;
+    /* What is left of the response before is sent with this one. */
+    uint64_t send_began_at = self->exchange != NULL ? self->exchange->send_began_at : 0;
+    if (self->exchange == NULL)
+        self->exchange = malloc(sizeof(*self->exchange));
+    MR_ASSERT(self->exchange != NULL);
+    *self->exchange = (struct mr_exchange){.send_began_at = send_began_at};
     return self->request;
 }
 
@@ -35,7 +39,7 @@ static void give_up_body(struct mr_connection *self)
 {
     mr_input_stop(self);
     mr_request_move(self->request, MR_REQUEST_DONE);
-    self->close_after = true;
+    self->exchange->close_after = true;
 }
 
 void mr_exchange_refuse(struct mr_connection *self, const struct mr_fault *fault)
@@ -113,14 +117,22 @@ void mr_exchange_end(struct mr_connection *self)
     self->served++;
     self->progress++;
     if (atomic_load_explicit(&self->http->draining, memory_order_relaxed) && self->input.len == 0)
-        self->close_after = true; /* also where the head went out before the drain, and could not say so */
-    if (self->close_after && !self->closing) {
+        self->exchange->close_after = true; /* also where the head went out before the drain, and could not say so */
+    if (self->exchange->close_after && !self->closing) {
         self->closing = true;
         if (self->input.len > 0 || request->head.keep_alive) /* it may have sent more, which is not read */
             mr_input_stop(self);
     }
     self->request = NULL;
     mr_request_detach(request);
+}
+
+void mr_exchange_drop(struct mr_connection *self)
+{
+    if (self->request != NULL || self->out.len > 0)
+        return;
+    free(self->exchange);
+    self->exchange = NULL;
 }
 
 /* The peer has closed its side and the body is not whole: it will never be. */

@@ -27,6 +27,20 @@ struct mr_pace {
     } from, next;           /* judged is what came since `from`; `next` takes its place */
 };
 
+/* What only a request and its response need: there while they are served, and until all of the response is sent. */
+struct mr_exchange {
+    llhttp_t parser;
+    struct mr_chunked chunked;
+    uint64_t send_began_at;       /* since when `out` is not empty; 0: it is */
+    uint64_t send_ns, send_bytes; /* of the response: time and bytes of sending, for min_rate */
+    struct mr_pace received;      /* of the body */
+    struct mr_pace sent, taken;   /* of the response: given to the kernel; and acknowledged by the peer */
+    uint16_t asked;               /* how often a peer that sends no more was looked at */
+    uint8_t begun;                /* bytes of the status line that it was sent on that occasion */
+    bool close_after;             /* the connection is closed after the response */
+    bool sends_chunks;            /* it is framed so */
+};
+
 #define MR_CONNECTION_MAGIC 0x636f6e6eu /* "conn" */
 
 struct mr_connection {
@@ -38,32 +52,23 @@ struct mr_connection {
     void *transport;              /* borrowed: it owns the connection */
     _Atomic uint32_t *counted_in; /* of all loops: those admitted, or those refused; NULL: not, or not any more */
     struct mr_request *request;   /* owned: being read or served; NULL between requests */
+    struct mr_exchange *exchange; /* owned: the last one; NULL when it is over and sent */
     struct mr_buf out;            /* bytes to send */
     struct mr_slice input;        /* while entered: the bytes being consumed, ours (pending) or the transport's */
     char *pending;                /* owned: received and not consumed yet; NULL when there are none */
     size_t pending_len, pending_size;
-    size_t searched; /* of an incomplete head: how far its end was looked for */
-    llhttp_t parser;
-    struct mr_chunked chunked;
-    uint64_t head_began_at;       /* of the head being received; 0: none */
-    uint64_t send_began_at;       /* since when `out` is not empty; 0: it is */
-    uint64_t send_ns, send_bytes; /* of the current response: time and bytes of sending, for min_rate */
-    struct mr_pace received;      /* of the current body */
-    struct mr_pace sent, taken;   /* of the current response: given to the kernel; and acknowledged by the peer */
+    size_t searched;        /* of an incomplete head: how far its end was looked for */
+    uint64_t head_began_at; /* of the head being received; 0: none */
     uint64_t progress;
     uint64_t linger_left;  /* bytes still read and dropped after the last response */
     uint64_t linger_until; /* and how long, once it was sent; 0: it was not */
     unsigned served;
-    uint16_t asked;    /* how often a peer that sends no more was looked at, for the current response */
-    uint8_t begun;     /* bytes of the response's status line that it was sent on that occasion */
-    bool close_after;  /* of the current response: the connection is closed after it */
-    bool sends_chunks; /* it is framed so */
-    bool entered;      /* inside a call of the transport: it looks at the wants itself afterwards */
-    bool more;         /* complete requests may be waiting in `pending`: go on in a later turn */
-    bool eof;          /* the peer sends no more */
-    bool closing;      /* no further request is read */
-    bool linger;       /* unread input is likely: half-close and wait, so that the peer can read the response */
-    bool aborted;      /* cut: nothing more is sent, the socket is closed hard */
+    bool entered; /* inside a call of the transport: it looks at the wants itself afterwards */
+    bool more;    /* complete requests may be waiting in `pending`: go on in a later turn */
+    bool eof;     /* the peer sends no more */
+    bool closing; /* no further request is read */
+    bool linger;  /* unread input is likely: half-close and wait, so that the peer can read the response */
+    bool aborted; /* cut: nothing more is sent, the socket is closed hard */
     bool finished;
 };
 
@@ -108,6 +113,8 @@ bool mr_exchange_begin(struct mr_connection *connection);
 void mr_exchange_feed(struct mr_connection *connection);
 bool mr_exchange_is_over(struct mr_connection *connection);
 void mr_exchange_end(struct mr_connection *connection);
+/* An idle connection has none, so that thousands of them are small. No effect while it is needed. */
+void mr_exchange_drop(struct mr_connection *connection);
 /* The request cannot be read to its end: respond with `fault` if it has no response yet, then close. */
 void mr_exchange_fail(struct mr_connection *connection, const struct mr_fault *fault);
 /* Respond with `fault` to what is not (yet) a request, or cannot become one; then close. */

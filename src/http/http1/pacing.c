@@ -31,19 +31,21 @@ bool mr_pace_is_too_slow(struct mr_pace *pace, const struct mr_http_limits *limi
 
 bool mr_pacing_wrote(struct mr_connection *self, size_t len)
 {
+    struct mr_exchange *exchange = self->exchange;
     uint64_t now = mr_loop_now(self->loop);
-    self->send_bytes += len;
-    self->send_ns += now - self->send_began_at;
-    self->send_began_at = self->out.len > 0 ? now : 0;
-    return mr_pace_is_too_slow(&self->sent, &self->http->limits, self->send_bytes, self->send_ns);
+    exchange->send_bytes += len;
+    exchange->send_ns += now - exchange->send_began_at;
+    exchange->send_began_at = self->out.len > 0 ? now : 0;
+    return mr_pace_is_too_slow(&exchange->sent, &self->http->limits, exchange->send_bytes, exchange->send_ns);
 }
 
 bool mr_connection_is_read_too_slowly(struct mr_connection *self, size_t queued, size_t unacknowledged)
 {
     MR_ON_LOOP(self->loop);
-    uint64_t given = self->send_bytes + queued, taken = given > unacknowledged ? given - unacknowledged : 0;
-    uint64_t waiting_ns = self->send_began_at != 0 ? mr_loop_now(self->loop) - self->send_began_at : 0;
-    return mr_pace_is_too_slow(&self->taken, &self->http->limits, taken, self->send_ns + waiting_ns);
+    struct mr_exchange *exchange = self->exchange;
+    uint64_t given = exchange->send_bytes + queued, taken = given > unacknowledged ? given - unacknowledged : 0;
+    uint64_t waiting_ns = exchange->send_began_at != 0 ? mr_loop_now(self->loop) - exchange->send_began_at : 0;
+    return mr_pace_is_too_slow(&exchange->taken, &self->http->limits, taken, exchange->send_ns + waiting_ns);
 }
 
 enum mr_wait mr_connection_wait(const struct mr_connection *self)

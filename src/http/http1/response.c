@@ -67,19 +67,21 @@ static const char version[] = "HTTP/1.1 ";
  * and then tells us by the next. */
 void mr_response_ask_peer(struct mr_connection *self)
 {
-    if (self->request->response_half != MR_RESPONSE_NONE || self->asked == UINT16_MAX)
+    struct mr_exchange *exchange = self->exchange;
+    if (self->request->response_half != MR_RESPONSE_NONE || exchange->asked == UINT16_MAX)
         return;
-    self->asked++;
-    bool is_due = (self->asked & (self->asked - 1)) == 0;
-    if (is_due && self->begun < sizeof(version) - 1)
-        mr_buf_append_ref(&self->out, version + self->begun++, 1, NULL, NULL);
+    exchange->asked++;
+    bool is_due = (exchange->asked & (exchange->asked - 1)) == 0;
+    if (is_due && exchange->begun < sizeof(version) - 1)
+        mr_buf_append_ref(&self->out, version + exchange->begun++, 1, NULL, NULL);
 }
 
 static void begin_head(struct mr_request *request)
 {
     struct mr_connection *self = connection_of(request);
     struct mr_slice line = mr_status_line(mr_status_index(request->status));
-    put(&self->out, (struct mr_slice){line.at + self->begun, line.len - self->begun});
+    size_t begun = self->exchange->begun;
+    put(&self->out, (struct mr_slice){line.at + begun, line.len - begun});
 }
 
 static void http1_put_field(struct mr_request *request, const char *name, struct mr_slice value)
@@ -102,10 +104,10 @@ static void put_framing(struct mr_connection *self)
     if (request->head.method == MR_METHOD_HEAD)
         return; /* there is nothing to frame, and the length that GET would tell is not known */
     if (request->head.minor == 0) {
-        self->close_after = true; /* its end is the connection's */
+        self->exchange->close_after = true; /* its end is the connection's */
         return;
     }
-    self->sends_chunks = true;
+    self->exchange->sends_chunks = true;
     mr_field_write(&self->out, "Transfer-Encoding", MR_SLICE("chunked"));
 }
 
@@ -115,7 +117,7 @@ static bool must_close(const struct mr_connection *self)
     const struct mr_request *request = self->request;
     const struct mr_http *http = self->http;
     uint32_t max = http->limits.requests_per_connection_max;
-    if (self->close_after || self->closing || !request->head.keep_alive ||
+    if (self->exchange->close_after || self->closing || !request->head.keep_alive ||
         atomic_load_explicit(&http->draining, memory_order_relaxed))
         return true;
     if (max != 0 && self->served + 1 >= max)
@@ -127,8 +129,8 @@ static void end_head(struct mr_request *request)
 {
     struct mr_connection *self = connection_of(request);
     put_framing(self);
-    self->close_after = must_close(self);
-    if (self->close_after)
+    self->exchange->close_after = must_close(self);
+    if (self->exchange->close_after)
         mr_field_write(&self->out, "Connection", MR_SLICE("close"));
     else if (request->head.minor == 0)
         mr_field_write(&self->out, "Connection", MR_SLICE("keep-alive"));
@@ -156,7 +158,7 @@ static enum mr_flow http1_put_body(struct mr_request *request, const void *bytes
                                    void (*release)(void *context), void *context)
 {
     struct mr_connection *self = connection_of(request);
-    if (self->sends_chunks)
+    if (self->exchange->sends_chunks)
         put_chunk_size(&self->out, len);
     if (release != NULL && len >= REFERENCE_MIN)
         mr_buf_append_ref(&self->out, bytes, len, release, context);
@@ -164,7 +166,7 @@ static enum mr_flow http1_put_body(struct mr_request *request, const void *bytes
         mr_buf_append(&self->out, bytes, len);
     if (release != NULL && len < REFERENCE_MIN)
         release(context);
-    if (self->sends_chunks)
+    if (self->exchange->sends_chunks)
         put(&self->out, MR_SLICE("\r\n"));
     return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
 }
@@ -172,7 +174,7 @@ static enum mr_flow http1_put_body(struct mr_request *request, const void *bytes
 static void http1_end_response(struct mr_request *request)
 {
     struct mr_connection *self = connection_of(request);
-    if (!self->sends_chunks || !mr_response_has_body(request))
+    if (!self->exchange->sends_chunks || !mr_response_has_body(request))
         return;
     put(&self->out, MR_SLICE("0\r\n"));
     mr_fields_write(&request->trailers, &self->out);

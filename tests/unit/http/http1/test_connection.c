@@ -533,6 +533,24 @@ static void reset_behind_the_end_of_file_counts_as_gone(void **state)
     mr_request_release(f->held);
 }
 
+/* Of thousands of connections most are idle. */
+static void idle_connection_keeps_nothing_of_its_exchange(void **state)
+{
+    struct fixture *f = *state;
+    assert_in_range(sizeof(*f->connection), 1, 256);
+    assert_null(f->connection->exchange);
+    feed(f, "GET /job HTTP/1.1\r\n" HOST "\r\n");
+    assert_non_null(f->connection->exchange);
+    answer(f->held, "done");
+    mr_request_release(f->held);
+    mr_connection_turn(f->connection);
+    assert_non_null(f->connection->exchange); /* its rate is judged while the rest is sent */
+    flush(f);
+    assert_null(f->connection->exchange);
+    assert_null(f->connection->pending);
+    assert_null(f->connection->out.head);
+}
+
 /* As many timeouts as come in `count` tenths of a second. */
 static void pass_half_closed(struct fixture *f, int count)
 {
@@ -1277,6 +1295,7 @@ int main(void)
         TEST(abandoned_request_is_freed_by_its_release),
         TEST(end_of_file_with_a_job_is_answered),
         TEST(reset_behind_the_end_of_file_counts_as_gone),
+        TEST(idle_connection_keeps_nothing_of_its_exchange),
         TEST(peer_that_sends_no_more_is_asked_whether_it_is_there),
         TEST(each_response_is_whole_however_much_of_it_was_sent_early),
         TEST(what_was_sent_early_begins_a_refusal_too),
