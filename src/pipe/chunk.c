@@ -256,6 +256,17 @@ static bool get_memory(struct mr_chunks *chunks, struct mr_chunk *chunk)
     return false;
 }
 
+static void note_job_out(struct mr_chunks *chunks)
+{
+    if (chunks->jobs++ == 0)
+        mr_offload_stream_begin(chunks->offload);
+    if (chunks->is_held)
+        return;
+    chunks->is_held = true;
+    if (chunks->hold != NULL)
+        chunks->hold(chunks->context);
+}
+
 void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_lane lane)
 {
     MR_ON_LOOP(chunks->loop);
@@ -276,8 +287,7 @@ void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_l
     int err = mr_offload_submit(chunks->offload, &chunk->job);
     if (err == MR_OK) {
         chunk->state = CHUNK_RUNNING;
-        if (chunks->jobs++ == 0)
-            mr_offload_stream_begin(chunks->offload);
+        note_job_out(chunks);
         return;
     }
     give_back_memory(chunks, chunk);
@@ -287,6 +297,15 @@ void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_l
     }
     mr_fault_set(&fault, err, NULL);
     mr_chunks_fail(chunks, &fault);
+}
+
+bool mr_chunks_are_back(struct mr_chunks *chunks)
+{
+    MR_ON_LOOP(chunks->loop);
+    bool are_back = chunks->is_held && chunks->jobs == 0;
+    if (are_back)
+        chunks->is_held = false;
+    return are_back;
 }
 
 void mr_chunk_cancel(struct mr_chunk *chunk)

@@ -56,6 +56,8 @@ struct mr_chunks {
     /* A chunk came back, as CHUNK_BACK or CHUNK_WAITING; NULL: the time to try those again that wait. The chunks may be
      * gone in it. */
     void (*wake)(struct mr_chunks *chunks, struct mr_chunk *back);
+    void (*hold)(void *context); /* or NULL: a job went to the workers, and none was there. See mr_chunks_are_back */
+    void *context;               /* of hold */
 
     /* Read-only. */
     struct mr_stage_sizes sizes;
@@ -70,6 +72,7 @@ struct mr_chunks {
     uint64_t charged;       /* bytes taken from the budget, for rooms */
     uint64_t work_charged;  /* the same, for what work() itself uses */
     uint64_t waiting_since; /* when the budget had no room for a chunk; 0: it had */
+    bool is_held;           /* hold() was called, and they are not back yet */
     struct mr_timer retry;  /* for chunks that wait while none of ours is in flight */
 };
 
@@ -109,5 +112,8 @@ void mr_chunks_fail_for_memory(struct mr_chunks *chunks, size_t wanted);
 void mr_chunk_submit(struct mr_chunks *chunks, struct mr_chunk *chunk, enum mr_lane lane);
 /* If it is out. It still comes back. */
 void mr_chunk_cancel(struct mr_chunk *chunk);
+/* At the end of wake(): hold() was called before, and no job is out any more. The owner reports this as its last step,
+ * as the chunks may be gone in it. */
+bool mr_chunks_are_back(struct mr_chunks *chunks);
 
 #endif

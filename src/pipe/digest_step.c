@@ -43,7 +43,6 @@ struct mr_digest_step {
     bool is_blocked; /* the receiver of `out` said so */
     bool has_ended;  /* the input is all there */
     bool is_known;   /* sha256 is */
-    bool is_held;    /* config.hold was called, config.release not yet */
     bool is_posted;  /* `turn` is on its way */
     struct mr_inbox_node turn;
     struct mr_guard guard;
@@ -96,18 +95,13 @@ static void fail_digest(struct mr_digest_step *step, const struct mr_fault *why)
     mr_stream_abort(&step->out, why);
 }
 
-/* After whatever may have submitted the job or failed. */
-static void note_digest_chunks(struct mr_digest_step *step)
+/* After whatever may have failed. */
+static void heed_digest_failure(struct mr_digest_step *step)
 {
-    if (step->chunks.jobs > 0 && !step->is_held) {
-        step->is_held = true;
-        if (step->config.hold != NULL)
-            step->config.hold(step->config.context);
-    }
-    if (step->chunks.is_failed && !step->is_over) {
-        struct mr_fault fault = step->chunks.fault;
-        fail_digest(step, &fault);
-    }
+    if (!step->chunks.is_failed || step->is_over)
+        return;
+    struct mr_fault fault = step->chunks.fault;
+    fail_digest(step, &fault);
 }
 
 /* ---- blocks ---- */
@@ -235,9 +229,7 @@ static void on_digest_wake(struct mr_chunks *chunks, struct mr_chunk *back)
             note_hashed(step);
         pump_digest(step);
     }
-    bool is_released = step->is_held && chunks->jobs == 0;
-    if (is_released)
-        step->is_held = false;
+    bool is_released = mr_chunks_are_back(chunks);
     digest_leave(step);
     if (is_released && config.release != NULL)
         config.release(config.context);
@@ -270,11 +262,11 @@ static void pass_blocks(struct mr_digest_step *step)
 
 static void pump_digest(struct mr_digest_step *step)
 {
-    note_digest_chunks(step);
+    heed_digest_failure(step);
     if (step->is_over)
         return;
     start_digest_job(step);
-    note_digest_chunks(step);
+    heed_digest_failure(step);
     pass_blocks(step);
     if (step->is_over)
         return;
@@ -408,6 +400,8 @@ int mr_digest_step_create(struct mr_digest_step **out, const struct mr_digest_st
         .ops = &digest_ops,
         .stage = step,
         .wake = on_digest_wake,
+        .hold = config->hold,
+        .context = config->context,
     };
     step->lender = (struct mr_lender){.chunks = &step->chunks, .out = &step->out};
     mr_chunks_init(&step->chunks);

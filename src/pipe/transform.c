@@ -39,7 +39,6 @@ struct mr_transform {
     bool blocked;  /* the receiver of `out` said so */
     bool in_ended; /* the input is all there */
     bool finished; /* ops->finish was called: its result is the last */
-    bool is_held;  /* config.hold was called, config.release not yet */
     struct mr_guard guard;
 };
 
@@ -91,18 +90,13 @@ static void transform_fail(struct mr_transform *transform, const struct mr_fault
     mr_stream_abort(&transform->out, why);
 }
 
-/* After whatever may have submitted a chunk or failed. */
-static void note_chunks(struct mr_transform *transform)
+/* After whatever may have failed. */
+static void heed_failure(struct mr_transform *transform)
 {
-    if (transform->chunks.jobs > 0 && !transform->is_held) {
-        transform->is_held = true;
-        if (transform->config.hold != NULL)
-            transform->config.hold(transform->config.context);
-    }
-    if (transform->chunks.is_failed && !transform->over) {
-        struct mr_fault fault = transform->chunks.fault;
-        transform_fail(transform, &fault);
-    }
+    if (!transform->chunks.is_failed || transform->over)
+        return;
+    struct mr_fault fault = transform->chunks.fault;
+    transform_fail(transform, &fault);
 }
 
 /* ---- output ---- */
@@ -156,7 +150,7 @@ static void make_last(struct mr_transform *transform)
 static void transform_finish(struct mr_transform *transform)
 {
     make_last(transform);
-    note_chunks(transform);
+    heed_failure(transform);
     if (!transform_pass(transform, &transform->last) || transform->over)
         return;
     transform_stop(transform);
@@ -182,7 +176,7 @@ static bool pass_window(struct mr_transform *transform)
             return false;
         mr_window_pop(&transform->window);
     }
-    note_chunks(transform);
+    heed_failure(transform);
     return transform->window.joined == transform->window.filled;
 }
 
@@ -217,7 +211,7 @@ static void start_jobs(struct mr_transform *transform)
         mr_window_retry(&transform->window);
     if (transform->serial.mode == MR_SERIAL_HANDED && !transform->chunks.is_failed)
         feed_window(transform);
-    note_chunks(transform);
+    heed_failure(transform);
 }
 
 static void pass_results(struct mr_transform *transform)
@@ -279,7 +273,7 @@ static void keep(struct mr_transform *transform, const unsigned char *bytes, siz
 static void transform_pump(struct mr_transform *transform)
 {
     uint64_t before;
-    note_chunks(transform);
+    heed_failure(transform);
     if (transform->over)
         return;
     do {
@@ -317,11 +311,9 @@ static void transform_on_wake(struct mr_chunks *chunks, struct mr_chunk *back)
         }
         transform_pump(transform);
     }
-    bool is_over = transform->is_held && chunks->jobs == 0;
-    if (is_over)
-        transform->is_held = false;
+    bool is_released = mr_chunks_are_back(chunks);
     transform_leave(transform);
-    if (is_over && config.release != NULL)
+    if (is_released && config.release != NULL)
         config.release(config.context);
 }
 
@@ -332,7 +324,7 @@ static enum mr_flow transform_on_push(void *context, const void *bytes, size_t l
     struct mr_transform *transform = mr_from_context(context, struct mr_transform, TRANSFORM_MAGIC);
     transform_enter(transform);
     size_t taken = is_direct(transform) ? mr_window_take(&transform->window, bytes, len) : 0;
-    note_chunks(transform);
+    heed_failure(transform);
     if (!transform->over) {
         keep(transform, (const unsigned char *)bytes + taken, len - taken);
         transform_pump(transform);
@@ -408,6 +400,8 @@ static void init_chunks(struct mr_chunks *chunks, const struct mr_transform_conf
         .ops = config->ops,
         .stage = config->stage,
         .wake = transform_on_wake,
+        .hold = config->hold,
+        .context = config->context,
     };
     mr_chunks_init(chunks);
 }
