@@ -150,10 +150,11 @@ static void write_key(struct mr_json *json, const struct operation *operation, u
 
 static void write_file_keys(struct mr_json *json, const struct operation *operation)
 {
-    uint32_t rights = operation->app->read != MR_APP_READ_PUBLIC ? MR_RIGHT_READ : 0;
-    if (rights != 0)
-        write_key(json, operation, rights);
-    if (operation->app->read != MR_APP_READ_KEY) {
+    const struct mr_app *app = operation->app;
+    uint32_t rights = app->read != MR_APP_READ_PUBLIC ? MR_RIGHT_READ : 0;
+    if (rights != 0 || operation->route->about->is_image) /* the address of an image may have to be signed, always */
+        write_key(json, operation, MR_RIGHT_READ);
+    if (app->read != MR_APP_READ_KEY || app->signing != NULL) {
         mr_json_open(json, NULL, '{'); /* no key at all; the address may have to be signed */
         mr_json_close(json);
     }

@@ -179,8 +179,21 @@ def test_files_that_all_clients_read_need_a_key_for_stages(start, tmp_path):
     keys.touch(0o600)
     keys.write_text(f"everything sha256:{hashlib.sha256(b'a-key').hexdigest()} pipe,metrics\n")
     server = start(f"--data={tmp_path / 'data'}", f"--api-keys={keys}", key="a-key")
-    operation = read(server, server.fields)["paths"]["/files/{id}"]["get"]
+    paths = read(server, server.fields)["paths"]
+    operation = paths["/files/{id}"]["get"]
     assert operation["security"] == [{}, {"key": ["pipe"]}] and {"401", "403"} <= operation["responses"].keys()
+    assert paths["/images/{id}"]["get"]["security"] == [{"key": ["read"]}, {}], "where its address must be signed"
+
+
+def test_a_signed_address_needs_no_key(start, tmp_path):
+    keys, signing = tmp_path / "keys", tmp_path / "signing"
+    for path, text in ((keys, f"everything sha256:{hashlib.sha256(b'a-key').hexdigest()} read,metrics\n"), (signing, f"one {'A' * 43}\n")):
+        path.touch(0o600)
+        path.write_text(text)
+    server = start(f"--data={tmp_path / 'data'}", f"--api-keys={keys}", f"--signing-keys={signing}", "--read=key", key="a-key")
+    paths = read(server, server.fields)["paths"]
+    assert paths["/images/{id}"]["get"]["security"] == [{"key": ["read"]}, {}]
+    assert paths["/files/{id}"]["get"]["security"] == [{"key": ["read"]}, {}, {"key": ["pipe", "read"]}]
 
 
 def upload(server, body=b"hello"):
