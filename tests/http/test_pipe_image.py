@@ -277,7 +277,13 @@ def test_a_wrong_parameter_is_refused_before_the_body_is_read(server):
 
 
 def test_a_dimension_that_no_format_holds_is_refused(server):
-    problem(server.post("/pipe/image?w=17000&fm=webp", photo(400, 10)), 400, "dimension")
+    document = problem(server.post("/pipe/image?w=17000&fm=webp", photo(400, 10)), 400, "dimension")
+    assert document["limit"] == {"name": "image-side", "value": 16383} and document["value"] == 17000
+
+
+def test_a_frame_that_the_image_has_not_is_refused(server):
+    document = problem(server.post("/pipe/image?frame=9", photo()), 400, "bad-parameter")
+    assert document["limit"] == {"name": "frames", "value": 1} and document["value"] == 9
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,17 @@ static int drop_alpha(struct mr_run *run, const struct mr_image_sight *sight)
     return mr_run_step(run, failed, next);
 }
 
+static int refuse_pick(struct mr_run *run, const struct mr_image_sight *sight)
+{
+    uint32_t side = MR_MAX(sight->width, sight->height), most = 0;
+    for (enum mr_image_format format = MR_IMAGE_UNKNOWN + 1; format < MR_IMAGE_FORMAT_COUNT; format++)
+        if (mr_image_ops_picks(run->ops) & MR_IMAGE_BIT(format) && mr_image_can_write(format))
+            most = MR_MAX(most, mr_plan_side_max(format));
+    if (side > most)
+        return mr_fault_limit(run->fault, MR_EDIMENSION, "image-side", most, side);
+    return mr_fault_set(run->fault, MR_EDIMENSION, "The formats that may be picked hold no image of this size.");
+}
+
 int mr_run_pick(struct mr_run *run)
 {
     if (mr_image_ops_picks(run->ops) == 0)
@@ -142,8 +153,7 @@ int mr_run_pick(struct mr_run *run)
     if (mr_plan_picks(&run->plan, run->ops) != 0)
         run->plan.format = mr_image_pick(run->ops, &sight);
     if (run->plan.format == MR_IMAGE_UNKNOWN)
-        return mr_fault_set(run->fault, MR_EDIMENSION,
-                            "None of the formats that may be picked holds an image of this size.");
+        return refuse_pick(run, &sight);
     run->picked = *run->ops;
     run->picked.lossless = run->ops->lossless || (sight.is_flat && run->plan.format == MR_IMAGE_WEBP);
     run->picked.quality = mr_image_pick_quality(run->plan.format, run->ops->quality);

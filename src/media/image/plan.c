@@ -127,7 +127,7 @@ enum mr_image_format mr_image_default_format(const char *type)
     return output_format(&ops, &info) == opaque ? opaque : MR_IMAGE_UNKNOWN;
 }
 
-static uint32_t side_max(enum mr_image_format format)
+uint32_t mr_plan_side_max(enum mr_image_format format)
 {
     switch (format) {
     case MR_IMAGE_JPEG:
@@ -145,7 +145,7 @@ bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, u
                   bool alpha)
 {
     const char *limit;
-    return MR_MAX(width, height) <= side_max(format) &&
+    return MR_MAX(width, height) <= mr_plan_side_max(format) &&
            width * height <= mr_effort_pixels_max(format, ops, alpha, &limit);
 }
 
@@ -173,8 +173,8 @@ static int check_size(const struct mr_plan *plan, const struct mr_image_limits *
     if (longest > RESIZED_SIDE_MAX)
         return mr_fault_limit(fault, MR_EPIXELS, "image-side", RESIZED_SIDE_MAX, longest);
     uint64_t side = MR_MAX(plan->final_width, plan->final_height);
-    if (side > side_max(plan->format))
-        return mr_fault_limit(fault, MR_EDIMENSION, "image-side", side_max(plan->format), side);
+    if (side > mr_plan_side_max(plan->format))
+        return mr_fault_limit(fault, MR_EDIMENSION, "image-side", mr_plan_side_max(plan->format), side);
     return MR_OK;
 }
 
@@ -257,6 +257,17 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
     return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, mr_plan_memory(plan, ops, info), fault);
 }
 
+static int refuse_frame(const struct mr_image_ops *ops, const struct mr_image_info *info, struct mr_fault *fault)
+{
+    int err = mr_fault_set(fault, MR_EPARAM, "frame must be at most %u: the image has no more.", info->frames);
+    if (fault != NULL) {
+        fault->limit_name = "frames";
+        fault->limit = info->frames;
+        fault->value = (uint64_t)ops->frame;
+    }
+    return err;
+}
+
 int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
                  const struct mr_image_limits *limits, struct mr_fault *fault)
 {
@@ -274,7 +285,7 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
                             mr_image_media_type(out->format));
     out->frames = frames_of(out, ops, info);
     if (ops->frame > 0 && (uint32_t)ops->frame > info->frames)
-        return mr_fault_set(fault, MR_EPARAM, "frame must be at most %u: the image has no more.", info->frames);
+        return refuse_frame(ops, info, fault);
     bool swaps = out->orientation >= 5;
     struct size upright = {swaps ? info->height : info->width, swaps ? info->width : info->height};
     int err = ops->rect_width == 0 ? MR_OK : cut_rect(&upright, ops, fault);

@@ -43,6 +43,8 @@ static inline uint32_t mr_plan_picks(const struct mr_plan *plan, const struct mr
 {
     return plan->frames > 1 ? 0 : mr_image_ops_picks(ops);
 }
+/* The longest side that the format holds. */
+uint32_t mr_plan_side_max(enum mr_image_format format);
 /* Does the format hold a picture of that size, within the time that its encoder may take? */
 bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t width, uint64_t height,
                   bool alpha);

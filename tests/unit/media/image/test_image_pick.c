@@ -1,4 +1,5 @@
 #include "media/image/image_pick.h"
+#include "media/image/image_setup.h"
 #include "media/images.h"
 
 enum {
@@ -88,6 +89,20 @@ static void check_format(enum mr_image_format wanted, uint32_t picks, const char
     struct mr_image_result out = run_for(picks, query, input);
     if (out.format != wanted || mr_image_sniff(out.bytes, out.len) != wanted)
         fail_msg("%s: %s", query, mr_image_extension(out.format));
+}
+
+static void size_that_no_format_holds_is_refused_with_the_most_that_one_does(void **state)
+{
+    (void)state;
+    struct mr_image_ops ops = ops_of("auto=format");
+    struct mr_image_result out;
+    struct mr_fault fault = {0};
+    ops.picks = WEBP | MR_IMAGE_BIT(MR_IMAGE_AVIF);
+    struct bytes input = encode(noise(17000, 1, 3), ".png");
+    assert_int_equal(mr_image_run(&out, &ops, input.at, input.len, &generous, NULL, &fault), MR_EDIMENSION);
+    assert_string_equal(fault.limit_name, "image-side");
+    assert_int_equal(fault.limit, mr_image_can_write(MR_IMAGE_AVIF) ? 16384 : 16383);
+    assert_int_equal(fault.value, 17000);
 }
 
 static int bands_of(struct mr_image_result result)
@@ -220,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IMAGE_TEST(the_format_fits_the_picture_and_the_client),
         IMAGE_TEST(quality_is_that_of_a_jpeg),
+        IMAGE_TEST(size_that_no_format_holds_is_refused_with_the_most_that_one_does),
         IMAGE_TEST(transparency_counts_if_it_is_used),
         IMAGE_TEST(areas_that_were_added_are_transparency_too),
         IMAGE_TEST(a_drawing_stays_as_it_is),

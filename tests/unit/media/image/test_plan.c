@@ -86,6 +86,20 @@ static void output_beyond_the_limits_is_refused(void **state)
     assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
 }
 
+static void frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are(void **state)
+{
+    (void)state;
+    struct mr_fault fault;
+    struct mr_image_info info = {.format = MR_IMAGE_GIF, .width = 9, .height = 9, .frames = 3};
+    assert_int_equal(plan_error("frame=3", info, &fault), MR_OK);
+    assert_int_equal(plan_error("frame=4", info, &fault), MR_EPARAM);
+    assert_string_equal(fault.detail, "frame must be at most 3: the image has no more.");
+    assert_string_equal(fault.limit_name, "frames");
+    assert_int_equal(fault.limit, 3);
+    assert_int_equal(fault.value, 4);
+    assert_int_equal(plan_error("frame=4", info, NULL), MR_EPARAM);
+}
+
 /* What an encoder computes without looking at the cancel mark: half a minute at most, for the worst content. */
 static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void **state)
 {
@@ -328,6 +342,7 @@ int main(void)
         cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
         cmocka_unit_test(no_side_becomes_empty),
         cmocka_unit_test(output_beyond_the_limits_is_refused),
+        cmocka_unit_test(frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are),
         cmocka_unit_test(effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped),
         cmocka_unit_test(alpha_of_a_webp_costs_more_at_the_highest_effort),
         cmocka_unit_test(sizes_after_a_cut_are_checked_for_all_frames),
