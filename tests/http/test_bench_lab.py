@@ -16,6 +16,7 @@ def lab(*words, **variables):
     return subprocess.run([BENCH, "lab", *map(str, words)], capture_output=True, text=True, timeout=120, env=environment(**variables))
 
 
+@pytest.mark.slow
 def test_a_short_run_ends_with_the_report(tmp_path):
     """Options in the environment are for other servers: they are neither taken nor refused by the ones that are measured."""
     run = lab("--rounds=1", "--heavy=1s", "--models=workers", "--models=none", f"--out={tmp_path}",

@@ -75,6 +75,7 @@ def curve(path):
     return [(float(row[1]), float(row[0])) for row in cells]
 
 
+@pytest.mark.slow
 def test_stalled_server_shows_in_full(stalling, tmp_path):
     """1,000 requests/s to a server that stands still for 100 ms of each second: of the 100 that are planned for that time
     half wait 50 ms or longer. One that measures from the moment of sending sees at most 8 of them, one a connection."""

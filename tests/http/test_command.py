@@ -125,6 +125,7 @@ def test_a_file_is_read_from_where_it_stands(tmp_path):
 
 
 @pytest.mark.unsanitized("libsodium's work, several times a second")
+@pytest.mark.slow
 def test_a_passphrase_is_the_first_line_of_a_file(passphrase_file):
     secret = good(pipe("encrypt", "--passphrase-file", passphrase_file, data=b"hello"))
     assert b"-> scrypt " in secret

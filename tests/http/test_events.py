@@ -52,6 +52,7 @@ class Listener:
 
 
 @pytest.mark.once  # the same
+@pytest.mark.slow
 def test_a_listener_alone_does_not_keep_the_loop_awake(server):
     """Counted, not timed: a tick of the lag probe every 2 ms would make 500 iterations between two events."""
     with Listener(server) as listener:
@@ -154,6 +155,7 @@ def test_a_listener_that_leaves_is_noticed(server, leave):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_listener_that_closes_its_side_listens_on(server):
     with Listener(server) as listener:
         listener.wire.half_close()
@@ -162,6 +164,7 @@ def test_a_listener_that_closes_its_side_listens_on(server):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_neither_idleness_nor_timeouts_cut_a_listener_that_reads(start):
     server = start("--idle-timeout=200ms", "--body-timeout=200ms", "--head-timeout=200ms")
     with Listener(server) as listener:

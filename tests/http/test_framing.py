@@ -335,6 +335,7 @@ def test_the_refusal_can_be_read_although_more_was_sent(server, amount):
 
 
 @pytest.mark.once  # it takes as long as a refused client may go on
+@pytest.mark.slow
 def test_a_client_that_goes_on_sending_after_the_refusal_is_cut(server):
     with server.connect() as wire:
         wire.send(GET + b"\r\n")

@@ -52,6 +52,7 @@ def check(server, query, name, body, statuses):
 
 @pytest.mark.parametrize("query", QUERIES, ids=("all", "shrunk"))
 @pytest.mark.parametrize("group", hostile.GROUPS, ids=lambda group: group.__name__)
+@pytest.mark.slow
 def test_each_is_answered_rightly(server, images, group, query):
     wrong = []
     for name, body, statuses in cases_of(group, server, images):
@@ -91,6 +92,7 @@ def with_short_slice(heic):
 
 
 @pytest.mark.skipif(SANITIZER != "", reason="its allocator is another one")
+@pytest.mark.slow
 def test_missing_parts_of_an_image_never_show_another_requests(server):
     size = (512, 384)
     spoilt = with_short_slice(encode_heic(decode(noise(*size, "PNG"))))

@@ -188,6 +188,7 @@ class Viewer(threading.Thread):
             self.failure = failure
 
 
+@pytest.mark.slow
 def test_what_a_killed_server_has_written_is_right(alone):
     seen, image = {}, None
     for number in range(5):

@@ -256,6 +256,7 @@ def test_a_signature_of_one_file_shows_no_other(signing, signed):
 # ---- a flood
 
 
+@pytest.mark.slow
 def test_a_flood_of_sizes_stays_in_its_room(start, tmp_path):
     room = 300_000
     server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}", "--workers=2")
@@ -288,6 +289,7 @@ def test_a_flood_of_what_cannot_be_made_stays_in_its_room(start, tmp_path):
     assert metrics.sum("millrace_memory_budget_used_bytes") == 0
 
 
+@pytest.mark.slow
 def test_a_mixed_run_leaves_what_is_kept_and_nothing_else(start, tmp_path):
     room, rng = 500_000, random.Random(7)
     server = start(f"--data={tmp_path / 'data'}", f"--cache-memory={room}", "--cache-size=0", "--workers=2")

@@ -107,6 +107,7 @@ def test_clients_that_leave_while_their_job_waits_are_never_worked_for(server, l
     assert server.get(f"{image}?w=20&fm=png").status == 200, "it can be asked for again"
 
 
+@pytest.mark.slow
 def test_those_that_come_and_go_leave_nothing_behind(server):
     """In any order, on any of the connections: no reference, no byte of the budget, no entry stays."""
     image = keep(server, encode(quadrants(900, 600), "PNG"))
@@ -125,6 +126,7 @@ def test_those_that_come_and_go_leave_nothing_behind(server):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_a_process_that_dies_while_it_makes_images_takes_only_its_own_requests(start, tmp_path):
     server = start(f"--data={tmp_path / 'data'}", "--processes=2", "--workers=1", *UNTIL_DONE)
     image = keep(server, slow_job()[1])

@@ -63,6 +63,7 @@ QUERIES = (
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
+@pytest.mark.slow
 def test_an_image_of_a_file_is_what_the_pipe_makes_of_its_bytes(kept, name):
     body = ORIGINALS[name]()
     assert name not in LARGE or len(body) > INLINE_MAX, "or it lies with its description"

@@ -282,6 +282,7 @@ def test_limits_hold(start, tmp_path):
 
 
 @pytest.mark.under("workers")  # libuv's pool reads originals too: a job that runs there is before them
+@pytest.mark.slow
 def test_a_full_queue_is_503_and_remembered_by_nobody(start, tmp_path):
     server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--queue-depth=1", *UNTIL_DONE)
     target = slow_image(server)

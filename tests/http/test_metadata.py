@@ -120,6 +120,7 @@ def assert_keeps_secrets(data, of):
 
 @pytest.mark.parametrize("fm", OUTPUTS)
 @pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.slow
 def test_the_place_stays_unless_it_is_asked_for(server, kind, fm):
     body = source(kind)
     assert any(secret in json.dumps(tags_of(body)) + body.decode("latin-1") for secret in SECRETS)

@@ -280,6 +280,7 @@ def call_all(server, document, directory, base, key=None):
     return values
 
 
+@pytest.mark.slow
 def test_each_example_does_what_it_says(kept, tmp_path):
     directory = tmp_path / "client"
     directory.mkdir()
@@ -294,6 +295,7 @@ def test_each_example_does_what_it_says(kept, tmp_path):
     assert check(kept.get("/openapi.yaml").body.decode(), values) == []
 
 
+@pytest.mark.slow
 def test_each_example_works_with_a_key(guarded, tmp_path):
     directory = tmp_path / "client"
     directory.mkdir()

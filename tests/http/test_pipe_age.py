@@ -239,6 +239,7 @@ def test_damage_before_another_stage_never_ends_in_good_order(server, keys):
 
 
 @pytest.mark.unsanitized("libsodium's work, several times a second")
+@pytest.mark.slow
 def test_age_and_the_server_open_what_the_other_encrypted_with_a_passphrase(server, tmp_path):
     passphrase, body = "Gr\u00fc\u00dfe, hunter 2", sample(100_000)
     field = {"Age-Passphrase": passphrase.encode().decode("latin-1")}
@@ -251,6 +252,7 @@ def test_age_and_the_server_open_what_the_other_encrypted_with_a_passphrase(serv
     assert through(server, "/pipe/decrypt", there.read_bytes(), field, chunk=50) == body
 
 
+@pytest.mark.slow
 def test_a_wrong_passphrase_or_none_is_422(server):
     data = through(server, "/pipe/encrypt", b"hello", {"Age-Passphrase": "hunter2"})
     problem(server.post("/pipe/decrypt", data, {"Age-Passphrase": "hunter3"}), 422, "no-matching-key")
@@ -273,6 +275,7 @@ def test_a_passphrase_that_takes_too_much_work_is_refused_at_once(server, factor
 
 
 @pytest.mark.threads
+@pytest.mark.slow
 def test_passphrases_at_the_same_time_are_served_or_told_to_come_again(server):
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: exchange(server, "/pipe/encrypt", b"x", {"Age-Passphrase": "hunter2"}), range(3)))
@@ -521,6 +524,7 @@ def test_a_header_without_end_is_refused_and_not_kept(server):
 # ---- secrets
 
 
+@pytest.mark.slow
 def test_no_secret_reaches_the_log_the_metrics_or_an_answer(start, keys, tmp_path):
     passphrase = "correct-horse-battery-staple"
     server = start("--log-level=debug", "--allow-request-identity", f"--identity={keys[0].path}", env={"TMPDIR": str(tmp_path)})

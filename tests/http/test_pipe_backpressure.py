@@ -83,6 +83,7 @@ def packed_length(data, stages, key):
         pytest.param("zstd/encrypt?recipient={}", 0, marks=ONCE),
     ],
 )
+@pytest.mark.slow
 def test_a_reader_that_stops_holds_the_writer_and_gets_the_rest_later(start, key, stages, spill):
     """For a while the answer goes to a file: then that is full."""
     server = start("--max-body=0", "--min-rate=0", f"--max-spill={spill}")
@@ -137,6 +138,7 @@ def read_steadily(wire, seconds):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_slow_reader_is_not_cut_as_long_as_its_kernel_takes_bytes(start):
     """Less than a buffer within the timeout; and the kernel of the server asks for more only when much of its own is free."""
     server = start("--body-timeout=3s", "--max-expansion-ratio=0")
@@ -148,6 +150,7 @@ def test_a_slow_reader_is_not_cut_as_long_as_its_kernel_takes_bytes(start):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_reader_that_is_steady_but_below_the_minimal_rate_is_cut(start):
     server = start("--body-timeout=3s", "--min-rate=1MiB", "--max-expansion-ratio=0")
     with server.connect(receive_buffer=16384) as wire:
@@ -156,6 +159,7 @@ def test_a_reader_that_is_steady_but_below_the_minimal_rate_is_cut(start):
             read_steadily(wire, 20)
 
 
+@pytest.mark.slow
 def test_an_expansion_that_nobody_reads_is_held(start):
     """The whole body was sent; only the reader holds it now."""
     server = start("--max-expansion=0", "--max-expansion-ratio=0")
@@ -174,6 +178,7 @@ def test_an_expansion_that_nobody_reads_is_held(start):
     assert_small(server, before)
 
 
+@pytest.mark.slow
 def test_readers_that_stop_do_not_hold_up_others(start):
     server = start("--max-body=0", "--min-rate=0", "--workers=2")
     slow = []
@@ -246,6 +251,7 @@ def test_a_reader_that_comes_and_goes_while_the_body_is_sent_loses_no_byte(start
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
 @pytest.mark.parametrize("sent", [0, 100, 5_000_000])
 @pytest.mark.parametrize("stages", ["gzip", "zstd/unzstd"])
+@pytest.mark.slow
 def test_a_writer_that_stops_is_408_or_cut(start, stages, sent):
     server = start("--body-timeout=1s")
     body = noise_bytes(sent)
@@ -270,6 +276,7 @@ def test_a_writer_that_waits_costs_no_cpu_time(start):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_writer_with_pauses_is_not_cut(start):
     server = start("--body-timeout=4s", "--min-rate=0")
     body = noise_bytes(600_000)
@@ -288,6 +295,7 @@ def test_a_writer_with_pauses_is_not_cut(start):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_stream_below_the_minimal_rate_is_cut(start):
     server = start("--min-rate=4KiB")
     with server.connect() as wire:
@@ -310,6 +318,7 @@ def test_a_stream_below_the_minimal_rate_is_cut(start):
         pytest.param("encrypt/decrypt?recipient={}", "chunked", marks=ONCE),
     ],
 )
+@pytest.mark.slow
 def test_a_client_that_sends_all_of_its_body_before_it_reads_gets_its_answer(share, key, stages, framing):
     server = share(f"--identity={key.path}")
     size = LARGE
@@ -423,6 +432,7 @@ def test_forty_streams_at_once_stay_within_the_budget_or_are_refused(start):
     assert through(server, "/pipe/zstd/unzstd", body) == body
 
 
+@pytest.mark.slow
 def test_a_full_queue_refuses_streams_or_does_them(start, offload):
     server = start("--workers=1", "--queue-depth=1", "--job-deadline=60s")
     body = sample(MIB + 1)
@@ -502,6 +512,7 @@ def test_a_client_that_is_killed_while_it_is_held_leaves_nothing_behind(start, k
     wait_for(lambda: open_files(server) <= files, "its files to be closed")
 
 
+@pytest.mark.slow
 def test_a_client_that_is_killed_while_it_reads_leaves_nothing_behind(server):
     bomb = gzip.compress(bytes(20 * MIB) + noise_bytes(MIB))
     chance = random.Random(9)

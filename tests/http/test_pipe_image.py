@@ -380,6 +380,7 @@ def test_a_bomb_is_refused_by_its_head_alone(server):
 
 
 @pytest.mark.unsanitized("sanitizers keep freed memory")
+@pytest.mark.slow
 def test_memory_that_large_images_needed_is_not_kept_once_for_each_thread(start):
     """libvips computes on a handful of threads in turn; each was left with the most that it had ever held."""
     server = start("--workers=2")

@@ -467,6 +467,7 @@ def test_a_bomb_that_passes_the_bound_in_its_first_mebibyte_is_a_problem(share, 
 @pytest.mark.parametrize("behind", ["", "/encrypt?recipient=" + RECIPIENT, "/zstd?level=1"], ids=["alone", "encrypt", "zstd"])
 @pytest.mark.parametrize("front", [b"", b"a few words in front" * 20], ids=["zeros", "words"])
 @pytest.mark.parametrize("stage", BOMBS)
+@pytest.mark.slow
 def test_a_bomb_that_passes_the_ratio_is_a_problem_although_it_may_expand_to_64_mebibytes(server, stage, front, behind):
     """Nothing of it was sent before it was known."""
     outcome = exchange(server, f"/pipe/{stage}{behind}", BEST[stage](front + bytes(100_000_000)))
@@ -487,6 +488,7 @@ def test_zeros_before_other_bytes_are_no_bomb(server, stage, chunk):
 
 @pytest.mark.parametrize("stage", BOMBS)
 @pytest.mark.parametrize("size", [5_000_000, 64 * MIB])
+@pytest.mark.slow
 def test_what_was_made_of_zeros_can_be_taken_back(server, stage, size):
     packed = through(server, "/pipe/" + {"gunzip": "gzip", "unzstd": "zstd"}[stage], bytes(size))
     assert size / len(packed) > 250, "it is not packed well enough to show anything"

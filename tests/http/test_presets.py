@@ -176,6 +176,7 @@ def test_the_address_keeps_its_name(server):
     [("card w=0\n", "line 1: w must be"), ("card w=1\n\ncard w=2\n", "line 3: the name stands"), ("card\n", "line 1: a line has"), ("a b=c\n", "line 1: b is not a parameter"),
      ("card fit=crop\n", "line 1: fit=crop needs"), ("card w=1 h=2\n", 'line 1: "h" behind'), ("a " + "w" * 1030 + "\n", "line 1: a line has at most")],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_wrong_file_is_told_at_the_start(tmp_path, text, word):
     path = write(tmp_path / "presets", text)
     for more in ([], ["--check-config"], ["--processes=2"]):
@@ -326,6 +327,7 @@ def test_caches_keep_a_preset_for_a_day(server):
         assert server.get(f"{image}?{query}")["Cache-Control"] == DAY
 
 
+@pytest.mark.slow
 def test_caches_keep_what_a_signed_address_shows_until_it_may_change(start, tmp_path, directory):
     """A preset and a stored focal point for a day, all else for as long as the address is good."""
     path = write(tmp_path / "signing-keys", f"one {KEY}\n", 0o600)

@@ -12,7 +12,7 @@ from images import decode, photo
 from proxies import PROXIES, Proxy, program
 from streams import noise_bytes
 
-pytestmark = [pytest.mark.once, pytest.mark.unsanitized]  # nothing of the server's is new here, and large bodies are slow
+pytestmark = [pytest.mark.once, pytest.mark.unsanitized, pytest.mark.slow]  # nothing of the server's is new here, and large bodies are slow
 
 LARGE = 8_000_000  # bytes: more than all buffers on the way hold together
 OPTIONS = ("--open", "--trust-proxy=127.0.0.1", "--public-url=https://media.example", "--respond=after-body", "--log-format=json")

@@ -49,6 +49,7 @@ def test_urllib_gets_it(server):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.slow
 def test_a_real_client_gets_it(server, tmp_path, client):
     if not is_here(client):
         pytest.skip(f"{client} is not on this machine")
@@ -68,6 +69,7 @@ def test_a_body_above_the_limit_is_refused_with_the_limit(start):
     connection.close()
 
 
+@pytest.mark.slow
 def test_a_refused_client_that_goes_on_for_ever_is_closed(start):
     """Without a length no more is read than a body may have."""
     server = start("--max-body=1MiB")

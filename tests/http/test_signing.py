@@ -207,6 +207,7 @@ def test_the_python_of_the_document(keys):
     check_program(keys, names["sign"])
 
 
+@pytest.mark.slow
 def test_the_javascript_of_the_document(keys, tmp_path):
     node = need("node")
     [code] = programs("javascript")
@@ -257,6 +258,7 @@ def test_the_vector_of_the_document(keys):
 # ---- the server
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_told_at_the_start(keys):
     for text, mode, word in (("", 0o600, "no key"), (f"one {UP}\ntwo short\n", 0o600, "line 2"), (f"a {UP} x=y\n", 0o600, '"x"'), (f"a {UP}\n", 0o660, "0660")):
         write(keys, text, mode)

@@ -42,6 +42,7 @@ def test_a_connection_without_a_request_is_closed_without_a_word(start):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_the_idle_time_begins_anew_with_each_answer(start):
     server = start("--idle-timeout=3s")
     with server.connect() as wire:
@@ -72,6 +73,7 @@ def test_a_body_that_never_begins_is_408(start):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_body_that_makes_progress_is_not_cut_by_the_body_timeout(start):
     server = start("--body-timeout=4s", "--min-rate=0")
     body = photo(40, 20)
@@ -85,6 +87,7 @@ def test_a_body_that_makes_progress_is_not_cut_by_the_body_timeout(start):
 
 
 @pytest.mark.under("workers", "threads")  # it is about clocks, which no offload changes
+@pytest.mark.slow
 def test_a_body_below_the_minimal_rate_is_408(start):
     """The rate is judged over some seconds, so that a slow start is forgiven."""
     server = start("--min-rate=1KiB")
