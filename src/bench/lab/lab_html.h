@@ -2,8 +2,8 @@
  *
  * assets/report.html is its template. Words and tables are written here, so that they are there without scripts; the
  * plots are drawn by assets/charts.js and report.js, which it holds, from the JSON of lab_json.h, which it holds, too.
- * Cells of tables and marks of plots carry data-model, data-figure and data-value (as in report.json), so that a program
- * can read them. */
+ * Cells of tables and marks of plots carry data-model, data-figure and data-value (as in report.json), so that a
+ * program can read them. */
 #ifndef MR_BENCH_LAB_HTML_H
 #define MR_BENCH_LAB_HTML_H
 
