@@ -5,11 +5,13 @@ import gzip
 import hashlib
 import json
 import re
+import time
 from contextlib import contextmanager
 
 import pytest
 from images import photo
 from server import wait_for
+from wire import request
 
 ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 SIZES = [0, 1, 5000, 32 * 1024, 32 * 1024 + 1, 200_000, 3_000_000]
@@ -365,6 +367,18 @@ def test_what_is_deleted_is_gone(fresh, tmp_path):
         assert fresh.request("DELETE", told["url"]).status == 404
     assert fresh.get("/files").json()["files"] == []
     wait_for(lambda: not [path for path in (tmp_path / "data/uploads").iterdir()], "nothing to be left of it")
+
+
+def test_a_client_that_only_announces_much_keeps_no_other_out(start, tmp_path):
+    server = start(f"--data={tmp_path / 'data'}", "--max-body=0")
+    time.sleep(1.1)  # what was found free longer ago than a second refuses nothing
+    with server.connect() as wire:
+        wire.send(request("PUT", "/files/large", {"Content-Length": 1 << 50}))
+        server.wait_for_metric("millrace_store_uploads_open", 1)
+        assert server.post("/files", b"small").status == 201
+        wire.send(bytes(100_000))
+        assert wire.receive().status == 507, "it does once it sends"
+    assert server.post("/files", b"small").status == 201
 
 
 def test_metrics_show_each_route_once(fresh):

@@ -1,7 +1,8 @@
 /* room.h -- the room on the disk: what uploads under way will still need, and what stays free (--min-free).
  *
- * An upload reserves the bytes that it announced, or 8 MiB at a time, and gives back what was written, as that is then
- * missing from the file system's own number. All processes see each other's reservations. */
+ * An upload reserves 8 MiB at a time, and once it sends, all that it announced: who only announces much must not keep
+ * others out. It gives back what was written, as that is then missing from the file system's own number. All processes
+ * see each other's reservations. */
 #ifndef MR_STORE_FS_ROOM_H
 #define MR_STORE_FS_ROOM_H
 
@@ -25,6 +26,10 @@ int mr_room_ask(struct mr_room *room, struct mr_disk_failure *failure);
 
 /* Asked now: would `bytes` more leave what is to stay free? Any thread but a loop. */
 bool mr_room_has(struct mr_room *room, uint64_t bytes);
+
+/* The same by what was last asked, where that was a moment ago; else nothing speaks against it. MR_OK, or MR_ENOSPACE.
+ * Any thread. */
+int mr_room_check(const struct mr_room *room, uint64_t bytes, struct mr_fault *fault);
 
 /* What one upload has reserved. One thread at a time. */
 struct mr_reserve {

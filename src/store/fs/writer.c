@@ -174,6 +174,8 @@ static int reserve_run(struct mr_store_writer *writer)
 {
     struct mr_room *room = &writer->store->room;
     uint64_t wanted = writer->run_bytes > writer->reserve.bytes ? MR_RESERVE_STEP : 0;
+    if (writer->written == 0 && writer->announced > writer->reserve.bytes)
+        wanted = writer->announced - writer->reserve.bytes;
     if (wanted == 0 && writer->written > 0)
         return MR_OK;
     int err = mr_room_ask(room, &writer->request.failure);
@@ -397,7 +399,10 @@ int mr_store_writer_create(struct mr_store_writer **out, struct mr_store *store,
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     writer->magic = WRITER_MAGIC;
     writer->reserve.room = &store->room;
-    int err = mr_reserve_take(&writer->reserve, length == MR_STORE_UNKNOWN ? MR_RESERVE_STEP : length, false, fault);
+    writer->announced = length == MR_STORE_UNKNOWN ? 0 : length;
+    int err = mr_room_check(&store->room, writer->announced, fault);
+    if (err == MR_OK)
+        err = mr_reserve_take(&writer->reserve, MR_MIN(length, MR_RESERVE_STEP), false, fault);
     if (err != MR_OK) {
         free(writer);
         return err;

@@ -15,6 +15,7 @@ struct mr_store_writer {
     struct mr_store *store;
     struct mr_loop *loop;
     uint64_t began_at;                   /* monotonic ns */
+    uint64_t announced;                  /* bytes; 0: unknown */
     struct mr_store_writer *prev, *next; /* of the loop, by began_at */
     const struct mr_store_writer_events *events;
     void *context;
