@@ -28,7 +28,7 @@ export function copyLine(name) {
     setTimeout(() => (status.textContent = ""), 3000);
   };
   const place = element("div", { class: "line" }, element("span", { class: "faint" }, name), code,
-    element("span", { class: "row" }, button, status));
+    element("span", { class: "row" }, status, button));
   return { element: place, set: (text) => (code.textContent = text) };
 }
 

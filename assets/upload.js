@@ -6,6 +6,7 @@ import { showProblem } from "./problem.js";
 
 const AT_ONCE = 3;
 const SPEED_MS = 2000; // the speed shown is that of the last two seconds
+const MUCH = 1 << 20; // bytes whose speed says something
 const STEP = 0.25; // progress is announced in quarters
 const LOOKS_LIKE_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // PUT /files/NAME takes such a name for the id of a file
 
@@ -45,7 +46,7 @@ function describe(upload) {
   if (state === "storing") return `${bytes(file.size)} sent, the server writes it to its disk`;
   if (state === "cancelled") return `${bytes(file.size)}, cancelled`;
   if (state === "failed") return `${bytes(file.size)}, failed`;
-  if (state === "kept") return `${bytes(file.size)} kept, ${rate(file.size / upload.took)}`;
+  if (state === "kept") return `${bytes(file.size)} kept${file.size < MUCH ? "" : `, ${rate(file.size / upload.took)}`}`;
   const speed = speedOf(upload);
   const left = speed > 0 ? `, ${rate(speed)}, ${seconds((file.size - sent) / speed)} left` : "";
   return `${bytes(sent)} of ${bytes(file.size)}${left}`;
@@ -94,7 +95,9 @@ function documentOf(request) {
 function finish(upload, request) {
   const answer = documentOf(request);
   if (request.status !== 201) {
-    fail(upload, new Problem(request.status, answer));
+    const problem = new Problem(request.status, answer);
+    fail(upload, problem);
+    if (problem.status === 401) dispatchEvent(new CustomEvent("millrace-unauthorized", { detail: problem }));
     return;
   }
   upload.took = Math.max(performance.now() - upload.began, 1) / 1000;

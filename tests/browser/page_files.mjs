@@ -279,6 +279,14 @@ drive({
                 if (states === "empty") {
                     await tab.waitForSelector("#files-empty:not([hidden]), #files-problem .error");
                     await report("empty");
+                } else if (states === "uploads") {
+                    const file = (name, size) => ({ name, mimeType: "text/plain", buffer: Buffer.alloc(size) });
+                    await tab.setInputFiles("#files-chosen", [file("kept.txt", 10), file(name, 2_000_000)]);
+                    await tab.waitForFunction(() => document.querySelector("[data-state=kept]") && document.querySelector("[data-state=failed]"));
+                    await throttle(tab, 1000);
+                    await tab.setInputFiles("#files-chosen", ["a", "b", "c", "d"].map((name) => file(`${name}.txt`, 500_000)));
+                    await tab.waitForFunction(() => document.querySelector("[data-state=sending] progress")?.value > 0 && document.querySelector("[data-state=waiting]"));
+                    await report("uploads");
                 } else {
                     await tab.waitForSelector(".thumbnail img");
                     await report("list");

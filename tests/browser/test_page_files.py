@@ -266,8 +266,9 @@ def assert_looks(found):
 def test_it_is_accessible_and_fits_in_the_light_and_in_the_dark_on_a_phone_and_at_a_desk(drive, tmp_path):
     if not (PACKAGES / "axe-core").exists():
         pytest.skip("needs axe-core (script/bootstrap --test)")
-    with own_server(tmp_path) as server:
+    with own_server(tmp_path, "--max-body=1MiB") as server:
         assert_looks(drive("page_files.mjs", address(server), "looks", states="empty", name=""))
+        assert_looks(drive("page_files.mjs", address(server), "looks", states="uploads", name=LONG_NAME))
         keep(server, "letter.txt", b"a letter")
         keep(server, LONG_NAME, encode(quadrants(1200, 800), "PNG"))
         assert_looks(drive("page_files.mjs", address(server), "looks", states="all", name=LONG_NAME))
