@@ -67,7 +67,14 @@ drive({
         const { atOnce } = await tab.evaluate(() => window.recorded);
         const status = (await texts(tab, "#files-upload-status"))[0];
         await tab.click("#files-clear");
-        return { atOnce, status, left: await tab.locator(".upload").count(), rows: (await texts(tab, "#files-list button.file-name")).sort(), ...tab.seen };
+        const left = await tab.locator(".upload").count();
+        await tab.evaluate(() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["dropped"], "dropped.txt"));
+            document.querySelector("footer").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        });
+        await stateOf(tab, "kept");
+        return { atOnce, status, left, rows: (await texts(tab, "#files-list button.file-name")).sort(), ...tab.seen };
     },
 
     async cancel({ browser, url, file }) {
