@@ -118,6 +118,12 @@ drive({
         return { problem: (await texts(tab, ".upload .error"))[0], retry: await tab.locator(".upload button >> text=Retry").isVisible(), ...tab.seen };
     },
 
+    async unavailable({ browser, url }) {
+        const tab = await openTab(browser, url);
+        await tab.waitForSelector("#files-problem .error");
+        return { problem: (await texts(tab, "#files-problem"))[0], empty: await tab.locator("#files-empty").isVisible(), ...tab.seen };
+    },
+
     async list({ browser, url }) {
         const tab = await openTab(browser, url);
         await tab.waitForSelector(".file");

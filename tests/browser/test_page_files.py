@@ -144,6 +144,13 @@ def test_the_list_is_read_a_page_at_a_time_and_deleting_asks(drive, tmp_path):
         assert "last.txt" not in files_of(server) and len(files_of(server)) == 60
 
 
+def test_a_list_that_cannot_be_read_says_why(drive):
+    with starting("workers") as start:
+        seen = drive("page_files.mjs", address(start()), "unavailable")
+        assert_quiet(seen, REFUSED)
+        assert "--data DIR" in seen["problem"] and not seen["empty"]
+
+
 # ---- a picture ----
 
 
