@@ -64,7 +64,10 @@ function say(text) {
 
 function showLab({ load, offload, offload_left: left }) {
   const busy = isRunning(load), { find } = part;
-  for (const radio of find("#lab-offload").elements.offload) if (!part.isAsking) radio.checked = radio.value === offload;
+  if (!part.isAsking) {
+    if (chosen() !== offload) say(`The jobs of the load run by ${offload} now.`);
+    find("#lab-offload").elements.offload.value = offload;
+  }
   find("#offload-left").textContent = left === null ? "" : `Back to workers by itself in ${Math.ceil(left)} s.`;
   find("#load-stop").disabled = !busy;
   find("#load-progress").hidden = !busy;
@@ -147,14 +150,16 @@ async function startLoad(offload) {
 // The same load twice, one after the other.
 async function compareBoth() {
   const self = part;
+  if (!part.find("#lab-load").reportValidity()) return;
   self.isComparing = true;
   for (const offload of ["workers", "inline"]) {
-    if (!self.isComparing || !(await startLoad(offload))) break;
+    if (part !== self || !self.isComparing || !(await startLoad(offload))) return;
     while (part === self && self.isComparing && run) await pause(0.1);
     await pause(1); // both begin at rest
   }
+  if (part !== self || !self.isComparing) return;
   self.isComparing = false;
-  if (part === self && (await choose("workers"))) say("Both runs are over; the table has them.");
+  if (await choose("workers")) say("Both runs are over; the table has them.");
 }
 
 async function stopLoad() {
@@ -179,7 +184,10 @@ export function start(section) {
       part.find("#stream-off").hidden = true;
       if (run && lag.count > 0) run.lags.push({ seconds: interval, p99: lag.p99, max: lag.max });
     },
-    onRest: () => (run = null),
+    onRest() {
+      run = null;
+      part.isComparing = false;
+    },
   });
   on("#lab-offload", "change", () => choose(chosen()));
   on("#lab-load", "submit", () => startLoad(chosen()));

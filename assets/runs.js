@@ -43,7 +43,7 @@ function compareTwo(a, b) {
   const figures = `(${duration(slow.felt.p99)} against ${duration(quick.felt.p99)})`;
   const done = `It did ${count(slow.done)} jobs and refused ${count(slow.refused)}; with ${quick.offload} it did ${count(quick.done)} and refused ${count(quick.refused)}.`;
   if (ratio < tie) return `With ${slow.offload} the browser waited as long at p99 as with ${quick.offload} ${figures}.`;
-  const still = slow.longest > 0 ? ` The stream of events stopped ${slow.stalls === 1 ? "once" : `${count(slow.stalls)} times`}, for up to ${duration(slow.longest)}.` : "";
+  const still = slow.longest > 0 ? ` The stream stood still ${slow.stalls === 1 ? "once" : `${count(slow.stalls)} times`}, for up to ${duration(slow.longest)}.` : "";
   return `With ${slow.offload} the browser waited ${ratioWords(ratio)} longer at p99 than with ${quick.offload} ${figures}.${still} ${done}`;
 }
 
