@@ -125,7 +125,7 @@ const MillraceCharts = (() => {
 
     #makeTable(title) {
       const head = ["seconds ago", ...this.lines.map((line) => line.name), this.holeLine.name];
-      const cells = head.map((text) => html("th", { scope: "col", class: "number" }, text));
+      const cells = head.map((text, i) => html("th", { scope: "col", class: i > 0 ? "number" : null }, text));
       const table = html("table", {}, html("caption", {}, "The highest of each second"),
         html("thead", {}, html("tr", {}, ...cells)), this.body);
       return html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${title}, as a table` }, table);

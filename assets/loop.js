@@ -51,6 +51,7 @@ function endRun() {
 function follow({ load, offload }) {
   const goesOn = run !== null && load !== null && isSame(run.last, load);
   if (goesOn) run.last = load;
+  if (run && !isRunning(load) && !part.isComparing) say("The load is over.");
   if (run && !(goesOn && isRunning(load) && run.offload === offload)) endRun();
   if (!run && isRunning(load)) run = { offload, first: load, last: load, began: clock(), felt: [], lags: [] };
 }

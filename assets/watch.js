@@ -129,11 +129,12 @@ export class Watch {
       this.#holes.push({ from: this.#lastEvent, until: null });
   }
 
-  // The server knows best for how long it sent nothing.
+  // The server knows best for how long it sent nothing; but the event before may have come only now, too.
   #endSilence(now, seconds) {
     this.#watchSilence(now);
-    if (this.#holes.at(-1)?.until === null) this.#holes.at(-1).until = now;
-    else if (seconds > silence) this.#holes.push({ from: now - seconds, until: now });
+    const last = this.#holes.at(-1), from = Math.max(now - seconds, last?.until ?? 0);
+    if (last?.until === null) last.until = now;
+    else if (now - from > silence) this.#holes.push({ from, until: now });
     this.#lastEvent = now;
   }
 
