@@ -1,9 +1,9 @@
-// The part Loop, used as a person does: node page_loop.mjs CHROMIUM ORIGIN STEP [PICTURES]
-// PICTURES: a directory for screenshots.
+// The part Loop, used as a person does: node page_loop.mjs CHROMIUM ORIGIN STEP PICTURES [KEY]
+// PICTURES: a directory for screenshots, or "".
 import { readFile } from "node:fs/promises";
 import { run } from "./page.mjs";
 
-const [executablePath, origin, step, pictures] = process.argv.slice(2);
+const [executablePath, origin, step, pictures, key] = process.argv.slice(2);
 const axe = await readFile(new URL("../../.cache/npm/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
 const textOf = (found) => found.map((row) => [...row.cells].map((cell) => cell.textContent));
@@ -101,6 +101,7 @@ const steps = {
 };
 
 await run(executablePath, origin, async (tab) => {
+    if (key) await tab.addInitScript((key) => sessionStorage.setItem("millrace-key", key), key);
     await tab.goto(`${origin}/#loop`);
     return steps[step](tab);
 });

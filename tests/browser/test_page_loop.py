@@ -4,6 +4,7 @@ MILLRACE_SCREENSHOTS  a directory for the browser's pictures, to look at (defaul
 """
 
 import os
+from hashlib import sha256
 
 import pytest
 from conftest import PLAYWRIGHT
@@ -20,10 +21,10 @@ def axe():
 
 @pytest.fixture
 def see(browse):
-    """see(server, step): the facts of a browser that complained of nothing."""
+    """see(server, step, key): the facts of a browser that complained of nothing."""
 
-    def look(server, step):
-        seen = browse("page_loop.mjs", f"http://127.0.0.1:{server.port}", step, os.environ.get("MILLRACE_SCREENSHOTS", ""))
+    def look(server, step, key=""):
+        seen = browse("page_loop.mjs", f"http://127.0.0.1:{server.port}", step, os.environ.get("MILLRACE_SCREENSHOTS", ""), key)
         assert seen["complaints"] == []
         return seen["facts"]
 
@@ -69,3 +70,12 @@ def test_without_a_lab_the_page_says_how_to_get_one_and_draws(see):
         seen = see(start(), "closed")
     assert "--lab" in seen["off"] and not seen["isShown"]
     assert seen["felt"][FELT] and seen["violations"] == []
+
+
+def test_without_the_right_the_page_names_it_and_draws(see, tmp_path):
+    key, path = "a-key-that-reads-figures", tmp_path / "keys"
+    path.write_text(f"reader sha256:{sha256(key.encode()).hexdigest()} metrics\n")
+    path.chmod(0o600)
+    with starting("workers") as start:
+        seen = see(start("--lab", f"--api-keys={path}", key=key), "closed", key)
+    assert "admin" in seen["off"] and not seen["isShown"] and seen["felt"][FELT]
