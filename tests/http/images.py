@@ -4,6 +4,7 @@ import io
 import json
 import random
 import struct
+import zlib
 import subprocess
 import tempfile
 from functools import lru_cache
@@ -78,11 +79,25 @@ def blank_png(width, height, mode="RGB"):
     return encode(Image.new(mode, (width, height)), "PNG", compress_level=9 if width < 3000 else 1)
 
 
+def black_png(side):
+    """A square of any size, of which no pixel is ever in memory: one row, compressed, that often."""
+    row = bytes(1 + 3 * side)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(row) + packer.flush(zlib.Z_FULL_FLUSH)
+    adler = (side * len(row) % 65521) << 16 | 1  # of zeros
+    data = b"\x78\x01" + packed * side + b"\x03\x00" + struct.pack(">I", adler)
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
 @lru_cache(maxsize=None)
-def slow_job():
-    """(target, body) of a job that keeps a worker busy for about a second and can be stopped at any time."""
-    side = {"": 9000, "address": 5000, "thread": 1600}[SANITIZER]
-    return f"/pipe/image?w={side * 5 // 9}&fm=png", blank_png(side, side)
+def slow_job(times=1):
+    """(target, body) of a job that keeps a worker busy for about a second (times `times` x `times`) and can be stopped at any time."""
+    side = times * {"": 9000, "address": 5000, "thread": 1600}[SANITIZER]
+    return f"/pipe/image?w={side * 5 // 9}&fm=png", blank_png(side, side) if times == 1 else black_png(side)
 
 
 def swapped_profile():

@@ -324,8 +324,8 @@ def leaving(way, start, tmp_path):
 
 @pytest.mark.threads
 def test_a_client_that_leaves_while_its_job_runs_stops_it(leaving, offload):
-    server, connect, leave = leaving()
-    target, body = slow_job()
+    server, connect, leave = leaving("--job-deadline=10m", "--job-time=0", "--max-pixels=2000000000")
+    target, body = slow_job(1 if offload == "none" else 4)
     wire = connect()
     wire.send(request("POST", target, body=body))
     if offload in ON_LOOP:
@@ -341,24 +341,22 @@ def test_a_client_that_leaves_while_its_job_runs_stops_it(leaving, offload):
 @pytest.mark.threads
 @pytest.mark.under("workers", "libuv")  # where the loop runs the jobs itself, no test can see one wait
 def test_a_client_that_leaves_while_its_job_waits_is_never_worked_for(leaving):
-    server, connect, leave = leaving("--job-deadline=10m", "--job-time=0")
-    target, body = slow_job()
-    with server.connect() as first, server.connect() as second:
-        for wire in (first, second):
-            wire.send(request("POST", target, body=body))
-        server.wait_for_metric("millrace_queue_depth", 1)
+    server, connect, leave = leaving("--job-deadline=10m", "--job-time=0", "--max-pixels=2000000000")
+    target, body = slow_job(4)
+    with server.connect() as first:
+        first.send(request("POST", target, body=body))
+        server.wait_for_metric("millrace_workers_busy", 1)
         waiting = [connect() for _ in range(5)]
         for wire in waiting:
             wire.send(request("POST", "/pipe/image?w=50", body=photo()))
-        server.wait_for_metric("millrace_queue_depth", 6)
+        server.wait_for_metric("millrace_queue_depth", 5)
         for wire in waiting:
             leave(wire)
-        wait_for(lambda: server.metric("millrace_connections") == 3, "five to have left")
-        assert first.receive().status == second.receive().status == 200
-    server.wait_for_metric("millrace_jobs_total", 5, outcome="cancelled")
-    metrics = server.metrics()
-    assert metrics.sum("millrace_jobs_total", outcome="done") == 2
-    assert metrics.sum("millrace_job_run_seconds_count") == 2, "a cancelled job was run"
+        wait_for(lambda: server.metric("millrace_connections") == 2, "five to have left")
+        assert server.metric("millrace_jobs_total", outcome="done") == 0, "the first job was too short for this machine"
+        first.reset()
+    server.wait_for_metric("millrace_jobs_total", 6, outcome="cancelled")
+    assert server.metric("millrace_job_run_seconds_count") == 1, "a cancelled job was run"
 
 
 @pytest.mark.threads
