@@ -90,7 +90,7 @@ void mr_histogram_record(struct mr_histogram *histogram, uint64_t value)
     (void)value;
 }
 
-const struct mr_offload_ops mr_offload_ops_libuv, mr_offload_ops_none;
+const struct mr_offload_ops mr_offload_ops_libuv, mr_offload_ops_none, mr_offload_ops_inline;
 
 struct mr_pool {
     void (*body)(void *argument, unsigned index);
