@@ -1,8 +1,8 @@
 /* room.h -- the room on the disk: what uploads under way will still need, and what stays free (--min-free).
  *
- * An upload reserves 8 MiB at a time, and once it sends, all that it announced: who only announces much must not keep
- * others out. It gives back what was written, as that is then missing from the file system's own number. All processes
- * see each other's reservations. */
+ * An upload reserves 8 MiB at a time, and once it sends, all that it announced: one that only announces much must not
+ * keep others out. It gives back what was written, as that is then missing from the file system's own number. All
+ * processes see each other's reservations. */
 #ifndef MR_STORE_FS_ROOM_H
 #define MR_STORE_FS_ROOM_H
 
