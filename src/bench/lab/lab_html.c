@@ -320,7 +320,7 @@ static void write_run(const struct page *page)
 /* ---- the template ---- */
 
 /* Inside <script>, where a "</script>" or a "<!--" in a name would end it. */
-static void write_json(const struct page *page)
+static void embed_json(const struct page *page)
 {
     char *text = NULL;
     size_t len = 0;
@@ -367,7 +367,7 @@ static const struct part {
 } parts[] = {
     {"date", write_date},   {"style", write_style},   {"finding", write_finding},     {"meta", write_meta},
     {"words", write_words}, {"legend", write_legend}, {"latencies", write_latencies}, {"costs", write_costs},
-    {"lags", write_lags},   {"run", write_run},       {"json", write_json},           {"scripts", write_scripts},
+    {"lags", write_lags},   {"run", write_run},       {"json", embed_json},           {"scripts", write_scripts},
 };
 
 static void write_part(const struct page *page, const char *name, size_t len)

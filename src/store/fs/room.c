@@ -79,14 +79,14 @@ bool mr_room_has(struct mr_room *room, uint64_t bytes)
     return mr_room_ask(room, &failure) == MR_OK && check_room(room, bytes, &fault) == MR_OK;
 }
 
-static bool is_outdated(const struct mr_room *room)
+static bool was_asked_long_ago(const struct mr_room *room)
 {
     return mr_clock_now() - atomic_load_explicit(&room->asked_at, memory_order_relaxed) > OLD_NS;
 }
 
 int mr_room_check(const struct mr_room *room, uint64_t bytes, struct mr_fault *fault)
 {
-    return is_outdated(room) ? MR_OK : check_room(room, bytes, fault);
+    return was_asked_long_ago(room) ? MR_OK : check_room(room, bytes, fault);
 }
 
 int mr_reserve_take(struct mr_reserve *reserve, uint64_t bytes, bool is_fresh, struct mr_fault *fault)
@@ -94,7 +94,7 @@ int mr_reserve_take(struct mr_reserve *reserve, uint64_t bytes, bool is_fresh, s
     struct mr_room *room = reserve->room;
     add_reserved(room, bytes); /* first, so that of two at the same time none overlooks the other */
     int err = check_room(room, 0, fault);
-    if (err != MR_OK && (is_fresh || !is_outdated(room))) {
+    if (err != MR_OK && (is_fresh || !was_asked_long_ago(room))) {
         add_reserved(room, (uint64_t)0 - bytes);
         return err;
     }
