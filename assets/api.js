@@ -59,29 +59,41 @@ export function sentence(error) {
 
 async function* lines(response) {
   let rest = "";
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split("\n");
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader(); // not every browser iterates over a stream
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    const parts = (rest + read.value).split("\n");
     rest = parts.pop();
     yield* parts;
+  }
+}
+
+/** What goes wrong in our own code is no fault of the server's. */
+function hand(event, onEvent) {
+  try {
+    onEvent(event);
+  } catch (error) {
+    reportError(error);
   }
 }
 
 async function readEvents(interval, onEvent, signal) {
   const response = await api(`/events?interval=${interval}`, { signal, cache: "no-store" });
   for await (const line of lines(response)) {
-    if (line.startsWith("data: ")) onEvent(JSON.parse(line.slice(6)));
+    if (line.startsWith("data: ")) hand(JSON.parse(line.slice(6)), onEvent);
   }
 }
 
 const wait = (ms, signal) =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
+    const end = () => (clearTimeout(timer), signal.removeEventListener("abort", end), resolve());
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
   });
 
 /**
  * The server's figures, each `interval` seconds, until the function that is returned is called. A hidden tab has no stream; one that
- * broke is opened again. onError(problem) is told of each that could not be opened, onEvent(figures) of each event.
+ * broke is opened again, but not one that is refused (a key is missing, or its right): another key starts the part again. onError(problem) is
+ * told of each that could not be opened, onEvent(figures) of each event.
  */
 export function events({ interval = 1, onEvent, onError = () => {} }) {
   const ended = new AbortController();
@@ -92,7 +104,9 @@ export function events({ interval = 1, onEvent, onError = () => {} }) {
       try {
         await readEvents(interval, onEvent, stream.signal);
       } catch (error) {
-        if (!stream.signal.aborted) onError(error);
+        if (stream.signal.aborted) return;
+        onError(error);
+        if (error instanceof Problem && error.status < 500) return;
       }
       await wait(2000, stream.signal);
     }

@@ -118,7 +118,10 @@ async function poll(self) {
     try {
       await ask("GET", "/lab");
     } catch (problem) {
-      if (part !== self || !explain(problem)) return;
+      if (part !== self) return;
+      if (explain(problem)) continue;
+      run = null;
+      return;
     }
   }
 }
@@ -150,17 +153,27 @@ async function startLoad(offload) {
 
 // The same load twice, one after the other.
 async function compareBoth() {
-  const self = part;
-  if (!part.find("#lab-load").reportValidity()) return;
+  const self = part, buttons = ["#load-start", "#load-compare"].map(self.find);
+  if (self.isComparing || !self.find("#lab-load").reportValidity()) return;
   self.isComparing = true;
-  for (const offload of ["workers", "inline"]) {
-    if (part !== self || !self.isComparing || !(await startLoad(offload))) return;
-    while (part === self && self.isComparing && run) await pause(0.1);
-    await pause(1); // both begin at rest
+  for (const button of buttons) button.disabled = true;
+  try {
+    if ((await runEach(self, ["workers", "inline"])) && (await choose("workers"))) say("Both runs are over; the table has them.");
+  } finally {
+    self.isComparing = false;
+    for (const button of buttons) button.disabled = false;
   }
-  if (part !== self || !self.isComparing) return;
-  self.isComparing = false;
-  if (await choose("workers")) say("Both runs are over; the table has them.");
+}
+
+// Returns whether they ran to their ends.
+async function runEach(self, offloads) {
+  const isOn = () => part === self && self.isComparing;
+  for (const offload of offloads) {
+    if (!isOn() || !(await startLoad(offload))) return false;
+    while (isOn() && run) await pause(0.1);
+    await pause(1); // all begin at rest
+  }
+  return isOn();
 }
 
 async function stopLoad() {
@@ -194,6 +207,11 @@ export function start(section) {
   on("#lab-load", "submit", () => startLoad(chosen()));
   on("#load-stop", "click", stopLoad);
   on("#load-compare", "click", compareBoth);
+  on("#strips-pause", "click", ({ currentTarget: button }) => {
+    part.watch.isHeld = !part.watch.isHeld;
+    button.setAttribute("aria-pressed", part.watch.isHeld);
+  });
+  section.querySelector("#strips-pause").setAttribute("aria-pressed", false);
   on("#runs-clear", "click", () => keepRows([]));
   showRows(readRows());
   part.watch.start();

@@ -7,7 +7,11 @@ const LANES = { interactive: "a person waits", bulk: "pieces of streams", heavy:
 const HIGH = 0.9; // as the server's own threshold (docs/metrics.md)
 
 const nodes = {};
+const SILENCE = 4; // seconds
+
 let stopEvents = null;
+let silence = null; // timer
+let lastAt = 0; // of an event, or of when they were asked for
 let announced = null;
 
 // ---- what it is built of ----
@@ -32,7 +36,7 @@ function meter(name, label) {
 function putMeter(name, used, of, show = String) {
   const share = of > 0 ? used / of : 0;
   nodes[`${name}-bar`].value = Math.min(share, 1);
-  put(name, of > 0 ? `${show(used)} of ${show(of)}${share > HIGH ? ": nearly used up" : ""}` : `${show(used)}, without a limit`);
+  put(name, of > 0 ? `${show(used)} of ${show(of)}${share >= 1 ? ": all of it" : share > HIGH ? ": nearly all of it" : ""}` : `${show(used)}, without a limit`);
 }
 
 function table(caption, heads, body) {
@@ -140,7 +144,18 @@ function putVerdict({ saturated, gauges }) {
   announce(saturated?.reason ?? "", saturated?.text ?? "Takes new work.");
 }
 
+/** A server that stands still, or is out of reach, sends nothing and breaks nothing. */
+function watchSilence() {
+  const now = performance.now(), since = Math.round((now - lastAt) / 1000);
+  if (document.hidden) lastAt = now; // it has no stream
+  if (document.hidden || since < SILENCE) return;
+  nodes.figures.hidden = true;
+  say(`No figures for ${since} s: the server stands still, or is out of reach.`, "bad");
+  announce("silence", nodes.verdict.textContent);
+}
+
 function onEvent(figures) {
+  lastAt = performance.now();
   nodes.figures.hidden = false;
   putVerdict(figures);
   putQueue(figures.gauges);
@@ -151,6 +166,8 @@ function onEvent(figures) {
 }
 
 function onError(error) {
+  lastAt = performance.now();
+  if (error.status < 500) clearInterval(silence); // it is refused
   nodes.figures.hidden = true; // they are old
   say(`No figures: ${sentence(error)}`, "bad");
   announce("error", nodes.verdict.textContent);
@@ -176,10 +193,13 @@ export function start(section) {
   }
   say("Waiting for the first figures…", "");
   putVersions();
+  lastAt = performance.now();
+  silence = setInterval(watchSilence, 1000);
   stopEvents = events({ interval: 1, onEvent, onError });
 }
 
 export function stop() {
+  clearInterval(silence);
   stopEvents?.();
   stopEvents = null;
 }

@@ -11,9 +11,9 @@ let shown = null;
 
 // ---- parts ----
 
-/** One part at a time: the address names it, and only it does something. */
+/** One part at a time: the address names it, and only it does something. Other addresses (#main) leave it as it is. */
 function show() {
-  const name = location.hash.slice(1) in parts ? location.hash.slice(1) : "files";
+  const asked = location.hash.slice(1), name = Object.hasOwn(parts, asked) ? asked : (shown ?? "files");
   if (name === shown) return;
   if (shown !== null) parts[shown].stop?.();
   shown = name;
@@ -39,18 +39,26 @@ const dialog = find("key-dialog");
 
 function askForKey(text = "") {
   find("key-button").hidden = false;
+  if (dialog.open) return; // a person types
   find("key-error").textContent = text;
   find("key-error").hidden = text === "";
   find("key-input").value = key();
   dialog.returnValue = ""; // Escape leaves it as it is
-  if (!dialog.open) dialog.showModal();
+  dialog.showModal();
 }
 
 async function useKey() {
-  if (dialog.returnValue === "cancel" || dialog.returnValue === "") return;
-  keepKey(dialog.returnValue === "use" ? find("key-input").value.trim() : "");
+  const typed = find("key-input").value.trim();
   find("key-input").value = "";
-  if (await greet()) restart();
+  if (dialog.returnValue === "forget") {
+    keepKey("");
+    location.reload(); // nothing stays that the key has opened
+  } else if (dialog.returnValue === "use" && !/^[\x21-\x7e]+$/.test(typed)) {
+    askForKey("A key has letters, digits and signs of ASCII, without spaces.");
+  } else if (dialog.returnValue === "use") {
+    keepKey(typed);
+    if (await greet()) restart();
+  }
 }
 
 // ---- the server ----
@@ -68,8 +76,9 @@ async function greet() {
     say(`${version.offload === "workers" ? "" : `--offload=${version.offload}, `}${version.workers} ${version.workers === 1 ? "worker" : "workers"}`);
     return true;
   } catch (error) {
-    say(error.status === 401 ? "A key is needed" : sentence(error), "bad");
-    return error.status !== 401;
+    const isKeyNeeded = error.status === 401;
+    say(isKeyNeeded ? "A key is needed" : sentence(error), "bad");
+    return !isKeyNeeded;
   }
 }
 
@@ -78,4 +87,5 @@ find("key-button").addEventListener("click", () => askForKey());
 addEventListener("millrace-unauthorized", () => askForKey(key() === "" ? "" : "The server does not know this key."));
 addEventListener("hashchange", show);
 find("key-button").hidden = key() === "";
-if (await greet()) show();
+await greet();
+show();

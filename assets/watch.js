@@ -18,7 +18,7 @@ function makeLines() {
     lag: [line("the loop says: max", "--series-1", 1), line("p99", "--series-1", 1.8, [6, 2]), line("p50", "--series-1", 1.3, [2, 2])],
     waits: byLane((lane) => `p99, ${lane}`),
     depths: byLane((lane) => lane),
-    busy: [line("the loop", "--series-1", 1.8), line("the workers", "--series-4", 1.8, [6, 3])],
+    busy: [line("the loop", "--series-1", 1.8), line("threads that run jobs", "--series-4", 1.8, [6, 3])],
   };
 }
 
@@ -50,6 +50,7 @@ export class Watch {
   constructor(host, { onFelt, onEvent, onRest, onError }) {
     Object.assign(this, { onFelt, onEvent, onRest, onError });
     this.strips = plans(this.#lines).map((plan) => new Strip(host, plan));
+    this.isHeld = false; // they are drawn no more, and go on being filled
     this.visibility = () => (document.hidden ? this.#rest() : this.start());
   }
 
@@ -147,6 +148,7 @@ export class Watch {
   // When something has come, at most ten times a second; with reduced motion once.
   #redraw() {
     const now = clock(), [felt] = this.#lines.felt, known = felt.points;
+    if (this.isHeld) return this.#forget(now);
     if (now - this.#drawn < (this.#calm.matches ? 1 : 0.09)) return;
     this.#watchSilence(now);
     this.#forget(now);

@@ -7,7 +7,7 @@ import os
 from hashlib import sha256
 
 import pytest
-from conftest import PLAYWRIGHT
+from conftest import PACKAGES
 from server import starting
 
 FELT, SAID, STILL = "this browser felt", "the loop says: max", "the stream stood still"
@@ -15,7 +15,7 @@ FELT, SAID, STILL = "this browser felt", "the loop says: max", "the stream stood
 
 @pytest.fixture(autouse=True)
 def axe():
-    if not (PLAYWRIGHT.parent / "axe-core").exists():
+    if not (PACKAGES / "axe-core").exists():
         pytest.skip("needs axe-core (script/bootstrap --test)")
 
 
