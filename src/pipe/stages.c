@@ -54,9 +54,10 @@ static struct mr_slice rename_by(const struct mr_stage_ops *stage, struct mr_sli
     return name;
 }
 
+/* Each stage may stand in a list once: one that is longer will be refused, and gets no long name before. */
 struct mr_slice mr_stage_rename(struct mr_slice name, struct mr_slice stages, struct mr_arena *arena)
 {
-    while (name.len > 0 && stages.len > 0) {
+    for (unsigned i = 0; i < MR_STAGE_COUNT && name.len > 0 && stages.len > 0; i++) {
         enum mr_stage_id id = mr_stage_find(mr_slice_cut(&stages, '/'));
         if (id < MR_STAGE_COUNT && ops[id] != NULL && ops[id]->suffix != NULL)
             name = rename_by(ops[id], name, arena);

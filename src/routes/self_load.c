@@ -181,6 +181,7 @@ static void on_load_tick(struct mr_timer *timer)
 {
     struct loop_part *part = mr_container_of(timer, struct loop_part, tick);
     uint64_t now = mr_clock_now();
+    mr_loop_note(part->loop, &(struct mr_loop_note){.id = ""}); /* other timers of this turn may have noted a request */
     deal(part, now);
     if (now - part->began_at < part->order.duration_ns)
         mr_timer_set(&part->ticks, &part->tick);

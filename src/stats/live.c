@@ -54,12 +54,18 @@ static void live_gauge(struct live_page *out, const char *text, uint64_t value)
     mr_json_integer(&out->json, text, value);
 }
 
+/* One that is a difference of two, which were not read at the same moment, may be less than before. */
+static uint64_t growth(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
 /* A counter since the start, and per second since the reading before. */
 static void live_counter(struct live_page *out, const char *text, uint64_t now, uint64_t before)
 {
     live_open(out, text);
     mr_json_integer(&out->json, "total", now);
-    mr_json_decimal(&out->json, "rate", (double)(now - before) / live_interval(out), 3);
+    mr_json_decimal(&out->json, "rate", (double)growth(now, before) / live_interval(out), 3);
     live_close(out);
 }
 
@@ -72,7 +78,7 @@ static void seconds_counter(struct live_page *out, const char *text, uint64_t no
 {
     live_open(out, text);
     seconds_member(out, "total", now);
-    mr_json_decimal(&out->json, "rate", mr_clock_seconds(now - before) / live_interval(out), 6);
+    mr_json_decimal(&out->json, "rate", mr_clock_seconds(growth(now, before)) / live_interval(out), 6);
     live_close(out);
 }
 

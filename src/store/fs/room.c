@@ -51,9 +51,8 @@ static uint64_t reserved_by_all(const struct mr_store_shared *shared)
 
 static void add_reserved(struct mr_room *room, uint64_t bytes)
 {
-    uint64_t before =
-        atomic_fetch_add_explicit(&room->home->shared->reserved[room->process], bytes, memory_order_relaxed);
-    atomic_store_explicit(&room->numbers->reserved_bytes, before + bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&room->home->shared->reserved[room->process], bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&room->numbers->reserved_bytes, bytes, memory_order_relaxed);
 }
 
 /* With what is reserved by now, and `more`. */
