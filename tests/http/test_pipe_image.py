@@ -424,13 +424,68 @@ def test_formats_without_a_codec_are_not_promised_and_415(start, server, tmp_pat
             assert "installed" in problem(bare.post(target, body), 415, "unsupported-format")["detail"]
 
 
-def test_too_many_frames_are_413(start):
+def test_frames_count_that_are_decoded(start):
     frames = [Image.new("RGB", (8, 8), (20 * index, 0, 0)) for index in range(12)]  # equal ones would become one
     source = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
     assert decode(source).n_frames == 12
     server = start("--max-frames=10")
-    document = problem(server.post("/pipe/image?w=4&fm=png", source), 413, "too-many-frames")
-    assert document["limit"]["value"] == 10
+    for query in ("w=4", "w=4&fm=webp", "frame=11"):  # a frame is drawn over those before it
+        document = problem(server.post(f"/pipe/image?{query}", source), 413, "too-many-frames")
+        assert document["limit"] == {"name": "max-frames", "value": 10} and document["value"] in (11, 12) and "frame=1" in document["detail"]
+    for query in ("fm=png", "frame=1", "frame=10"):
+        assert server.post(f"/pipe/image?w=4&{query}", source).status == 200, query
+
+
+def test_of_an_animated_png_the_default_image_is_read(server):
+    frames = [Image.new("RGB", (8, 8), (20 * index, 0, 0)) for index in range(12)]
+    source = encode(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    assert decode(source).n_frames == 12
+    assert server.post("/pipe/image?frame=1", source).status == 200
+    document = problem(server.post("/pipe/image?frame=2", source), 400, "bad-parameter")
+    assert document["limit"]["value"] == 1
+
+
+# ---- sound and odd: what every browser shows whole
+
+
+PICTURE = decode(noise(120, 90, "PNG"))
+
+
+def odd_files():
+    jpeg = encode(PICTURE, "JPEG", quality=85)
+    progressive = encode(PICTURE, "JPEG", quality=85, progressive=True)
+    png = encode(PICTURE, "PNG")
+    gif = encode(Image.new("P", (40, 30), 3), "GIF")
+    sos = jpeg.index(b"\xff\xda") + 2 + 2 + 1 + 6
+    return {
+        "jpeg, Se is 0 as Samsung's firmware writes it": (jpeg, jpeg[: sos + 1] + b"\0" + jpeg[sos + 2 :]),
+        "jpeg, no EOI": (jpeg, jpeg[:-2]),
+        "jpeg, half of EOI": (jpeg, jpeg[:-1]),
+        "jpeg, a trailer in place of EOI": (jpeg, jpeg[:-2] + b"\0\0SEFT" * 20),
+        "jpeg, another image in place of EOI": (jpeg, jpeg[:-2] + jpeg),
+        "jpeg, progressive, no EOI": (progressive, progressive[:-2]),
+        "png, no IEND": (png, png[:-12]),
+        "png, half of IEND": (png, png[:-5]),
+        "gif, no trailer": (gif, gif[:-1]),
+    }
+
+
+ODD = odd_files()
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_browsers_show_whole_is_served(server, name):
+    whole, odd = (convert(server, "fm=png", body) for body in ODD[name])
+    assert whole.status == 200 and odd.status == 200, odd.body
+    assert decode(odd.body).tobytes() == decode(whole.body).tobytes()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "progressive", "PNG", "GIF"])
+def test_half_a_picture_is_never_served(server, kind):
+    options = {"progressive": True, "quality": 85} if kind == "progressive" else {}
+    body = encode(PICTURE, "JPEG" if kind == "progressive" else kind, **options)
+    for cut in sorted({20, 40, 200, len(body) // 20, len(body) // 3, len(body) // 2, len(body) - 100}):
+        problem(server.post("/pipe/image?w=40&fm=png", body[:-cut]), 422, "damaged-image")
 
 
 @pytest.mark.threads

@@ -195,7 +195,8 @@ static int scan(struct mr_run *run, const struct mr_image_scan *known)
     if (!known->is_whole || known->page != run->ops->frame)
         return mr_scan_image(&run->scan, run->input, run->ops->frame, run->limits, run->fault);
     run->scan.info = known->info;
-    run->scan.strays = known->strays;
+    run->scan.mending = known->mending;
+    run->scan.warnings = known->warnings;
     return MR_OK;
 }
 
@@ -230,10 +231,10 @@ int mr_image_run_scanned(struct mr_image_result *out, const struct mr_image_ops 
         g_object_unref(run.image); /* the decoder ends here, and tells its warnings */
     MR_RUN_TAKE_OVER(&run);
     free(run.input_owned);
+    free(run.input_mended);
     if (err == MR_OK && atomic_load_explicit(&run.stopped, memory_order_relaxed) != MR_OK)
         err = mr_run_fail(&run); /* a codec that passed over a read that failed */
-    /* libvips reads a JPEG's head twice, and so warns twice of stray bytes in it, which are harmless. */
-    if (err == MR_OK && mr_image_take_jpeg_warnings() > 2 * (uint64_t)run.scan.strays)
+    if (err == MR_OK && mr_image_take_jpeg_warnings() > run.scan.warnings)
         err = mr_fault_set(fault, MR_EDAMAGED, "The compressed data is corrupt.");
     if (err != MR_OK)
         mr_image_result_free(out);

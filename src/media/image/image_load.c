@@ -6,6 +6,8 @@
 #include "media/image/png_strip.h"
 
 #include "base/assert.h"
+#include <stdlib.h>
+#include <string.h>
 
 /* TRUNCATED is the level that lets a decoder stop at the end of the input instead of painting grey; a higher one would
  * refuse what is harmless. */
@@ -109,8 +111,27 @@ static int drop_costly_profile(struct mr_run *run)
     return mr_run_drop_profile(run);
 }
 
+/* The decoder gets what the file should have been. */
+static int mend_input(struct mr_run *run)
+{
+    const struct mr_image_mending *mending = &run->scan.mending;
+    if (mending->tail == NULL)
+        return MR_OK;
+    uint8_t *bytes = malloc(mending->len + mending->tail_len);
+    if (bytes == NULL)
+        return mr_fault_set(run->fault, MR_EMEMORY, NULL);
+    memcpy(bytes, run->input.at, mending->len);
+    memcpy(bytes + mending->len, mending->tail, mending->tail_len);
+    run->input = (struct mr_view){.at = bytes, .len = mending->len + mending->tail_len};
+    run->input_mended = bytes;
+    return MR_OK;
+}
+
 int mr_run_open(struct mr_run *run)
 {
+    int err = mend_input(run);
+    if (err != MR_OK)
+        return err;
     struct mr_view file = run->input;
     if (run->scan.info.format == MR_IMAGE_PNG && !mr_png_sums_are_right(file))
         return mr_fault_set(run->fault, MR_EDAMAGED, "PNG: a checksum is wrong.");
@@ -118,7 +139,7 @@ int mr_run_open(struct mr_run *run)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     if (call_loader(run) != 0)
         return mr_run_fail(run);
-    int err = drop_costly_profile(run);
+    err = drop_costly_profile(run);
     if (err != MR_OK)
         return err;
     mr_run_watch(run);

@@ -27,7 +27,7 @@ struct mr_run {
     const struct mr_cancel *cancel;
     struct mr_fault *fault;
     struct mr_view input;
-    void *input_owned; /* the memory of an input that had to be changed, or NULL */
+    void *input_owned, *input_mended; /* the memory of an input that had to be changed, or NULL */
     struct mr_scan scan;
     struct mr_plan plan;
     VipsImage *image;           /* the end of the pipeline so far; owned */

@@ -224,6 +224,48 @@ static uint32_t frames_of(const struct mr_plan *plan, const struct mr_image_ops 
     return moves(ops, info) && moves_out ? info->frames : 1;
 }
 
+/* An error with a text of its own and the numbers beside it. */
+static int refuse(struct mr_fault *fault, enum mr_error error, const char *text, const char *limit_name, uint64_t limit,
+                  uint64_t value)
+{
+    mr_fault_set(fault, error, "%s", text);
+    if (fault != NULL) {
+        fault->limit_name = limit_name;
+        fault->limit = limit;
+        fault->value = value;
+    }
+    return error;
+}
+
+/* libpng reads the default image of an animated PNG, and none of its frames. */
+static uint32_t frames_readable(const struct mr_image_info *info)
+{
+    return info->format == MR_IMAGE_PNG ? 1 : info->frames;
+}
+
+/* A frame of an animation is drawn over those before it. Of all other formats one is decoded. */
+static uint32_t frames_decoded(const struct mr_plan *plan, const struct mr_image_ops *ops,
+                               const struct mr_image_info *info)
+{
+    bool is_drawn_over = info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP;
+    return is_drawn_over ? MR_MAX(plan->frames, (uint32_t)MR_MAX(ops->frame, 1)) : 1;
+}
+
+static int check_frames(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                        const struct mr_image_limits *limits, struct mr_fault *fault)
+{
+    static const char advice[] = "Too many frames would be decoded; frame=1 is a picture of the first.";
+    uint64_t frames = frames_decoded(plan, ops, info), pixels = (uint64_t)info->width * info->height * frames;
+    if (ops->frame > 0 && (uint32_t)ops->frame > frames_readable(info))
+        return refuse(fault, MR_EPARAM, "The image has no such frame, or none that is read.", "frames",
+                      frames_readable(info), (uint64_t)ops->frame);
+    if (frames > limits->frames)
+        return refuse(fault, MR_EFRAMES, advice, "max-frames", limits->frames, frames);
+    if (frames > 1 && pixels > limits->pixels)
+        return refuse(fault, MR_EPIXELS, advice, "max-pixels", limits->pixels, pixels);
+    return MR_OK;
+}
+
 /* What is left of the upright image when `rect` has cut it. */
 static int cut_rect(struct size *size, const struct mr_image_ops *ops, struct mr_fault *fault)
 {
@@ -257,17 +299,6 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
     return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, mr_plan_memory(plan, ops, info), fault);
 }
 
-static int refuse_frame(const struct mr_image_ops *ops, const struct mr_image_info *info, struct mr_fault *fault)
-{
-    int err = mr_fault_set(fault, MR_EPARAM, "frame must be at most %u: the image has no more.", info->frames);
-    if (fault != NULL) {
-        fault->limit_name = "frames";
-        fault->limit = info->frames;
-        fault->value = (uint64_t)ops->frame;
-    }
-    return err;
-}
-
 int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const struct mr_image_info *info,
                  const struct mr_image_limits *limits, struct mr_fault *fault)
 {
@@ -284,11 +315,12 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
         return mr_fault_set(fault, MR_ENOTIMAGE, "No encoder for %s is installed here.",
                             mr_image_media_type(out->format));
     out->frames = frames_of(out, ops, info);
-    if (ops->frame > 0 && (uint32_t)ops->frame > info->frames)
-        return refuse_frame(ops, info, fault);
+    int err = check_frames(out, ops, info, limits, fault);
+    if (err != MR_OK)
+        return err;
     bool swaps = out->orientation >= 5;
     struct size upright = {swaps ? info->height : info->width, swaps ? info->width : info->height};
-    int err = ops->rect_width == 0 ? MR_OK : cut_rect(&upright, ops, fault);
+    err = ops->rect_width == 0 ? MR_OK : cut_rect(&upright, ops, fault);
     if (err != MR_OK)
         return err;
     return plan_rest(out, ops, info, upright, limits, fault);

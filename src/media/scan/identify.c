@@ -110,11 +110,6 @@ static int check_limits(const struct mr_image_info *info, const struct mr_image_
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels);
     if (side > SIDE_MAX)
         return mr_fault_limit(fault, MR_EPIXELS, "image-side", SIDE_MAX, side);
-    if (info->frames > limits->frames)
-        return mr_fault_limit(fault, MR_EFRAMES, "max-frames", limits->frames, info->frames);
-    bool are_decoded = info->format == MR_IMAGE_GIF || info->format == MR_IMAGE_WEBP; /* of others one frame */
-    if (are_decoded && info->frames != 0 && pixels > limits->pixels / info->frames)
-        return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels * info->frames);
     if (info->scans != 0 && pixels > limits->pixels * SCAN_BUDGET_SCANS / info->scans)
         return mr_fault_set(fault, MR_ETIME, "It has %u scans, too many for an image of its size.", info->scans);
     return MR_OK;
@@ -164,6 +159,7 @@ int mr_image_glance(struct mr_image_scan *out, int32_t page, const void *bytes, 
     struct mr_view file = {.at = bytes, .len = len};
     int err = scan_within(&scan, MR_MIN((uint64_t)GLANCE_STEPS, mr_scan_steps_max(len)), file, page, limits, fault);
     bool is_decided = scan.steps <= GLANCE_STEPS;
-    *out = (struct mr_image_scan){.info = scan.info, .strays = scan.strays, .page = page, .is_whole = is_decided};
+    *out = (struct mr_image_scan){
+        .info = scan.info, .mending = scan.mending, .warnings = scan.warnings, .page = page, .is_whole = is_decided};
     return is_decided || err != MR_EDAMAGED ? err : MR_OK;
 }

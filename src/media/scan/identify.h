@@ -23,8 +23,8 @@ const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ..
 const char *mr_image_extension(enum mr_image_format format);  /* "jpg" ... */
 
 struct mr_image_limits {
-    uint64_t pixels; /* width x height x frames, of the input and of the output */
-    uint32_t frames;
+    uint64_t pixels; /* width x height x frames, of what is decoded and of the output; of a scan, of one frame */
+    uint32_t frames; /* that are decoded */
     /* Or NULL: called on the run's thread whenever its sizes were planned, also when a step changed them, with the
      * bytes that the run needs in all, before it uses them. An error that it returns, with the fault filled, ends the
      * run. */
@@ -46,16 +46,25 @@ struct mr_image_info {
 /* Recognise and measure `bytes`, the whole image: every structure of the container is visited, so that a file which was
  * cut is MR_EDAMAGED here. On failure *out holds what was read until then (a prefix of 64 bytes suffices for the
  * format, a few KiB mostly for the dimensions). Costs microseconds, about 50 us a MiB for JPEG, and for the worst that
- * can be built 20 ms a MiB: on a worker. MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_EFRAMES, MR_ETIME (more scans than
+ * can be built 20 ms a MiB: on a worker. MR_ENOTIMAGE, MR_EDAMAGED, MR_EPIXELS, MR_ETIME (more scans than
  * an image of its size may have) or MR_OK. */
 int mr_image_identify(struct mr_image_info *out, const void *bytes, size_t len, const struct mr_image_limits *limits,
                       struct mr_fault *fault);
+/* How a file that has all of its pixels, and not all of its structure, is made whole: by so many of its bytes, and the
+ * tail behind them. tail NULL: the file is whole. */
+struct mr_image_mending {
+    size_t len;
+    const char *tail; /* static */
+    size_t tail_len;
+};
+
 /* What a scan found, for those who come after it: a container is scanned once. */
 struct mr_image_scan {
     struct mr_image_info info;
-    uint32_t strays; /* as in scan.h */
-    int32_t page;    /* the one that was asked for, as mr_image_ops.frame */
-    bool is_whole;   /* all of the container was visited, or an error is certain */
+    struct mr_image_mending mending;
+    uint32_t warnings; /* as in scan.h */
+    int32_t page;      /* the one that was asked for, as mr_image_ops.frame */
+    bool is_whole;     /* all of the container was visited, or an error is certain */
 };
 
 /* The same with a fixed amount of work at most, whatever the bytes are: for a loop. If that does not suffice, *out

@@ -27,7 +27,8 @@ struct mr_view {
 
 struct mr_scan {
     struct mr_image_info info;
-    uint32_t strays; /* JPEG: places in the head where libjpeg will warn of stray bytes, which hurt nobody */
+    struct mr_image_mending mending;
+    uint32_t warnings; /* JPEG: how often libjpeg will warn of what hurts no pixel */
     uint64_t steps, steps_max;
 };
 
@@ -45,6 +46,10 @@ static inline uint64_t mr_scan_steps_max(size_t len)
 {
     return MR_SCAN_STEPS_MIN + (uint64_t)len;
 }
+
+/* The file has all of its pixels in its first `len` bytes, and lacks what should stand behind them. */
+#define MR_SCAN_MEND(scan, length, text) \
+    ((scan)->mending = (struct mr_image_mending){.len = (length), .tail = (text), .tail_len = sizeof(text) - 1})
 
 int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);
 int mr_scan_png(struct mr_scan *out, struct mr_view file, struct mr_fault *fault);

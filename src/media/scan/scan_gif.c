@@ -96,8 +96,11 @@ int mr_scan_gif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault
 
     gif.at += colour_table_len(file.at[10]);
     for (;;) {
-        if (!mr_view_has(file, gif.at, 1))
-            return ends_early(&gif);
+        if (!mr_view_has(file, gif.at, 1)) {
+            MR_SCAN_MEND(out, file.len,
+                         ";"); /* between two blocks: as browsers have it, the trailer alone is missing */
+            break;
+        }
         uint8_t introducer = file.at[gif.at++];
         if (introducer == TRAILER)
             break;

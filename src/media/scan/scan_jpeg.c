@@ -1,7 +1,11 @@
 /* DESIGN: a JPEG (ITU-T T.81) is a row of marker segments; entropy-coded data follows each SOS and ends at the first FF
  * that is followed by neither 00 nor a restart marker. The walk goes from SOI to EOI, so that a file that was cut
  * anywhere is known as such in microseconds, and counts scans: a progressive image costs the decoder one pass over all
- * pixels for each, however few bytes it has. */
+ * pixels for each, however few bytes it has.
+ *
+ * Phones write panoramas without an EOI, or with data of their own in its place. Once scans have named every
+ * coefficient to its last bit, the image ends behind the last of them, whatever follows; whether that scan was cut, the
+ * decoder finds. An arithmetic decoder does not: it reads zeros behind the end. There EOI has to be. */
 #include "media/scan/scan.h"
 
 #include "base/macros.h"
@@ -30,6 +34,9 @@ enum {
     SCANS_MAX = 100,   /* an honest encoder writes up to about 30 */
     SIDE_MAX = 65500,  /* libjpeg's own bound */
     BYTES_A_STEP = 64, /* that memchr goes over */
+
+    ALL_BITS = 16,    /* more than a coefficient has */
+    WARNED_TWICE = 2, /* libvips reads a head twice */
 };
 
 struct jpeg {
@@ -38,7 +45,9 @@ struct jpeg {
     struct mr_fault *fault;
     size_t at;
     uint8_t component_id[4];
-    uint32_t components_coded; /* one bit a component that a scan has named */
+    uint8_t bits_left[4][64]; /* of each component and coefficient: low bits that no scan has named yet */
+    size_t coded_end;         /* of the last scan's data */
+    bool is_progressive, is_arithmetic;
     bool has_exif;
 };
 
@@ -60,7 +69,7 @@ static int next_marker(struct jpeg *jpeg)
     for (; mr_view_has(jpeg->file, jpeg->at, 2) && mr_scan_step(jpeg->out, 1); jpeg->at++) {
         const uint8_t *at = jpeg->file.at + jpeg->at;
         if (at[0] == 0xFF && at[1] != 0x00 && at[1] != 0xFF) {
-            jpeg->out->strays += stray && jpeg->out->info.scans == 0;
+            jpeg->out->warnings += stray && jpeg->out->info.scans == 0 ? WARNED_TWICE : 0;
             jpeg->at += 2;
             return at[1];
         }
@@ -111,11 +120,35 @@ static int read_frame_header(struct jpeg *jpeg, int marker, struct mr_view body)
     info->bands = bands;
     info->bits = 8;
     info->whole = marker == SOF2 || marker == SOF10;
+    jpeg->is_progressive = info->whole;
+    jpeg->is_arithmetic = marker == SOF9 || marker == SOF10;
+    memset(jpeg->bits_left, ALL_BITS, sizeof(jpeg->bits_left));
     if (info->width == 0 || info->height == 0 || info->width > SIDE_MAX || info->height > SIDE_MAX)
         return damaged(jpeg, "its frame header has an impossible size");
     for (size_t i = 0; i < bands; i++)
         jpeg->component_id[i] = body.at[6 + 3 * i];
     return MR_OK;
+}
+
+/* Scans have named all that there is to the image. */
+static bool is_complete(const struct jpeg *jpeg)
+{
+    static const uint8_t none[64];
+    bool all = jpeg->out->info.scans > 0;
+    for (size_t i = 0; i < jpeg->out->info.bands; i++)
+        all = all && memcmp(jpeg->bits_left[i], none, sizeof(none)) == 0;
+    return all;
+}
+
+/* spectrum: the last three bytes of a scan's header. A sequential scan has all coefficients to the last bit, whatever
+ * they say (Samsung's firmware writes 0 where 63 is meant): libjpeg warns, and reads it so. */
+static void name_coefficients(struct jpeg *jpeg, size_t component, const uint8_t *spectrum)
+{
+    for (unsigned k = 0; k < 64; k++)
+        if (!jpeg->is_progressive)
+            jpeg->bits_left[component][k] = 0;
+        else if (k >= spectrum[0] && k <= spectrum[1])
+            jpeg->bits_left[component][k] = spectrum[2] & 15;
 }
 
 static int read_scan_header(struct jpeg *jpeg, struct mr_view body)
@@ -125,15 +158,20 @@ static int read_scan_header(struct jpeg *jpeg, struct mr_view body)
         return damaged(jpeg, "a scan stands before the frame header");
     if (body.len < 4 || body.at[0] < 1 || body.at[0] > info->bands || body.len != 4 + 2 * (size_t)body.at[0])
         return damaged(jpeg, "a scan header has a wrong length");
+    const uint8_t *spectrum = body.at + body.len - 3;
     for (size_t i = 0; i < body.at[0]; i++) {
-        uint32_t found = 0;
-        for (size_t k = 0; k < info->bands; k++)
-            if (body.at[1 + 2 * i] == jpeg->component_id[k])
-                found |= 1u << k;
-        if (found == 0)
+        bool found = false;
+        for (size_t k = 0; k < info->bands; k++) {
+            if (body.at[1 + 2 * i] != jpeg->component_id[k])
+                continue;
+            name_coefficients(jpeg, k, spectrum);
+            found = true;
+        }
+        if (!found)
             return damaged(jpeg, "a scan names a component that the frame has not");
-        jpeg->components_coded |= found;
     }
+    if (!jpeg->is_progressive && (spectrum[0] != 0 || spectrum[1] != 63 || spectrum[2] != 0))
+        jpeg->out->warnings++;
     if (++info->scans > SCANS_MAX)
         return damaged(jpeg, "it has more than 100 scans");
     if (body.at[0] != info->bands)
@@ -160,29 +198,45 @@ static int read_segment(struct jpeg *jpeg, int marker)
     if (marker == SOS) {
         int err = read_scan_header(jpeg, body);
         skip_coded_data(jpeg);
+        jpeg->coded_end = jpeg->at;
         return err;
     }
     return MR_OK;
 }
 
-int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
+/* Is there something of each component? Some of its finest bits may be left out. */
+static bool has_all_components(const struct jpeg *jpeg)
 {
-    struct jpeg jpeg = {.out = out, .file = file, .fault = fault, .at = 2};
+    bool all = jpeg->out->info.scans > 0;
+    for (size_t i = 0; i < jpeg->out->info.bands; i++)
+        all = all && memchr(jpeg->bits_left[i], ALL_BITS, 1) == NULL; /* the first: the mean of a block */
+    return all;
+}
+
+static int walk_segments(struct jpeg *jpeg)
+{
     for (;;) {
-        int marker = next_marker(&jpeg);
+        int marker = next_marker(jpeg);
         if (marker == END_OF_FILE)
-            return damaged(&jpeg, "the file ends before the image does");
+            return damaged(jpeg, "the file ends before the image does");
         if (marker == SOI)
-            return damaged(&jpeg, "a second image starts inside the first");
-        if (marker == EOI) {
-            if (out->info.scans == 0 || jpeg.components_coded != (1u << out->info.bands) - 1)
-                return damaged(&jpeg, "a component of the image is missing");
-            return MR_OK;
-        }
+            return damaged(jpeg, "a second image starts inside the first");
+        if (marker == EOI)
+            return has_all_components(jpeg) ? MR_OK : damaged(jpeg, "a component of the image is missing");
         if (marker == TEM || (marker >= RST0 && marker <= RST7))
             continue; /* these have no body */
-        int err = read_segment(&jpeg, marker);
+        int err = read_segment(jpeg, marker);
         if (err != MR_OK)
             return err;
     }
+}
+
+int mr_scan_jpeg(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
+{
+    struct jpeg jpeg = {.out = out, .file = file, .fault = fault, .at = 2};
+    int err = walk_segments(&jpeg);
+    if (err != MR_EDAMAGED || !is_complete(&jpeg) || jpeg.is_arithmetic || out->info.scans > SCANS_MAX)
+        return err;
+    MR_SCAN_MEND(out, jpeg.coded_end, "\xFF\xD9");
+    return MR_OK;
 }

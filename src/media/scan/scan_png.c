@@ -122,17 +122,27 @@ static int read_chunk(struct png *png, const uint8_t *type, struct mr_view body)
     return MR_OK;
 }
 
+/* Without IEND all pixels may still be there: that is the decoder's to find. at: where IEND should begin. */
+static int end_early(struct png *png, size_t at, const char *what)
+{
+    if (!png->has_data)
+        return damaged(png, what);
+    MR_SCAN_MEND(png->out, at, "\0\0\0\0IEND\xAE\x42\x60\x82");
+    return MR_OK;
+}
+
 int mr_scan_png(struct mr_scan *out, struct mr_view file, struct mr_fault *fault)
 {
     struct png png = {.out = out, .fault = fault};
     size_t at = 8;
     while (mr_scan_step(out, 1)) {
         if (!mr_view_has(file, at, 8))
-            return damaged(&png, "the file ends before the image does");
+            return end_early(&png, at, "the file ends before the image does");
         size_t len = mr_read_be32(file.at + at);
         const uint8_t *type = file.at + at + 4;
         if (len > CHUNK_LEN_MAX || !mr_view_has(file, at + 8, len + 4))
-            return damaged(&png, "the file ends inside a chunk");
+            return memcmp(type, "IEND", 4) == 0 ? end_early(&png, at, "the file ends inside a chunk")
+                                                : damaged(&png, "the file ends inside a chunk");
         int err = read_chunk(&png, type, mr_view_part(file, at + 8, len));
         if (err != MR_OK)
             return err;

@@ -60,7 +60,7 @@ static void defaults_are_those_of_the_design(void **state)
     assert_int_equal(config.app.memory_budget, machine.memory / 2);
     assert_true(config.io.disk_budget >= MR_DISK_BUDGET_MIN); /* half of what is free now */
     assert_int_equal(config.image.max_pixels, 100000000);
-    assert_int_equal(config.image.max_frames, 100);
+    assert_int_equal(config.image.max_frames, 500);
     assert_int_equal(config.http.max_head, 16 * MR_KIB);
     assert_int_equal(config.http.max_connections, 16384);
     assert_int_equal(config.http.max_requests_per_connection, 10000);

@@ -57,21 +57,22 @@ static void progressive_jpeg_counts_its_scans(void **state)
     assert_in_range(scanned(encode(quadrants(64, 64, 3), ".jpg[interlace]")).scans, 2, 20);
 }
 
-/* At every length of a small file, of every format. */
-static void cut_file_is_damaged_wherever_it_is_cut(void **state)
+/* At every length of a small file, of every format. Of a JPEG that is cut in its last scan the decoder will find it; so
+ * it will where a PNG ends behind its data. */
+static void cut_file_is_damaged_or_to_be_mended_wherever_it_is_cut(void **state)
 {
     (void)state;
     static const char *const suffixes[] = {".jpg", ".jpg[interlace]", ".png", ".webp", ".webp[lossless]", ".gif",
                                            ".avif"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
         struct bytes file = encode(noise(24, 16, 3), suffixes[i]);
-        struct mr_image_info info;
         for (size_t len = 16; len + 1 < file.len; len++) {
             uint8_t *cut = malloc(len); /* so that ASan sees a byte too far */
             memcpy(cut, file.at, len);
-            int err = identify(&info, (struct bytes){cut, len});
+            struct mr_scan scan;
+            int err = mr_scan_image(&scan, (struct mr_view){cut, len}, 0, &generous, NULL);
             free(cut);
-            if (err != MR_EDAMAGED)
+            if (err != MR_EDAMAGED && (err != MR_OK || scan.mending.tail == NULL || scan.mending.len > len))
                 fail_msg("%s at %zu of %zu: %d", suffixes[i], len, file.len, err);
         }
     }
@@ -191,20 +192,6 @@ static void frame_outside_its_canvas_is_damage(void **state)
     assert_int_equal(identify(&info, gif_of_two(0)), MR_OK);
     assert_int_equal(info.frames, 2);
     assert_int_equal(identify(&info, gif_of_two(1)), MR_EDAMAGED);
-}
-
-static void more_frames_than_allowed_are_refused(void **state)
-{
-    (void)state;
-    struct mr_image_info info;
-    struct mr_fault fault = {0};
-    struct bytes file = gif_of_two(0);
-    const struct mr_image_limits one = {.pixels = 1000, .frames = 1};
-    assert_int_equal(mr_image_identify(&info, file.at, file.len, &one, &fault), MR_EFRAMES);
-    assert_int_equal(fault.limit, 1);
-    assert_int_equal(fault.value, 2);
-    const struct mr_image_limits few = {.pixels = 31, .frames = 9};
-    assert_int_equal(mr_image_identify(&info, file.at, file.len, &few, &fault), MR_EPIXELS);
 }
 
 /* Where the first directory of a little-endian TIFF starts, and a field in it. */
@@ -349,7 +336,7 @@ static void sound_files_take_far_fewer_steps_than_bytes(void **state)
         if (scan.steps > 64 + file.len / 16)
             fail_msg("%s: %llu steps for %zu bytes", suffixes[i], (unsigned long long)scan.steps, file.len);
         assert_int_equal(mr_image_glance(&glanced, 0, file.at, file.len, &generous, NULL), MR_OK);
-        assert_true(glanced.is_whole && glanced.info.width == 300 && glanced.strays == scan.strays);
+        assert_true(glanced.is_whole && glanced.info.width == 300 && glanced.warnings == scan.warnings);
     }
 }
 
@@ -393,13 +380,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCAN_TEST(each_format_is_measured),
         SCAN_TEST(progressive_jpeg_counts_its_scans),
-        SCAN_TEST(cut_file_is_damaged_wherever_it_is_cut),
+        SCAN_TEST(cut_file_is_damaged_or_to_be_mended_wherever_it_is_cut),
         SCAN_TEST(changed_bytes_never_lead_outside),
         SCAN_TEST(what_is_no_image_is_not_one),
         SCAN_TEST(too_many_pixels_are_told_with_the_limit),
         SCAN_TEST(png_with_more_data_than_its_size_can_need_is_damage),
         SCAN_TEST(frame_outside_its_canvas_is_damage),
-        SCAN_TEST(more_frames_than_allowed_are_refused),
         SCAN_TEST(tiff_directories_in_a_loop_are_damage),
         SCAN_TEST(tiff_field_given_twice_is_damage),
         SCAN_TEST(tiff_of_an_unread_kind_is_told_as_such),
