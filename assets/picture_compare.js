@@ -70,6 +70,7 @@ export function startCompare(file, signal) {
       mine.isDone = true; // what is not under way cannot be aborted
       if (mine !== current) return;
       await showBlob(result, made.blob);
+      if (mine !== current) return;
       problem.replaceChildren();
       const size = `${result.naturalWidth} × ${result.naturalHeight}: ${sizeWords(made, file.size)}, ${seconds(made.ms / 1000)}`;
       facts.replaceChildren(element("span", {}, `${size}, ${cacheWords(made)}`), timingBar(made));
