@@ -20,7 +20,7 @@ export function startFocus(file, signal, saved) {
   const status = element("p", { role: "status", class: "faint small" }), problem = element("div", { role: "alert" });
   const clear = element("button", { type: "button", class: "quiet" }, "Remove the focal point");
   const cuts = CUTS.map(([name, query]) => ({ query, image: element("img", { alt: `cut ${name} around the focal point` }) }));
-  let point = file.focal, timer = 0;
+  let point = file.focal, timer = 0, saving = Promise.resolve(), cutting = null;
 
   function show() {
     const { x, y } = point ?? { x: 0.5, y: 0.5 };
@@ -31,46 +31,66 @@ export function startFocus(file, signal, saved) {
     clear.disabled = point === null;
   }
 
+  // Those of an older point are given up.
   async function cut() {
-    for (const { query, image } of cuts) {
-      try {
-        await showImage(image, file, `${query}&fit=crop&crop=focalpoint&auto=format`, signal);
-      } catch (error) {
-        if (!signal.aborted) showProblem(problem, error);
-        return;
-      }
+    cutting?.abort();
+    cutting = new AbortController();
+    const over = AbortSignal.any([cutting.signal, signal]);
+    try {
+      for (const { query, image } of cuts) await showImage(image, file, `${query}&fit=crop&crop=focalpoint&auto=format`, over);
+    } catch (error) {
+      if (!over.aborted) showProblem(problem, error);
     }
+    return !over.aborted;
   }
 
   // Another change that came first is seen (412), and then nothing is overwritten.
+  async function store(wanted) {
+    const info = await api(`/files/${file.id}/info`, { signal });
+    file.focal = (await info.json()).focal;
+    const response = await api(`/files/${file.id}/info`, {
+      method: "PATCH", signal, body: JSON.stringify({ focal: wanted }),
+      headers: { "Content-Type": "application/merge-patch+json", "If-Match": info.headers.get("ETag") },
+    });
+    file.focal = (await response.json()).focal;
+  }
+
+  function refuse(error, wanted) {
+    showProblem(problem, error);
+    status.textContent = "";
+    if (wanted !== point) return; // a newer one is yet to be saved
+    point = file.focal;
+    show();
+  }
+
   async function save() {
     const wanted = point;
     try {
-      const info = await api(`/files/${file.id}/info`, { signal });
-      const response = await api(`/files/${file.id}/info`, {
-        method: "PATCH", signal, body: JSON.stringify({ focal: wanted }),
-        headers: { "Content-Type": "application/merge-patch+json", "If-Match": info.headers.get("ETag") },
-      });
-      file.focal = (await response.json()).focal;
+      await store(wanted);
     } catch (error) {
-      if (!signal.aborted) showProblem(problem, error);
+      if (!signal.aborted) refuse(error, wanted);
       return;
     }
     problem.replaceChildren();
     status.textContent = wanted ? `Saved: ${percent(wanted.x)} from the left, ${percent(wanted.y)} from the top.` : "Removed: pictures are cut around their middle.";
-    await cut();
-    saved();
+    cut().then((isNewest) => isNewest && saved());
+  }
+
+  // One after the other: two at the same time have one ETag, and the newer point would be refused.
+  function saveInTurn() {
+    saving = saving.then(() => signal.aborted || save());
   }
 
   function move(to, pause) {
     point = to;
     show();
     clearTimeout(timer);
-    timer = setTimeout(save, pause);
+    timer = setTimeout(saveInTurn, pause);
   }
 
   frame.onclick = (event) => {
     if (event.detail === 0) return; // Enter or Space on the marker
+    if (image.naturalWidth === 0) return; // there is no place to point at yet
     const box = image.getBoundingClientRect();
     move({ x: inside((event.clientX - box.left) / box.width), y: inside((event.clientY - box.top) / box.height) }, 0);
     marker.focus({ preventScroll: true });
