@@ -12,7 +12,7 @@ const dateOf = (file) => new Date(file.created).toLocaleString([], { dateStyle: 
 let section, list, more, again, problem, empty, details;
 let next = null; // the address of the next page
 let reading; // aborts the reading of the list
-let opened = null; // { file, row, stop } that is looked at
+let opened = null; // { file, row, stops, problem } that is looked at
 let seen; // tells which thumbnails have come into view
 
 // ---- a row ----
@@ -95,8 +95,9 @@ async function remove(file, row) {
     await api(`/files/${file.id}`, { method: "DELETE" });
   } catch (error) {
     if (error.status !== 404) {
-      showProblem(problem, error);
-      problem.scrollIntoView({ block: "nearest" });
+      const place = opened?.problem ?? problem; // where it is seen
+      showProblem(place, error);
+      place.scrollIntoView({ block: "nearest" });
       return;
     }
   }
@@ -132,19 +133,23 @@ async function open(file, row) {
   const back = element("button", { type: "button", class: "quiet", onclick: () => close(true) }, "Back to all files");
   const links = element("p", { class: "row" });
   const parts = element("div");
-  const current = (opened = { file, row, stops: [] });
-  links.append(back);
-  details.replaceChildren(links, title, facts(file), parts);
+  const trouble = element("div", { role: "alert" }), removal = element("button", { type: "button", class: "quiet", onclick: () => ask(file, row) }, "Delete");
+  const current = (opened = { file, row, stops: [], problem: trouble });
+  links.append(back, removal);
+  details.replaceChildren(links, trouble, title, facts(file), parts);
   section.querySelector("#files-all").hidden = true;
   details.hidden = false;
   title.focus();
-  const [{ startThrough, downloadLink }, picture] = await Promise.all([
-    import("./through.js"), file.image ? import("./picture.js") : null]);
-  if (opened !== current) return;
-  links.append(downloadLink(file));
-  links.append(element("button", { type: "button", class: "quiet", onclick: () => ask(file, row) }, "Delete"));
-  if (picture) current.stops.push(picture.startPicture(parts, file));
-  current.stops.push(startThrough(parts, file));
+  try {
+    const [{ startThrough, downloadLink }, picture] = await Promise.all([
+      import("./through.js"), file.image ? import("./picture.js") : null]);
+    if (opened !== current) return;
+    removal.before(downloadLink(file));
+    if (picture) current.stops.push(picture.startPicture(parts, file));
+    current.stops.push(startThrough(parts, file));
+  } catch {
+    showProblem(trouble, new Error("What can be done with this file was not loaded: the server does not respond, or is another version. Load the page again."));
+  }
 }
 
 function close(isByUser = false) {
