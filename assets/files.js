@@ -30,8 +30,9 @@ function thumbnail(file) {
 async function fillThumbnail(place) {
   const image = element("img", { alt: "", width: 56, height: 56 });
   try {
-    await showImage(image, place.file, "w=112&h=112&fit=crop&crop=attention&auto=format");
+    await showImage(image, place.file, "w=112&h=112&fit=crop&crop=attention&auto=format", reading.signal);
     place.replaceChildren(image);
+    if (!place.isConnected) releaseImages(place); // deleted meanwhile
   } catch {
     place.textContent = "image"; // what is wrong with it is shown when it is looked at
   }
@@ -49,8 +50,14 @@ function rowOf(file) {
   return row;
 }
 
+function discard(row) {
+  releaseImages(row);
+  row.remove();
+}
+
 function add(file, isFirst) {
-  list.querySelector(`[data-id="${file.id}"]`)?.remove(); // an upload that a page of the list has too
+  const before = list.querySelector(`[data-id="${file.id}"]`);
+  if (before) discard(before); // an upload that a page of the list has too
   list[isFirst ? "prepend" : "append"](rowOf(file));
   empty.hidden = true;
 }
@@ -76,6 +83,7 @@ async function read(address, signal) {
 async function readAgain() {
   reading?.abort();
   reading = new AbortController();
+  seen.disconnect();
   releaseImages(list);
   list.replaceChildren();
   next = null;
@@ -103,8 +111,7 @@ async function remove(file, row) {
   }
   if (opened?.file === file) close();
   const neighbour = row.nextElementSibling ?? row.previousElementSibling;
-  releaseImages(row);
-  row.remove();
+  discard(row);
   empty.hidden = list.childElementCount > 0;
   section.querySelector("#files-status").textContent = `${file.name || file.id} was deleted.`;
   (neighbour?.querySelector("button") ?? section.querySelector("#files-chosen")).focus();

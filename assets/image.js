@@ -19,7 +19,11 @@ function needsSignature(file) {
   return isSigned && (key() === "" || key() === keyWithoutRead);
 }
 
-const get = (address, signal) => api(address, { signal, headers: { Accept: ACCEPT }, cache: "no-store" });
+// The time is that of this request alone, not of one that was refused before it.
+async function get(address, signal) {
+  const began = performance.now();
+  return { began, response: await api(address, { signal, headers: { Accept: ACCEPT }, cache: "no-store" }) };
+}
 
 async function ask(file, query, signal) {
   if (!needsSignature(file)) {
@@ -35,8 +39,7 @@ async function ask(file, query, signal) {
 
 /** { blob, type, ms, parts: {wait, work, total} in milliseconds as far as the server says them, cache } */
 export async function fetchImage(file, query, signal) {
-  const began = performance.now();
-  const response = await ask(file, query, signal);
+  const { began, response } = await ask(file, query, signal);
   const blob = await response.blob();
   const parts = {};
   for (const [, name, duration] of (response.headers.get("Server-Timing") ?? "").matchAll(/(\w+);dur=([\d.]+)/g))
@@ -44,7 +47,7 @@ export async function fetchImage(file, query, signal) {
   return { blob, type: blob.type, ms: performance.now() - began, parts, cache: response.headers.get("Cache-Status") ?? "" };
 }
 
-export function release(image) {
+function release(image) {
   if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
 }
 
@@ -53,8 +56,8 @@ export function releaseImages(place) {
   for (const image of place.querySelectorAll("img")) release(image);
 }
 
-/** Show a blob that is an image; it is decoded when this returns. */
-export async function showBlob(image, blob) {
+/** Show a blob that is an image; it is decoded when this returns. Throws if it is wanted no more. */
+export async function showBlob(image, blob, signal) {
   const next = new Image();
   next.src = URL.createObjectURL(blob);
   try {
@@ -63,6 +66,10 @@ export async function showBlob(image, blob) {
     release(next);
     throw new Error("This browser cannot show this format.");
   }
+  if (signal.aborted) {
+    release(next);
+    throw signal.reason;
+  }
   release(image);
   image.src = next.src;
 }
@@ -70,13 +77,13 @@ export async function showBlob(image, blob) {
 /** Fetch and show; what fetchImage() gives. */
 export async function showImage(image, file, query, signal) {
   const made = await fetchImage(file, query, signal);
-  await showBlob(image, made.blob);
+  await showBlob(image, made.blob, signal);
   return made;
 }
 
 /** The address under which each client reads the file, or null: it needs the key. */
-export async function addressOf(file) {
+export async function addressOf(file, signal) {
   if (key() === "" || file.url.includes("sig=")) return file.url;
-  const response = await api(file.url, { method: "HEAD" });
+  const response = await api(file.url, { method: "HEAD", signal });
   return /private|no-store/.test(response.headers.get("Cache-Control") ?? "") ? null : file.url;
 }

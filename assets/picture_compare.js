@@ -33,7 +33,8 @@ function startAborted(signal) {
 }
 
 async function showOriginal(image, file, signal) {
-  if (BROWSERS_SHOW.test(file.type) && (await addressOf(file))) image.src = await addressOf(file);
+  const address = BROWSERS_SHOW.test(file.type) ? await addressOf(file, signal) : null;
+  if (address) image.src = address;
   else await showImage(image, file, "w=1600&fit=max&auto=format", signal);
 }
 
@@ -66,11 +67,11 @@ export function startCompare(file, signal) {
     const mine = (current = new AbortController());
     frame.classList.add("is-making");
     try {
-      const made = await fetchImage(file, query, AbortSignal.any([mine.signal, signal]));
+      const over = AbortSignal.any([mine.signal, signal]);
+      const made = await fetchImage(file, query, over);
       mine.isDone = true; // what is not under way cannot be aborted
-      if (mine !== current) return;
-      await showBlob(result, made.blob);
-      if (mine !== current) return;
+      await showBlob(result, made.blob, over);
+      if (mine !== current) return; // also while it was decoded
       problem.replaceChildren();
       const size = `${result.naturalWidth} × ${result.naturalHeight}: ${sizeWords(made, file.size)}, ${seconds(made.ms / 1000)}`;
       facts.replaceChildren(element("span", {}, `${size}, ${cacheWords(made)}`), timingBar(made));

@@ -45,8 +45,7 @@ export function startSizes(file, signal) {
     try {
       for (const card of cards) {
         made.push(await fetchImage(file, atWidth(query, card.width), over));
-        await showBlob(card.image, made.at(-1).blob);
-        if (over.aborted) return;
+        await showBlob(card.image, made.at(-1).blob, over);
         const slowest = Math.max(...made.map((each) => each.ms));
         made.forEach((each, i) => fill(cards[i], each, slowest));
       }
