@@ -147,16 +147,18 @@ async function open(file, row) {
   section.querySelector("#files-all").hidden = true;
   details.hidden = false;
   title.focus();
-  try {
-    const [{ startThrough, downloadLink }, picture] = await Promise.all([
-      import("./through.js"), file.image ? import("./picture.js") : null]);
-    if (opened !== current) return;
-    removal.before(downloadLink(file));
-    if (picture) current.stops.push(picture.startPicture(parts, file));
-    current.stops.push(startThrough(parts, file));
-  } catch {
-    showProblem(trouble, new Error("What can be done with this file was not loaded: the server does not respond, or is another version. Load the page again."));
+  const modules = await Promise.all([import("./through.js"), file.image ? import("./picture.js") : null]).catch(() => null);
+  if (opened !== current) return;
+  if (modules === null) {
+    showProblem(trouble, new Error("What can be done with this file was not loaded. Load the page again."));
+    return;
   }
+  const [{ startThrough, startDownload }, picture] = modules;
+  const whole = element("span", { class: "row" });
+  removal.before(whole);
+  current.stops.push(startDownload(whole, file));
+  if (picture) current.stops.push(picture.startPicture(parts, file));
+  current.stops.push(startThrough(parts, file));
 }
 
 function close(isByUser = false) {

@@ -44,30 +44,82 @@ async function download(address, name, { headers, signal, counted }) {
   return { took, count };
 }
 
+/**
+ * What is seen of the downloads that the button `run` starts, one at a time. While one runs, Cancel takes the button's place.
+ * start({ address, name, headers, words(count, took), done(count, took) }): the words are shown as it goes, and when it is done.
+ */
+function transferOf(run, over) {
+  const problem = element("div", { role: "alert" }), status = element("span", { role: "status" }), live = element("span");
+  const bar = element("progress", { hidden: true, "aria-label": "Download" });
+  const cancel = element("button", { type: "button", class: "quiet", hidden: true, onclick: () => running?.abort() }, "Cancel");
+  let running = null;
+
+  // The focus goes from the button that goes to the one that comes.
+  function change(isRunning) {
+    const [from, to] = isRunning ? [run, cancel] : [cancel, run], isFocused = from === document.activeElement;
+    cancel.hidden = bar.hidden = !isRunning;
+    run.disabled = isRunning;
+    if (isFocused) to.focus();
+  }
+
+  function explain(error) {
+    status.textContent = running.signal.aborted ? "Cancelled: nothing was saved." : "";
+    if (running.signal.aborted || over.aborted) return;
+    showProblem(problem, error instanceof Problem ? error : new Error("The download was cut: the file does not hold what it should, or the server has ended. Nothing was saved."));
+  }
+
+  async function start({ address, name, headers, words, done }) {
+    if (running !== null) return;
+    running = new AbortController();
+    let shown = 0;
+    const counted = (count, took) => {
+      if (performance.now() - shown < SHOW_MS) return;
+      shown = performance.now();
+      live.textContent = words(count, took);
+    };
+    change(true);
+    problem.replaceChildren();
+    status.textContent = `Making ${name}…`;
+    try {
+      const { took, count } = await download(address, name, { headers, counted, signal: AbortSignal.any([running.signal, over]) });
+      status.textContent = done(count, took);
+    } catch (error) {
+      explain(error);
+    }
+    running = null;
+    live.textContent = "";
+    change(false);
+  }
+
+  return { start, problem, status, live, bar, cancel };
+}
+
 // ---- the file as it is ----
 
 // What browsers show and do not save.
 const IS_SHOWN = /^(image\/(jpeg|png|webp|gif|avif)|audio\/|video\/(mp4|webm)|text\/plain)/;
 
-/** Links where every client may read the file, else a button that sends the key. */
-export function downloadLink(file) {
-  const place = element("span", { class: "row" });
-  const name = file.name || file.id;
-  const links = (href) => [element("a", { class: "button quiet", href, download: name }, "Download"),
-    ...(IS_SHOWN.test(file.type) ? [element("a", { class: "button quiet", href, target: "_blank" }, "Open")] : [])];
-  const button = () => element("button", { type: "button", class: "quiet", onclick: async (event) => {
-    const status = element("span", { role: "status" });
-    event.target.after(status);
-    try {
-      await download(file.url, name, { counted: (count) => (status.textContent = `${bytes(count)} of ${bytes(file.size)}`) });
-    } catch (error) {
-      showProblem(status, error);
-    }
-  } }, "Download");
-  addressOf(file).then(
-    (address) => place.append(...(address ? links(address) : [button()])),
-    () => place.append(button()));
-  return place;
+function linksTo(href, file, name) {
+  const save = element("a", { class: "button quiet", href, download: name }, "Download");
+  return IS_SHOWN.test(file.type) ? [save, element("a", { class: "button quiet", href, target: "_blank" }, "Open")] : [save];
+}
+
+function buttonOf(file, name, over) {
+  const run = element("button", { type: "button", class: "quiet" }, "Download"), transfer = transferOf(run, over);
+  run.onclick = () => transfer.start({
+    address: file.url, name,
+    words: (count) => `${bytes(count)} of ${bytes(file.size)}`,
+    done: (count, took) => `${name}: ${bytes(count)}, ${seconds(took)}.`,
+  });
+  return [run, transfer.cancel, transfer.live, transfer.status, transfer.problem];
+}
+
+/** Links where every client may read the file, else a button that sends the key. Returns what stops it. */
+export function startDownload(place, file) {
+  const over = new AbortController(), name = file.name || file.id;
+  addressOf(file, over.signal).catch(() => null).then((address) =>
+    place.append(...(address ? linksTo(address, file, name) : buttonOf(file, name, over.signal))));
+  return () => over.abort();
 }
 
 // ---- the form ----
@@ -130,39 +182,19 @@ function readForm(form, file) {
 /** Build it into this element; returns what stops it. */
 export function startThrough(place, file) {
   const over = new AbortController();
-  const problem = element("div", { role: "alert" }), status = element("p", { role: "status" });
-  const live = element("p", { class: "live" }), bar = element("progress", { hidden: true, "aria-label": "Download" });
-  const run = element("button", { type: "submit" }, "Make and save");
-  const cancel = element("button", { type: "button", class: "quiet", hidden: true }, "Cancel");
+  const run = element("button", { type: "submit" }, "Make and save"), transfer = transferOf(run, over.signal);
   const link = element("a", {}, "The same as a link");
   const box = element("div", { class: "through card" }, element("h4", {}, "Compress and encrypt"));
-  let running = null;
 
-  async function start(form) {
-    const wanted = readForm(form, file), mine = (running = new AbortController());
-    let shown = 0;
-    const counted = (count, took) => {
-      if (performance.now() - shown < SHOW_MS) return;
-      shown = performance.now();
-      live.textContent = `${bytes(count)}, ${rate(count / took)}`;
-    };
-    run.disabled = true;
-    cancel.hidden = bar.hidden = false;
-    problem.replaceChildren();
-    status.textContent = `Making ${wanted.name}…`;
-    try {
-      const { took, count } = await download(wanted.address, wanted.name, { headers: wanted.headers, counted, signal: AbortSignal.any([mine.signal, over.signal]) });
-      const share = file.size > 0 ? ` (${percent(count / file.size)})` : "";
-      status.textContent = `${wanted.name}: ${bytes(file.size)} in, ${bytes(count)} out${share}, ${seconds(took)}, ${rate(Math.max(file.size, count) / took)}.`;
-    } catch (error) {
-      status.textContent = mine.signal.aborted ? "Cancelled: nothing was saved." : "";
-      if (!mine.signal.aborted && !over.signal.aborted) showProblem(problem, error instanceof Problem ? error : new Error("The download was cut: the file does not hold what it should, or the server has ended. Nothing was saved."));
-    }
-    running = null;
-    live.textContent = "";
-    run.disabled = false;
-    cancel.hidden = bar.hidden = true;
-  }
+  const share = (count) => (file.size > 0 ? ` (${percent(count / file.size)})` : "");
+  const start = (form) => {
+    const wanted = readForm(form, file);
+    transfer.start({
+      ...wanted,
+      words: (count, took) => `${bytes(count)} out, ${rate(count / took)} out`,
+      done: (count, took) => `${wanted.name}: ${bytes(file.size)} in, ${bytes(count)} out${share(count)}, ${seconds(took)}, ${rate(file.size / took)} in, ${rate(count / took)} out.`,
+    });
+  };
 
   async function load() {
     const { stages } = await (await api("/pipe", { signal: over.signal })).json();
@@ -174,16 +206,12 @@ export function startThrough(place, file) {
     form.onsubmit = (event) => (event.preventDefault(), start(form));
     form.addEventListener("input", follow);
     follow();
-    form.append(element("p", { class: "row" }, run, cancel, link));
-    problem.before(form);
+    form.append(element("p", { class: "row" }, run, transfer.cancel, link));
+    transfer.problem.before(form);
   }
 
-  cancel.onclick = () => {
-    running?.abort();
-    run.focus();
-  };
-  box.append(problem, bar, live, status);
+  box.append(transfer.problem, transfer.bar, element("p", {}, transfer.live), element("p", {}, transfer.status));
   place.append(box);
-  load().catch((error) => over.signal.aborted || showProblem(problem, error));
+  load().catch((error) => over.signal.aborted || showProblem(transfer.problem, error));
   return () => over.abort();
 }
