@@ -79,7 +79,7 @@ function transferOf(run, over) {
     };
     change(true);
     problem.replaceChildren();
-    status.textContent = `Making ${name}…`;
+    status.textContent = `Fetching ${name}…`;
     try {
       const { took, count } = await download(address, name, { headers, counted, signal: AbortSignal.any([running.signal, over]) });
       status.textContent = done(count, took);
@@ -111,7 +111,7 @@ function buttonOf(file, name, over) {
     words: (count) => `${bytes(count)} of ${bytes(file.size)}`,
     done: (count, took) => `${name}: ${bytes(count)}, ${seconds(took)}.`,
   });
-  return [run, transfer.cancel, transfer.live, transfer.status, transfer.problem];
+  return [run, transfer.cancel, element("span", {}, transfer.live, " ", transfer.status, transfer.problem)];
 }
 
 /** Links where every client may read the file, else a button that sends the key. Returns what stops it. */
