@@ -135,6 +135,18 @@ function field(name, label, input, hint) {
   return element("div", { class: "field" }, ...parts);
 }
 
+const RECIPIENTS = "public keys, with spaces between; or a passphrase";
+const IS_SECRET = "This holds a secret key, and an address is no place for one: servers write addresses down. Give its public key (age1…).";
+
+// Nothing is sent, and no link is made, while a secret key stands where the address is made from.
+function refuseSecret(field) {
+  const input = field.querySelector("input"), hint = field.querySelector(".hint");
+  const text = !field.hidden && /AGE-SECRET-KEY-/i.test(input.value) ? IS_SECRET : "";
+  input.setCustomValidity(text);
+  hint.classList.toggle("error", text !== "");
+  if (hint.textContent !== (text || RECIPIENTS)) hint.textContent = text || RECIPIENTS;
+}
+
 const secret = () => element("input", { type: "password", autocomplete: "off", spellcheck: "false" });
 
 function formOf(file, stages) {
@@ -144,7 +156,7 @@ function formOf(file, stages) {
   const level = element("input", { type: "number", inputmode: "numeric" });
   const fields = {
     level: field("level", "Level", level, " "),
-    recipient: field("recipient", "Recipients", element("input", { type: "text", spellcheck: "false", placeholder: "age1…" }), "public keys, with spaces between; or a passphrase"),
+    recipient: field("recipient", "Recipients", element("input", { type: "text", spellcheck: "false", placeholder: "age1…" }), RECIPIENTS),
     passphrase: field("passphrase", "Passphrase", secret(), "is sent in a header field, and kept by neither side"),
     identity: field("identity", "Identity", secret(), "AGE-SECRET-KEY-1…, where the server takes it (--allow-request-identity); without both, the server's own"),
   };
@@ -155,6 +167,7 @@ function formOf(file, stages) {
     fields.recipient.hidden = !used.includes("encrypt");
     fields.identity.hidden = !used.includes("decrypt");
     fields.passphrase.hidden = !used.includes("encrypt") && !used.includes("decrypt");
+    refuseSecret(fields.recipient);
     if (!graded) return;
     const about = known.get(graded).parameters.find((parameter) => parameter.name === "level");
     Object.assign(level, { min: about.min, max: about.max });
@@ -200,8 +213,8 @@ export function startThrough(place, file) {
     const { stages } = await (await api("/pipe", { signal: over.signal })).json();
     const form = formOf(file, stages);
     const follow = () => {
-      const { address, name, headers } = readForm(form, file);
-      Object.assign(link, { href: address, download: name, hidden: key() !== "" || Object.keys(headers).length > 0 });
+      const { address, name, headers } = readForm(form, file), isFit = !form.elements.recipient.validity.customError;
+      Object.assign(link, { href: isFit ? address : "", download: name, hidden: !isFit || key() !== "" || Object.keys(headers).length > 0 });
     };
     form.onsubmit = (event) => (event.preventDefault(), start(form));
     form.addEventListener("input", follow);
