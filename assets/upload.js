@@ -6,6 +6,8 @@ import { showProblem } from "./problem.js";
 
 const AT_ONCE = 3;
 const SPEED_MS = 2000; // the speed shown is that of the last two seconds
+const LOOK_MS = 1000; // an upload of which nothing is heard is looked at
+const STILL_MS = 3000; // and after this time it is said that it stands still
 const MUCH = 1 << 20; // bytes whose speed says something
 const STEP = 0.25; // progress is announced in quarters
 const LOOKS_LIKE_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/; // PUT /files/NAME takes such a name for the id of a file
@@ -47,7 +49,8 @@ function describe(upload) {
   if (state === "cancelled") return `${bytes(file.size)}, cancelled`;
   if (state === "failed") return `${bytes(file.size)}, failed`;
   if (state === "kept") return `${bytes(file.size)} kept${file.size < MUCH ? "" : `, ${rate(file.size / upload.took)}`}`;
-  const speed = speedOf(upload);
+  const speed = speedOf(upload), still = performance.now() - upload.moved;
+  if (still >= STILL_MS) return `${bytes(sent)} of ${bytes(file.size)}, no progress for ${seconds(Math.floor(still / 1000))}`;
   const left = speed > 0 ? `, ${rate(speed)}, ${seconds((file.size - sent) / speed)} left` : "";
   return `${bytes(sent)} of ${bytes(file.size)}${left}`;
 }
@@ -72,6 +75,7 @@ function warnOfLeaving(event) {
 
 function change(upload, state) {
   upload.state = state;
+  if (state !== "sending") clearInterval(upload.looking);
   show(upload);
   const isActive = uploads.some((each) => isUnder(each, "waiting", "sending", "storing"));
   if (isActive) addEventListener("beforeunload", warnOfLeaving);
@@ -86,7 +90,7 @@ function fail(upload, error) {
 
 function documentOf(request) {
   try {
-    return JSON.parse(request.responseText);
+    return JSON.parse(request.responseText) ?? {};
   } catch {
     return {}; // from a proxy
   }
@@ -102,13 +106,17 @@ function finish(upload, request) {
   }
   upload.took = Math.max(performance.now() - upload.began, 1) / 1000;
   change(upload, "kept");
-  onKept(answer.files ? answer.files[0] : answer);
+  const file = answer.files?.[0] ?? answer;
+  if (file.id) onKept(file);
 }
+
+// Half of a pair of UTF-16, which names on a disk may have, has no place in an address.
+const wellFormed = (text) => text.replace(/\p{Surrogate}/gu, "\ufffd");
 
 function open(upload, request) {
   const { file } = upload;
   const isNamed = !LOOKS_LIKE_ID.test(file.name);
-  request.open(isNamed ? "PUT" : "POST", isNamed ? `/files/${encodeURIComponent(file.name)}` : "/files");
+  request.open(isNamed ? "PUT" : "POST", isNamed ? `/files/${encodeURIComponent(wellFormed(file.name))}` : "/files");
   for (const [name, value] of Object.entries(authorization())) request.setRequestHeader(name, value);
   if (isNamed) return file;
   const form = new FormData();
@@ -122,8 +130,9 @@ function send(upload) {
   const request = (upload.request = new XMLHttpRequest());
   upload.sent = 0;
   upload.marks = [];
-  upload.began = performance.now();
+  upload.began = upload.moved = performance.now();
   request.upload.onprogress = (event) => {
+    upload.moved = performance.now();
     upload.sent = Math.min(event.loaded, upload.file.size);
     show(upload);
   };
@@ -133,7 +142,14 @@ function send(upload) {
   };
   request.onload = () => finish(upload, request);
   request.onerror = () => fail(upload, new Error("The connection was lost, or the file has changed since it was chosen."));
-  const body = open(upload, request);
+  let body;
+  try {
+    body = open(upload, request);
+  } catch (error) { // a key with signs that no field may have
+    fail(upload, error);
+    return;
+  }
+  upload.looking = setInterval(() => show(upload), LOOK_MS);
   change(upload, "sending");
   request.send(body);
 }
@@ -165,7 +181,7 @@ function add(file) {
   upload.problem = element("div", { class: "upload-problem" });
   upload.cancel = button("Cancel", () => cancel(upload));
   upload.retry = button("Retry", () => change(upload, "waiting"));
-  upload.remove = button("Remove", () => {
+  upload.remove = button("Dismiss", () => {
     remove(upload);
     (uploads.at(-1)?.row.querySelector("button:not([hidden])") ?? document.getElementById("files-chosen")).focus();
   });
@@ -188,7 +204,7 @@ function addAll(files) {
 // A dropped folder looks like a file that cannot be read.
 function takeDrop(transfer) {
   const items = [...transfer.items].filter((item) => item.kind === "file");
-  const folders = items.filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile().name);
+  const folders = items.filter((item) => item.webkitGetAsEntry?.()?.isDirectory).map((item) => item.getAsFile()?.name).filter(Boolean);
   addAll([...transfer.files].filter((file) => !folders.includes(file.name)));
   if (folders.length > 0) status.textContent = announced = `${folders.join(", ")}: choose the files of a folder, not the folder.`;
 }
