@@ -65,7 +65,7 @@ function add(file, isFirst) {
 // ---- the list ----
 
 async function read(address, signal) {
-  more.disabled = true;
+  more.ariaDisabled = "true"; // and not disabled, which would take the focus away
   try {
     const page = await (await api(address, { signal })).json();
     problem.replaceChildren();
@@ -75,7 +75,7 @@ async function read(address, signal) {
     if (signal.aborted) return;
     showProblem(problem, error);
   }
-  more.disabled = false;
+  more.ariaDisabled = "false";
   more.hidden = next === null;
   empty.hidden = list.childElementCount > 0 || problem.childElementCount > 0;
 }
@@ -91,9 +91,10 @@ async function readAgain() {
 }
 
 async function readMore() {
+  if (more.ariaDisabled === "true") return;
   const last = list.lastElementChild;
   await read(next ?? `/files?limit=${PAGE}`, reading.signal);
-  if (more.hidden) last?.nextElementSibling?.querySelector("button").focus();
+  if (more.hidden) (last?.nextElementSibling ?? list.firstElementChild)?.querySelector("button").focus();
 }
 
 // ---- deleting ----
@@ -173,6 +174,13 @@ function close(isByUser = false) {
   if (isByUser) row.querySelector("button").focus();
 }
 
+// What is dropped is seen in the list of uploads.
+function showAll() {
+  if (opened === null) return;
+  close();
+  section.querySelector("#files-chosen").focus();
+}
+
 // ---- the part ----
 
 function startOnce() {
@@ -192,7 +200,7 @@ function startOnce() {
       fillThumbnail(target);
     }
   });
-  startUploads(section, (file) => add(file, true));
+  startUploads(section, showAll, (file) => add(file, true));
 }
 
 export function start(place) {

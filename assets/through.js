@@ -163,7 +163,7 @@ function formOf(file, stages) {
   const form = element("form", { class: "through-form" }, field("way", "Send it through", way), ...Object.values(fields));
   const follow = () => {
     const used = way.value.split("/"), graded = used.find((stage) => stage === "gzip" || stage === "zstd");
-    fields.level.hidden = !graded;
+    fields.level.hidden = level.disabled = !graded; // what is not seen has no say in whether the form is right
     fields.recipient.hidden = !used.includes("encrypt");
     fields.identity.hidden = !used.includes("decrypt");
     fields.passphrase.hidden = !used.includes("encrypt") && !used.includes("decrypt");

@@ -55,14 +55,22 @@ function describe(upload) {
   return `${bytes(sent)} of ${bytes(file.size)}${left}`;
 }
 
+// A button that goes leaves the focus to the one that comes in its place.
+function showButtons(upload) {
+  const isActive = isUnder(upload, "waiting", "sending", "storing"), focused = document.activeElement;
+  upload.cancel.hidden = !isActive;
+  upload.retry.hidden = !isUnder(upload, "failed", "cancelled");
+  upload.remove.hidden = isActive;
+  const buttons = [upload.cancel, upload.retry, upload.remove];
+  if (buttons.includes(focused) && focused.hidden) buttons.find((button) => !button.hidden).focus();
+}
+
 function show(upload) {
   const { row, state } = upload;
   row.dataset.state = state;
   upload.text.textContent = describe(upload);
   upload.bar.value = state === "kept" ? upload.bar.max : upload.sent;
-  upload.cancel.hidden = !isUnder(upload, "waiting", "sending", "storing");
-  upload.retry.hidden = !isUnder(upload, "failed", "cancelled");
-  upload.remove.hidden = isUnder(upload, "waiting", "sending", "storing");
+  showButtons(upload);
   if (state !== "failed") upload.problem.replaceChildren();
   announce();
 }
@@ -163,7 +171,6 @@ function startNext() {
 function cancel(upload) {
   upload.request?.abort();
   change(upload, "cancelled");
-  upload.retry.focus();
 }
 
 function remove(upload) {
@@ -209,7 +216,7 @@ function takeDrop(transfer) {
   if (folders.length > 0) status.textContent = announced = `${folders.join(", ")}: choose the files of a folder, not the folder.`;
 }
 
-function watchDrops(section, zone) {
+function watchDrops(section, zone, begin) {
   const isFiles = (event) => event.dataTransfer?.types.includes("Files") && !section.hidden;
   addEventListener("dragover", (event) => {
     if (!isFiles(event)) return;
@@ -221,12 +228,13 @@ function watchDrops(section, zone) {
     if (!isFiles(event)) return;
     event.preventDefault();
     zone.classList.remove("is-over");
+    begin();
     takeDrop(event.dataTransfer);
   });
 }
 
-/** Make the plain form of the section a queue. kept(file) is called with the JSON of each file that was kept. */
-export function startUploads(section, kept) {
+/** Make the plain form of the section a queue. dropped() is called before files are taken, kept(file) with the JSON of each that was kept. */
+export function startUploads(section, dropped, kept) {
   const form = section.querySelector("#files-form"), input = form.querySelector("input");
   onKept = kept;
   list = section.querySelector("#files-uploads");
@@ -244,5 +252,5 @@ export function startUploads(section, kept) {
     for (const upload of uploads.filter((each) => isUnder(each, "kept", "cancelled"))) remove(upload);
     input.focus();
   };
-  watchDrops(section, form);
+  watchDrops(section, form, dropped);
 }
