@@ -13,7 +13,7 @@ export function startPicture(place, file) {
   const over = new AbortController();
   let timer = 0;
   const bench = element("div", { class: "bench" });
-  const sizes = startSizes(file, over.signal), lines = startLines(file, over.signal);
+  const lines = startLines(file, over.signal), sizes = startSizes(file, over.signal, lines.measured);
   const compare = startCompare(file, over.signal);
   const focus = startFocus(file, over.signal, () => changed(form.query(), true));
   const changed = (query, isForced) => {

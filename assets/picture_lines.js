@@ -39,14 +39,17 @@ function curlOf(address, file, query) {
   return `curl ${inShell(address)}${accept} ${output}`;
 }
 
-const srcsetOf = (addresses) =>
-  `<img src="${inHtml(addresses.at(-1))}"\n  srcset="${WIDTHS.map((width, i) => `${inHtml(addresses[i])} ${width}w`).join(",\n    ")}"\n  sizes="(max-width: 640px) 100vw, 640px" alt="">`;
+// Of several that became as wide as one another (fit=max) the first will do.
+function srcsetOf(addresses, widths) {
+  const used = addresses.map((address, i) => ({ address: inHtml(address), width: widths[i] })).filter(({ width }, i) => widths.indexOf(width) === i);
+  return `<img src="${used.at(-1).address}"\n  srcset="${used.map(({ address, width }) => `${address} ${width}w`).join(",\n    ")}"\n  sizes="(max-width: 640px) 100vw, 640px" alt="">`;
+}
 
-/** { element, follow(query) } */
+/** { element, follow(query), measured(query, widths) } */
 export function startLines(file, signal) {
   const url = copyLine("URL"), curl = copyLine("curl"), srcset = copyLine("HTML with srcset");
   const note = element("p", { class: "faint small" });
-  let turn = 0;
+  let turn = 0, asked = null, sources = [], widths = WIDTHS;
 
   // Signed where the server signs; where it does not, or this key may not ask, the address is just put together.
   async function address(query) {
@@ -57,14 +60,24 @@ export function startLines(file, signal) {
 
   async function follow(query) {
     const mine = ++turn;
+    if (query !== asked) [asked, sources, widths] = [query, [], WIDTHS];
     const addresses = await Promise.all([query, ...WIDTHS.map((width) => atWidth(query, width))].map(address));
     if (mine !== turn || signal.aborted) return;
     url.set(addresses[0]);
     curl.set(curlOf(addresses[0], file, query));
-    srcset.set(srcsetOf(addresses.slice(1)));
+    sources = addresses.slice(1);
+    srcset.set(srcsetOf(sources, widths));
     const expires = new URLSearchParams(addresses[0].split("?")[1]).get("expires");
     note.textContent = expires ? `These addresses are signed, and good until ${new Date(expires * 1000).toLocaleString()}.` : "";
   }
 
-  return { element: element("div", { class: "lines card" }, element("h4", {}, "Lines to copy"), note, url.element, curl.element, srcset.element), follow };
+  // A border, a turn or fit=max gives other widths than those that were asked for.
+  function measured(query, made) {
+    if (query !== asked) return;
+    widths = WIDTHS.map((width, i) => made[i] ?? width);
+    if (sources.length > 0) srcset.set(srcsetOf(sources, widths));
+  }
+
+  const place = element("div", { class: "lines card" }, element("h4", {}, "Lines to copy"), note, url.element, curl.element, srcset.element);
+  return { element: place, follow, measured };
 }

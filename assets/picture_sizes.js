@@ -6,11 +6,12 @@ import { cacheWords, timingBar } from "./timing.js";
 
 export const WIDTHS = [160, 320, 640, 1280];
 
-/** The query of this picture at another width: a height that is given grows with it. */
+/** The query of this picture at another width in pixels: a height that is given grows with it. */
 export function atWidth(query, width) {
   const wanted = new URLSearchParams(query);
   const before = Number(wanted.get("w")), height = Number(wanted.get("h"));
   wanted.set("w", width);
+  wanted.delete("dpr"); // would multiply it
   if (height > 0 && before > 0) wanted.set("h", Math.max(1, Math.round((height * width) / before)));
   else wanted.delete("h");
   return wanted.toString();
@@ -24,14 +25,16 @@ function cardOf(width) {
 
 function fill(card, made, slowest) {
   const type = made.type.replace("image/", "");
+  card.element.classList.remove("is-old");
+  card.image.alt = `${card.image.naturalWidth} pixels wide`;
   card.facts.replaceChildren(
     element("strong", {}, `${card.image.naturalWidth} × ${card.image.naturalHeight}`),
     element("span", {}, `${bytes(made.blob.size)} ${type}, ${seconds(made.ms / 1000)}`),
     element("span", { class: "faint" }, cacheWords(made)), timingBar(made, slowest));
 }
 
-/** { element, follow(query) } */
-export function startSizes(file, signal) {
+/** { element, follow(query) }; measured(query, widths) is called with the widths that came of WIDTHS, as far as they are known. */
+export function startSizes(file, signal, measured) {
   const cards = WIDTHS.map(cardOf), problem = element("div", { role: "alert" });
   const again = element("button", { type: "button", class: "quiet" }, "Measure again");
   const place = element("div", { class: "sizes-place card" }, element("h4", {}, "Sizes"),
@@ -42,6 +45,7 @@ export function startSizes(file, signal) {
   async function make(query) {
     const mine = (current = new AbortController());
     const over = AbortSignal.any([mine.signal, signal]), made = [];
+    for (const card of cards) card.element.classList.add("is-old");
     try {
       for (const card of cards) {
         made.push(await fetchImage(file, atWidth(query, card.width), over));
@@ -53,6 +57,7 @@ export function startSizes(file, signal) {
     } catch (error) {
       if (!over.aborted) showProblem(problem, error);
     }
+    if (!over.aborted) measured(query, made.map((each, i) => cards[i].image.naturalWidth));
   }
 
   function follow(query) {
