@@ -12,7 +12,7 @@ const BROWSERS_SHOW = /^image\/(jpeg|png|webp|gif|avif)$/;
 // What was aborted here, and what the server says of it: its counter of cancelled jobs, of all its clients.
 function startAborted(signal) {
   const place = element("p", { class: "aborted", role: "status" });
-  let count = 0, first = null, cancelled = null;
+  let count = 0, first = null, last = 0, cancelled = null;
   const show = () => {
     if (count === 0) return;
     const requests = `${count} ${count === 1 ? "request" : "requests"} aborted`;
@@ -22,6 +22,8 @@ function startAborted(signal) {
   const onEvent = (event) => {
     const { total } = event.counters.millrace_jobs_total.cancelled;
     first ??= total;
+    if (total < last) first -= last; // the server was started again, and counts from 0
+    last = total;
     if (cancelled === total - first) return;
     cancelled = total - first;
     show();
