@@ -61,7 +61,7 @@ export function startCompare(file, signal) {
   const original = element("img", { class: "original", alt: "the original", draggable: "false" }), result = element("img", { alt: "the result", class: "result" });
   const frame = element("div", { class: "compare" }, original, result,
     element("span", {}, "original"), element("span", {}, "result"));
-  const facts = element("div", { class: "made", role: "status" }), problem = element("div", { role: "alert" });
+  const words = element("span", { role: "status" }), bar = element("span"), facts = element("div", { class: "made" }, words, bar), problem = element("div", { role: "alert" });
   const aborted = startAborted(signal);
   let current = null, timer = 0, asked = null;
 
@@ -76,7 +76,8 @@ export function startCompare(file, signal) {
       if (mine !== current) return; // also while it was decoded
       problem.replaceChildren();
       const size = `${result.naturalWidth} × ${result.naturalHeight}: ${sizeWords(made, file.size)}, ${seconds(made.ms / 1000)}`;
-      facts.replaceChildren(element("span", {}, `${size}, ${cacheWords(made)}`), timingBar(made));
+      words.textContent = `${size}, ${cacheWords(made)}`;
+      bar.replaceChildren(timingBar(made));
       frame.style.aspectRatio = `${result.naturalWidth} / ${result.naturalHeight}`;
     } catch (error) {
       if (mine !== current || signal.aborted) return;

@@ -39,7 +39,7 @@ function fieldOf(parameter, title) {
   const label = element("label", { for: input.id, title: text }, title, " ", element("code", {}, parameter.name));
   const field = element("div", { class: "field" }, label, input);
   if (input.type === "range") {
-    const value = element("output", { for: input.id }, "0");
+    const value = element("output", { for: input.id, "aria-live": "off" }, "0"); // the slider itself is spoken
     input.showValue = () => (value.textContent = input.value);
     field.append(value);
   }
@@ -89,7 +89,10 @@ export function startForm(signal, changed) {
     if (event.target !== hints) tell();
   };
   form.onsubmit = (event) => event.preventDefault();
-  hints.onchange = () => form.classList.toggle("with-hints", hints.checked);
+  hints.onchange = () => {
+    hints.defaultChecked = hints.checked; // Reset leaves it as it is
+    form.classList.toggle("with-hints", hints.checked);
+  };
   const load = async () => {
     try {
       const { stages } = await (await api("/pipe", { signal })).json();
