@@ -225,8 +225,9 @@ drive({
         await tab.waitForSelector(KEPT);
         await look(tab, name);
         await waitForResult(tab);
-        await tab.waitForFunction(() => [...document.querySelectorAll(".size img")].every((image) => image.naturalWidth > 0));
-        const sources = await tab.evaluate(() => [...document.querySelectorAll("#files img")].map((image) => image.src.split(":")[0]));
+        // Those of the list may have been given up: it is not seen any more.
+        await tab.waitForFunction(() => [...document.querySelectorAll("#files-details img")].every((image) => image.naturalWidth > 0));
+        const sources = await tab.evaluate(() => [...document.querySelectorAll("#files-details img")].map((image) => image.src.split(":")[0]));
         await saveDownload(tab, directory, "whole", () => tab.click("#files-details button >> text=Download"));
         await sendThrough(tab, directory, "zstd", "zstd");
         const link = await tab.locator(".through a >> text=link").isVisible();
