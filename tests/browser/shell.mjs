@@ -1,21 +1,41 @@
 // The parts of the page, and its key: node shell.mjs CHROMIUM ORIGIN [KEY]
+import { readFile } from "node:fs/promises";
 import { run } from "./page.mjs";
 
+const axe = await readFile(new URL("../../.cache/npm/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const [executablePath, origin, key] = process.argv.slice(2);
+
+/** What axe finds wrong in what is shown, on a wide screen in the light and on a phone in the dark. */
+async function faults(tab) {
+    const found = [];
+    for (const [colorScheme, width] of [["light", 1280], ["dark", 320]]) {
+        await tab.emulateMedia({ colorScheme });
+        await tab.setViewportSize({ width, height: 900 });
+        await tab.evaluate(axe);
+        const { violations } = await tab.evaluate(() => window.axe.run());
+        found.push(...violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}`)));
+        if (await tab.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)) found.push(`wider than ${width}`);
+    }
+    return found;
+}
 
 async function parts(tab) {
     const seen = {};
     for (const name of ["Loop", "Operator", "Files"]) {
         await tab.getByRole("link", { name, exact: true }).click();
         await tab.getByRole("heading", { name, exact: true, level: 2 }).waitFor();
-        seen[name] = { title: await tab.title(), shown: await tab.locator("main > section:visible").count() };
+        if (name === "Operator") await tab.getByRole("heading", { name: "Queue" }).waitFor();
+        seen[name] = { title: await tab.title(), shown: await tab.locator("main > section:visible").count(), faults: await faults(tab) };
     }
     return seen;
 }
 
 await run(executablePath, origin, async (tab) => {
     await tab.goto(`${origin}/`);
+    let ofDialog = [];
     if (key !== undefined) {
+        await tab.getByRole("dialog").waitFor();
+        ofDialog = await faults(tab);
         await tab.getByLabel("Key", { exact: true }).fill("wrong");
         await tab.keyboard.press("Enter");
         await tab.getByText("The server does not know this key.").waitFor();
@@ -23,5 +43,5 @@ await run(executablePath, origin, async (tab) => {
         await tab.getByRole("button", { name: "Use the key" }).click();
     }
     await tab.locator("#state", { hasText: "worker" }).waitFor();
-    return { parts: await parts(tab), version: await tab.locator("#version").textContent() };
+    return { ofDialog, parts: await parts(tab), version: await tab.locator("#version").textContent() };
 });
