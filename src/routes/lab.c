@@ -18,15 +18,11 @@ struct lab_seat { /* of one loop */
 
 /* ---- parameters ---- */
 
-/* By enum mr_offload_kind. */
-static const char *const offload_words[] = {"workers", "libuv", "none", "inline", NULL};
-_Static_assert(MR_ARRAY_SIZE(offload_words) == MR_OFFLOAD_KINDS + 1, "each kind has its word");
-
 enum { SWITCH_KIND, SWITCH_SECONDS, SWITCH_PARAMS };
 static const struct mr_param_spec switch_params[] = {
     [SWITCH_KIND] = {.name = "kind",
                      .type = MR_PARAM_CHOICE,
-                     .choices = offload_words,
+                     .choices = mr_offload_names,
                      .text = "where the jobs of the load run; needed"},
     [SWITCH_SECONDS] = {.name = "seconds",
                         .type = MR_PARAM_NUMBER,
@@ -121,7 +117,7 @@ static void respond_lab(struct mr_request *request, struct mr_self_load *load)
     if (!mr_file_json_begin(&out, request))
         return;
     mr_json_open(&out.json, NULL, '{');
-    write_names(&out.json, "offloads", offload_words);
+    write_names(&out.json, "offloads", mr_offload_names);
     mr_json_text(&out.json, "offload", mr_offload_name(report.offload));
     if (report.offload_left_ns > 0)
         lab_seconds(&out.json, "offload_left", report.offload_left_ns);

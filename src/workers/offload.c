@@ -21,10 +21,15 @@ static const struct mr_offload_ops *const kinds[] = {
     [MR_OFFLOAD_INLINE] = &mr_offload_ops_inline,
 };
 
+const char *const mr_offload_names[MR_OFFLOAD_KINDS + 1] = {[MR_OFFLOAD_WORKERS] = "workers",
+                                                            [MR_OFFLOAD_LIBUV] = "libuv",
+                                                            [MR_OFFLOAD_NONE] = "none",
+                                                            [MR_OFFLOAD_INLINE] = "inline"};
+
 const char *mr_offload_name(enum mr_offload_kind kind)
 {
-    MR_ASSERT(kind < MR_ARRAY_SIZE(kinds));
-    return kinds[kind]->name;
+    MR_ASSERT((unsigned)kind < MR_OFFLOAD_KINDS);
+    return mr_offload_names[kind];
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------

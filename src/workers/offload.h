@@ -24,7 +24,8 @@
 
 enum mr_offload_kind { MR_OFFLOAD_WORKERS, MR_OFFLOAD_LIBUV, MR_OFFLOAD_NONE, MR_OFFLOAD_INLINE };
 enum { MR_OFFLOAD_KINDS = MR_OFFLOAD_INLINE + 1 };
-const char *mr_offload_name(enum mr_offload_kind kind); /* "workers", "libuv", "none", "inline" */
+extern const char *const mr_offload_names[MR_OFFLOAD_KINDS + 1]; /* by their kind, and a NULL: what options take */
+const char *mr_offload_name(enum mr_offload_kind kind);          /* "workers", "libuv", "none", "inline" */
 
 /* How workers stand to the loop when all cores are busy: docs/queue.md has the measurements. */
 enum mr_worker_priority {

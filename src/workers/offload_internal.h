@@ -14,7 +14,6 @@
 #include "workers/runner.h"
 
 struct mr_offload_ops {
-    const char *name;
     /* Each loop runs its own jobs, one at a time; else all of them share config.workers threads. */
     bool is_on_loop;
     bool empties_lanes; /* on the loop: all jobs that are ready run in one turn, and not one */

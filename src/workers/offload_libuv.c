@@ -146,4 +146,4 @@ static void stop(struct mr_offload *offload)
 
 /* The pool may be larger than asked for, if it was started before. */
 const struct mr_offload_ops mr_offload_ops_libuv = {
-    .name = "libuv", .runners = POOL_MAX, .start = start, .give_turn = give_turn, .stop = stop};
+    .runners = POOL_MAX, .start = start, .give_turn = give_turn, .stop = stop};

@@ -79,7 +79,7 @@ static void stop(struct mr_offload *offload)
 }
 
 const struct mr_offload_ops mr_offload_ops_none = {
-    .name = "none", .is_on_loop = true, .start = start, .give_turn = give_turn, .stop = stop};
+    .is_on_loop = true, .start = start, .give_turn = give_turn, .stop = stop};
 
 const struct mr_offload_ops mr_offload_ops_inline = {
-    .name = "inline", .is_on_loop = true, .empties_lanes = true, .start = start, .give_turn = give_turn, .stop = stop};
+    .is_on_loop = true, .empties_lanes = true, .start = start, .give_turn = give_turn, .stop = stop};

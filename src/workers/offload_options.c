@@ -1,11 +1,6 @@
 #include "workers/offload_options.h"
 #include "workers/offload.h"
 
-static const char *const kinds[] = {[MR_OFFLOAD_WORKERS] = "workers",
-                                    [MR_OFFLOAD_LIBUV] = "libuv",
-                                    [MR_OFFLOAD_NONE] = "none",
-                                    [MR_OFFLOAD_INLINE] = "inline",
-                                    NULL};
 static const char *const priorities[] = {
     [MR_PRIORITY_NICE] = "nice", [MR_PRIORITY_IDLE] = "idle", [MR_PRIORITY_EQUAL] = "equal", NULL};
 
@@ -16,7 +11,7 @@ const struct mr_option mr_offload_worker_options[] = {
 };
 
 const struct mr_option mr_offload_options[] = {
-    MR_OPTION_CHOICE(mr_offload_settings, "offload", kinds, "WHERE", "workers", kind,           NULL),
+    MR_OPTION_CHOICE(mr_offload_settings, "offload", mr_offload_names, "WHERE", "workers", kind,           NULL),
     MR_OPTION_ROW(mr_offload_settings, "lab", BOOL, 0, 0, NULL, NULL, lab,                      "where jobs run: workers, libuv, none, inline; all, for trials (/lab)"),
     MR_OPTION_CHOICE(mr_offload_settings, "worker-priority", priorities, "HOW", "nice", priority, "below the loop: nice, idle; or equal"),
     MR_OPTION_ROW(mr_offload_settings, "queue-depth", INT, 1, 65536, "N", "1024", queue_depth,  "jobs waiting per loop and lane"),

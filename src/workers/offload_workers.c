@@ -125,5 +125,4 @@ static void stop(struct mr_offload *offload)
     mr_pool_join(&offload->pool);
 }
 
-const struct mr_offload_ops mr_offload_ops_workers = {
-    .name = "workers", .start = start, .give_turn = give_turn, .stop = stop};
+const struct mr_offload_ops mr_offload_ops_workers = {.start = start, .give_turn = give_turn, .stop = stop};
