@@ -2,10 +2,8 @@
 //   node SCRIPT CHROMIUM URL SCENARIO JSON
 // prints lines: {"ask": name}, which the test answers with a line, and at the end {"result": what the scenario returned}.
 import { createInterface } from "node:readline";
-import { readFileSync } from "node:fs";
 import { chromium } from "../../.cache/npm/node_modules/playwright-core/index.mjs";
 
-const AXE = new URL("../../.cache/npm/node_modules/axe-core/axe.min.js", import.meta.url);
 const LONGEST_MS = 400_000; // of one wait: no measure of speed
 
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -32,13 +30,6 @@ export async function openTab(browser, url, { key, ...options } = {}) {
     });
     await tab.goto(url);
     return tab;
-}
-
-/** What axe finds wrong in the page as it is now: "rule: selector" each. */
-export async function violations(tab) {
-    await tab.evaluate(readFileSync(AXE, "utf8"));
-    const { violations } = await tab.evaluate(() => axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(" ")}`));
 }
 
 /** Run the scenario that the command line names. */

@@ -1,6 +1,7 @@
 // The part "Files" of the page, as people use it. See driver.mjs for how it is run.
 import { mkdirSync } from "node:fs";
-import { ask, drive, openTab, violations } from "./driver.mjs";
+import { ask, drive, openTab } from "./driver.mjs";
+import { violations } from "./looks.mjs";
 
 const KEPT = ".upload[data-state=kept]";
 const choose = (tab, ...files) => tab.setInputFiles("#files-chosen", files);

@@ -1,10 +1,9 @@
 // The part Loop, used as a person does: node page_loop.mjs CHROMIUM ORIGIN STEP PICTURES [KEY]
 // PICTURES: a directory for screenshots, or "".
-import { readFile } from "node:fs/promises";
+import { faults } from "./looks.mjs";
 import { run } from "./page.mjs";
 
 const [executablePath, origin, step, pictures, key] = process.argv.slice(2);
-const axe = await readFile(new URL("../../.cache/npm/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 
 const textOf = (found) => found.map((row) => [...row.cells].map((cell) => cell.textContent));
 const rows = (tab) => tab.locator("#runs-rows tr").evaluateAll(textOf);
@@ -31,20 +30,7 @@ async function load(tab, offload, rate, seconds) {
     await tab.locator("#runs-rows tr").nth(before).waitFor();
 }
 
-// What axe complains of, and what does not fit, on a wide screen in the light and on a phone in the dark.
-async function violations(tab) {
-    const found = [];
-    await tab.evaluate(axe);
-    for (const [colorScheme, width] of [["light", 1280], ["dark", 320]]) {
-        await tab.emulateMedia({ colorScheme });
-        await tab.setViewportSize({ width, height: 900 });
-        if (pictures) await tab.screenshot({ path: `${pictures}/loop-${step}-${colorScheme}-${width}.png`, fullPage: true });
-        if (await tab.evaluate(() => document.documentElement.scrollWidth > innerWidth)) found.push(`wider than ${width} pixels`);
-        for (const { id, nodes } of (await tab.evaluate(() => window.axe.run())).violations)
-            found.push(...nodes.map(({ target }) => `${id}: ${target.join(" ")}`));
-    }
-    return found;
-}
+const violations = (tab) => faults(tab, pictures && `${pictures}/loop-${step}`);
 
 // A tab that another one covers; headless browsers have none.
 const hide = (tab, isHidden) => tab.evaluate((isHidden) => {

@@ -1,23 +1,8 @@
 // The parts of the page, and its key: node shell.mjs CHROMIUM ORIGIN [KEY]
-import { readFile } from "node:fs/promises";
+import { faults } from "./looks.mjs";
 import { run } from "./page.mjs";
 
-const axe = await readFile(new URL("../../.cache/npm/node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
 const [executablePath, origin, key] = process.argv.slice(2);
-
-/** What axe finds wrong in what is shown, on a wide screen in the light and on a phone in the dark. */
-async function faults(tab) {
-    const found = [];
-    for (const [colorScheme, width] of [["light", 1280], ["dark", 320]]) {
-        await tab.emulateMedia({ colorScheme });
-        await tab.setViewportSize({ width, height: 900 });
-        await tab.evaluate(axe);
-        const { violations } = await tab.evaluate(() => window.axe.run());
-        found.push(...violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target}`)));
-        if (await tab.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)) found.push(`wider than ${width}`);
-    }
-    return found;
-}
 
 async function parts(tab) {
     const seen = {};
