@@ -1,6 +1,7 @@
 // Opens a page in each colour scheme and width and says what it saw, as JSON: node look.mjs CHROMIUM PAGE DIRECTORY
 // DIRECTORY gets a screenshot of each.
 import { pathToFileURL } from "node:url";
+import { violations } from "./looks.mjs";
 import { chromium } from "../../.cache/npm/node_modules/playwright-core/index.mjs";
 
 const [executablePath, page, directory] = process.argv.slice(2);
@@ -58,7 +59,7 @@ for (const colorScheme of ["light", "dark"]) {
         tab.on("dialog", (dialog) => (complaints.push(`dialog: ${dialog.message()}`), dialog.dismiss()));
         tab.on("request", (request) => requests.push(request.url()));
         await tab.goto(pathToFileURL(page).href);
-        const facts = await tab.evaluate(measure);
+        const facts = { ...(await tab.evaluate(measure)), violations: await violations(tab) };
         await tab.screenshot({ path: `${directory}/${colorScheme}-${name}.png`, fullPage: true });
         // A data: URL leaves the machine no more than the page itself does.
         seen.push({ colorScheme, name, complaints, requests: requests.slice(1).filter((url) => !url.startsWith("data:")), ...facts });

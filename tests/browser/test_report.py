@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = os.environ.get("MILLRACE_REPORT_FIXTURE", ROOT / "build/tests/report_fixture")
-PLAYWRIGHT = ROOT / ".cache/npm/node_modules/playwright-core"
+PACKAGES = ROOT / ".cache/npm/node_modules"
 VOID = {"meta", "link"}
 OURS = ["none", "threads", "libuv", "workers", "cluster-none", "cluster-workers"]
 PEER = "<script>alert('peer')</script>"
@@ -185,7 +185,7 @@ def test_all_that_was_run_is_said(page, report):
 @pytest.fixture(scope="module")
 def seen(directory, tmp_path_factory):
     browser = shutil.which("chromium")
-    if browser is None or shutil.which("node") is None or not PLAYWRIGHT.exists():
+    if browser is None or shutil.which("node") is None or not all((PACKAGES / name).exists() for name in ("playwright-core", "axe-core")):
         pytest.skip("needs chromium, node and playwright-core (script/bootstrap --test)")
     pictures = os.environ.get("MILLRACE_SCREENSHOTS") or tmp_path_factory.mktemp("pictures")
     command = ["node", Path(__file__).with_name("look.mjs"), browser, directory / "report.html", pictures]
@@ -242,4 +242,5 @@ def test_texts_are_legible(seen):
     for view in seen:
         assert view["worst"]["contrast"] >= 4.5, view["worst"]
         assert view["smallest"]["size"] >= 11, view["smallest"]
+        assert view["violations"] == []
         assert view["overlaps"] == []
