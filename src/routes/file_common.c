@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/macros.h"
 #include "keys/signature.h"
+#include "routes/json_response.h"
 #include <stdlib.h>
 #include <time.h>
 
@@ -52,42 +53,15 @@ void mr_file_write_json(struct mr_json *json, const struct mr_object *object, co
         mr_json_text(json, "image", NULL);
 }
 
-bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request)
-{
-    struct mr_fault fault;
-    *out = (struct mr_file_json){.text = NULL};
-    out->file = open_memstream(&out->text, &out->len);
-    if (out->file == NULL) {
-        mr_fault_set(&fault, MR_EMEMORY, NULL);
-        mr_respond_problem(request, &fault);
-        return false;
-    }
-    mr_json_begin(&out->json, out->file);
-    return true;
-}
-
-void mr_file_json_respond(struct mr_file_json *out, struct mr_request *request, int status, struct mr_fields *fields)
-{
-    struct mr_fault fault;
-    fputc('\n', out->file);
-    if (fclose(out->file) == 0) {
-        mr_respond(request, status, "application/json", fields, out->text, out->len, free, out->text);
-        return;
-    }
-    free(out->text);
-    mr_fault_set(&fault, MR_EMEMORY, NULL);
-    mr_respond_problem(request, &fault);
-}
-
 void mr_file_respond(struct mr_request *request, int status, const struct mr_object *object, struct mr_fields *fields)
 {
-    struct mr_file_json out;
-    if (!mr_file_json_begin(&out, request))
+    struct mr_json_response out;
+    if (!mr_json_response_begin(&out, request))
         return;
     mr_json_open(&out.json, NULL, '{');
     mr_file_write_json(&out.json, object, mr_app_of(request)->signing);
     mr_json_close(&out.json);
-    mr_file_json_respond(&out, request, status, fields);
+    mr_json_response_end(&out, request, status, fields);
 }
 
 int64_t mr_file_second(int64_t ms)

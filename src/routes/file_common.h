@@ -22,18 +22,6 @@ void mr_file_write_json(struct mr_json *json, const struct mr_object *object, co
 /* Respond with that JSON. fields: further ones, or NULL. */
 void mr_file_respond(struct mr_request *request, int status, const struct mr_object *object, struct mr_fields *fields);
 
-/* JSON of a response, written into memory. */
-struct mr_file_json {
-    struct mr_json json;
-    FILE *file;
-    char *text;
-    size_t len;
-};
-/* False: there is no memory, and the request was refused. */
-bool mr_file_json_begin(struct mr_file_json *out, struct mr_request *request);
-/* End it and respond with it. */
-void mr_file_json_respond(struct mr_file_json *out, struct mr_request *request, int status, struct mr_fields *fields);
-
 /* A time of an object as Last-Modified: where a clock was ahead, not later than now (RFC 9110, section 8.8.2.1). */
 int64_t mr_file_second(int64_t ms);
 

@@ -19,6 +19,7 @@
 #include "routes/file_common.h"
 #include "routes/image_fallback.h"
 #include "routes/image_negotiation.h"
+#include "routes/json_response.h"
 #include "routes/read_access.h"
 #include "variants/variants.h"
 #include <stdio.h>
@@ -358,19 +359,19 @@ static int make_url(struct mr_slice *out, struct image *image, const struct mr_o
 static void respond_url(struct image *image, struct mr_store_reader *reader)
 {
     struct mr_request *request = image->request;
-    struct mr_file_json out;
+    struct mr_json_response out;
     struct mr_slice url;
     struct mr_fault fault;
     if (make_url(&url, image, mr_store_reader_object(reader), &fault) != MR_OK) {
         mr_respond_problem(request, &fault);
         return;
     }
-    if (!mr_file_json_begin(&out, request))
+    if (!mr_json_response_begin(&out, request))
         return;
     mr_json_open(&out.json, NULL, '{');
     mr_json_slice(&out.json, "url", url);
     mr_json_close(&out.json);
-    mr_file_json_respond(&out, request, 200, NULL);
+    mr_json_response_end(&out, request, 200, NULL);
 }
 
 /* ---- the object ---- */

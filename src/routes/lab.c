@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "keys/rights.h"
 #include "routes/about.h"
-#include "routes/file_common.h"
+#include "routes/json_response.h"
 #include "routes/self_load.h"
 
 struct lab {
@@ -112,9 +112,9 @@ static void write_lab_load(struct mr_json *json, const struct mr_self_report *re
 static void respond_lab(struct mr_request *request, struct mr_self_load *load)
 {
     struct mr_self_report report;
-    struct mr_file_json out;
+    struct mr_json_response out;
     mr_self_load_read(load, &report);
-    if (!mr_file_json_begin(&out, request))
+    if (!mr_json_response_begin(&out, request))
         return;
     mr_json_open(&out.json, NULL, '{');
     write_names(&out.json, "offloads", mr_offload_names);
@@ -129,7 +129,7 @@ static void respond_lab(struct mr_request *request, struct mr_self_load *load)
     else
         mr_json_text(&out.json, "load", NULL);
     mr_json_close(&out.json);
-    mr_file_json_respond(&out, request, 200, NULL);
+    mr_json_response_end(&out, request, 200, NULL);
 }
 
 /* ---- which clients may ask ---- */

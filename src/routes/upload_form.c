@@ -16,6 +16,7 @@
 #include "http/negotiation.h"
 #include "routes/file_common.h"
 #include "routes/intake.h"
+#include "routes/json_response.h"
 #include <stdlib.h>
 
 #define FORM_MAGIC      0x666f726du /* "form" */
@@ -192,8 +193,8 @@ static void respond_with_page(struct form *form)
 static void respond_with_json(struct form *form)
 {
     struct mr_request *request = form->request;
-    struct mr_file_json out;
-    bool has_memory = mr_file_json_begin(&out, request);
+    struct mr_json_response out;
+    bool has_memory = mr_json_response_begin(&out, request);
     if (has_memory) {
         mr_json_open(&out.json, NULL, '{');
         write_files(form, &out.json);
@@ -202,7 +203,7 @@ static void respond_with_json(struct form *form)
     }
     form_close(form);
     if (has_memory)
-        mr_file_json_respond(&out, request, 201, NULL);
+        mr_json_response_end(&out, request, 201, NULL);
 }
 
 /* ---- keeping all of them, or none ---- */
