@@ -293,6 +293,8 @@ struct mr_slice mr_param_shown_name(struct mr_slice name)
     return is_plain ? name : MR_SLICE("*");
 }
 
+const struct mr_param_spec mr_param_none[] = {{.name = NULL}};
+
 const struct mr_param_spec *mr_param_find(const struct mr_param_spec *table, struct mr_slice name)
 {
     for (; table->name != NULL; table++) {

@@ -67,6 +67,9 @@ struct mr_slice mr_param_sent_name(struct mr_slice name);
  * digits, '-', '_', '.'), else "*". It may be a secret that stands in the wrong place. */
 struct mr_slice mr_param_shown_name(struct mr_slice name);
 
+/* The table of a request that takes no parameters. */
+extern const struct mr_param_spec mr_param_none[];
+
 /* The row called `name`, or NULL. The table ends with a row whose name is NULL. */
 const struct mr_param_spec *mr_param_find(const struct mr_param_spec *table, struct mr_slice name);
 

@@ -17,8 +17,6 @@ struct mr_store *mr_file_store(struct mr_request *request)
     return store;
 }
 
-const struct mr_param_spec mr_file_no_params[] = {{.name = NULL}};
-
 const struct mr_param_spec mr_file_through_params[] = {
     {.name = "through", .type = MR_PARAM_TEXT, .text = MR_FILE_THROUGH_TEXT},
     {.name = NULL},

@@ -12,8 +12,8 @@
 /* The store. NULL: there is none, and the request was refused. */
 struct mr_store *mr_file_store(struct mr_request *request);
 
-/* The parameters of a route that has none; and of one that sends bytes through stages. */
-extern const struct mr_param_spec mr_file_no_params[], mr_file_through_params[];
+/* The parameters of a route that sends bytes through stages. */
+extern const struct mr_param_spec mr_file_through_params[];
 #define MR_FILE_THROUGH_TEXT "stages with slashes between them, whose parameters stand beside this one: gzip/encrypt"
 
 /* Write an object as responses show it, with its addresses. signing: signs that of its image, and its own where files

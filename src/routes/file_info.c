@@ -111,7 +111,7 @@ static struct info *open_info(struct mr_request *request, void (*go_on)(struct i
     struct info *info = mr_arena_zalloc(&request->arena, sizeof(*info));
     *info = (struct info){.magic = INFO_MAGIC, .request = request, .store = store, .go_on = go_on};
     request->handler_data = info;
-    if (mr_query_check_known(&request->query, mr_file_no_params, &fault) == MR_OK)
+    if (mr_query_check_known(&request->query, mr_param_none, &fault) == MR_OK)
         return info;
     info_refuse(info, &fault);
     return NULL;
@@ -165,7 +165,7 @@ void mr_file_delete_start(struct mr_request *request)
     struct mr_fault fault;
     if (store == NULL)
         return;
-    if (mr_query_check_known(&request->query, mr_file_no_params, &fault) != MR_OK) {
+    if (mr_query_check_known(&request->query, mr_param_none, &fault) != MR_OK) {
         mr_respond_problem(request, &fault);
         return;
     }

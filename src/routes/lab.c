@@ -53,8 +53,6 @@ static const struct mr_param_spec load_params[] = {
     [LOAD_PARAMS] = {.name = NULL},
 };
 
-static const struct mr_param_spec no_params[] = {{.name = NULL}};
-
 /* The value of `kind`, which is needed. */
 static int read_needed_kind(int64_t *out, const struct mr_query *query, const struct mr_param_spec *params,
                             struct mr_fault *fault)
@@ -187,7 +185,7 @@ static void start_lab(struct mr_request *request)
     struct mr_self_load *load = find_lab(request);
     struct mr_fault fault;
     if (load != NULL)
-        end_request(request, load, mr_query_check_known(&request->query, no_params, &fault), &fault);
+        end_request(request, load, mr_query_check_known(&request->query, mr_param_none, &fault), &fault);
 }
 
 static void start_switch(struct mr_request *request)
@@ -241,7 +239,7 @@ static void start_load_end(struct mr_request *request)
     struct mr_fault fault;
     if (load == NULL)
         return;
-    int err = mr_query_check_known(&request->query, no_params, &fault);
+    int err = mr_query_check_known(&request->query, mr_param_none, &fault);
     if (err == MR_OK)
         mr_self_load_end(load);
     end_request(request, load, err, &fault);
