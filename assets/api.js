@@ -1,5 +1,7 @@
 // Requests to the server: the key, problem documents (RFC 9457), and the stream of events.
 
+import { bytes } from "./format.js";
+
 const KEY = "millrace-key";
 
 export function key() {
@@ -22,19 +24,14 @@ export class Problem extends Error {
     super(document.detail ?? document.title ?? `The server responded with status ${status}.`);
     this.status = status;
     this.title = document.title;
-    this.name = (document.type ?? "").replace(/^.*:/, "");
     this.limit = document.limit;
     this.value = document.value;
-    this.retryAfter = undefined; // seconds
   }
 }
 
-export async function problemOf(response) {
+async function problemOf(response) {
   const isProblem = (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
-  const problem = new Problem(response.status, isProblem ? await response.json().catch(() => ({})) : {});
-  const retry = Number(response.headers.get("Retry-After"));
-  if (retry > 0) problem.retryAfter = retry;
-  return problem;
+  return new Problem(response.status, isProblem ? await response.json().catch(() => ({})) : {});
 }
 
 /** As fetch(), with the key. A response that is no success is thrown as a Problem; no response, as what fetch() throws. */
@@ -46,11 +43,18 @@ export async function api(path, { headers = {}, ...options } = {}) {
   throw problem;
 }
 
+const IN_BYTES = /body|memory|size|space|spill|disk|expansion$|free/; // names of limits that count bytes
+
+/** " Limit max-body: 1 KiB (1024); here: 2 KiB (2048)."; "" where no limit was hit. */
+export function limitOf({ limit, value }) {
+  const amount = (number) => (IN_BYTES.test(limit.name) && number >= 1024 ? `${bytes(number)} (${number})` : `${number}`);
+  return limit ? ` Limit ${limit.name}: ${amount(limit.value)}; here: ${amount(value)}.` : "";
+}
+
 /** An error in one sentence. */
 export function sentence(error) {
   if (error instanceof Problem) {
-    const numbers = error.limit !== undefined && error.value !== undefined ? ` The limit ${error.limit.name} is ${error.limit.value}, this is ${error.value}.` : "";
-    return `${error.message}${/[.!?]$/.test(error.message) ? "" : "."}${numbers}`;
+    return `${error.message}${/[.!?]$/.test(error.message) ? "" : "."}${limitOf(error)}`;
   }
   return "The server does not respond.";
 }
