@@ -290,7 +290,7 @@ static void body_of_many_parts_is_measured_by_the_worker(void **state)
     struct image parts = with_chunks(small, 10000);
     struct served *served = START("--loops=1");
     assert_done(post(served, "/pipe/image?w=50", &parts), 50);
-    parts.bytes[parts.len - 8] = 'x'; /* its end is not one any more */
+    parts.len -= 20; /* it ends in the middle of its data */
     assert_int_equal(ask_status(served, "POST", "/pipe/image?w=50", parts.bytes, parts.len), 422);
     assert_int_equal(atomic_load(&app_of(served)->numbers[0].pipes.failed), 1);
     free(parts.bytes);
