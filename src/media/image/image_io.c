@@ -11,7 +11,7 @@
 struct source {
     VipsSource parent;
     struct mr_run *run; /* borrowed */
-    size_t at;          /* of the next byte to be read; at most the length of the input */
+    size_t at;          /* of the next byte to be read; at most input_len() */
 };
 
 struct target {
@@ -21,12 +21,30 @@ struct target {
 
 static void *source_parent_class, *target_parent_class;
 
+/* What a file lacks that was cut behind its last pixel. */
+static struct mr_view tail_of(const struct mr_run *run)
+{
+    const struct mr_image_mending *mending = &run->scan.mending;
+    return (struct mr_view){.at = (const uint8_t *)mending->tail, .len = mending->tail_len};
+}
+
+static size_t input_len(const struct mr_run *run)
+{
+    return run->input.len + tail_of(run).len;
+}
+
 static gint64 copy_input(VipsSource *base, void *buffer, size_t len)
 {
     struct source *source = (struct source *)base;
-    struct mr_view input = source->run->input;
-    size_t count = MR_MIN(len, input.len - source->at);
-    memcpy(buffer, input.at + source->at, count);
+    struct mr_view part = source->run->input;
+    size_t at = source->at;
+    if (at >= part.len) {
+        at -= part.len;
+        part = tail_of(source->run);
+    }
+    size_t count = MR_MIN(len, part.len - at);
+    if (count > 0)
+        memcpy(buffer, part.at + at, count);
     source->at += count;
     return (gint64)count;
 }
@@ -46,7 +64,7 @@ static gint64 source_read(VipsSource *base, void *buffer, size_t len)
 
 static gint64 move_to(struct source *source, gint64 offset, int whence)
 {
-    gint64 len = (gint64)source->run->input.len;
+    gint64 len = (gint64)input_len(source->run);
     gint64 from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (gint64)source->at : len;
     if (offset < -from || offset > len - from) {
         errno = EINVAL;

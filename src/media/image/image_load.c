@@ -111,12 +111,27 @@ static int drop_costly_profile(struct mr_run *run)
     return mr_run_drop_profile(run);
 }
 
-/* The decoder gets what the file should have been. */
+static int charge_copy(const struct mr_run *run, size_t more)
+{
+    const struct mr_image_limits *limits = run->limits;
+    uint64_t needed = mr_plan_memory(&run->plan, run->ops, &run->scan.info) + more;
+    return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, needed, run->fault);
+}
+
+/* The decoder gets what the file should have been: from the source (image_io.c), or where it wants all of the input at
+ * once, in a copy. */
 static int mend_input(struct mr_run *run)
 {
     const struct mr_image_mending *mending = &run->scan.mending;
     if (mending->tail == NULL)
         return MR_OK;
+    if (run->scan.info.format != MR_IMAGE_GIF) {
+        run->input.len = mending->len;
+        return MR_OK;
+    }
+    int err = charge_copy(run, mending->len + mending->tail_len);
+    if (err != MR_OK)
+        return err;
     uint8_t *bytes = malloc(mending->len + mending->tail_len);
     if (bytes == NULL)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);

@@ -546,6 +546,42 @@ static void cut_file_is_never_half_an_image(void **state)
     }
 }
 
+static int keep_largest(void *context, uint64_t bytes, struct mr_fault *fault)
+{
+    (void)fault;
+    *(uint64_t *)context = MR_MAX(*(uint64_t *)context, bytes);
+    return MR_OK;
+}
+
+static uint64_t reserved_for(struct bytes file)
+{
+    uint64_t most = 0;
+    const struct mr_image_limits limits = {.pixels = 1000000, .frames = 10, .reserve = keep_largest, .context = &most};
+    struct mr_image_ops ops;
+    struct mr_image_result out;
+    struct mr_fault fault = {0};
+    mr_image_ops_init(&ops);
+    assert_int_equal(mr_image_run(&out, &ops, file.at, file.len, &limits, NULL, &fault), MR_OK);
+    mr_image_result_free(&out);
+    return most;
+}
+
+/* What is missing behind the last pixel is read behind the input. Of a GIF there is a copy. */
+static void memory_of_a_mended_file_is_reserved(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *suffix;
+        size_t behind;
+    } formats[] = {{".jpg", 2}, {".png", 12}, {".gif", 1}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
+        struct bytes file = encode(noise(60, 40, 3), formats[i].suffix);
+        struct bytes cut = {file.at, file.len - formats[i].behind};
+        size_t copied = strcmp(formats[i].suffix, ".gif") == 0 ? file.len : 0;
+        assert_int_equal(reserved_for(cut), reserved_for(file) + copied);
+    }
+}
+
 #define IMAGE_TEST(test) cmocka_unit_test_teardown(test, images_end_test)
 
 int main(void)
@@ -578,6 +614,7 @@ int main(void)
         IMAGE_TEST(without_fm_the_format_stays_or_becomes_one_that_fits),
         IMAGE_TEST(profile_that_is_none_does_no_harm),
         IMAGE_TEST(cut_file_is_never_half_an_image),
+        IMAGE_TEST(memory_of_a_mended_file_is_reserved),
         IMAGE_TEST(changed_bytes_give_a_result_or_a_fault),
     };
     return cmocka_run_group_tests(tests, images_setup, images_teardown);
