@@ -156,7 +156,8 @@ def test_what_is_missing_or_wrong_stays_a_refusal(falling):
     image = keep(falling, damaged())
     assert falling.get("/images/01M8MZX7NWWAH60EJWNYWT240A?w=40").status == 404
     assert falling.get(f"{image}?w=0").status == 400
-    refused = falling.get(f"{image}?w=65535&h=65535&fit=scale")
+    junk = keep(falling, b"\xff\xd8\xff\xe0junk")
+    refused = falling.get(f"{junk}?w=65535&h=65535&fit=scale")
     assert refused.status == 422, "of the other file it cannot be made either: what is said is of this one"
     assert falling.get(f"{file_of(image)}/image-url?w=40").json()["url"] == f"{image}?w=40"
 
