@@ -281,6 +281,7 @@ def call_all(server, document, directory, base, key=None):
 
 
 @pytest.mark.slow
+@pytest.mark.unsanitized("each request in it has a test of its own")
 def test_each_example_does_what_it_says(kept, tmp_path):
     directory = tmp_path / "client"
     directory.mkdir()
@@ -296,6 +297,7 @@ def test_each_example_does_what_it_says(kept, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.unsanitized("each request in it has a test of its own")
 def test_each_example_works_with_a_key(guarded, tmp_path):
     directory = tmp_path / "client"
     directory.mkdir()

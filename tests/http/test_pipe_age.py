@@ -276,6 +276,7 @@ def test_a_passphrase_that_takes_too_much_work_is_refused_at_once(server, factor
 
 @pytest.mark.threads
 @pytest.mark.slow
+@pytest.mark.unsanitized("libsodium's work, several times a second")
 def test_passphrases_at_the_same_time_are_served_or_told_to_come_again(server):
     with ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: exchange(server, "/pipe/encrypt", b"x", {"Age-Passphrase": "hunter2"}), range(3)))

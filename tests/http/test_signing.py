@@ -200,6 +200,7 @@ def need(program):
     return shutil.which(program) or pytest.skip(f"{program} is not there")
 
 
+@pytest.mark.unsanitized("the program of the document is what is tried")
 def test_the_python_of_the_document(keys):
     [code] = programs("python")
     names = {}
@@ -208,6 +209,7 @@ def test_the_python_of_the_document(keys):
 
 
 @pytest.mark.slow
+@pytest.mark.unsanitized("the program of the document is what is tried")
 def test_the_javascript_of_the_document(keys, tmp_path):
     node = need("node")
     [code] = programs("javascript")
@@ -216,6 +218,7 @@ def test_the_javascript_of_the_document(keys, tmp_path):
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
+@pytest.mark.unsanitized("the program of the document is what is tried")
 def test_the_shell_of_the_document(keys, shell):
     need("openssl")
     [code] = [each for each in programs("sh") if "sign()" in each]

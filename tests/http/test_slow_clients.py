@@ -325,7 +325,7 @@ def leaving(way, start, tmp_path):
 @pytest.mark.threads
 def test_a_client_that_leaves_while_its_job_runs_stops_it(leaving, offload):
     server, connect, leave = leaving("--job-deadline=10m", "--job-time=0", "--max-pixels=2000000000")
-    target, body = slow_job(1 if offload == "none" else 4)
+    target, body = slow_job(1 if offload in ON_LOOP else 4)
     wire = connect()
     wire.send(request("POST", target, body=body))
     if offload in ON_LOOP:
