@@ -46,8 +46,14 @@ def test_jobs_of_two_connections_run_at_the_same_time(start):
 
 def test_connections_beyond_all_seats_wait_and_are_answered(start):
     server = start("--max-connections=1")
-    with server.connect() as inside:
-        assert inside.request("GET", "/healthz").status == 200
+
+    def seated():  # as soon as the connection of the start is gone
+        wire = server.connect()
+        if wire.request("GET", "/healthz").status == 200:
+            return wire
+        wire.close()
+
+    with wait_for(seated, "a seat") as inside:
         outside = [server.connect() for _ in range(40)]  # one of them is refused on each of the 16 seats that are left
         for wire in outside:
             assert wire.receive().status == 503
