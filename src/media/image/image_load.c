@@ -137,6 +137,9 @@ static int mend_input(struct mr_run *run)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     memcpy(bytes, run->input.at, mending->len);
     memcpy(bytes + mending->len, mending->tail, mending->tail_len);
+    size_t size = mending->len + mending->tail_len - mending->size_at - 4;
+    for (size_t i = 0; mending->size_at != 0 && i < 4; i++)
+        bytes[mending->size_at + i] = (uint8_t)(size >> (8 * i));
     run->input = (struct mr_view){.at = bytes, .len = mending->len + mending->tail_len};
     run->input_mended = bytes;
     return MR_OK;

@@ -56,6 +56,7 @@ struct mr_image_mending {
     size_t len;
     const char *tail; /* static */
     size_t tail_len;
+    size_t size_at; /* where the mended file says how many bytes follow, in 4 bytes, the lowest first; 0: nowhere */
 };
 
 /* What a scan found, for those who come after it: a container is scanned once. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 enum {
+    SIZE_AT = 4, /* of all that follows */
     FLAG_ANIMATION = 0x02,
     FLAG_ALPHA = 0x10,
 };
@@ -164,7 +165,11 @@ int mr_scan_webp(struct mr_scan *out, struct mr_view file, struct mr_fault *faul
     info->bits = 8;
     info->scans = 1;
     info->whole = true;
-    size_t len = mr_read_le32(file.at + 4);
+    size_t len = mr_read_le32(file.at + SIZE_AT);
+    /* One byte short: is it the padding of its last chunk, which holds nothing? Then the size may count it, or not. */
+    bool is_short = len >= 4 && len % 2 == 0 && len - 1 == file.len - 8;
+    if (is_short)
+        len--;
     if (len < 4 || !mr_view_has(file, 8, len))
         return damaged(&webp, "the file ends before the image does");
 
@@ -177,6 +182,10 @@ int mr_scan_webp(struct mr_scan *out, struct mr_view file, struct mr_fault *faul
             err = read_chunk(&webp, &chunk, first);
         if (err != MR_OK)
             return err;
+    }
+    if (len % 2 != 0) {
+        MR_SCAN_MEND(out, 8 + len, "\0");
+        out->mending.size_at = SIZE_AT;
     }
     info->bands = info->alpha ? 4 : 3;
     if (info->frames == 0 || (!webp.animated && webp.images != 1))
