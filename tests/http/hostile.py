@@ -54,7 +54,8 @@ def cuts(images):
             whole_page = kind == "tiff pages" and part > 2  # a page that is not asked for may lack its end
             yield f"{kind} cut at {part}/16", data[: len(data) * part // 16], HARMLESS if whole_page else REFUSED
         if not kind.startswith("tiff"):  # the end of whose file may be padding
-            yield f"{kind} without its last two bytes", data[:-2], {200} if kind.startswith(("jpeg", "png")) else REFUSED  # every pixel is there
+            behind = kind.startswith(("jpeg", "png"))  # all pixels: nothing but EOI, or a part of IEND, is missing
+            yield f"{kind} without its last two bytes", data[:-2], {200} if behind else REFUSED
 
 
 def flips(images):
@@ -88,10 +89,13 @@ def png_pixels(width, height):
     return (b"\0" + b"\x80" * (3 * width)) * height
 
 
-def gif(width, height, *rectangles):
+def gif(width, height, *rectangles, pixels=1):
+    """Frames with so many pixels each, at most 255."""
+    codes = int("101" + "001100" * pixels, 2)  # from the last bit on: clear, a colour ... and the end
+    data = codes.to_bytes((6 * pixels + 10) // 8, "little")
     out = b"GIF89a" + struct.pack("<HH", width, height) + b"\x80\0\0\0\0\0\xff\xff\xff"
     for rectangle in rectangles:
-        out += b"," + struct.pack("<HHHH", *rectangle) + b"\0\2\2\x4c\1\0"
+        out += b"," + struct.pack("<HHHH", *rectangle) + b"\0\2" + bytes([len(data)]) + data + b"\0"
     return out + b";"
 
 
@@ -151,7 +155,8 @@ def huge_sizes(images):
         yield f"png of {width}x{height}", png(width, height), REFUSED
     for width, height in [(65535, 65535), (0, 9), (9, 0)]:
         yield f"gif of {width}x{height}", gif(width, height, (0, 0, width, height)), REFUSED
-        yield f"small frame in a gif of {width}x{height}", gif(width, height, (0, 0, 1, 1)), REFUSED
+        small = {200} if 0 in (width, height) else REFUSED  # a canvas that the frame makes larger
+        yield f"small frame in a gif of {width}x{height}", gif(width, height, (0, 0, 1, 1)), small
     for width, height in [(65500, 65500), (0, 90), (65535, 1), (90, 0), (30000, 30000)]:
         for kind in ("jpeg", "jpeg progressive"):
             data = bytearray(images[kind])
@@ -173,10 +178,17 @@ def huge_sizes(images):
 
 
 def frame_tricks(images):
-    outside = [(1, 0, 4, 4), (0, 1, 4, 4), (65535, 65535, 65535, 65535), (0, 0, 5, 4), (3, 3, 2, 1), (4, 4, 1, 1), (0, 0, 0, 4), (65534, 0, 65535, 1)]
-    for rectangle in outside:
-        yield f"gif with a frame at {rectangle}", gif(4, 4, rectangle), REFUSED
-        yield f"gif with a second frame at {rectangle}", gif(4, 4, (0, 0, 4, 4), rectangle), REFUSED
+    # As browsers show them: the first frame makes the canvas larger, later ones are cut at its edges.
+    huge = [(65535, 65535, 65535, 65535), (65534, 0, 65535, 1), (0, 0, 65535, 65535)]
+    for rectangle in [(1, 0, 4, 4), (0, 1, 4, 4), (0, 0, 5, 4), (3, 3, 2, 1), (4, 4, 1, 1)]:
+        yield f"gif with a frame at {rectangle}", gif(4, 4, rectangle, pixels=20), {200}
+        yield f"gif with a second frame at {rectangle}", gif(4, 4, (0, 0, 4, 4), rectangle, pixels=20), {200}
+        yield f"gif with a frame at {rectangle} that lacks pixels", gif(4, 4, rectangle, pixels=rectangle[2] * rectangle[3] - 1), REFUSED
+    for rectangle in [*huge, (0, 0, 0, 4), (0, 0, 4, 0)]:
+        yield f"gif with a frame at {rectangle}", gif(4, 4, rectangle, pixels=20), REFUSED
+    for rectangle in [huge[0], huge[2], (0, 0, 0, 4)]:
+        yield f"gif with a second frame at {rectangle}", gif(4, 4, (0, 0, 4, 4), rectangle, pixels=20), REFUSED
+    yield "gif with a second frame of a row beyond", gif(4, 4, (0, 0, 4, 4), huge[1], pixels=20), HARMLESS
     picture = images["webp"][12:]
     size = struct.unpack("<I", picture[4:8])[0]
     bitstream = b"VP8 " + picture[4 : 8 + size + (size & 1)]
@@ -186,8 +198,11 @@ def frame_tricks(images):
         yield f"webp with a frame of {width}x{height} at {x},{y}", body, {200} if (x, y, width) == (0, 0, 90) else REFUSED
     yield "webp animation without frames", riff(vp8x(90, 70), (b"ANIM", b"\0" * 6)), REFUSED
     yield "gif without frames", gif(4, 4), REFUSED
-    yield "gif of 5000 frames", gif(2, 2, *[(0, 0, 1, 1)] * 5000), HARMLESS  # one is decoded
-    yield "gif of 500 frames of 4 megapixels", gif(2000, 2000, *[(0, 0, 1, 1)] * 500), HARMLESS
+    for name, body in [
+        ("5000 frames", gif(2, 2, *[(0, 0, 1, 1)] * 5000)),
+        ("500 frames of 4 megapixels", gif(2000, 2000, *[(0, 0, 1, 1)] * 500)),
+    ]:
+        yield f"gif of {name}", body, {200, 413}  # a still is one frame
     pixels = png_pixels(4, 4)
     for count in (0, 1, 2**31 - 1, 2**32 - 1):
         yield f"png of {count} frames", png(4, 4, (b"acTL", struct.pack(">II", count, 0)), data=pixels), HARMLESS

@@ -1,5 +1,6 @@
 /* DESIGN: libvips never guesses what the bytes are: the loader of the format that our own scan found is called by name,
- * and all others are blocked (image_setup.c). */
+ * and all others are blocked (image_setup.c). A GIF is decoded by code of our own. */
+#include "media/image/gif_decode.h"
 #include "media/image/icc.h"
 #include "media/image/image_io.h"
 #include "media/image/image_run.h"
@@ -13,8 +14,8 @@
  * refuse what is harmless. */
 #define COMMON "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", VIPS_FAIL_ON_TRUNCATED, NULL
 
-/* WebP and GIF want the whole input at once: reading it through a source would copy it and stop nothing. libheif ends
- * the process when a read fails (an assert in 1.15). */
+/* WebP wants the whole input at once: reading it through a source would copy it and stop nothing. libheif ends the
+ * process when a read fails (an assert in 1.15). */
 static int load_from_buffer(struct mr_run *run)
 {
     void *bytes = (void *)run->input.at; /* not written to: libvips' prototype lacks the const */
@@ -25,8 +26,6 @@ static int load_from_buffer(struct mr_run *run)
     case MR_IMAGE_WEBP:
         return vips_webpload_buffer(bytes, len, &run->image, "scale", run->plan.scale, "page", page, "n", pages,
                                     COMMON);
-    case MR_IMAGE_GIF:
-        return vips_gifload_buffer(bytes, len, &run->image, "page", page, "n", pages, COMMON);
     case MR_IMAGE_HEIF:
     case MR_IMAGE_AVIF:
         return vips_heifload_buffer(bytes, len, &run->image, COMMON);
@@ -50,17 +49,59 @@ static int load_from_source(struct mr_run *run, VipsSource *source)
     }
 }
 
-static int call_loader(struct mr_run *run)
+static bool is_run_stopped(void *run)
+{
+    return mr_run_is_stopped(run);
+}
+
+/* The canvases are the pixels of a libvips image that lies in memory. */
+static int decode_gif(struct mr_run *run, VipsImage *image)
+{
+    const struct mr_image_info *info = &run->scan.info;
+    const uint32_t frames = run->plan.frames;
+    struct mr_gif_wanted wanted = {.width = info->width,
+                                   .height = info->height,
+                                   .bands = info->bands,
+                                   .first = run->ops->frame > 0 ? (uint32_t)run->ops->frame - 1 : 0,
+                                   .count = frames,
+                                   .is_stopped = is_run_stopped,
+                                   .context = run};
+    vips_image_init_fields(image, (int)info->width, (int)(info->height * frames), info->bands, VIPS_FORMAT_UCHAR,
+                           VIPS_CODING_NONE, VIPS_INTERPRETATION_sRGB, 1, 1);
+    int *delays = calloc(frames, sizeof(*delays));
+    if (delays == NULL || vips_image_write_prepare(image) != 0) {
+        free(delays);
+        return mr_fault_set(run->fault, MR_EMEMORY, NULL);
+    }
+    int plays = 1;
+    int err = mr_gif_decode(image->data, delays, &plays, &wanted, run->input, run->fault);
+    vips_image_set_array_int(image, "delay", delays, (int)frames);
+    vips_image_set_int(image, "loop", plays);
+    if (frames > 1)
+        vips_image_set_int(image, VIPS_META_PAGE_HEIGHT, (int)info->height);
+    free(delays);
+    return err == MR_ECANCELLED ? mr_run_fail(run) : err;
+}
+
+static int load_gif(struct mr_run *run)
+{
+    run->image = vips_image_new_memory();
+    run->in_memory = true;
+    return decode_gif(run, run->image);
+}
+
+static int load(struct mr_run *run)
 {
     enum mr_image_format format = run->scan.info.format;
+    if (format == MR_IMAGE_GIF)
+        return load_gif(run);
     if (format != MR_IMAGE_JPEG && format != MR_IMAGE_PNG && format != MR_IMAGE_TIFF)
-        return load_from_buffer(run);
+        return load_from_buffer(run) != 0 ? mr_run_fail(run) : MR_OK;
     VipsSource *source = mr_image_source_create(run);
-    if (source == NULL)
-        return -1;
-    int failed = load_from_source(run, source);
-    g_object_unref(source); /* the image keeps it */
-    return failed;
+    int failed = source == NULL || load_from_source(run, source) != 0;
+    if (source != NULL)
+        g_object_unref(source); /* the image keeps it */
+    return failed ? mr_run_fail(run) : MR_OK;
 }
 
 /* Is `loaded` what is left of `stored` pixels, decoded at 1/shrink? Decoders round either way. */
@@ -155,9 +196,9 @@ int mr_run_open(struct mr_run *run)
         return mr_fault_set(run->fault, MR_EDAMAGED, "PNG: a checksum is wrong.");
     if (run->scan.info.format == MR_IMAGE_PNG && mr_png_without_texts(&run->input, &run->input_owned, file) != MR_OK)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
-    if (call_loader(run) != 0)
-        return mr_run_fail(run);
-    err = drop_costly_profile(run);
+    err = load(run);
+    if (err == MR_OK)
+        err = drop_costly_profile(run);
     if (err != MR_OK)
         return err;
     mr_run_watch(run);

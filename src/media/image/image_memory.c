@@ -24,7 +24,7 @@ static uint64_t decoder_bytes(const struct mr_image_info *info)
     case MR_IMAGE_WEBP:
         return 10;
     case MR_IMAGE_GIF:
-        return 6;
+        return 8; /* a canvas, and what is under a frame that is to be restored */
     case MR_IMAGE_TIFF:
         return info->bands * sample; /* one strip may be the whole image */
     default:

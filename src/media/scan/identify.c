@@ -102,9 +102,10 @@ static int scan_container(struct mr_scan *out, struct mr_view file, int32_t page
 
 /* The size is checked before anything else is said about the file: a bomb is refused as one even when it is also cut.
  */
-static int check_limits(const struct mr_image_info *info, const struct mr_image_limits *limits, struct mr_fault *fault)
+static int check_limits(const struct mr_scan *scan, const struct mr_image_limits *limits, struct mr_fault *fault)
 {
-    uint64_t pixels = (uint64_t)info->width * info->height;
+    const struct mr_image_info *info = &scan->info;
+    uint64_t pixels = MR_MAX((uint64_t)info->width * info->height, scan->pixels_max);
     uint32_t side = MR_MAX(info->width, info->height);
     if (pixels > limits->pixels)
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels);
@@ -127,7 +128,7 @@ static int scan_within(struct mr_scan *out, uint64_t steps_max, struct mr_view f
     out->info.orientation = 1;
     struct mr_fault scan_fault = {0};
     int err = scan_container(out, file, page, &scan_fault);
-    int over = err == MR_ENOTIMAGE ? MR_OK : check_limits(&out->info, limits, fault);
+    int over = err == MR_ENOTIMAGE ? MR_OK : check_limits(out, limits, fault);
     if (over != MR_OK)
         return over;
     if (out->steps > out->steps_max)

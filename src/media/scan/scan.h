@@ -3,7 +3,7 @@
  *
  * One scanner a format. Each walks the whole container (a file that ends early is damaged, whatever a decoder would
  * make of the half it got) and allocates nothing. What a scanner lets through has: one size that holds everywhere,
- * every frame inside the canvas, every offset inside the file.
+ * every frame inside the canvas (of a GIF: or cut at its edges by our own decoder), every offset inside the file.
  *
  * Each counts its steps (mr_scan_step) and stops when the budget is used up: containers hold counts and offsets, with
  * which a few bytes could ask for work without end.
@@ -28,7 +28,8 @@ struct mr_view {
 struct mr_scan {
     struct mr_image_info info;
     struct mr_image_mending mending;
-    uint32_t warnings; /* JPEG: how often libjpeg will warn of what hurts no pixel */
+    uint32_t warnings;   /* JPEG: how often libjpeg will warn of what hurts no pixel */
+    uint64_t pixels_max; /* of one frame, where that may be more than the canvas has */
     uint64_t steps, steps_max;
 };
 

@@ -176,22 +176,84 @@ static void png_with_more_data_than_its_size_can_need_is_damage(void **state)
     }
 }
 
-/* Two frames of 4 x 4 in a canvas of 4 x 4, the second at (left, 0). */
-static struct bytes gif_of_two(uint8_t left)
+/* Two frames in a canvas of 4 x 4, both at (left, 0): of 4 x 4, and of width x 4. */
+static struct bytes gif_of_two(uint8_t left, uint16_t width)
 {
-    uint8_t file[] = {'G',  'I',  'F', '8', '9', 'a', 4, 0, 4, 0, 0x80, 0,    0,    0,    0,    0,    255, 255,
-                      255,  0x2C, 0,   0,   0,   0,   4, 0, 4, 0, 0,    2,    3,    0x84, 0x8F, 0x05, 0,   0x2C,
-                      left, 0,    0,   0,   4,   0,   4, 0, 0, 2, 3,    0x84, 0x8F, 0x05, 0,    0x3B};
+    uint8_t file[] = {'G',
+                      'I',
+                      'F',
+                      '8',
+                      '9',
+                      'a',
+                      4,
+                      0,
+                      4,
+                      0,
+                      0x80,
+                      0,
+                      0,
+                      0,
+                      0,
+                      0,
+                      255,
+                      255,
+                      255,
+                      0x2C,
+                      left,
+                      0,
+                      0,
+                      0,
+                      4,
+                      0,
+                      4,
+                      0,
+                      0,
+                      2,
+                      3,
+                      0x84,
+                      0x8F,
+                      0x05,
+                      0,
+                      0x2C,
+                      left,
+                      0,
+                      0,
+                      0,
+                      (uint8_t)width,
+                      (uint8_t)(width >> 8),
+                      4,
+                      0,
+                      0,
+                      2,
+                      3,
+                      0x84,
+                      0x8F,
+                      0x05,
+                      0,
+                      0x3B};
     return copy_of(file, sizeof(file));
 }
 
-static void frame_outside_its_canvas_is_damage(void **state)
+static void first_frame_makes_the_canvas_of_a_gif_as_large_as_it_needs(void **state)
 {
     (void)state;
     struct mr_image_info info;
-    assert_int_equal(identify(&info, gif_of_two(0)), MR_OK);
-    assert_int_equal(info.frames, 2);
-    assert_int_equal(identify(&info, gif_of_two(1)), MR_EDAMAGED);
+    assert_int_equal(identify(&info, gif_of_two(0, 4)), MR_OK);
+    assert_true(info.frames == 2 && info.width == 4 && info.height == 4 && !info.alpha);
+    assert_int_equal(identify(&info, gif_of_two(3, 500)), MR_OK);
+    assert_true(info.frames == 2 && info.width == 7 && info.height == 4 && info.alpha);
+}
+
+/* Its rows are decoded as far as they reach. */
+static void frame_beyond_the_canvas_counts_with_all_its_pixels(void **state)
+{
+    (void)state;
+    const struct mr_image_limits few = {.pixels = 1999, .frames = 2};
+    struct mr_image_info info;
+    struct mr_fault fault = {0};
+    struct bytes file = gif_of_two(0, 500);
+    assert_int_equal(mr_image_identify(&info, file.at, file.len, &few, &fault), MR_EPIXELS);
+    assert_int_equal(fault.value, 2000);
 }
 
 /* Where the first directory of a little-endian TIFF starts, and a field in it. */
@@ -385,7 +447,8 @@ int main(void)
         SCAN_TEST(what_is_no_image_is_not_one),
         SCAN_TEST(too_many_pixels_are_told_with_the_limit),
         SCAN_TEST(png_with_more_data_than_its_size_can_need_is_damage),
-        SCAN_TEST(frame_outside_its_canvas_is_damage),
+        SCAN_TEST(first_frame_makes_the_canvas_of_a_gif_as_large_as_it_needs),
+        SCAN_TEST(frame_beyond_the_canvas_counts_with_all_its_pixels),
         SCAN_TEST(tiff_directories_in_a_loop_are_damage),
         SCAN_TEST(tiff_field_given_twice_is_damage),
         SCAN_TEST(tiff_of_an_unread_kind_is_told_as_such),
