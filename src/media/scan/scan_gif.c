@@ -96,8 +96,6 @@ static int read_frame(struct mr_gif *gif, struct mr_gif_frame *frame)
     frame->width = mr_read_le16(at + 4);
     frame->height = mr_read_le16(at + 6);
     frame->is_interlaced = (at[8] & 0x40) != 0;
-    if (frame->width == 0 || frame->height == 0)
-        return damaged(gif, "a frame is empty");
     gif->at += 9;
     int err = take_palette(gif, at[8], &frame->palette);
     if (err != MR_OK)
@@ -186,5 +184,7 @@ int mr_scan_gif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault
     info->bands = info->alpha ? 4 : 3;
     if (err == MR_OK && info->frames == 0)
         err = damaged(&gif, "it has no frame");
+    if (err == MR_OK && (info->width == 0 || info->height == 0))
+        err = damaged(&gif, "its canvas is empty, and so is its first frame");
     return err;
 }

@@ -179,59 +179,13 @@ static void png_with_more_data_than_its_size_can_need_is_damage(void **state)
 /* Two frames in a canvas of 4 x 4, both at (left, 0): of 4 x 4, and of width x 4. */
 static struct bytes gif_of_two(uint8_t left, uint16_t width)
 {
-    uint8_t file[] = {'G',
-                      'I',
-                      'F',
-                      '8',
-                      '9',
-                      'a',
-                      4,
-                      0,
-                      4,
-                      0,
-                      0x80,
-                      0,
-                      0,
-                      0,
-                      0,
-                      0,
-                      255,
-                      255,
-                      255,
-                      0x2C,
-                      left,
-                      0,
-                      0,
-                      0,
-                      4,
-                      0,
-                      4,
-                      0,
-                      0,
-                      2,
-                      3,
-                      0x84,
-                      0x8F,
-                      0x05,
-                      0,
-                      0x2C,
-                      left,
-                      0,
-                      0,
-                      0,
-                      (uint8_t)width,
-                      (uint8_t)(width >> 8),
-                      4,
-                      0,
-                      0,
-                      2,
-                      3,
-                      0x84,
-                      0x8F,
-                      0x05,
-                      0,
-                      0x3B};
-    return copy_of(file, sizeof(file));
+    uint8_t file[] = "GIF89a\4\0\4\0\x80\0\0\0\0\0\xFF\xFF\xFF"
+                     ",L\0\0\0\4\0\4\0\0\2\3\x84\x8F\5\0"
+                     ",L\0\0\0WW\4\0\0\2\3\x84\x8F\5\0;";
+    file[20] = file[36] = left;
+    file[40] = (uint8_t)width;
+    file[41] = (uint8_t)(width >> 8);
+    return copy_of(file, sizeof(file) - 1);
 }
 
 static void first_frame_makes_the_canvas_of_a_gif_as_large_as_it_needs(void **state)
