@@ -8,6 +8,7 @@ of a kind that is not read. What a browser shows whole is served: pixels are as 
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 from PIL import Image
@@ -91,7 +92,9 @@ def gifs():
     yield "interlaced-beyond-the-edge", gif(2, 2, frame(0, 0, 2, 2), frame(1, 0, 3, 4, [row for row in range(4) for _ in range(3)], flags=0x40)), SERVED, "2x2 RR/RR 2x2 RR/RB", ""
     yield "one-bit", gif(3, 1, ONE_BIT), SERVED, "3x1 RRR", ""
     yield "no-first-clear", gif(2, 1, b"," + struct.pack("<HHHHB", 0, 0, 2, 1, 0) + b"\2\2\x48\1\0"), SERVED, "2x1 RG", ""
-    yield "empty-frame", gif(4, 4, FULL, frame(0, 0, 0, 4)), DAMAGED, "", ""
+    yield "empty-first-frame", gif(4, 4, frame(0, 0, 0, 4), FULL), SERVED, f"4x4 ..../..../..../.... {PLAIN}", ""
+    yield "empty-second-frame", gif(4, 4, FULL, frame(9, 9, 4, 0)), SERVED, f"{PLAIN} {PLAIN}", ""
+    yield "empty-canvas", gif(0, 4, frame(0, 0, 0, 4), FULL), DAMAGED, "", ""
     yield "no-frame", gif(4, 4), DAMAGED, "", ""
     yield "cut-data", gif(4, 4, frame(0, 0, 4, 4, [RED] * 8)), DAMAGED, "", "half of its pixels"
     yield "no-data", gif(4, 4, frame(0, 0, 4, 4, [])), DAMAGED, "", ""
@@ -104,9 +107,14 @@ def gifs():
 # ---- WebP
 
 
+def coloured(width=30, height=20):
+    image = Image.new("RGB", (width, height))
+    image.putdata([(x * 240 // width, y * 240 // height, x * y % 256) for y in range(height) for x in range(width)])
+    return image
+
+
 def webps():
-    grid = Image.new("RGB", (30, 20))
-    grid.putdata([(x * 8, y * 12, (x * y) % 256) for y in range(20) for x in range(30)])
+    grid = coloured()
 
     def longer(data, rest):  # its chunk gets a byte more if `rest` is not that of its length by 2
         size = struct.unpack("<I", data[16:20])[0]
@@ -130,12 +138,49 @@ def webps():
         yield f"{name}-even-and-a-byte-short", longer(plain, 0)[:-1], DAMAGED, "", "the byte is one of its data"
 
 
+# ---- JPEG and PNG
+
+
+def jpegs():
+    for name, options in ("baseline", {}), ("progressive", {"progressive": True}):
+        data = encoded(coloured(48, 32), "JPEG", quality=80, **options)
+        yield f"{name}-no-eoi", data[:-2], SERVED, "48x32", ""
+        yield f"{name}-no-eoi-and-a-second-image", data[:-2] + data, SERVED, "48x32", "as phones write it"
+        yield f"{name}-bytes-behind", data + b"SEFH1234", SERVED, "48x32", ""
+        yield f"{name}-twice", data * 2, SERVED, "48x32", "the first"
+        yield f"{name}-last-20-bytes-missing", data[:-22], DAMAGED, "", "browsers show the part that is there"
+        yield f"{name}-half", data[: len(data) // 2], DAMAGED, "", ""
+    data = bytearray(encoded(coloured(48, 32), "JPEG", quality=80))
+    scan = data.index(b"\xff\xda")
+    data[scan + 2 + 10 + 1] = 0  # the end of the spectrum, 63
+    yield "scan-header-of-samsung", bytes(data), SERVED, "48x32", ""
+
+
+def pngs():
+    data = encoded(coloured(), "PNG")
+    end = data.index(b"IDAT") - 4 + 12 + struct.unpack(">I", data[data.index(b"IDAT") - 4 :][:4])[0]
+    yield "no-iend", data[:end], SERVED, "30x20", ""
+    yield "half-an-iend", data[:-6], SERVED, "30x20", ""
+    yield "bytes-behind", data + b"12345", SERVED, "30x20", ""
+    yield "idat-without-its-sum", data[: end - 4], DAMAGED, "", ""
+    yield "idat-cut", data[: end - 40], DAMAGED, "", ""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head, pixels = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0)), chunk(b"IDAT", zlib.compress(b"\0\0\1"))
+    palette, alpha = chunk(b"PLTE", PALETTE[:6]), chunk(b"tRNS", b"\0\xff")
+    start, end = b"\x89PNG\r\n\x1a\n", chunk(b"IEND", b"")
+    yield "trns-before-plte", start + head + alpha + palette + pixels + end, SERVED, "2x1 RG", "opaque: libpng passes over it"
+    yield "trns-behind-plte", start + head + palette + alpha + pixels + end, SERVED, "2x1 .G", ""
+
+
 # ----
 
 
 def main():
     lines = []
-    for kind, cases in ("gif", gifs()), ("webp", webps()):
+    for kind, cases in ("gif", gifs()), ("webp", webps()), ("jpg", jpegs()), ("png", pngs()):
         for name, data, status, pixels, why in cases:
             file = f"{kind}-{name}.{kind}"
             (HERE / file).write_bytes(data)

@@ -56,8 +56,13 @@ static char letter_of(const uint8_t *colour)
     static const struct {
         char letter;
         uint8_t colour[4];
-    } letters[] = {{'R', {255, 0, 0, 255}},     {'G', {0, 255, 0, 255}}, {'B', {0, 0, 255, 255}},
-                   {'W', {255, 255, 255, 255}}, {'K', {0, 0, 0, 255}},   {'.', {0, 0, 0, 0}}};
+    } letters[] = {{'R', {255, 0, 0, 255}},
+                   {'G', {0, 255, 0, 255}},
+                   {'B', {0, 0, 255, 255}},
+                   {'W', {255, 255, 255, 255}},
+                   {'K', {0, 0, 0, 255}}};
+    if (colour[3] == 0)
+        return '.';
     for (size_t i = 0; i < MR_ARRAY_SIZE(letters); i++)
         if (is_close(colour, letters[i].colour, 4, 2))
             return letters[i].letter;
