@@ -38,8 +38,10 @@ static int add_operation(struct mr_image_fence *fence, struct mr_slice word, str
     if (spec == NULL)
         return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is no parameter of image (see docs/image.md)",
                             MR_SLICE_ARG(mr_param_sent_name(word)));
-    MR_ASSERT(spec - mr_image_params < 64);
-    fence->operations |= UINT64_C(1) << (spec - mr_image_params);
+    size_t row = (size_t)(spec - mr_image_params);
+    MR_ASSERT(row / 64 < MR_ARRAY_SIZE(fence->operations));
+    fence->operations[row / 64] |= UINT64_C(1) << row % 64;
+    fence->bounds_operations = true;
     return MR_OK;
 }
 
@@ -75,7 +77,7 @@ static int read_size(struct mr_image_fence *out, const char *text, struct mr_fau
 int mr_image_fence_read(struct mr_image_fence *out, const struct mr_fence_settings *settings, const char **option,
                         struct mr_fault *fault)
 {
-    *out = (struct mr_image_fence){.operations = 0};
+    *out = (struct mr_image_fence){.formats = 0};
     *option = "formats";
     int err = read_fence_list(out, settings->formats, add_format, fault);
     if (err != MR_OK)
@@ -93,8 +95,10 @@ int mr_image_fence_read(struct mr_image_fence *out, const struct mr_fence_settin
 int mr_image_fence_check_name(const struct mr_image_fence *fence, struct mr_slice name, struct mr_fault *fault)
 {
     const struct mr_param_spec *spec = mr_param_find(mr_image_params, name);
-    if (fence->operations == 0 || spec == NULL || strcmp(spec->name, "ixlib") == 0 ||
-        (fence->operations & UINT64_C(1) << (spec - mr_image_params)) != 0)
+    if (!fence->bounds_operations || spec == NULL || mr_image_passes_over(name))
+        return MR_OK;
+    size_t row = (size_t)(spec - mr_image_params);
+    if ((fence->operations[row / 64] & UINT64_C(1) << row % 64) != 0)
         return MR_OK;
     return mr_fault_set(fault, MR_EPARAM, "\"%s\" is not among the --operations of this server.", spec->name);
 }

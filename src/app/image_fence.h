@@ -19,7 +19,8 @@ extern const struct mr_option mr_fence_options[];
 
 /* Zeroed it allows everything. */
 struct mr_image_fence {
-    uint64_t operations;           /* a bit for each row of mr_image_params; 0: all */
+    bool bounds_operations;
+    uint64_t operations[2];        /* if so, a bit for each row of mr_image_params */
     uint32_t formats;              /* a bit for each enum mr_image_format; 0: all */
     enum mr_image_format fallback; /* the first of them */
     uint32_t width, height;        /* px; 0: any */

@@ -422,7 +422,7 @@ static int check_only_presets(const struct image *image, bool is_free, struct mr
 
 static int set_operation(struct image *image, const struct mr_param_pair *pair, struct mr_fault *fault)
 {
-    bool is_free = mr_slice_is(pair->name, "auto") || mr_slice_is(pair->name, "ixlib"); /* as many images as before */
+    bool is_free = mr_slice_is(pair->name, "auto") || mr_image_passes_over(pair->name); /* as many images as before */
     int err = check_only_presets(image, is_free, fault);
     if (err == MR_OK && mr_slice_is(pair->name, "fallback"))
         return mr_image_fallback_read(&image->fallback, pair->value, fault);

@@ -101,6 +101,11 @@ struct mr_image_ops {
  * row without a name. */
 extern const struct mr_param_spec mr_image_params[];
 
+/* What imgix and its libraries put into each address, and what asks for nothing: ixlib and ixid, which are in the
+ * table, and their signature's s and expires, which are not: where addresses are signed, they have a meaning of their
+ * own. */
+bool mr_image_passes_over(struct mr_slice name);
+
 void mr_image_ops_init(struct mr_image_ops *ops);
 /* Apply one parameter, `value` already percent-decoded. MR_OK, or MR_EPARAM with the fault filled; a name that is not
  * in the table is MR_EPARAM too, and so are two names of one operation. */

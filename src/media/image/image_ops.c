@@ -57,6 +57,7 @@ enum {
     GPS,
     SHRINK,
     IXLIB,
+    IXID,
     PARAM_COUNT
 };
 
@@ -103,6 +104,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
     [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},
     [IXLIB] =     {.name = "ixlib", TEXT(100, "ignored")},
+    [IXID] =      {.name = "ixid", TEXT(200, "ignored")},
 };
 
 /* Where a value goes; kind NONE: read and written by hand below. */
@@ -230,6 +232,15 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     }
     set_field(ops, &fields[row], number_of(spec, &parsed));
     return MR_OK;
+}
+
+bool mr_image_passes_over(struct mr_slice name)
+{
+    static const char *const names[] = {"ixlib", "ixid", "s", "expires"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(names); i++)
+        if (mr_slice_is(name, names[i]))
+            return true;
+    return false;
 }
 
 static bool is_sized(const struct mr_image_ops *ops)
