@@ -27,7 +27,7 @@ POPULAR = 2000  # addresses that are asked for again and again, by half of the r
 OUTPUTS = {"jpg": 40, "webp": 25, "png": 15, "avif": 6, "gif": 6, "tiff": 8}
 EXTRAS = (
     "", "", "", "", "", "", "&fit=crop&h=200&crop=attention", "&fit=crop&h=150&crop=entropy", "&fit=fill&h=300&bg=aabbcc",
-    "&blur=60", "&sharp=30", "&rot=90", "&rot=12.5&bg=fff", "&flip=h", "&pad=20", "&trim=auto", "&mono=884400", "&gam=20&sat=-30",
+    "&blur=60", "&sharp=30", "&rot=90", "&rot=12.5&rot-type=pivot&bg=fff", "&flip=h", "&pad=20", "&trim=auto", "&mono=884400", "&gam=20&sat=-30",
     "&rect=10,10,200,150", "&q=95&interlace", "&shrink=careful", "&strip=0",
 )  # fmt: skip
 MISTAKES = ("w=0", "w=300&w=300", "nonsense=1", "fm=bmp", "q=101", "rect=1,2,3", "bg=nocolour")

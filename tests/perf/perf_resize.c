@@ -69,7 +69,7 @@ static void run_plain(void)
 
     if (encoder == NULL)
         die("--plain", "no such output");
-    if (vips_thumbnail_buffer(run.bytes, run.len, &image, run.ops.width, "height", VIPS_MAX_COORD, NULL) ||
+    if (vips_thumbnail_buffer(run.bytes, run.len, &image, (int)run.ops.width, "height", VIPS_MAX_COORD, NULL) ||
         vips_image_write_to_buffer(image, encoder, &bytes, &len, NULL))
         die("libvips", vips_error_buffer());
     g_object_unref(image);

@@ -14,7 +14,7 @@
  *    5. resized and cropped: `w`, `h`, `dpr`, `fit`, `crop`
  *    6. converted to sRGB
  *    7. adjusted: `bri`, `con`, `gam`, `sat`, `mono`, then `blur`, `sharp`
- *    8. extended to w x h (fit=fill, fit=clamp), mirrored by `flip`, turned by `rot`, framed by `pad`
+ *    8. extended to w x h (fit=fill, fillmax, clamp), mirrored by `flip`, turned by `rot`, framed by `pad`
  *    9. laid on `bg`, or on white where the output has no transparency
  *   10. all metadata dropped (GPS position, camera, thumbnails, profiles), but what strip=0 keeps
  *   11. encoded
@@ -39,13 +39,14 @@
 #define MR_IMAGE_STAGE_VERSION "1"
 
 enum mr_image_fit {
-    MR_IMAGE_FIT_CLIP,  /* inside w x h, proportions kept (the default) */
-    MR_IMAGE_FIT_CROP,  /* exactly w x h, proportions kept, what is over is cut away (see crop) */
-    MR_IMAGE_FIT_MAX,   /* as clip, never enlarged */
-    MR_IMAGE_FIT_MIN,   /* as crop, never enlarged: the proportions of w x h */
-    MR_IMAGE_FIT_SCALE, /* exactly w x h, proportions not kept */
-    MR_IMAGE_FIT_FILL,  /* as clip, then extended to w x h with bg */
-    MR_IMAGE_FIT_CLAMP, /* as clip, then extended to w x h with the pixels at its edge */
+    MR_IMAGE_FIT_CLIP,    /* inside w x h, proportions kept (the default) */
+    MR_IMAGE_FIT_CROP,    /* exactly w x h, proportions kept, what is over is cut away (see crop) */
+    MR_IMAGE_FIT_MAX,     /* as clip, never enlarged */
+    MR_IMAGE_FIT_MIN,     /* as crop, never enlarged: the proportions of w x h */
+    MR_IMAGE_FIT_SCALE,   /* exactly w x h, proportions not kept */
+    MR_IMAGE_FIT_FILL,    /* as clip, then extended to w x h with bg */
+    MR_IMAGE_FIT_CLAMP,   /* as clip, then extended to w x h with the pixels at its edge */
+    MR_IMAGE_FIT_FILLMAX, /* as fill, but the image is never enlarged */
 };
 enum mr_image_crop {
     MR_IMAGE_CROP_CENTRE,
@@ -57,6 +58,8 @@ enum mr_image_crop {
 enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
+enum { MR_IMAGE_ROT_STRAIGHTEN, MR_IMAGE_ROT_PIVOT }; /* zoomed so that no corner is empty; or on a larger canvas */
+enum { MR_IMAGE_LEFT, MR_IMAGE_RIGHT, MR_IMAGE_TOP, MR_IMAGE_BOTTOM, MR_IMAGE_SIDES };
 
 /* Sets of formats. */
 #define MR_IMAGE_BIT(format) (1u << (format))
@@ -71,8 +74,10 @@ struct mr_image_colour {
 /* What is asked for. Pointer-free, comparable by its canonical text. Zeroed and passed through mr_image_ops_init it
  * asks for the image as it is. Numbers without a unit are as in the table of parameters; 0 is no change. */
 struct mr_image_ops {
-    int32_t width, height; /* px; 0: not given */
-    double dpr;            /* both are multiplied by it */
+    double width, height; /* px; below 1 a part of the image's own; 0: not given */
+    double dpr;           /* both are multiplied by it */
+    double ratio;         /* width over height, where a fit has two sides and one is not given; 0: not given */
+    int32_t min_width, min_height, max_width, max_height; /* px, of the output; 0: not given */
     enum mr_image_fit fit;
     enum mr_image_crop crop;
     uint32_t edges;                                       /* with MR_IMAGE_CROP_EDGES */
@@ -83,7 +88,9 @@ struct mr_image_ops {
     int32_t orient;                                       /* as EXIF, instead of the image's own; 0: not given */
     int32_t flip;                                         /* MR_IMAGE_FLIP_... */
     double rotation;                                      /* degrees, counter-clockwise */
-    int32_t pad;                                          /* px on each side */
+    int32_t rotation_type;                                /* MR_IMAGE_ROT_...: of angles other than 90, 180, 270 */
+    int32_t pad;                                          /* px on each side, within w x h */
+    int32_t pads[MR_IMAGE_SIDES];                         /* the same for one of them; -1: as `pad` says */
     struct mr_image_colour background, mono;
     double brightness, contrast, gamma, saturation, blur, sharpness;
     int32_t frame;               /* 1..; 0: all of an animation, the first of others */

@@ -10,17 +10,25 @@ struct bound {
     uint64_t width, height;
 };
 
+/* What becomes of w x h. Where pad leaves nothing of it, it is as if a pixel were left. */
+static void output_of(uint64_t *final_width, uint64_t *final_height, const struct mr_image_ops *ops, uint64_t width,
+                      uint64_t height)
+{
+    uint64_t room_x = mr_plan_room(ops, width, true), room_y = mr_plan_room(ops, height, false);
+    mr_plan_final_size(final_width, final_height, ops, MR_MAX(room_x, 1), MR_MAX(room_y, 1));
+}
+
 static bool is_within(const struct bound *bound, uint64_t width, uint64_t height)
 {
     uint64_t final_width, final_height;
-    mr_plan_final_size(&final_width, &final_height, bound->ops, width, height);
+    output_of(&final_width, &final_height, bound->ops, width, height);
     return final_width <= bound->width && final_height <= bound->height;
 }
 
 static int refuse_size(const struct bound *bound, uint64_t width, uint64_t height, struct mr_fault *fault)
 {
     uint64_t final_width, final_height;
-    mr_plan_final_size(&final_width, &final_height, bound->ops, width, height);
+    output_of(&final_width, &final_height, bound->ops, width, height);
     bool is_wide = final_width > bound->width;
     uint64_t limit = is_wide ? bound->width : bound->height, value = is_wide ? final_width : final_height;
     int err = mr_fault_set(fault, MR_EPARAM, "The image would be %llu px %s, and --max-size allows %llux%llu.",
@@ -37,7 +45,7 @@ static int refuse_size(const struct bound *bound, uint64_t width, uint64_t heigh
 /* Of the sides of a box: what stands for `side`, when `other` (px; 0: as long as it) is the other one. */
 static bool fits_side(const struct bound *bound, int32_t side, double dpr, bool is_width, uint64_t other)
 {
-    uint64_t length = mr_plan_asked_side(side, dpr), beside = other != 0 ? other : length;
+    uint64_t length = mr_plan_asked_side(side, dpr, 0), beside = other != 0 ? other : length;
     return is_within(bound, is_width ? length : beside, is_width ? beside : length);
 }
 
@@ -55,11 +63,16 @@ static int32_t longest_side(const struct bound *bound, double dpr, bool is_width
     return fits;
 }
 
-/* Neither side is given. A right angle leaves each of them to itself. */
+/* Is each side of the output of one side of w x h? Turned squarely it is, and where corners are zoomed away. */
+static bool sides_are_apart(const struct mr_image_ops *ops)
+{
+    return mr_plan_is_turned_squarely(ops) || ops->rotation_type == MR_IMAGE_ROT_STRAIGHTEN;
+}
+
+/* Neither side is given. */
 static int bound_whole(struct mr_image_ops *ops, const struct bound *bound, struct mr_fault *fault)
 {
-    bool is_right = ops->rotation == 0 || ops->rotation == 90 || ops->rotation == 180 || ops->rotation == 270;
-    uint64_t other = is_right ? 1 : 0;
+    uint64_t other = sides_are_apart(ops) ? 1 : 0;
     int32_t width = longest_side(bound, 1, true, other), height = longest_side(bound, 1, false, other);
     if (width == 0 || height == 0)
         return refuse_size(bound, 1, 1, fault);
@@ -73,7 +86,7 @@ static int bound_whole(struct mr_image_ops *ops, const struct bound *bound, stru
 /* With one side given every fit is as clip, but for max. */
 static int bound_other(struct mr_image_ops *ops, const struct bound *bound, struct mr_fault *fault)
 {
-    uint64_t width = mr_plan_asked_side(ops->width, ops->dpr), height = mr_plan_asked_side(ops->height, ops->dpr);
+    uint64_t width = mr_plan_asked_side(ops->width, ops->dpr, 0), height = mr_plan_asked_side(ops->height, ops->dpr, 0);
     bool is_width = width == 0;
     int32_t side = longest_side(bound, ops->dpr, is_width, is_width ? height : width);
     if (side == 0)
@@ -84,14 +97,36 @@ static int bound_other(struct mr_image_ops *ops, const struct bound *bound, stru
     return MR_OK;
 }
 
+/* What only the image tells: parts of it, the proportions of ar, sides that are bounded already. The sides that are
+ * given in pixels must fit, and the bound is as if max-w and max-h said so. */
+static int bound_open(struct mr_image_ops *ops, const struct bound *bound, struct mr_fault *fault)
+{
+    uint64_t asked_width = ops->width < 1 ? 1 : mr_plan_asked_side(ops->width, ops->dpr, 0);
+    uint64_t asked_height = ops->height < 1 ? 1 : mr_plan_asked_side(ops->height, ops->dpr, 0);
+    uint64_t other = sides_are_apart(ops) ? 1 : 0;
+    int32_t width = longest_side(bound, 1, true, other), height = longest_side(bound, 1, false, other);
+    asked_width = MR_MAX(asked_width, (uint64_t)ops->min_width);
+    asked_height = MR_MAX(asked_height, (uint64_t)ops->min_height);
+    if (other == 0)
+        asked_width = asked_height = MR_MAX(asked_width, asked_height);
+    if (width == 0 || height == 0 || asked_width > (uint64_t)width || asked_height > (uint64_t)height)
+        return refuse_size(bound, asked_width, asked_height, fault);
+    ops->max_width = ops->max_width == 0 ? width : MR_MIN(ops->max_width, width);
+    ops->max_height = ops->max_height == 0 ? height : MR_MIN(ops->max_height, height);
+    return MR_OK;
+}
+
 int mr_image_ops_bound(struct mr_image_ops *ops, uint32_t width, uint32_t height, struct mr_fault *fault)
 {
     const struct bound bound = {.ops = ops, .width = width, .height = height};
+    bool has_part = (ops->width > 0 && ops->width < 1) || (ops->height > 0 && ops->height < 1);
+    if (has_part || mr_plan_is_bounded(ops) || mr_plan_has_ratio(ops))
+        return bound_open(ops, &bound, fault);
     if (ops->width == 0 && ops->height == 0)
         return bound_whole(ops, &bound, fault);
     if (ops->width == 0 || ops->height == 0)
         return bound_other(ops, &bound, fault);
-    uint64_t asked_width = mr_plan_asked_side(ops->width, ops->dpr);
-    uint64_t asked_height = mr_plan_asked_side(ops->height, ops->dpr);
+    uint64_t asked_width = mr_plan_asked_side(ops->width, ops->dpr, 0);
+    uint64_t asked_height = mr_plan_asked_side(ops->height, ops->dpr, 0);
     return is_within(&bound, asked_width, asked_height) ? MR_OK : refuse_size(&bound, asked_width, asked_height, fault);
 }

@@ -219,10 +219,12 @@ int mr_run_extend(struct mr_run *run)
 
 int mr_run_pad(struct mr_run *run)
 {
-    int pad = run->ops->pad;
-    if (pad == 0)
+    int left = (int)mr_plan_pad(run->ops, MR_IMAGE_LEFT), right = (int)mr_plan_pad(run->ops, MR_IMAGE_RIGHT);
+    int top = (int)mr_plan_pad(run->ops, MR_IMAGE_TOP), bottom = (int)mr_plan_pad(run->ops, MR_IMAGE_BOTTOM);
+    if (left + right + top + bottom == 0)
         return MR_OK;
-    return embed(run, pad, pad, run->image->Xsize + 2 * pad, run->image->Ysize + 2 * pad, VIPS_EXTEND_BACKGROUND);
+    return embed(run, left, top, run->image->Xsize + left + right, run->image->Ysize + top + bottom,
+                 VIPS_EXTEND_BACKGROUND);
 }
 
 int mr_run_flip(struct mr_run *run)
@@ -243,6 +245,26 @@ int mr_run_flip(struct mr_run *run)
     return err;
 }
 
+/* Turned about its middle, and enlarged as far as it then covers its own size. */
+static int straighten(struct mr_run *run)
+{
+    int width = run->image->Xsize, height = run->image->Ysize;
+    double angle = run->ops->rotation * M_PI / 180, across = fabs(cos(angle)), along = fabs(sin(angle));
+    double zoom = MR_MAX(across + along * height / width, across + along * width / height);
+    double a = zoom * cos(angle), b = zoom * sin(angle), x = (width - 1) / 2.0, y = (height - 1) / 2.0;
+    VipsArrayInt *area = vips_array_int_newv(4, 0, 0, width, height);
+    VipsInterpolate *cubic = vips_interpolate_new("bicubic");
+    VipsImage *next = NULL, *bytes = NULL;
+    int failed = vips_affine(run->image, &next, a, b, -b, a, "interpolate", cubic, "oarea", area, "idx", -x, "idy", -y,
+                             "odx", x, "ody", y, "extend", VIPS_EXTEND_COPY, NULL);
+    vips_area_unref(VIPS_AREA(area));
+    VIPS_UNREF(cubic);
+    failed = failed || vips_cast_uchar(next, &bytes, NULL);
+    VIPS_UNREF(next);
+    run->is_resampled = true;
+    return mr_run_step(run, failed, bytes);
+}
+
 /* Counter-clockwise; libvips turns clockwise. */
 int mr_run_rotate(struct mr_run *run)
 {
@@ -253,11 +275,13 @@ int mr_run_rotate(struct mr_run *run)
     int err = mr_run_to_memory(run);
     if (err != MR_OK)
         return err;
-    if (fmod(angle, 90) == 0) {
+    if (mr_plan_is_turned_squarely(run->ops)) {
         VipsAngle turn = angle == 90 ? VIPS_ANGLE_D270 : angle == 180 ? VIPS_ANGLE_D180 : VIPS_ANGLE_D90;
         int failed = vips_rot(run->image, &next, turn, NULL);
         return mr_run_step(run, failed, next);
     }
+    if (run->ops->rotation_type == MR_IMAGE_ROT_STRAIGHTEN)
+        return straighten(run);
     VipsArrayDouble *colour = NULL;
     err = prepare_fill(run, &colour);
     if (err != MR_OK)

@@ -3,6 +3,7 @@
  * read and written in image_words.c. A new operation is a field, a row in both and a step in image.c. */
 #include "media/image/image.h"
 #include "media/image/image_words.h"
+#include "media/image/plan.h"
 
 #include "base/assert.h"
 #include "base/macros.h"
@@ -12,11 +13,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535 };
+enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535, PAD_MAX = 4096 };
 
 /* Words as a person writes them, in the order of the values they stand for. */
-static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", NULL};
+static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", "fillmax", NULL};
 static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
+static const char *const rot_words[] = {"straighten", "pivot", NULL};
 static const char *const trim_words[] = {"none", "auto", NULL};
 static const char *const shrink_words[] = {"fast", "careful", NULL};
 static const char *const format_words[] = {"jpg", "png", "webp", "avif", "gif", "tiff", "jpeg", "tif", NULL};
@@ -27,6 +29,11 @@ enum {
     W,
     H,
     DPR,
+    AR,
+    MIN_W,
+    MIN_H,
+    MAX_W,
+    MAX_H,
     FIT,
     CROP,
     FP_X,
@@ -36,7 +43,12 @@ enum {
     ORIENT,
     FLIP,
     ROT,
+    ROT_TYPE,
     PAD,
+    PAD_LEFT,
+    PAD_RIGHT,
+    PAD_TOP,
+    PAD_BOTTOM,
     BG,
     BRI,
     CON,
@@ -69,11 +81,17 @@ enum {
 #define FLAG(what) .type = MR_PARAM_BOOL, .text = what
 
 const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
-    [W] =         {.name = "w", .unit = "px", INT(1, SIDE_MAX, "width of the output")},
-    [H] =         {.name = "h", .unit = "px", INT(1, SIDE_MAX, "height of the output")},
+    [W] =         {.name = "w", .unit = "px", NUMBER(0.001, SIDE_MAX, "width of the output; below 1 a part of the image's own")},
+    [H] =         {.name = "h", .unit = "px", NUMBER(0.001, SIDE_MAX, "height of the output; below 1 a part of the image's own")},
     [DPR] =       {.name = "dpr", NUMBER(0.1, 8, "w and h are multiplied by it")},
+    [AR] =        {.name = "ar", TEXT(20, "width:height: with fit=crop, min, scale, fill, fillmax or clamp, what w or h is where it is not given")},
+    [MIN_W] =     {.name = "min-w", .unit = "px", INT(1, SIDE_MAX, "width of the output at least")},
+    [MIN_H] =     {.name = "min-h", .unit = "px", INT(1, SIDE_MAX, "height of the output at least")},
+    [MAX_W] =     {.name = "max-w", .unit = "px", INT(1, SIDE_MAX, "width of the output at most")},
+    [MAX_H] =     {.name = "max-h", .unit = "px", INT(1, SIDE_MAX, "height of the output at most")},
     [FIT] =       {.name = "fit", CHOICE(fit_words, "clip: inside w x h; crop: exactly w x h, the rest cut away; max: as clip, never enlarged; "
-                                                    "min: as crop, never enlarged; scale: exactly w x h, distorted; fill: as clip, then filled up with bg; clamp: as clip, then filled up with its edges")},
+                                                    "min: as crop, never enlarged; scale: exactly w x h, distorted; fill: as clip, then filled up with bg; clamp: as clip, then filled up with its edges; "
+                                                    "fillmax: as fill, the image never enlarged")},
     [CROP] =      {.name = "crop", TEXT(40, "what fit=crop keeps: centre, top, bottom, left, right (or two: top,left), entropy, edges, "
                                             "focalpoint (see fp-x), attention; faces is served as attention")},
     [FP_X] =      {.name = "fp-x", NUMBER(0, 1, "crop=focalpoint: what is to be in the middle, from the left; 0.5 without it")},
@@ -82,8 +100,13 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [TRIM] =      {.name = "trim", CHOICE(trim_words, "auto: cut away borders of the colour of the top left pixel")},
     [ORIENT] =    {.name = "orient", INT(0, 270, "turn as this EXIF orientation says (1 to 8), or by 90, 180 or 270 degrees, instead of as the image says")},
     [FLIP] =      {.name = "flip", CHOICE(flip_words, "mirror: h left and right, v top and bottom, hv both")},
-    [ROT] =       {.name = "rot", .unit = "degrees", NUMBER(0, 359.99, "turn the output counter-clockwise; corners are filled with bg")},
-    [PAD] =       {.name = "pad", .unit = "px", INT(0, 4096, "border around the output, filled with bg")},
+    [ROT] =       {.name = "rot", .unit = "degrees", NUMBER(0, 359.99, "turn the output counter-clockwise")},
+    [ROT_TYPE] =  {.name = "rot-type", CHOICE(rot_words, "by other angles than 90, 180 and 270: straighten zooms until no corner is empty, pivot fills corners with bg")},
+    [PAD] =       {.name = "pad", .unit = "px", INT(0, PAD_MAX, "room at each side, within w x h, filled with bg")},
+    [PAD_LEFT] =  {.name = "pad-left", .unit = "px", INT(0, PAD_MAX, "the same at the left alone")},
+    [PAD_RIGHT] = {.name = "pad-right", .unit = "px", INT(0, PAD_MAX, "the same at the right alone")},
+    [PAD_TOP] =   {.name = "pad-top", .unit = "px", INT(0, PAD_MAX, "the same at the top alone")},
+    [PAD_BOTTOM] = {.name = "pad-bottom", .unit = "px", INT(0, PAD_MAX, "the same at the bottom alone")},
     [BG] =        {.name = "bg", TEXT(20, "colour behind transparent and filled areas: RGB, ARGB, RRGGBB, AARRGGBB or a name")},
     [BRI] =       {.name = "bri", NUMBER(-100, 100, "brightness: 100 adds half of the range")},
     [CON] =       {.name = "con", NUMBER(-100, 100, "contrast: -100 is plain grey, 100 twice as much")},
@@ -115,7 +138,12 @@ static const struct field {
     size_t at;
     double initial;
 } fields[PARAM_COUNT] = {
-    [W] = {INT32, AT(width), 0},          [H] = {INT32, AT(height), 0},         [DPR] = {REAL, AT(dpr), 1},
+    [W] = {REAL, AT(width), 0},           [H] = {REAL, AT(height), 0},          [DPR] = {REAL, AT(dpr), 1},
+    [MIN_W] = {INT32, AT(min_width), 0},  [MIN_H] = {INT32, AT(min_height), 0},
+    [MAX_W] = {INT32, AT(max_width), 0},  [MAX_H] = {INT32, AT(max_height), 0},
+    [ROT_TYPE] = {INT32, AT(rotation_type), 0},
+    [PAD_LEFT] = {INT32, AT(pads[MR_IMAGE_LEFT]), -1},  [PAD_RIGHT] = {INT32, AT(pads[MR_IMAGE_RIGHT]), -1},
+    [PAD_TOP] = {INT32, AT(pads[MR_IMAGE_TOP]), -1},    [PAD_BOTTOM] = {INT32, AT(pads[MR_IMAGE_BOTTOM]), -1},
     [FIT] = {INT32, AT(fit), 0},          [FP_X] = {REAL, AT(focus_x), 0.5},    [FP_Y] = {REAL, AT(focus_y), 0.5},
     [TRIM] = {BOOL, AT(trim), 0},         [ORIENT] = {INT32, AT(orient), 0},    [FLIP] = {INT32, AT(flip), 0},
     [ROT] = {REAL, AT(rotation), 0},      [PAD] = {INT32, AT(pad), 0},          [BRI] = {REAL, AT(brightness), 0},
@@ -185,6 +213,15 @@ static int set_frame(struct mr_image_ops *ops, int64_t value, bool is_page, stru
     return MR_OK;
 }
 
+/* Below 1 it is a part of the image; of pixels there are whole ones. */
+static int check_side(const struct mr_param_spec *spec, double value, struct mr_fault *fault)
+{
+    if (value < 1 || value == floor(value))
+        return MR_OK;
+    return mr_fault_set(fault, MR_EPARAM, "%s must be a whole number of px, or a part of the image below 1.",
+                        spec->name);
+}
+
 static double number_of(const struct mr_param_spec *spec, const struct mr_param_value *value)
 {
     return spec->type == MR_PARAM_NUMBER ? value->number
@@ -205,6 +242,8 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
 
     ptrdiff_t row = spec - mr_image_params;
     switch (row) {
+    case AR:
+        return mr_image_read_ratio(ops, parsed.text, fault);
     case CROP:
         return mr_image_read_crop(ops, parsed.text, fault);
     case RECT:
@@ -220,6 +259,10 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     case FM:
         ops->format = format_values[parsed.integer];
         return MR_OK;
+    case W:
+    case H:
+        err = check_side(spec, parsed.number, fault);
+        break;
     case FP_X:
     case FP_Y:
         ops->has_focus = true;
@@ -230,8 +273,9 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     default:
         break;
     }
-    set_field(ops, &fields[row], number_of(spec, &parsed));
-    return MR_OK;
+    if (err == MR_OK)
+        set_field(ops, &fields[row], number_of(spec, &parsed));
+    return err;
 }
 
 bool mr_image_passes_over(struct mr_slice name)
@@ -243,21 +287,31 @@ bool mr_image_passes_over(struct mr_slice name)
     return false;
 }
 
+/* Is a side given, or bounded? */
 static bool is_sized(const struct mr_image_ops *ops)
 {
-    return ops->width != 0 || ops->height != 0;
+    return ops->width != 0 || ops->height != 0 || mr_plan_is_bounded(ops) || mr_plan_has_ratio(ops);
+}
+
+/* Are both sides of what the image is fitted into known? */
+static bool has_both_sides(const struct mr_image_ops *ops)
+{
+    return (ops->width != 0 && ops->height != 0) || mr_plan_is_bounded(ops) || mr_plan_has_ratio(ops);
 }
 
 /* Does fit=crop or fit=min have something to cut? */
 static bool is_cropped(const struct mr_image_ops *ops)
 {
-    return (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN) && ops->width != 0 && ops->height != 0;
+    return (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN) && has_both_sides(ops);
 }
 
 int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault)
 {
     if (ops->fit == MR_IMAGE_FIT_CROP && !is_sized(ops))
         return mr_fault_set(fault, MR_EPARAM, "fit=crop needs w and h.");
+    if ((ops->max_width != 0 && ops->min_width > ops->max_width) ||
+        (ops->max_height != 0 && ops->min_height > ops->max_height))
+        return mr_fault_set(fault, MR_EPARAM, "min-w and min-h must be at most max-w and max-h.");
     return MR_OK;
 }
 
@@ -266,16 +320,36 @@ uint32_t mr_image_ops_picks(const struct mr_image_ops *ops)
     return ops->format == MR_IMAGE_UNKNOWN ? ops->picks : 0;
 }
 
+/* What `pad` says for sides that have none of their own; 0: there are none. */
+static int32_t pad_of_rest(const struct mr_image_ops *ops)
+{
+    for (int side = 0; side < MR_IMAGE_SIDES; side++)
+        if (ops->pads[side] < 0)
+            return ops->pad;
+    return 0;
+}
+
 /* What has no effect is not in the canonical text, so that requests for the same bytes have the same one. */
 static bool has_effect(const struct mr_image_ops *ops, size_t row)
 {
     bool by_focus = is_cropped(ops) && ops->crop == MR_IMAGE_CROP_FOCALPOINT;
-    bool both = ops->width != 0 && ops->height != 0;
+    bool both = has_both_sides(ops);
     switch (row) {
     case DPR:
-        return is_sized(ops);
+        return ops->width != 0 || ops->height != 0;
     case FIT: /* all but crop, min, fill and clamp need one side only; with one these are as clip */
         return ops->fit == MR_IMAGE_FIT_MAX ? is_sized(ops) : both;
+    case AR:
+        return mr_plan_has_ratio(ops);
+    case ROT_TYPE:
+        return fmod(ops->rotation, 90) != 0;
+    case PAD:
+        return pad_of_rest(ops) == ops->pad;
+    case PAD_LEFT:
+    case PAD_RIGHT:
+    case PAD_TOP:
+    case PAD_BOTTOM:
+        return ops->pads[row - PAD_LEFT] != pad_of_rest(ops);
     case CROP:
         return is_cropped(ops) && ops->crop != MR_IMAGE_CROP_CENTRE;
     case FP_X:
@@ -366,7 +440,9 @@ size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t 
         if (!has_effect(ops, row))
             continue;
         append_field(&text, ops, row);
-        if (row == CROP)
+        if (row == AR)
+            append(&text, "ar", mr_image_write_ratio(words, ops));
+        else if (row == CROP)
             append(&text, "crop", mr_image_write_crop(words, ops));
         else if (row == RECT && ops->rect_width != 0)
             append(&text, "rect", mr_image_write_rect(words, ops));

@@ -3,8 +3,25 @@
 #include "base/macros.h"
 #include "base/number.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+/* "16:9"; what it comes to has as many digits as its canonical text, "1.777778:1". */
+int mr_image_read_ratio(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault)
+{
+    static const struct mr_param_spec side = {.name = "ar", .type = MR_PARAM_NUMBER, .min = 0.001, .max = 10000};
+    struct mr_param_value width, height;
+    struct mr_slice rest = text, first = mr_slice_cut(&rest, ':');
+    if (rest.at == NULL || mr_param_parse(&side, first, &width, NULL) != MR_OK ||
+        mr_param_parse(&side, rest, &height, NULL) != MR_OK)
+        return mr_fault_set(fault, MR_EPARAM, "ar must be width:height, as 16:9.");
+    double ratio = round(width.number / height.number * 1e6) / 1e6;
+    if (ratio < 0.001 || ratio > 10000)
+        return mr_fault_set(fault, MR_EPARAM, "ar must be from 1:1000 to 10000:1.");
+    ops->ratio = ratio;
+    return MR_OK;
+}
 
 static int refuse_crop(struct mr_fault *fault)
 {
@@ -143,6 +160,16 @@ int mr_image_read_colour(struct mr_image_colour *out, const char *name, struct m
                                     .green = (uint8_t)(argb >> 8),
                                     .blue = (uint8_t)argb};
     return MR_OK;
+}
+
+const char *mr_image_write_ratio(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
+{
+    int len = snprintf(out, MR_IMAGE_WORDS_MAX - 2, "%.6f", ops->ratio);
+    while (out[len - 1] == '0')
+        len--;
+    len -= out[len - 1] == '.';
+    memcpy(out + len, ":1", 3);
+    return out;
 }
 
 const char *mr_image_write_crop(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)

@@ -23,9 +23,45 @@ static uint64_t scaled(uint64_t value, uint64_t by, uint64_t over)
     return MR_MAX((value * by + over / 2) / over, 1);
 }
 
-uint64_t mr_plan_asked_side(int32_t side, double dpr)
+uint64_t mr_plan_asked_side(double side, double dpr, uint64_t whole)
 {
-    return side == 0 ? 0 : (uint64_t)MR_MIN(MR_MAX(lround(side * dpr), 1), ASKED_SIDE_MAX);
+    double px = side < 1 ? side * (double)whole : side;
+    return side == 0 ? 0 : (uint64_t)MR_MIN(MR_MAX(lround(px * dpr), 1), ASKED_SIDE_MAX);
+}
+
+bool mr_plan_is_bounded(const struct mr_image_ops *ops)
+{
+    return ops->min_width != 0 || ops->min_height != 0 || ops->max_width != 0 || ops->max_height != 0;
+}
+
+bool mr_plan_has_ratio(const struct mr_image_ops *ops)
+{
+    bool has_two_sides = ops->fit != MR_IMAGE_FIT_CLIP && ops->fit != MR_IMAGE_FIT_MAX;
+    return ops->ratio != 0 && has_two_sides && (ops->width == 0 || ops->height == 0);
+}
+
+bool mr_plan_is_turned_squarely(const struct mr_image_ops *ops)
+{
+    return fmod(ops->rotation, 90) == 0;
+}
+
+uint32_t mr_plan_pad(const struct mr_image_ops *ops, int side)
+{
+    return (uint32_t)(ops->pads[side] < 0 ? ops->pad : ops->pads[side]);
+}
+
+static struct size pads_of(const struct mr_image_ops *ops)
+{
+    return (struct size){(uint64_t)mr_plan_pad(ops, MR_IMAGE_LEFT) + mr_plan_pad(ops, MR_IMAGE_RIGHT),
+                         (uint64_t)mr_plan_pad(ops, MR_IMAGE_TOP) + mr_plan_pad(ops, MR_IMAGE_BOTTOM)};
+}
+
+uint64_t mr_plan_room(const struct mr_image_ops *ops, uint64_t side, bool is_width)
+{
+    struct size pads = pads_of(ops);
+    bool swaps = fmod(ops->rotation, 180) == 90; /* room is added when the image is turned */
+    uint64_t taken = is_width != swaps ? pads.width : pads.height;
+    return side <= taken ? 0 : side - taken;
 }
 
 /* The size with the proportions of `in` that lies inside `box`, or covers it. One side of the box may be 0: then it
@@ -45,16 +81,67 @@ static bool is_larger(struct size a, struct size b)
     return a.width > b.width || a.height > b.height;
 }
 
-/* Sizes of the resized image, of its cut, and of the canvas that the cut is laid on. */
-static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, struct size in)
+/* w x h where ar says one of them, or both: then as much of the image as it can be. */
+static struct size with_ratio(struct size box, double ratio, struct size in)
 {
-    struct size box = {mr_plan_asked_side(ops->width, ops->dpr), mr_plan_asked_side(ops->height, ops->dpr)};
+    if (box.width == 0 && box.height == 0) {
+        box.width = (uint64_t)MR_MAX(lround(MR_MIN((double)in.width, (double)in.height * ratio)), 1);
+        box.height = (uint64_t)MR_MAX(lround(MR_MIN((double)in.height, (double)in.width / ratio)), 1);
+    } else if (box.width == 0) {
+        box.width = (uint64_t)MR_MIN(MR_MAX(lround((double)box.height * ratio), 1), ASKED_SIDE_MAX);
+    } else {
+        box.height = (uint64_t)MR_MIN(MR_MAX(lround((double)box.width / ratio), 1), ASKED_SIDE_MAX);
+    }
+    return box;
+}
+
+static uint64_t bounded(uint64_t side, uint64_t least, uint64_t most)
+{
+    side = MR_MAX(side, least);
+    return most == 0 ? side : MR_MIN(side, most);
+}
+
+/* min-w and its like: each side by itself, but with ar both together where they are too long. */
+static struct size box_within(struct size box, const struct mr_image_ops *ops, struct size in)
+{
+    struct size most = {mr_plan_room(ops, (uint64_t)ops->max_width, true),
+                        mr_plan_room(ops, (uint64_t)ops->max_height, false)};
+    if (box.width == 0 || box.height == 0)
+        box = fitted(in, box, false);
+    bool is_too_long = (most.width != 0 && box.width > most.width) || (most.height != 0 && box.height > most.height);
+    if (mr_plan_has_ratio(ops) && is_too_long)
+        box = fitted(box, most, false);
+    return (struct size){bounded(box.width, mr_plan_room(ops, (uint64_t)ops->min_width, true), most.width),
+                         bounded(box.height, mr_plan_room(ops, (uint64_t)ops->min_height, false), most.height)};
+}
+
+/* What the image is fitted into: a side of it that nothing says is 0. Room at the sides lies within w x h. */
+static int box_of(struct size *out, const struct mr_image_ops *ops, struct size in, struct mr_fault *fault)
+{
+    struct size box = {mr_plan_asked_side(ops->width, ops->dpr, in.width),
+                       mr_plan_asked_side(ops->height, ops->dpr, in.height)};
+    if (mr_plan_has_ratio(ops))
+        box = with_ratio(box, ops->ratio, in);
+    struct size room = {mr_plan_room(ops, box.width, true), mr_plan_room(ops, box.height, false)};
+    bool is_full = (box.width != 0 && room.width == 0) || (box.height != 0 && room.height == 0) ||
+                   (ops->max_width != 0 && mr_plan_room(ops, (uint64_t)ops->max_width, true) == 0) ||
+                   (ops->max_height != 0 && mr_plan_room(ops, (uint64_t)ops->max_height, false) == 0);
+    if (is_full)
+        return mr_fault_set(fault, MR_EPARAM, "pad leaves no room for the image.");
+    *out = mr_plan_is_bounded(ops) ? box_within(room, ops, in) : room;
+    return MR_OK;
+}
+
+/* Sizes of the resized image, of its cut, and of the canvas that the cut is laid on. */
+static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, struct size in, struct size box)
+{
     bool both = box.width != 0 && box.height != 0;
     bool cover = both && (ops->fit == MR_IMAGE_FIT_CROP || ops->fit == MR_IMAGE_FIT_MIN);
     struct size resized = fitted(in, box, cover);
     if (both && ops->fit == MR_IMAGE_FIT_SCALE)
         resized = box;
-    if (ops->fit == MR_IMAGE_FIT_MAX && is_larger(resized, in))
+    bool keeps_small = ops->fit == MR_IMAGE_FIT_MAX || ops->fit == MR_IMAGE_FIT_FILLMAX;
+    if (keeps_small && is_larger(resized, in))
         resized = in;
     if (cover && ops->fit == MR_IMAGE_FIT_MIN && is_larger(resized, in)) {
         box.width = MR_MIN(scaled(box.width, in.width, resized.width), in.width);
@@ -62,7 +149,8 @@ static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, str
         resized = in;
     }
     struct size cut = cover ? box : resized;
-    bool extended = both && (ops->fit == MR_IMAGE_FIT_FILL || ops->fit == MR_IMAGE_FIT_CLAMP);
+    bool extended =
+        both && (ops->fit == MR_IMAGE_FIT_FILL || ops->fit == MR_IMAGE_FIT_FILLMAX || ops->fit == MR_IMAGE_FIT_CLAMP);
     struct size canvas = extended ? box : cut;
     plan->width = (uint32_t)resized.width;
     plan->height = (uint32_t)resized.height;
@@ -77,11 +165,17 @@ void mr_plan_final_size(uint64_t *final_width, uint64_t *final_height, const str
 {
     double angle = ops->rotation * M_PI / 180;
     double across = fabs(cos(angle)), along = fabs(sin(angle));
-    bool right_angle = fmod(ops->rotation, 90) == 0;
-    uint64_t spare = right_angle ? 0 : 2; /* for how libvips rounds */
-    uint64_t frame = 2 * (uint64_t)ops->pad;
-    *final_width = (uint64_t)lround((double)width * across + (double)height * along) + spare + frame;
-    *final_height = (uint64_t)lround((double)width * along + (double)height * across) + spare + frame;
+    struct size pads = pads_of(ops);
+    if (mr_plan_is_turned_squarely(ops) || ops->rotation_type == MR_IMAGE_ROT_PIVOT) {
+        uint64_t spare = mr_plan_is_turned_squarely(ops) ? 0 : 2; /* for how libvips rounds */
+        *final_width = (uint64_t)lround((double)width * across + (double)height * along) + spare;
+        *final_height = (uint64_t)lround((double)width * along + (double)height * across) + spare;
+    } else {
+        *final_width = width;
+        *final_height = height;
+    }
+    *final_width += pads.width;
+    *final_height += pads.height;
 }
 
 /* Is it an animation, from which no frame was chosen? */
@@ -282,11 +376,15 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
                      struct size upright, const struct mr_image_limits *limits, struct mr_fault *fault)
 {
     bool swaps = plan->orientation >= 5 && !plan->cut_first;
-    plan_sizes(plan, ops, upright);
+    struct size box = {0, 0};
+    int err = box_of(&box, ops, upright, fault);
+    if (err != MR_OK)
+        return err;
+    plan_sizes(plan, ops, upright, box);
     mr_plan_final_size(&plan->final_width, &plan->final_height, ops, plan->canvas_width, plan->canvas_height);
     plan->load_width = swaps ? plan->height : plan->width;
     plan->load_height = swaps ? plan->width : plan->height;
-    int err = check_size(plan, limits, fault);
+    err = check_size(plan, limits, fault);
     if (err == MR_OK)
         err = check_effort(plan, ops, info->alpha, fault);
     if (err != MR_OK)

@@ -32,9 +32,19 @@ int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, cons
 /* Bytes of memory that a run of the plan holds at its peak (see mr_image_memory). */
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info);
 
-/* w or h, times dpr; 0 when it is not given. */
-uint64_t mr_plan_asked_side(int32_t side, double dpr);
-/* What rot and pad make of a canvas: of angles other than 90, 180, 270 an upper bound. */
+/* w or h, times dpr, of an image with this side; 0 when it is not given. */
+uint64_t mr_plan_asked_side(double side, double dpr, uint64_t whole);
+/* Is min-w, min-h, max-w or max-h given? */
+bool mr_plan_is_bounded(const struct mr_image_ops *ops);
+/* Does ar say how long a side is? */
+bool mr_plan_has_ratio(const struct mr_image_ops *ops);
+/* Does rot leave the sides as they are, or exchange them? */
+bool mr_plan_is_turned_squarely(const struct mr_image_ops *ops);
+/* px of room at a side: MR_IMAGE_LEFT ... */
+uint32_t mr_plan_pad(const struct mr_image_ops *ops, int side);
+/* What is left of one side of w x h (px, or 0: not given) for the image, before it is turned; 0: nothing. */
+uint64_t mr_plan_room(const struct mr_image_ops *ops, uint64_t side, bool is_width);
+/* What rot and pad make of a canvas: with rot-type=pivot, of angles other than 90, 180, 270 an upper bound. */
 void mr_plan_final_size(uint64_t *final_width, uint64_t *final_height, const struct mr_image_ops *ops, uint64_t width,
                         uint64_t height);
 /* The formats of which one is picked when the pixels are there (image_pick.c), as bits; 0: plan->format is it. Until

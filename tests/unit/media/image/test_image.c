@@ -51,7 +51,13 @@ static void result_has_exactly_the_size_asked_for(void **state)
         {"rect=400,200,300,40", 3, 1},
         {"rect=10,20,300,40&w=30&shrink=careful", 30, 4},
         {"w=100&rot=90", 50, 100},
-        {"w=100&pad=7", 114, 64},
+        {"w=100&pad=7", 100, 57},
+        {"pad=7&w=50&h=80&fit=fill", 50, 80},
+        {"w=100&pad-left=7&pad-bottom=2", 100, 48},
+        {"w=100&rot=30", 100, 50},
+        {"w=100&rot=90&pad-left=10", 60, 100},
+        {"w=0.5&h=60&fit=crop&ar=1:1", 202, 60},
+        {"w=800&h=300&fit=fillmax", 800, 300},
         {"w=100&orient=8", 100, 200},
         {"w=100&blur=50&sharp=20&bri=3&con=4&gam=5&sat=6&mono=red&flip=hv", 100, 50},
     };
@@ -204,6 +210,30 @@ static void image_is_mirrored_and_turned_as_asked(void **state)
     }
 }
 
+/* Counter-clockwise about its middle: no corner is empty, whatever the angle. */
+static void image_that_is_turned_by_any_angle_is_zoomed_to_cover(void **state)
+{
+    (void)state;
+    static const int places[4][2] = {{3, 40}, {40, 3}, {40, 76}, {76, 40}}; /* of the quadrants, after 45 degrees */
+    struct mr_image_result out = run("rot=45&bg=fff", encode(quadrants(80, 80, 3), ".png"));
+    VipsImage *image = decode(out.bytes, out.len);
+    for (int i = 0; i < 4; i++)
+        assert_true(is_close(pixel_at(image, places[i][0], places[i][1]), corner_colours[i], 3, 3));
+    g_object_unref(image);
+    static const uint8_t tone[4] = {10, 200, 30, 255};
+    static const char *const queries[] = {"rot=1", "rot=33&pad=0", "rot=90.5", "rot=200&w=50&h=20&fit=scale"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
+        for (int bands = 3; bands <= 4; bands++) {
+            out = run(queries[i], encode(plain(60, 20, bands, tone), ".png"));
+            image = decode(out.bytes, out.len);
+            assert_int_equal(image->Bands, bands);
+            for (int n = 0; n < image->Xsize * image->Ysize; n++)
+                if (!is_close(pixel_at(image, n % image->Xsize, n / image->Xsize), tone, bands, 1))
+                    fail_msg("%s: pixel %d", queries[i], n);
+            g_object_unref(image);
+        }
+}
+
 static void border_of_one_colour_is_trimmed(void **state)
 {
     (void)state;
@@ -330,8 +360,8 @@ static void impossible_geometry_names_what_is_wrong(void **state)
     (void)state;
     struct bytes input = encode(quadrants(100, 50, 3), ".png");
     run_fails(MR_EPARAM, "rect=100,0,10,10", input);
-    run_fails(MR_EPIXELS, "w=9000&h=9000&fit=fill&rot=45&pad=4000", input);
-    run_fails(MR_EDIMENSION, "w=16384&h=10&fit=scale&fm=avif&pad=1", input);
+    run_fails(MR_EPIXELS, "w=9000&h=9000&fit=fill&rot=45&rot-type=pivot", input);
+    run_fails(MR_EDIMENSION, "w=16385&h=12&fit=scale&fm=avif&pad=1", input);
 }
 
 static VipsImage *converted(VipsImage *image, VipsInterpretation space, VipsBandFormat format)
@@ -595,6 +625,7 @@ int main(void)
         IMAGE_TEST(hidden_colours_do_not_bleed),
         IMAGE_TEST(colours_are_adjusted_as_documented),
         IMAGE_TEST(image_is_mirrored_and_turned_as_asked),
+        IMAGE_TEST(image_that_is_turned_by_any_angle_is_zoomed_to_cover),
         IMAGE_TEST(border_of_one_colour_is_trimmed),
         IMAGE_TEST(filled_areas_have_the_background),
         IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),

@@ -39,6 +39,13 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=jpg&effort=3&lossless=1", "fm=jpg");
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
+    check_canonical("ar=16:9", "");
+    check_canonical("w=5&h=6&ar=16:9&fit=crop", "w=5&h=6&fit=crop");
+    check_canonical("w=5&ar=4:2&fit=crop", "w=5&ar=2:1&fit=crop");
+    check_canonical("rot=90&rot-type=pivot", "rot=90");
+    check_canonical("pad=3&pad-left=3", "pad=3");
+    check_canonical("pad=3&pad-left=1&pad-top=1&pad-right=1&pad-bottom=3",
+                    "pad-left=1&pad-right=1&pad-top=1&pad-bottom=3");
     check_canonical("w=5&fit=fill", "w=5");
     check_canonical("ixlib=js-3.1", "");
     check_canonical("bri=-0", "");
@@ -71,6 +78,10 @@ static void canonical_text_means_the_same_again(void **state)
                                           "w=10&h=20&fit=clamp",
                                           "w=10&h=20&dpr=1.5&fit=crop&crop=focalpoint&fp-x=0.25&fp-y=0.75",
                                           "rect=1,2,30,40&trim=auto&orient=6&flip=hv&rot=12.5&pad=3&bg=80ff0000",
+                                          "rot=12.5&rot-type=pivot&pad=3&pad-left=0&pad-right=5",
+                                          "pad-left=1&pad-right=2&pad-top=3&pad-bottom=4",
+                                          "w=0.25&h=0.333333&fit=fillmax",
+                                          "ar=1.777778:1&min-w=1&min-h=2&max-w=3&max-h=4&fit=crop",
                                           "bri=-10&con=20&gam=30&sat=-40&mono=aabbcc&blur=100&sharp=7",
                                           "frame=3&fm=avif&q=50&effort=0&lossless=1",
                                           "interlace=1&strip=0&gps=1&shrink=careful",
@@ -108,6 +119,14 @@ static void wrong_value_names_its_parameter(void **state)
         {"w", "0"},
         {"w", "-1"},
         {"w", "65536"},
+        {"w", "1.5"},
+        {"h", "0.0001"},
+        {"ar", "1"},
+        {"ar", "0:1"},
+        {"ar", "1:x"},
+        {"max-w", "0"},
+        {"pad-left", "-1"},
+        {"rot-type", "free"},
         {"w", "1e3"},
         {"w", ""},
         {"h", "12px"},

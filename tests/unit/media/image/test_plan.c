@@ -66,6 +66,50 @@ static void no_side_becomes_empty(void **state)
     assert_int_equal(plan.out_height, 1);
 }
 
+/* Of an image of 400 x 300: the output, and what is resized to. */
+static void sides_follow_from_what_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint32_t width, height, resized_width, resized_height;
+    } cases[] = {{"w=0.5", 200, 150, 200, 150},
+                 {"h=0.5&dpr=2", 400, 300, 400, 300},
+                 {"w=0.001", 1, 1, 1, 1},
+                 {"rect=0,0,200,100&w=0.5", 100, 50, 100, 50},
+                 {"w=200&ar=2:1&fit=crop", 200, 100, 200, 150},
+                 {"h=200&ar=1:2&fit=crop", 100, 200, 267, 200},
+                 {"ar=1:1&fit=crop", 300, 300, 400, 300},
+                 {"ar=1:1", 400, 300, 400, 300},
+                 {"w=200&ar=1:1", 200, 150, 200, 150},
+                 {"w=200&h=50&ar=1:1&fit=crop", 200, 50, 200, 150},
+                 {"w=100&ar=1:1&fit=fill", 100, 100, 100, 75},
+                 {"max-w=100", 100, 75, 100, 75},
+                 {"max-w=1000", 400, 300, 400, 300},
+                 {"min-w=800", 400, 300, 400, 300},
+                 {"min-w=800&fit=crop", 800, 300, 800, 600},
+                 {"h=300&max-w=200&fit=crop", 200, 300, 400, 300},
+                 {"w=600&h=600&max-h=200&fit=crop", 600, 200, 600, 450},
+                 {"w=600&ar=1:1&max-h=200&fit=crop", 200, 200, 267, 200},
+                 {"w=800&h=800&fit=fillmax", 800, 800, 400, 300},
+                 {"w=200&h=200&fit=fillmax", 200, 200, 200, 150},
+                 {"w=100&pad=10", 100, 80, 80, 60},
+                 {"w=100&h=100&pad=10&fit=crop", 100, 100, 107, 80},
+                 {"w=100&h=100&pad=10&pad-left=0&fit=scale", 100, 100, 90, 80},
+                 {"pad=10", 420, 320, 400, 300},
+                 {"max-w=100&pad=10", 100, 80, 80, 60},
+                 {"w=120&h=80&fit=scale&pad-top=20&rot=90", 80, 120, 100, 80},
+                 {"w=100&rot=30", 100, 75, 100, 75},
+                 {"w=100&rot=90", 75, 100, 100, 75}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_plan plan = plan_of(cases[i].query, jpeg(400, 300));
+        if (plan.final_width != cases[i].width || plan.final_height != cases[i].height ||
+            plan.width != cases[i].resized_width || plan.height != cases[i].resized_height)
+            fail_msg("%s: %llux%llu of %ux%u", cases[i].query, (unsigned long long)plan.final_width,
+                     (unsigned long long)plan.final_height, plan.width, plan.height);
+    }
+}
+
 static int plan_error(const char *query, struct mr_image_info info, struct mr_fault *fault)
 {
     struct mr_image_ops ops = ops_of(query);
@@ -84,6 +128,17 @@ static void output_beyond_the_limits_is_refused(void **state)
     assert_int_equal(fault.limit, 16383);
     assert_int_equal(plan_error("w=65535&fm=jpg", jpeg(65535, 1), &fault), MR_EDIMENSION);
     assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
+}
+
+static void pad_that_leaves_nothing_is_refused(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"w=20&pad=10", "h=20&pad-top=20", "max-w=5&pad-left=5", "w=0.01&pad=4"};
+    struct mr_fault fault;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
+        if (plan_error(queries[i], jpeg(400, 300), &fault) != MR_EPARAM || strstr(fault.detail, "pad") == NULL)
+            fail_msg("%s: %s", queries[i], fault.detail);
+    assert_int_equal(plan_error("w=21&pad=10", jpeg(400, 300), &fault), MR_OK);
 }
 
 static void frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are(void **state)
@@ -255,9 +310,19 @@ static const char *const sizes[] = {"",
                                     "w=300&fit=min&dpr=0.1",
                                     "w=65535&h=65535",
                                     "w=500&h=1&fit=scale",
+                                    "w=0.5",
+                                    "w=0.5&h=0.9&fit=crop&dpr=2",
+                                    "ar=16:9&fit=crop",
+                                    "w=300&ar=1:9&fit=crop",
+                                    "max-w=1000&fit=crop",
+                                    "min-w=350&h=70&fit=crop",
+                                    "w=700&h=500&fit=fillmax",
                                     "w=399&h=499&fit=clamp"};
-static const char *const turns[] = {"", "&rot=90", "&rot=180", "&rot=270", "&rot=45", "&rot=12.34", "&rot=359.99"};
-static const char *const frames[] = {"", "&pad=1", "&pad=100", "&pad=4096", "&rect=0,0,1,50000", "&orient=6"};
+static const char *const turns[] = {
+    "",           "&rot=90", "&rot=180", "&rot=270", "&rot=45", "&rot=45&rot-type=pivot", "&rot=12.34&rot-type=pivot",
+    "&rot=359.99"};
+static const char *const frames[] = {
+    "", "&pad=1", "&pad=100", "&pad=4096", "&pad-left=9&pad-top=30", "&rect=0,0,1,50000", "&orient=6"};
 
 /* The output of the bounded query is within 400 x 500, and is as it was where it was so before. */
 static void check_bound(const char *query, uint32_t width, uint32_t height)
@@ -273,7 +338,8 @@ static void check_bound(const char *query, uint32_t width, uint32_t height)
         return;
     }
     int err = mr_plan_make(&plan, &ops, &info, &all, &fault);
-    if (err == MR_EPIXELS) /* what it is cut from would be too large */
+    bool has_no_room = err == MR_EPARAM && strcmp(fault.detail, "pad leaves no room for the image.") == 0;
+    if (err == MR_EPIXELS || has_no_room) /* what it is cut from would be too large */
         return;
     if (err != MR_OK)
         fail_msg("%s of %ux%u: %s %s", query, width, height, mr_error_name(err), fault.detail);
@@ -315,13 +381,16 @@ static void what_asks_for_more_is_refused_with_both_numbers(void **state)
                  {"h=501&w=1", 500, 501},
                  {"w=201&dpr=2", 400, 402},
                  {"w=200&dpr=2", 0, 0},
-                 {"w=399&pad=1", 400, 401},
-                 {"w=398&pad=1", 0, 0},
+                 {"w=399&pad=1", 0, 0},
+                 {"w=401&pad=1", 400, 401},
+                 {"min-w=401", 400, 401},
+                 {"w=401&ar=1:1&fit=crop", 400, 401},
                  {"w=450&h=400&rot=90", 0, 0},
                  {"w=450&rot=90&h=1", 0, 0},
                  {"w=300&h=500&rot=90", 400, 500},
                  {"pad=200", 400, 401},
-                 {"w=400&h=500&rot=45", 400, 638},
+                 {"w=400&h=500&rot=45", 0, 0},
+                 {"w=400&h=500&rot=45&rot-type=pivot", 400, 638},
                  {"", 0, 0},
                  {"w=65535&dpr=8", 400, 65535}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
@@ -341,6 +410,8 @@ int main(void)
         cmocka_unit_test(decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target),
         cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
         cmocka_unit_test(no_side_becomes_empty),
+        cmocka_unit_test(sides_follow_from_what_is_asked_for),
+        cmocka_unit_test(pad_that_leaves_nothing_is_refused),
         cmocka_unit_test(output_beyond_the_limits_is_refused),
         cmocka_unit_test(frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are),
         cmocka_unit_test(effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped),
