@@ -135,9 +135,10 @@ void mr_image_fence_choose_format(const struct mr_image_fence *fence, struct mr_
 
 bool mr_image_fence_is_size(struct mr_slice name)
 {
-    static const char *const names[] = {
-        "w",      "h",   "dpr",      "ar",  "min-w",    "min-h",     "max-w",   "max-h",      "fit",   "rect", "trim",
-        "orient", "rot", "rot-type", "pad", "pad-left", "pad-right", "pad-top", "pad-bottom", "frame", "page", NULL};
+    static const char *const names[] = {"w",         "h",       "dpr",        "ar",       "min-w", "min-h",
+                                        "max-w",     "max-h",   "fit",        "rect",     "trim",  "trim-color",
+                                        "trim-md",   "orient",  "rot",        "rot-type", "pad",   "pad-left",
+                                        "pad-right", "pad-top", "pad-bottom", "frame",    "page",  NULL};
     for (size_t i = 0; names[i] != NULL; i++)
         if (mr_slice_is(name, names[i]))
             return true;

@@ -59,6 +59,15 @@ enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, 
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
 enum { MR_IMAGE_ROT_STRAIGHTEN, MR_IMAGE_ROT_PIVOT }; /* zoomed so that no corner is empty; or on a larger canvas */
+/* The colour that is cut away: that of the top left pixel, one that is given, no colour at all, or that where there is
+ * transparency and else one that is given. */
+enum {
+    MR_IMAGE_TRIM_NONE,
+    MR_IMAGE_TRIM_AUTO,
+    MR_IMAGE_TRIM_COLOUR,
+    MR_IMAGE_TRIM_ALPHA,
+    MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA,
+};
 enum { MR_IMAGE_LEFT, MR_IMAGE_RIGHT, MR_IMAGE_TOP, MR_IMAGE_BOTTOM, MR_IMAGE_SIDES };
 
 /* Sets of formats. */
@@ -84,7 +93,9 @@ struct mr_image_ops {
     double focus_x, focus_y;                              /* 0..1 of the width, the height */
     bool has_focus;                                       /* they were given, or one of them: else the middle */
     int32_t rect_left, rect_top, rect_width, rect_height; /* px of the upright image; width 0: none */
-    bool trim;                                            /* cut borders of one colour */
+    int32_t trim;                                         /* MR_IMAGE_TRIM_...: cut borders of one colour */
+    int32_t trim_difference;                              /* levels of a channel by which a border may differ from it */
+    struct mr_image_colour trim_colour;                   /* of COLOR */
     int32_t orient;                                       /* as EXIF, instead of the image's own; 0: not given */
     int32_t flip;                                         /* MR_IMAGE_FLIP_... */
     double rotation;                                      /* degrees, counter-clockwise */

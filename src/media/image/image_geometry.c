@@ -45,30 +45,92 @@ int mr_run_turn_upright(struct mr_run *run)
     return err;
 }
 
-enum { TRIM_THRESHOLD = 12 }; /* levels of a channel that compression may change */
+/* What is cut away. Colours count by their alpha: what cannot be seen is no colour. */
+struct border {
+    uint8_t colour[4];
+    int bands, difference;
+    bool has_alpha;
+};
 
-/* Does any of `count` pixels, `step` bytes from one to the next, differ from the colour? */
-static bool differs(const uint8_t *pixels, size_t count, size_t step, const uint8_t *colour, int bands)
+/* A channel as it weighs in the picture. */
+static int level_of(const struct border *border, const uint8_t *pixel, int band)
 {
-    for (size_t i = 0; i < count; i++, pixels += step)
-        for (int band = 0; band < bands; band++)
-            if (abs(pixels[band] - colour[band]) > TRIM_THRESHOLD)
-                return true;
+    bool is_colour = border->has_alpha && band < border->bands - 1;
+    return is_colour ? (pixel[band] * pixel[border->bands - 1] + 127) / 255 : pixel[band];
+}
+
+static bool pixel_differs(const struct border *border, const uint8_t *pixel)
+{
+    for (int band = 0; band < border->bands; band++)
+        if (abs(level_of(border, pixel, band) - level_of(border, border->colour, band)) > border->difference)
+            return true;
+    return false;
+}
+
+static bool row_differs(const struct border *border, const uint8_t *row, int width)
+{
+    for (int x = 0; x < width; x++)
+        if (pixel_differs(border, row + (ptrdiff_t)x * border->bands))
+            return true;
     return false;
 }
 
 /* Columns are looked at a row at a time, as they lie in memory: *left only shrinks, *right only grows. */
-static void widen(const uint8_t *row, int width, const uint8_t *colour, int bands, int *left, int *right)
+static void widen(const struct border *border, const uint8_t *row, int width, int *left, int *right)
 {
     for (int x = 0; x < *left; x++)
-        if (differs(row + (ptrdiff_t)x * bands, 1, 0, colour, bands))
+        if (pixel_differs(border, row + (ptrdiff_t)x * border->bands))
             *left = x;
     for (int x = width - 1; x > *right; x--)
-        if (differs(row + (ptrdiff_t)x * bands, 1, 0, colour, bands))
+        if (pixel_differs(border, row + (ptrdiff_t)x * border->bands))
             *right = x;
 }
 
-/* Where the image differs from the colour of its top left pixel. Of an animation the first frame decides. */
+/* A colour of sRGB in the channels of an image that may not be in it: near enough for a border. */
+static void write_channels(uint8_t out[4], const VipsImage *image, const struct mr_image_colour *colour)
+{
+    uint8_t grey = (uint8_t)lround(0.2126 * colour->red + 0.7152 * colour->green + 0.0722 * colour->blue);
+    const uint8_t greys[4] = {grey, colour->alpha},
+                  colours[4] = {colour->red, colour->green, colour->blue, colour->alpha};
+    const uint8_t inks[4] = {255 - colour->red, 255 - colour->green, 255 - colour->blue, 0};
+    memcpy(out, image->Bands < 3 ? greys : image->Type == VIPS_INTERPRETATION_CMYK ? inks : colours, 4);
+}
+
+/* Whether there is one that could be there. */
+static bool choose_border(struct border *out, const struct mr_image_ops *ops, VipsImage *image)
+{
+    static const struct mr_image_colour none = {.given = true};
+    bool by_alpha = ops->trim == MR_IMAGE_TRIM_ALPHA, by_colour = ops->trim == MR_IMAGE_TRIM_COLOUR;
+    *out = (struct border){
+        .bands = image->Bands, .difference = ops->trim_difference, .has_alpha = vips_image_hasalpha(image)};
+    if (ops->trim == MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA) {
+        by_alpha = out->has_alpha;
+        by_colour = !out->has_alpha;
+    }
+    memcpy(out->colour, image->data, (size_t)image->Bands);
+    if (by_alpha || (by_colour && ops->trim_colour.given))
+        write_channels(out->colour, image, by_alpha ? &none : &ops->trim_colour);
+    return out->has_alpha || !by_alpha;
+}
+
+/* What is left of the image; all of it where it is nothing but border. */
+static VipsRect inside_of(const struct border *border, const VipsImage *image)
+{
+    int width = image->Xsize, height = image->Ysize;
+    size_t row_len = (size_t)width * (size_t)image->Bands;
+    const uint8_t *pixels = image->data;
+    int top = 0, bottom = height;
+    while (top < height && !row_differs(border, pixels + (size_t)top * row_len, width))
+        top++;
+    while (bottom > top && !row_differs(border, pixels + (size_t)(bottom - 1) * row_len, width))
+        bottom--;
+    int left = width, right = -1;
+    for (int y = top; y < bottom; y++)
+        widen(border, pixels + (size_t)y * row_len, width, &left, &right);
+    return top == bottom ? (VipsRect){0, 0, width, height} : (VipsRect){left, top, right + 1 - left, bottom - top};
+}
+
+/* Of an animation the first frame decides. */
 static int find_trim(struct mr_run *run)
 {
     int err = run->trim.width != 0 ? MR_OK : mr_run_to_memory(run);
@@ -77,22 +139,9 @@ static int find_trim(struct mr_run *run)
     VipsImage *image = vips_image_copy_memory(run->image); /* no copy, when it is in memory without a step behind */
     if (image == NULL)
         return mr_run_fail(run);
-    int width = image->Xsize, height = image->Ysize, bands = image->Bands;
-    size_t row_len = (size_t)width * (size_t)bands;
-    const uint8_t *pixels = image->data;
-    uint8_t colour[4];
-    memcpy(colour, pixels, (size_t)bands);
-    int top = 0, bottom = height;
-    while (top < height && !differs(pixels + (size_t)top * row_len, (size_t)width, (size_t)bands, colour, bands))
-        top++;
-    while (bottom > top &&
-           !differs(pixels + (size_t)(bottom - 1) * row_len, (size_t)width, (size_t)bands, colour, bands))
-        bottom--;
-    int left = width, right = -1;
-    for (int y = top; y < bottom; y++)
-        widen(pixels + (size_t)y * row_len, width, colour, bands, &left, &right);
-    bool is_plain = top == bottom; /* all of it is of one colour: it stays */
-    run->trim = is_plain ? (VipsRect){0, 0, width, height} : (VipsRect){left, top, right + 1 - left, bottom - top};
+    struct border border;
+    bool has_border = choose_border(&border, run->ops, image);
+    run->trim = has_border ? inside_of(&border, image) : (VipsRect){0, 0, image->Xsize, image->Ysize};
     g_object_unref(image);
     return MR_OK;
 }

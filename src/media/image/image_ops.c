@@ -19,7 +19,7 @@ enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535, PAD_MAX = 4096 };
 static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", "fillmax", NULL};
 static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
 static const char *const rot_words[] = {"straighten", "pivot", NULL};
-static const char *const trim_words[] = {"none", "auto", NULL};
+static const char *const trim_words[] = {"none", "auto", "color", "alpha", "colorunlessalpha", NULL};
 static const char *const shrink_words[] = {"fast", "careful", NULL};
 static const char *const format_words[] = {"jpg", "png", "webp", "avif", "gif", "tiff", "jpeg", "tif", NULL};
 static const enum mr_image_format format_values[] = {MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_WEBP, MR_IMAGE_AVIF,
@@ -40,6 +40,8 @@ enum {
     FP_Y,
     RECT,
     TRIM,
+    TRIM_COLOR,
+    TRIM_MD,
     ORIENT,
     FLIP,
     ROT,
@@ -97,7 +99,10 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [FP_X] =      {.name = "fp-x", NUMBER(0, 1, "crop=focalpoint: what is to be in the middle, from the left; 0.5 without it")},
     [FP_Y] =      {.name = "fp-y", NUMBER(0, 1, "crop=focalpoint: the same from the top")},
     [RECT] =      {.name = "rect", .unit = "px", TEXT(40, "left,top,width,height of the part of the upright image to begin with")},
-    [TRIM] =      {.name = "trim", CHOICE(trim_words, "auto: cut away borders of the colour of the top left pixel")},
+    [TRIM] =      {.name = "trim", CHOICE(trim_words, "cut away borders; auto: of the colour of the top left pixel; color: of trim-color; "
+                                                     "alpha: that are transparent; colorunlessalpha: alpha where there is transparency, else color")},
+    [TRIM_COLOR] = {.name = "trim-color", TEXT(20, "colour that trim=color cuts away, given as for bg; without it that of the top left pixel")},
+    [TRIM_MD] =   {.name = "trim-md", INT(0, 255, "levels of a channel by which a border may differ from its colour; 12 without it")},
     [ORIENT] =    {.name = "orient", INT(0, 270, "turn as this EXIF orientation says (1 to 8), or by 90, 180 or 270 degrees, instead of as the image says")},
     [FLIP] =      {.name = "flip", CHOICE(flip_words, "mirror: h left and right, v top and bottom, hv both")},
     [ROT] =       {.name = "rot", .unit = "degrees", NUMBER(0, 359.99, "turn the output counter-clockwise")},
@@ -145,7 +150,7 @@ static const struct field {
     [PAD_LEFT] = {INT32, AT(pads[MR_IMAGE_LEFT]), -1},  [PAD_RIGHT] = {INT32, AT(pads[MR_IMAGE_RIGHT]), -1},
     [PAD_TOP] = {INT32, AT(pads[MR_IMAGE_TOP]), -1},    [PAD_BOTTOM] = {INT32, AT(pads[MR_IMAGE_BOTTOM]), -1},
     [FIT] = {INT32, AT(fit), 0},          [FP_X] = {REAL, AT(focus_x), 0.5},    [FP_Y] = {REAL, AT(focus_y), 0.5},
-    [TRIM] = {BOOL, AT(trim), 0},         [ORIENT] = {INT32, AT(orient), 0},    [FLIP] = {INT32, AT(flip), 0},
+    [TRIM] = {INT32, AT(trim), 0}, [TRIM_MD] = {INT32, AT(trim_difference), 12},         [ORIENT] = {INT32, AT(orient), 0},    [FLIP] = {INT32, AT(flip), 0},
     [ROT] = {REAL, AT(rotation), 0},      [PAD] = {INT32, AT(pad), 0},          [BRI] = {REAL, AT(brightness), 0},
     [CON] = {REAL, AT(contrast), 0},      [GAM] = {REAL, AT(gamma), 0},         [SAT] = {REAL, AT(saturation), 0},
     [BLUR] = {REAL, AT(blur), 0},         [SHARP] = {REAL, AT(sharpness), 0},   [FRAME] = {INT32, AT(frame), 0},
@@ -250,6 +255,8 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
         return mr_image_read_rect(ops, parsed.text, fault);
     case BG:
         return mr_image_read_colour(&ops->background, spec->name, parsed.text, fault);
+    case TRIM_COLOR:
+        return mr_image_read_colour(&ops->trim_colour, spec->name, parsed.text, fault);
     case MONO:
         return mr_image_read_colour(&ops->mono, spec->name, parsed.text, fault);
     case ORIENT:
@@ -341,6 +348,10 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
         return ops->fit == MR_IMAGE_FIT_MAX ? is_sized(ops) : both;
     case AR:
         return mr_plan_has_ratio(ops);
+    case TRIM_COLOR:
+        return ops->trim == MR_IMAGE_TRIM_COLOUR || ops->trim == MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA;
+    case TRIM_MD:
+        return ops->trim != MR_IMAGE_TRIM_NONE;
     case ROT_TYPE:
         return fmod(ops->rotation, 90) != 0;
     case PAD:
@@ -448,6 +459,8 @@ size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t 
             append(&text, "rect", mr_image_write_rect(words, ops));
         else if (row == BG && ops->background.given)
             append(&text, "bg", mr_image_write_colour(words, &ops->background));
+        else if (row == TRIM_COLOR && ops->trim_colour.given)
+            append(&text, "trim-color", mr_image_write_colour(words, &ops->trim_colour));
         else if (row == MONO && ops->mono.given)
             append(&text, "mono", mr_image_write_colour(words, &ops->mono));
         else if (row == AUTO && mr_image_ops_picks(ops) != 0)

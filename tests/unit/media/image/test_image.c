@@ -251,6 +251,40 @@ static void border_of_one_colour_is_trimmed(void **state)
     assert_int_equal(out.width, 10); /* nothing but border: it stays */
 }
 
+static void check_size(const char *query, struct bytes input, uint32_t width, uint32_t height)
+{
+    struct mr_image_result out = run(query, input);
+    if (out.width != width || out.height != height)
+        fail_msg("%s: %ux%u", query, out.width, out.height);
+}
+
+static void border_is_of_the_colour_that_is_named_or_of_none(void **state)
+{
+    (void)state;
+    VipsImage *image = plain(40, 40, 3, (const uint8_t[]){200, 10, 20});
+    for (int i = 0; i < 30 * 30; i++) /* a white frame within the red, and what is inside of it */
+        memcpy(pixel_at(image, 5 + i % 30, 5 + i / 30), (const uint8_t[]){250, 250, 250}, 3);
+    struct bytes red = encode(image, ".png");
+    check_size("trim=auto", red, 30, 30);
+    check_size("trim=color", red, 30, 30);
+    check_size("trim=color&trim-color=c80a14", red, 30, 30);
+    check_size("trim=color&trim-color=d21410&trim-md=9", red, 40, 40);
+    check_size("trim=color&trim-color=d21410&trim-md=10", red, 30, 30);
+    check_size("trim=color&trim-color=fff", red, 40, 40);
+    check_size("trim=alpha", red, 40, 40);
+    check_size("trim=colorunlessalpha&trim-color=c80a14", red, 30, 30);
+    image = plain(40, 40, 4, (const uint8_t[]){0, 0, 0, 0});
+    for (int i = 0; i < 40 * 40; i++) { /* colours that cannot be seen, around what can be */
+        bool is_inside = i % 40 >= 10 && i % 40 < 30 && i / 40 >= 10 && i / 40 < 30;
+        memcpy(pixel_at(image, i % 40, i / 40),
+               (const uint8_t[]){(uint8_t)(i * 7), (uint8_t)(i * 3), (uint8_t)i, is_inside ? 255 : 0}, 4);
+    }
+    struct bytes hidden = encode(image, ".png");
+    check_size("trim=auto", hidden, 20, 20);
+    check_size("trim=alpha", hidden, 20, 20);
+    check_size("trim=colorunlessalpha&trim-color=fff", hidden, 20, 20);
+}
+
 static void filled_areas_have_the_background(void **state)
 {
     (void)state;
@@ -627,6 +661,7 @@ int main(void)
         IMAGE_TEST(image_is_mirrored_and_turned_as_asked),
         IMAGE_TEST(image_that_is_turned_by_any_angle_is_zoomed_to_cover),
         IMAGE_TEST(border_of_one_colour_is_trimmed),
+        IMAGE_TEST(border_is_of_the_colour_that_is_named_or_of_none),
         IMAGE_TEST(filled_areas_have_the_background),
         IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),
         IMAGE_TEST(avif_goes_in_and_out),

@@ -40,6 +40,8 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("trim-color=fff&trim-md=3", "");
+    check_canonical("trim=alpha&trim-color=fff&trim-md=12", "trim=alpha");
     check_canonical("w=5&h=6&ar=16:9&fit=crop", "w=5&h=6&fit=crop");
     check_canonical("w=5&ar=4:2&fit=crop", "w=5&ar=2:1&fit=crop");
     check_canonical("rot=90&rot-type=pivot", "rot=90");
@@ -78,6 +80,7 @@ static void canonical_text_means_the_same_again(void **state)
                                           "w=10&h=20&fit=clamp",
                                           "w=10&h=20&dpr=1.5&fit=crop&crop=focalpoint&fp-x=0.25&fp-y=0.75",
                                           "rect=1,2,30,40&trim=auto&orient=6&flip=hv&rot=12.5&pad=3&bg=80ff0000",
+                                          "trim=color&trim-color=ff00ff&trim-md=3",
                                           "rot=12.5&rot-type=pivot&pad=3&pad-left=0&pad-right=5",
                                           "pad-left=1&pad-right=2&pad-top=3&pad-bottom=4",
                                           "w=0.25&h=0.333333&fit=fillmax",
@@ -157,7 +160,9 @@ static void wrong_value_names_its_parameter(void **state)
         {"orient", "9"},
         {"rot", "360"},
         {"flip", "x"},
-        {"trim", "color"},
+        {"trim", "colour"},
+        {"trim-md", "256"},
+        {"trim-color", "colour"},
         {"bri", "101"},
         {"blur", "-1"},
         {"fp-x", "1.1"},
