@@ -57,6 +57,7 @@ enum mr_image_crop {
 };
 enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
+enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
 enum { MR_IMAGE_ROT_STRAIGHTEN, MR_IMAGE_ROT_PIVOT }; /* zoomed so that no corner is empty; or on a larger canvas */
 /* The colour that is cut away: that of the top left pixel, one that is given, no colour at all, or that where there is
@@ -89,19 +90,20 @@ struct mr_image_ops {
     int32_t min_width, min_height, max_width, max_height; /* px, of the output; 0: not given */
     enum mr_image_fit fit;
     enum mr_image_crop crop;
-    uint32_t edges;                                       /* with MR_IMAGE_CROP_EDGES */
-    double focus_x, focus_y;                              /* 0..1 of the width, the height */
-    bool has_focus;                                       /* they were given, or one of them: else the middle */
-    int32_t rect_left, rect_top, rect_width, rect_height; /* px of the upright image; width 0: none */
-    int32_t trim;                                         /* MR_IMAGE_TRIM_...: cut borders of one colour */
-    int32_t trim_difference;                              /* levels of a channel by which a border may differ from it */
-    struct mr_image_colour trim_colour;                   /* of COLOR */
-    int32_t orient;                                       /* as EXIF, instead of the image's own; 0: not given */
-    int32_t flip;                                         /* MR_IMAGE_FLIP_... */
-    double rotation;                                      /* degrees, counter-clockwise */
-    int32_t rotation_type;                                /* MR_IMAGE_ROT_...: of angles other than 90, 180, 270 */
-    int32_t pad;                                          /* px on each side, within w x h */
-    int32_t pads[MR_IMAGE_SIDES];                         /* the same for one of them; -1: as `pad` says */
+    uint32_t edges;                     /* with MR_IMAGE_CROP_EDGES */
+    double focus_x, focus_y;            /* 0..1 of the width, the height */
+    bool has_focus;                     /* they were given, or one of them: else the middle */
+    double rect_left, rect_top;         /* of the upright image: px, below 1 a part of it, or MR_IMAGE_RECT_... */
+    int32_t rect_width, rect_height;    /* px; width 0: none */
+    int32_t trim;                       /* MR_IMAGE_TRIM_...: cut borders of one colour */
+    int32_t trim_difference;            /* levels of a channel by which a border may differ from it */
+    struct mr_image_colour trim_colour; /* of COLOR */
+    int32_t orient;                     /* as EXIF, instead of the image's own; 0: not given */
+    int32_t flip;                       /* MR_IMAGE_FLIP_... */
+    double rotation;                    /* degrees, counter-clockwise */
+    int32_t rotation_type;              /* MR_IMAGE_ROT_...: of angles other than 90, 180, 270 */
+    int32_t pad;                        /* px on each side, within w x h */
+    int32_t pads[MR_IMAGE_SIDES];       /* the same for one of them; -1: as `pad` says */
     struct mr_image_colour background, mono;
     double brightness, contrast, gamma, saturation, blur, sharpness;
     int32_t frame;               /* 1..; 0: all of an animation, the first of others */

@@ -153,10 +153,11 @@ int mr_run_cut_first(struct mr_run *run)
     if (!run->plan.cut_first)
         return MR_OK;
     int err = mr_run_turn_upright(run);
-    if (err == MR_OK && ops->rect_width != 0)
-        err = extract(run, (VipsRect){ops->rect_left, ops->rect_top,
-                                      MR_MIN(ops->rect_width, run->image->Xsize - ops->rect_left),
-                                      MR_MIN(ops->rect_height, run->image->Ysize - ops->rect_top)});
+    struct mr_plan_area area;
+    bool has_rect =
+        ops->rect_width != 0 && mr_plan_rect(&area, ops, (uint64_t)run->image->Xsize, (uint64_t)run->image->Ysize);
+    if (err == MR_OK && has_rect) /* it is: the plan has refused what lies outside */
+        err = extract(run, (VipsRect){(int)area.left, (int)area.top, (int)area.width, (int)area.height});
     if (err == MR_OK && ops->trim) {
         err = find_trim(run);
         if (err == MR_OK)

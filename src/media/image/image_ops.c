@@ -98,7 +98,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
                                             "focalpoint (see fp-x), attention; faces is served as attention")},
     [FP_X] =      {.name = "fp-x", NUMBER(0, 1, "crop=focalpoint: what is to be in the middle, from the left; 0.5 without it")},
     [FP_Y] =      {.name = "fp-y", NUMBER(0, 1, "crop=focalpoint: the same from the top")},
-    [RECT] =      {.name = "rect", .unit = "px", TEXT(40, "left,top,width,height of the part of the upright image to begin with")},
+    [RECT] =      {.name = "rect", .unit = "px", TEXT(40, "left,top,width,height of the part of the upright image to begin with; left may be center or right, top middle or bottom, and each below 1 a part of the image")},
     [TRIM] =      {.name = "trim", CHOICE(trim_words, "cut away borders; auto: of the colour of the top left pixel; color: of trim-color; "
                                                      "alpha: that are transparent; colorunlessalpha: alpha where there is transparency, else color")},
     [TRIM_COLOR] = {.name = "trim-color", TEXT(20, "colour that trim=color cuts away, given as for bg; without it that of the top left pixel")},

@@ -83,20 +83,51 @@ int mr_image_read_crop(struct mr_image_ops *ops, struct mr_slice text, struct mr
     return MR_OK;
 }
 
+static const char *const rect_words[2][3] = {{"left", "center", "right"}, {"top", "middle", "bottom"}};
+
+/* Where a rect begins: px, a part of the image, or a word. */
+static bool read_place(double *out, bool is_vertical, struct mr_slice text)
+{
+    static const struct mr_param_spec place = {.name = "rect", .type = MR_PARAM_NUMBER, .min = 0, .max = 65535};
+    struct mr_param_value value;
+    for (int i = 0; i < 3; i++) {
+        if (!mr_slice_is(text, rect_words[is_vertical][i]))
+            continue;
+        *out = -i; /* MR_IMAGE_RECT_MIDDLE, MR_IMAGE_RECT_END */
+        return true;
+    }
+    if (mr_param_parse(&place, text, &value, NULL) != MR_OK ||
+        (value.number > 1 && value.number != floor(value.number)))
+        return false;
+    *out = round(value.number * 1e6) / 1e6 + 0.0;
+    return true;
+}
+
+static bool read_length(int32_t *out, struct mr_slice text)
+{
+    static const struct mr_param_spec length = {.name = "rect", .type = MR_PARAM_INT, .min = 1, .max = 65535};
+    struct mr_param_value value;
+    bool is_length = mr_param_parse(&length, text, &value, NULL) == MR_OK;
+    if (is_length)
+        *out = (int32_t)value.integer;
+    return is_length;
+}
+
 int mr_image_read_rect(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault)
 {
-    static const struct mr_param_spec side = {.name = "rect", .type = MR_PARAM_INT, .min = 0, .max = 65535};
-    int32_t *const parts[] = {&ops->rect_left, &ops->rect_top, &ops->rect_width, &ops->rect_height};
-    size_t count = 0;
-    for (struct mr_slice rest = text; rest.at != NULL; count++) {
-        struct mr_param_value value;
-        if (count == MR_ARRAY_SIZE(parts) || mr_param_parse(&side, mr_slice_cut(&rest, ','), &value, NULL) != MR_OK)
-            break;
-        *parts[count] = (int32_t)value.integer;
-        if (rest.at == NULL && count == 3 && ops->rect_width > 0 && ops->rect_height > 0)
-            return MR_OK;
-    }
-    return mr_fault_set(fault, MR_EPARAM, "rect must be left,top,width,height in pixels.");
+    struct mr_slice rest = text, parts[4];
+    for (size_t i = 0; i < MR_ARRAY_SIZE(parts); i++)
+        parts[i] = mr_slice_cut(&rest, ',');
+    struct mr_image_ops read = *ops;
+    bool is_whole = rest.at == NULL && read_place(&read.rect_left, false, parts[0]) &&
+                    read_place(&read.rect_top, true, parts[1]) && read_length(&read.rect_width, parts[2]) &&
+                    read_length(&read.rect_height, parts[3]);
+    if (!is_whole)
+        return mr_fault_set(fault, MR_EPARAM,
+                            "rect must be left,top,width,height in px; left and top may be words (center,middle) or "
+                            "parts of the image below 1.");
+    *ops = read;
+    return MR_OK;
 }
 
 /* imgix knows further words, which change pixels: they are refused, not passed over. */
@@ -187,9 +218,24 @@ const char *mr_image_write_crop(char out[MR_IMAGE_WORDS_MAX], const struct mr_im
     return out;
 }
 
+static int write_place(char *out, size_t size, bool is_vertical, double place)
+{
+    if (place < 0)
+        return snprintf(out, size, "%s", rect_words[is_vertical][(int)-place]);
+    if (place >= 1 || place == 0)
+        return snprintf(out, size, "%d", (int)place);
+    int len = snprintf(out, size, "%.6f", place);
+    while (out[len - 1] == '0')
+        len--;
+    return len;
+}
+
 const char *mr_image_write_rect(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
 {
-    snprintf(out, MR_IMAGE_WORDS_MAX, "%d,%d,%d,%d", ops->rect_left, ops->rect_top, ops->rect_width, ops->rect_height);
+    int len = write_place(out, MR_IMAGE_WORDS_MAX, false, ops->rect_left);
+    out[len++] = ',';
+    len += write_place(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), true, ops->rect_top);
+    snprintf(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), ",%d,%d", ops->rect_width, ops->rect_height);
     return out;
 }
 

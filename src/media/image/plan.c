@@ -360,14 +360,31 @@ static int check_frames(const struct mr_plan *plan, const struct mr_image_ops *o
     return MR_OK;
 }
 
-/* What is left of the upright image when `rect` has cut it. */
+static uint64_t rect_place(double place, uint64_t whole, uint64_t part)
+{
+    uint64_t spare = whole > part ? whole - part : 0;
+    if (place < 0)
+        return place == MR_IMAGE_RECT_MIDDLE ? spare / 2 : spare;
+    return (uint64_t)lround(place < 1 ? place * (double)whole : place);
+}
+
+bool mr_plan_rect(struct mr_plan_area *out, const struct mr_image_ops *ops, uint64_t width, uint64_t height)
+{
+    out->left = rect_place(ops->rect_left, width, (uint64_t)ops->rect_width);
+    out->top = rect_place(ops->rect_top, height, (uint64_t)ops->rect_height);
+    if (out->left >= width || out->top >= height)
+        return false;
+    out->width = MR_MIN((uint64_t)ops->rect_width, width - out->left);
+    out->height = MR_MIN((uint64_t)ops->rect_height, height - out->top);
+    return true;
+}
+
 static int cut_rect(struct size *size, const struct mr_image_ops *ops, struct mr_fault *fault)
 {
-    uint64_t left = (uint64_t)ops->rect_left, top = (uint64_t)ops->rect_top;
-    if (left >= size->width || top >= size->height)
+    struct mr_plan_area area;
+    if (!mr_plan_rect(&area, ops, size->width, size->height))
         return mr_fault_set(fault, MR_EPARAM, "rect lies outside of the image.");
-    size->width = MR_MIN((uint64_t)ops->rect_width, size->width - left);
-    size->height = MR_MIN((uint64_t)ops->rect_height, size->height - top);
+    *size = (struct size){area.width, area.height};
     return MR_OK;
 }
 

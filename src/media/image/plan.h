@@ -32,6 +32,11 @@ int mr_plan_after_cut(struct mr_plan *plan, const struct mr_image_ops *ops, cons
 /* Bytes of memory that a run of the plan holds at its peak (see mr_image_memory). */
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info);
 
+struct mr_plan_area {
+    uint64_t left, top, width, height;
+};
+/* What rect leaves of an upright image of width x height, as far as it lies in it; false: nothing. */
+bool mr_plan_rect(struct mr_plan_area *out, const struct mr_image_ops *ops, uint64_t width, uint64_t height);
 /* w or h, times dpr, of an image with this side; 0 when it is not given. */
 uint64_t mr_plan_asked_side(double side, double dpr, uint64_t whole);
 /* Is min-w, min-h, max-w or max-h given? */

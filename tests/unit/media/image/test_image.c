@@ -199,10 +199,19 @@ static void image_is_mirrored_and_turned_as_asked(void **state)
     static const struct {
         const char *query;
         int shown[4];
-    } cases[] = {{"flip=h", {1, 0, 3, 2}},        {"flip=v", {2, 3, 0, 1}},    {"flip=hv", {3, 2, 1, 0}},
-                 {"rot=90", {1, 3, 0, 2}},        {"rot=180", {3, 2, 1, 0}},   {"rot=270", {2, 0, 3, 1}},
-                 {"orient=3", {3, 2, 1, 0}},      {"orient=90", {2, 0, 3, 1}}, {"rect=40,20,80,40", {0, 1, 2, 3}},
-                 {"rect=0,0,80,40", {0, 0, 0, 0}}};
+    } cases[] = {{"flip=h", {1, 0, 3, 2}},
+                 {"flip=v", {2, 3, 0, 1}},
+                 {"flip=hv", {3, 2, 1, 0}},
+                 {"rot=90", {1, 3, 0, 2}},
+                 {"rot=180", {3, 2, 1, 0}},
+                 {"rot=270", {2, 0, 3, 1}},
+                 {"orient=3", {3, 2, 1, 0}},
+                 {"orient=90", {2, 0, 3, 1}},
+                 {"rect=40,20,80,40", {0, 1, 2, 3}},
+                 {"rect=0,0,80,40", {0, 0, 0, 0}},
+                 {"rect=center,middle,60,30", {0, 1, 2, 3}},
+                 {"rect=right,middle,60,30", {1, 1, 3, 3}},
+                 {"rect=0.5,bottom,60,30", {3, 3, 3, 3}}};
     struct bytes input = encode(quadrants(160, 80, 3), ".png");
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_image_result out = run(cases[i].query, input);

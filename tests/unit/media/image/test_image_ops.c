@@ -40,6 +40,8 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("rect=left,top,5,6", "rect=0,0,5,6");
+    check_canonical("rect=0.1000,1.0,5,6", "rect=0.1,1,5,6");
     check_canonical("trim-color=fff&trim-md=3", "");
     check_canonical("trim=alpha&trim-color=fff&trim-md=12", "trim=alpha");
     check_canonical("w=5&h=6&ar=16:9&fit=crop", "w=5&h=6&fit=crop");
@@ -80,6 +82,8 @@ static void canonical_text_means_the_same_again(void **state)
                                           "w=10&h=20&fit=clamp",
                                           "w=10&h=20&dpr=1.5&fit=crop&crop=focalpoint&fp-x=0.25&fp-y=0.75",
                                           "rect=1,2,30,40&trim=auto&orient=6&flip=hv&rot=12.5&pad=3&bg=80ff0000",
+                                          "rect=center,middle,5,6&trim=alpha",
+                                          "rect=right,0.25,5,6",
                                           "trim=color&trim-color=ff00ff&trim-md=3",
                                           "rot=12.5&rot-type=pivot&pad=3&pad-left=0&pad-right=5",
                                           "pad-left=1&pad-right=2&pad-top=3&pad-bottom=4",
@@ -150,6 +154,10 @@ static void wrong_value_names_its_parameter(void **state)
         {"dpr", "0"},
         {"dpr", "nan"},
         {"rect", "1,2,3"},
+        {"rect", "middle,2,3,4"},
+        {"rect", "1.5,2,3,4"},
+        {"rect", "1,2,center,4"},
+        {"rect", "1,2,0.5,4"},
         {"rect", "1,2,0,4"},
         {"rect", "-1,2,3,4"},
         {"rect", "1,2,3,4,5"},
