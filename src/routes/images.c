@@ -285,12 +285,13 @@ static void ask_for_variant(struct image *image, struct mr_store_reader *reader)
 /* A crop around a point that the query does not give is around the one that was stored with the file. */
 static void take_stored_focus(struct image *image, const struct mr_object *object)
 {
-    image->wants_stored_focus = image->ops.crop == MR_IMAGE_CROP_FOCALPOINT && !image->ops.has_focus;
+    image->wants_stored_focus = mr_image_ops_wants_focus(&image->ops);
     if (!image->wants_stored_focus)
         return;
     if (object->has_focal)
         mr_image_ops_set_focus(&image->ops, object->focal_x, object->focal_y);
-    image->ops.has_focus = true; /* the key is of the place, wherever it comes from */
+    else if (image->ops.crops[1].crop == MR_IMAGE_CROP_CENTRE) /* nothing stands in for it but the middle */
+        image->ops.has_focus = true;                           /* the key is of the place, wherever it comes from */
 }
 
 /* False: it is none, and the request was refused. */

@@ -55,6 +55,12 @@ enum mr_image_crop {
     MR_IMAGE_CROP_ATTENTION,
     MR_IMAGE_CROP_FOCALPOINT, /* around fp-x, fp-y */
 };
+/* By content a still is cut alone, and around a point where one is known: others stand in for them. */
+enum { MR_IMAGE_CROPS = 3 };
+struct mr_image_crop_way {
+    enum mr_image_crop crop;
+    uint32_t edges; /* with MR_IMAGE_CROP_EDGES */
+};
 enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
@@ -89,10 +95,9 @@ struct mr_image_ops {
     double ratio;         /* width over height, where a fit has two sides and one is not given; 0: not given */
     int32_t min_width, min_height, max_width, max_height; /* px, of the output; 0: not given */
     enum mr_image_fit fit;
-    enum mr_image_crop crop;
-    uint32_t edges;                     /* with MR_IMAGE_CROP_EDGES */
-    double focus_x, focus_y;            /* 0..1 of the width, the height */
-    bool has_focus;                     /* they were given, or one of them: else the middle */
+    struct mr_image_crop_way crops[MR_IMAGE_CROPS]; /* the first that is possible; the rest is CENTRE */
+    double focus_x, focus_y;                        /* 0..1 of the width, the height */
+    bool has_focus;                                 /* they were given, or one of them: else the middle */
     double rect_left, rect_top;         /* of the upright image: px, below 1 a part of it, or MR_IMAGE_RECT_... */
     int32_t rect_width, rect_height;    /* px; width 0: none */
     int32_t trim;                       /* MR_IMAGE_TRIM_...: cut borders of one colour */
@@ -132,6 +137,8 @@ void mr_image_ops_init(struct mr_image_ops *ops);
 int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault);
 /* What fp-x and fp-y set, from 0 to 1: with as many digits as the canonical text has. */
 void mr_image_ops_set_focus(struct mr_image_ops *ops, double x, double y);
+/* Does the crop depend on a focal point that is not given? */
+bool mr_image_ops_wants_focus(const struct mr_image_ops *ops);
 /* What only shows when all parameters are known (crop without fit=crop is fine, fit=crop without w and h is not).
  */
 int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);

@@ -195,15 +195,15 @@ int mr_run_crop(struct mr_run *run)
     int height = (int)plan->out_height;
     if (plan->out_width == plan->width && plan->out_height == plan->height)
         return MR_OK;
-    bool by_content = run->ops->crop == MR_IMAGE_CROP_ENTROPY || run->ops->crop == MR_IMAGE_CROP_ATTENTION;
-    if (!by_content || plan->frames > 1) /* frames cut each for itself would jump about */
+    bool by_content = plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION;
+    if (!by_content)
         return extract(run, (VipsRect){(int)plan->crop_left, (int)plan->crop_top, width, height});
     int err = mr_run_to_memory(run);
     if (err != MR_OK)
         return err;
     VipsImage *next = NULL;
     VipsInteresting interesting =
-        run->ops->crop == MR_IMAGE_CROP_ENTROPY ? VIPS_INTERESTING_ENTROPY : VIPS_INTERESTING_ATTENTION;
+        plan->crop.crop == MR_IMAGE_CROP_ENTROPY ? VIPS_INTERESTING_ENTROPY : VIPS_INTERESTING_ATTENTION;
     int failed = vips_smartcrop(run->image, &next, width, height, "interesting", interesting, NULL);
     return mr_run_step(run, failed, next);
 }

@@ -72,8 +72,8 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
                        uint64_t out)
 {
     uint64_t pixels = 0;
-    bool is_random =
-        plan->orientation != 1 || ops->crop == MR_IMAGE_CROP_ENTROPY || ops->crop == MR_IMAGE_CROP_ATTENTION;
+    bool is_random = plan->orientation != 1 || plan->crop.crop == MR_IMAGE_CROP_ENTROPY ||
+                     plan->crop.crop == MR_IMAGE_CROP_ATTENTION;
     if (plan->cut_first)
         pixels += decoded;
     if (is_random)

@@ -94,8 +94,8 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [FIT] =       {.name = "fit", CHOICE(fit_words, "clip: inside w x h; crop: exactly w x h, the rest cut away; max: as clip, never enlarged; "
                                                     "min: as crop, never enlarged; scale: exactly w x h, distorted; fill: as clip, then filled up with bg; clamp: as clip, then filled up with its edges; "
                                                     "fillmax: as fill, the image never enlarged")},
-    [CROP] =      {.name = "crop", TEXT(40, "what fit=crop keeps: centre, top, bottom, left, right (or two: top,left), entropy, edges, "
-                                            "focalpoint (see fp-x), attention; faces is served as attention")},
+    [CROP] =      {.name = "crop", TEXT(80, "what fit=crop keeps: centre, top, bottom, left, right (or two: top,left), entropy, edges, "
+                                            "focalpoint (see fp-x), attention; faces is served as attention; of a list the first that is possible")},
     [FP_X] =      {.name = "fp-x", NUMBER(0, 1, "crop=focalpoint: what is to be in the middle, from the left; 0.5 without it")},
     [FP_Y] =      {.name = "fp-y", NUMBER(0, 1, "crop=focalpoint: the same from the top")},
     [RECT] =      {.name = "rect", .unit = "px", TEXT(40, "left,top,width,height of the part of the upright image to begin with; left may be center or right, top middle or bottom, and each below 1 a part of the image")},
@@ -327,6 +327,16 @@ uint32_t mr_image_ops_picks(const struct mr_image_ops *ops)
     return ops->format == MR_IMAGE_UNKNOWN ? ops->picks : 0;
 }
 
+static bool has_way(const struct mr_image_ops *ops, enum mr_image_crop crop)
+{
+    return ops->crops[0].crop == crop || ops->crops[1].crop == crop || ops->crops[2].crop == crop;
+}
+
+bool mr_image_ops_wants_focus(const struct mr_image_ops *ops)
+{
+    return has_way(ops, MR_IMAGE_CROP_FOCALPOINT) && !ops->has_focus;
+}
+
 /* What `pad` says for sides that have none of their own; 0: there are none. */
 static int32_t pad_of_rest(const struct mr_image_ops *ops)
 {
@@ -339,7 +349,7 @@ static int32_t pad_of_rest(const struct mr_image_ops *ops)
 /* What has no effect is not in the canonical text, so that requests for the same bytes have the same one. */
 static bool has_effect(const struct mr_image_ops *ops, size_t row)
 {
-    bool by_focus = is_cropped(ops) && ops->crop == MR_IMAGE_CROP_FOCALPOINT;
+    bool by_focus = is_cropped(ops) && has_way(ops, MR_IMAGE_CROP_FOCALPOINT);
     bool both = has_both_sides(ops);
     switch (row) {
     case DPR:
@@ -362,7 +372,7 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
     case PAD_BOTTOM:
         return ops->pads[row - PAD_LEFT] != pad_of_rest(ops);
     case CROP:
-        return is_cropped(ops) && ops->crop != MR_IMAGE_CROP_CENTRE;
+        return is_cropped(ops) && ops->crops[0].crop != MR_IMAGE_CROP_CENTRE;
     case FP_X:
     case FP_Y:
         return by_focus;

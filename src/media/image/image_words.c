@@ -1,5 +1,6 @@
 #include "media/image/image_words.h"
 
+#include "base/assert.h"
 #include "base/macros.h"
 #include "base/number.h"
 
@@ -23,70 +24,88 @@ int mr_image_read_ratio(struct mr_image_ops *ops, struct mr_slice text, struct m
     return MR_OK;
 }
 
-static int refuse_crop(struct mr_fault *fault)
+static const struct {
+    const char *word;
+    enum mr_image_crop crop;
+    uint32_t edge;
+} crop_words[] = {
+    {"centre", MR_IMAGE_CROP_CENTRE, 0},
+    {"center", MR_IMAGE_CROP_CENTRE, 0},
+    {"entropy", MR_IMAGE_CROP_ENTROPY, 0},
+    {"edges", MR_IMAGE_CROP_ENTROPY, 0},
+    {"attention", MR_IMAGE_CROP_ATTENTION, 0},
+    {"faces", MR_IMAGE_CROP_ATTENTION, 0},
+    {"focalpoint", MR_IMAGE_CROP_FOCALPOINT, 0},
+    {"top", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_TOP},
+    {"bottom", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_BOTTOM},
+    {"left", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_LEFT},
+    {"right", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_RIGHT},
+};
+
+static bool is_by_content(enum mr_image_crop crop)
 {
-    return mr_fault_set(
-        fault, MR_EPARAM,
-        "crop must be centre, entropy, edges, attention, focalpoint, or one or two of top, bottom, left, "
-        "right.");
+    return crop == MR_IMAGE_CROP_ENTROPY || crop == MR_IMAGE_CROP_ATTENTION;
 }
 
-/* One word of crop's list: an edge, or a way to choose that then stands alone. */
-static bool parse_crop_word(struct mr_slice word, enum mr_image_crop *crop, uint32_t *edges)
+static bool is_always_possible(enum mr_image_crop crop)
 {
-    static const struct {
-        const char *word;
-        enum mr_image_crop crop;
-        uint32_t edge;
-    } words[] = {
-        {"centre", MR_IMAGE_CROP_CENTRE, 0},
-        {"center", MR_IMAGE_CROP_CENTRE, 0},
-        {"entropy", MR_IMAGE_CROP_ENTROPY, 0},
-        {"edges", MR_IMAGE_CROP_ENTROPY, 0},
-        {"attention", MR_IMAGE_CROP_ATTENTION, 0},
-        {"faces", MR_IMAGE_CROP_ATTENTION, 0},
-        {"focalpoint", MR_IMAGE_CROP_FOCALPOINT, 0},
-        {"top", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_TOP},
-        {"bottom", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_BOTTOM},
-        {"left", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_LEFT},
-        {"right", MR_IMAGE_CROP_EDGES, MR_IMAGE_EDGE_RIGHT},
-    };
-    for (size_t i = 0; i < MR_ARRAY_SIZE(words); i++) {
-        if (!mr_slice_is(word, words[i].word))
-            continue;
-        *crop = words[i].crop;
-        *edges |= words[i].edge;
-        return true;
+    return crop == MR_IMAGE_CROP_CENTRE || crop == MR_IMAGE_CROP_EDGES;
+}
+
+/* Can the way be reached behind those before it? What is possible always ends the list, and so does a second way that
+ * is possible when the first is. */
+static bool is_reached(const struct mr_image_crop_way *ways, int count, enum mr_image_crop crop)
+{
+    for (int i = 0; i < count; i++)
+        if (is_always_possible(ways[i].crop) || ways[i].crop == crop ||
+            (is_by_content(ways[i].crop) && is_by_content(crop)))
+            return false;
+    return true;
+}
+
+/* One word of the list. Two edges that stand together are one way. False: it is none, or the edges have no corner. */
+static bool add_crop_word(struct mr_image_crop_way *ways, int *count, struct mr_slice word, uint32_t *edges)
+{
+    const uint32_t vertical = MR_IMAGE_EDGE_TOP | MR_IMAGE_EDGE_BOTTOM;
+    const uint32_t horizontal = MR_IMAGE_EDGE_LEFT | MR_IMAGE_EDGE_RIGHT;
+    size_t i = 0;
+    while (i < MR_ARRAY_SIZE(crop_words) && !mr_slice_is(word, crop_words[i].word))
+        i++;
+    if (i == MR_ARRAY_SIZE(crop_words))
+        return false;
+    bool goes_on = *edges != 0 && crop_words[i].edge != 0; /* a corner */
+    *edges = crop_words[i].edge | (goes_on ? *edges : 0);
+    if ((*edges & vertical) == vertical || (*edges & horizontal) == horizontal)
+        return false;
+    if (is_reached(ways, *count, crop_words[i].crop)) {
+        MR_ASSERT(*count < MR_IMAGE_CROPS);
+        ways[(*count)++] = (struct mr_image_crop_way){crop_words[i].crop, crop_words[i].edge};
+    } else if (goes_on && ways[*count - 1].crop == MR_IMAGE_CROP_EDGES && (ways[*count - 1].edges & ~*edges) == 0) {
+        ways[*count - 1].edges = *edges;
     }
-    return false;
+    return true;
 }
 
 int mr_image_read_crop(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault)
 {
-    const uint32_t vertical = MR_IMAGE_EDGE_TOP | MR_IMAGE_EDGE_BOTTOM;
-    const uint32_t horizontal = MR_IMAGE_EDGE_LEFT | MR_IMAGE_EDGE_RIGHT;
-    enum mr_image_crop crop = MR_IMAGE_CROP_CENTRE;
+    struct mr_image_crop_way ways[MR_IMAGE_CROPS] = {{.crop = MR_IMAGE_CROP_CENTRE}};
+    int count = 0;
     uint32_t edges = 0;
-    int words = 0;
-    for (struct mr_slice rest = text; rest.at != NULL; words++) {
-        enum mr_image_crop word_crop;
-        if (!parse_crop_word(mr_slice_cut(&rest, ','), &word_crop, &edges))
-            return refuse_crop(fault);
-        if (words > 0 && (crop != MR_IMAGE_CROP_EDGES || word_crop != MR_IMAGE_CROP_EDGES))
-            return refuse_crop(fault);
-        crop = word_crop;
-    }
-    if (words == 0 || (edges & vertical) == vertical || (edges & horizontal) == horizontal)
-        return refuse_crop(fault);
-    ops->crop = crop;
-    ops->edges = edges;
+    bool is_list = text.len > 0;
+    for (struct mr_slice rest = text; is_list && rest.at != NULL;)
+        is_list = add_crop_word(ways, &count, mr_slice_cut(&rest, ','), &edges);
+    if (!is_list)
+        return mr_fault_set(fault, MR_EPARAM,
+                            "crop must be a list of centre, entropy, edges, attention, faces, focalpoint, and of "
+                            "top, bottom, left, right or a corner of two.");
+    memcpy(ops->crops, ways, sizeof(ways));
     return MR_OK;
 }
 
 static const char *const rect_words[2][3] = {{"left", "center", "right"}, {"top", "middle", "bottom"}};
 
 /* Where a rect begins: px, a part of the image, or a word. */
-static bool read_place(double *out, bool is_vertical, struct mr_slice text)
+static bool read_rect_place(double *out, bool is_vertical, struct mr_slice text)
 {
     static const struct mr_param_spec place = {.name = "rect", .type = MR_PARAM_NUMBER, .min = 0, .max = 65535};
     struct mr_param_value value;
@@ -103,7 +122,7 @@ static bool read_place(double *out, bool is_vertical, struct mr_slice text)
     return true;
 }
 
-static bool read_length(int32_t *out, struct mr_slice text)
+static bool read_rect_length(int32_t *out, struct mr_slice text)
 {
     static const struct mr_param_spec length = {.name = "rect", .type = MR_PARAM_INT, .min = 1, .max = 65535};
     struct mr_param_value value;
@@ -119,9 +138,9 @@ int mr_image_read_rect(struct mr_image_ops *ops, struct mr_slice text, struct mr
     for (size_t i = 0; i < MR_ARRAY_SIZE(parts); i++)
         parts[i] = mr_slice_cut(&rest, ',');
     struct mr_image_ops read = *ops;
-    bool is_whole = rest.at == NULL && read_place(&read.rect_left, false, parts[0]) &&
-                    read_place(&read.rect_top, true, parts[1]) && read_length(&read.rect_width, parts[2]) &&
-                    read_length(&read.rect_height, parts[3]);
+    bool is_whole = rest.at == NULL && read_rect_place(&read.rect_left, false, parts[0]) &&
+                    read_rect_place(&read.rect_top, true, parts[1]) && read_rect_length(&read.rect_width, parts[2]) &&
+                    read_rect_length(&read.rect_height, parts[3]);
     if (!is_whole)
         return mr_fault_set(fault, MR_EPARAM,
                             "rect must be left,top,width,height in px; left and top may be words (center,middle) or "
@@ -203,22 +222,36 @@ const char *mr_image_write_ratio(char out[MR_IMAGE_WORDS_MAX], const struct mr_i
     return out;
 }
 
-const char *mr_image_write_crop(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
+static const char *name_of_way(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_crop_way *way)
 {
     static const char *const words[] = {[MR_IMAGE_CROP_CENTRE] = "centre",
                                         [MR_IMAGE_CROP_EDGES] = "",
                                         [MR_IMAGE_CROP_ENTROPY] = "entropy",
                                         [MR_IMAGE_CROP_ATTENTION] = "attention",
                                         [MR_IMAGE_CROP_FOCALPOINT] = "focalpoint"};
-    if (ops->crop != MR_IMAGE_CROP_EDGES)
-        return words[ops->crop];
-    const char *vertical = ops->edges & MR_IMAGE_EDGE_TOP ? "top" : ops->edges & MR_IMAGE_EDGE_BOTTOM ? "bottom" : "";
-    const char *horizontal = ops->edges & MR_IMAGE_EDGE_LEFT ? "left" : ops->edges & MR_IMAGE_EDGE_RIGHT ? "right" : "";
+    if (way->crop != MR_IMAGE_CROP_EDGES)
+        return words[way->crop];
+    const char *vertical = way->edges & MR_IMAGE_EDGE_TOP ? "top" : way->edges & MR_IMAGE_EDGE_BOTTOM ? "bottom" : "";
+    const char *horizontal = way->edges & MR_IMAGE_EDGE_LEFT ? "left" : way->edges & MR_IMAGE_EDGE_RIGHT ? "right" : "";
     snprintf(out, MR_IMAGE_WORDS_MAX, "%s%s%s", vertical, *vertical && *horizontal ? "," : "", horizontal);
     return out;
 }
 
-static int write_place(char *out, size_t size, bool is_vertical, double place)
+/* The centre is what is left when nothing else is possible. A focal point that is there ends the list. */
+const char *mr_image_write_crop(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
+{
+    char words[MR_IMAGE_WORDS_MAX];
+    size_t len = 0;
+    for (int i = 0; i < MR_IMAGE_CROPS && ops->crops[i].crop != MR_IMAGE_CROP_CENTRE; i++) {
+        len += (size_t)snprintf(out + len, MR_IMAGE_WORDS_MAX - len, "%s%s", i > 0 ? "," : "",
+                                name_of_way(words, &ops->crops[i]));
+        if (ops->crops[i].crop == MR_IMAGE_CROP_FOCALPOINT && ops->has_focus)
+            break;
+    }
+    return len > 0 ? out : "centre";
+}
+
+static int write_rect_place(char *out, size_t size, bool is_vertical, double place)
 {
     if (place < 0)
         return snprintf(out, size, "%s", rect_words[is_vertical][(int)-place]);
@@ -232,9 +265,9 @@ static int write_place(char *out, size_t size, bool is_vertical, double place)
 
 const char *mr_image_write_rect(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
 {
-    int len = write_place(out, MR_IMAGE_WORDS_MAX, false, ops->rect_left);
+    int len = write_rect_place(out, MR_IMAGE_WORDS_MAX, false, ops->rect_left);
     out[len++] = ',';
-    len += write_place(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), true, ops->rect_top);
+    len += write_rect_place(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), true, ops->rect_top);
     snprintf(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), ",%d,%d", ops->rect_width, ops->rect_height);
     return out;
 }

@@ -282,10 +282,24 @@ static uint32_t cut_at(uint32_t whole, uint32_t part, bool at_start, bool at_end
     return (uint32_t)MR_MIN(MR_MAX(left, 0), (double)spare);
 }
 
+/* Frames that are cut by content, each for itself, would jump about. A focal point that stands alone is the middle
+ * where it is not given. */
+static struct mr_image_crop_way possible_crop(const struct mr_plan *plan, const struct mr_image_ops *ops)
+{
+    for (int i = 0; i < MR_IMAGE_CROPS; i++) {
+        enum mr_image_crop crop = ops->crops[i].crop;
+        bool by_content = crop == MR_IMAGE_CROP_ENTROPY || crop == MR_IMAGE_CROP_ATTENTION;
+        if (by_content ? plan->frames == 1 : crop != MR_IMAGE_CROP_FOCALPOINT || ops->has_focus)
+            return ops->crops[i];
+    }
+    return (struct mr_image_crop_way){.crop = MR_IMAGE_CROP_CENTRE};
+}
+
 static void place_crop(struct mr_plan *plan, const struct mr_image_ops *ops)
 {
-    uint32_t edges = ops->crop == MR_IMAGE_CROP_EDGES ? ops->edges : 0;
-    bool by_focus = ops->crop == MR_IMAGE_CROP_FOCALPOINT;
+    plan->crop = possible_crop(plan, ops);
+    uint32_t edges = plan->crop.crop == MR_IMAGE_CROP_EDGES ? plan->crop.edges : 0;
+    bool by_focus = plan->crop.crop == MR_IMAGE_CROP_FOCALPOINT;
     plan->crop_left = cut_at(plan->width, plan->out_width, edges & MR_IMAGE_EDGE_LEFT, edges & MR_IMAGE_EDGE_RIGHT,
                              by_focus ? ops->focus_x : 0.5);
     plan->crop_top = cut_at(plan->height, plan->out_height, edges & MR_IMAGE_EDGE_TOP, edges & MR_IMAGE_EDGE_BOTTOM,

@@ -13,6 +13,7 @@ struct mr_plan {
     uint32_t load_width, load_height;     /* px to resize to: before it is turned upright, unless cut_first */
     uint32_t width, height;               /* the same, upright */
     uint32_t out_width, out_height;       /* after cropping: at most the two above */
+    struct mr_image_crop_way crop;        /* of the list the one that is possible */
     uint32_t crop_left, crop_top;         /* where the output lies in the resized image (not: entropy, attention) */
     uint32_t canvas_width, canvas_height; /* after fill or clamp: at least the two above */
     uint64_t final_width, final_height;   /* after rot and pad; of angles other than 90, 180, 270 an upper bound */

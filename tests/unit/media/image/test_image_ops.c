@@ -40,6 +40,13 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("w=5&h=6&fit=crop&crop=faces,entropy,top,left,centre", "w=5&h=6&fit=crop&crop=attention,top,left");
+    check_canonical("w=5&h=6&fit=crop&crop=left,top,faces", "w=5&h=6&fit=crop&crop=top,left");
+    check_canonical("w=5&h=6&fit=crop&crop=focalpoint,faces,centre,top", "w=5&h=6&fit=crop&crop=focalpoint,attention");
+    check_canonical("w=5&h=6&fit=crop&crop=focalpoint,faces&fp-x=1",
+                    "w=5&h=6&fit=crop&crop=focalpoint&fp-x=1&fp-y=0.5");
+    check_canonical("w=5&h=6&fit=crop&crop=entropy,focalpoint,bottom",
+                    "w=5&h=6&fit=crop&crop=entropy,focalpoint,bottom");
     check_canonical("rect=left,top,5,6", "rect=0,0,5,6");
     check_canonical("rect=0.1000,1.0,5,6", "rect=0.1,1,5,6");
     check_canonical("trim-color=fff&trim-md=3", "");
@@ -147,7 +154,7 @@ static void wrong_value_names_its_parameter(void **state)
         {"crop", ""},
         {"crop", "top,bottom"},
         {"crop", "top,"},
-        {"crop", "entropy,top"},
+        {"crop", "entropy,middle"},
         {"crop", "left,right"},
         {"wide", "1"},
         {"W", "1"},

@@ -214,6 +214,28 @@ static void focal_point_is_as_near_to_the_middle_as_it_can_be(void **state)
         assert_int_equal(plan_of(cases[i].query, jpeg(400, 200)).crop_left, cases[i].left);
 }
 
+static void of_a_list_of_crops_the_first_that_is_possible_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *crop;
+        enum mr_image_crop still, moving;
+    } cases[] = {{"faces,top", MR_IMAGE_CROP_ATTENTION, MR_IMAGE_CROP_EDGES},
+                 {"entropy", MR_IMAGE_CROP_ENTROPY, MR_IMAGE_CROP_CENTRE},
+                 {"focalpoint", MR_IMAGE_CROP_CENTRE, MR_IMAGE_CROP_CENTRE},
+                 {"focalpoint,faces,bottom,left", MR_IMAGE_CROP_ATTENTION, MR_IMAGE_CROP_EDGES},
+                 {"focalpoint,faces&fp-x=0.1", MR_IMAGE_CROP_FOCALPOINT, MR_IMAGE_CROP_FOCALPOINT},
+                 {"entropy,focalpoint&fp-x=0.1", MR_IMAGE_CROP_ENTROPY, MR_IMAGE_CROP_FOCALPOINT},
+                 {"top,faces", MR_IMAGE_CROP_EDGES, MR_IMAGE_CROP_EDGES}};
+    char query[100];
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        snprintf(query, sizeof(query), "w=50&h=50&fit=crop&crop=%s", cases[i].crop);
+        if (plan_of(query, jpeg(100, 60)).crop.crop != cases[i].still ||
+            plan_of(query, gif(100, 60, 3)).crop.crop != cases[i].moving)
+            fail_msg("%s", query);
+    }
+}
+
 static void animation_stays_one_where_the_output_can_hold_it(void **state)
 {
     (void)state;
@@ -423,6 +445,7 @@ int main(void)
         cmocka_unit_test(sizes_after_a_cut_are_checked_for_all_frames),
         cmocka_unit_test(memory_is_asked_for_whenever_the_sizes_change),
         cmocka_unit_test(focal_point_is_as_near_to_the_middle_as_it_can_be),
+        cmocka_unit_test(of_a_list_of_crops_the_first_that_is_possible_counts),
         cmocka_unit_test(animation_stays_one_where_the_output_can_hold_it),
         cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
         cmocka_unit_test(memory_follows_what_is_decoded),
