@@ -58,7 +58,7 @@ def test_the_table_has_all_parameters_and_tells_what_each_is_to_imgix(server, th
     assert {each["name"] for each in stages["image"]["parameters"]} == set(served)
     assert all(re.match(r"(yes|yes\*[:,] .+|ours)$", text) for text in served.values()), served
     of_imgix = {name for name, text in served.items() if text != "ours"}
-    assert names <= of_imgix | refused() and not names & (set(served) - of_imgix) - {"palette"}
+    assert names <= of_imgix | refused() and not names & (set(served) - of_imgix)
     assert not refused() & of_imgix
 
 

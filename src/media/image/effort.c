@@ -19,6 +19,11 @@ int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops)
     return ops->effort < 0 ? scales[format].unset : lowest + (ops->effort * (highest - lowest) + 4) / 9;
 }
 
+int mr_effort_palette_level(const struct mr_image_ops *ops)
+{
+    return mr_effort_level(MR_IMAGE_GIF, ops);
+}
+
 /* Milliseconds of CPU time for a megapixel, by level. */
 static const uint32_t avif_costs[] = {1500, 1900, 2200, 4400, 10500, 11500, 22000};
 static const uint32_t webp_costs[] = {900, 900, 900, 900, 900, 900, 1000};
@@ -37,6 +42,13 @@ uint64_t mr_effort_pixels_max(enum mr_image_format format, const struct mr_image
     case MR_IMAGE_WEBP:
         *limit = "webp-pixels";
         costs = alpha ? webp_alpha_costs : webp_costs;
+        break;
+    case MR_IMAGE_PNG:
+        if (!mr_image_ops_has_palette(ops))
+            return UINT64_MAX;
+        format = MR_IMAGE_GIF; /* the same search */
+        *limit = "png-pixels";
+        costs = gif_costs;
         break;
     case MR_IMAGE_GIF:
         *limit = "gif-pixels";

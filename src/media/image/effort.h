@@ -7,6 +7,8 @@
 
 /* The parameter `effort` (0..9, or this stage's choice) on the encoder's own scale. 0 for a format that has none. */
 int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops);
+/* The same of the search for the palette of a PNG, which is that of a GIF. */
+int mr_effort_palette_level(const struct mr_image_ops *ops);
 
 /* Pixels of a frame beyond which the encoder could compute for more than about half a minute without looking at the
  * cancel mark; UINT64_MAX where it does look. `limit` becomes the name of that limit. */

@@ -63,6 +63,8 @@ struct mr_image_crop_way {
 };
 enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
+/* The resolution of colours: half of that of brightness, full, or as the encoder finds it right for the quality. */
+enum { MR_IMAGE_CHROMA_AUTO, MR_IMAGE_CHROMA_420, MR_IMAGE_CHROMA_444 };
 enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
 enum { MR_IMAGE_ROT_STRAIGHTEN, MR_IMAGE_ROT_PIVOT }; /* zoomed so that no corner is empty; or on a larger canvas */
@@ -118,13 +120,27 @@ struct mr_image_ops {
     int32_t quality;             /* 1..100 */
     int32_t effort;              /* 0..9 of the encoder; -1: this stage's choice */
     bool lossless, interlace;
-    bool strip, gps; /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
-    int32_t shrink;  /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
+    bool is_progressive; /* a format of a name that says so: as interlace */
+    bool palette;        /* of PNG: at most 256 colours */
+    bool is_paletted;    /* a format of a name that says so: as palette */
+    int32_t chroma;      /* MR_IMAGE_CHROMA_...: of JPEG and AVIF */
+    bool strip, gps;     /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
+    int32_t shrink;      /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
 };
 
 /* The parameters of the stage (imgix names): validation, GET /pipe and the docs are made from this table. Ends with a
  * row without a name. */
 extern const struct mr_param_spec mr_image_params[];
+
+/* Is a PNG to have a palette, a JPEG or PNG to be readable in passes? */
+static inline bool mr_image_ops_has_palette(const struct mr_image_ops *ops)
+{
+    return ops->palette || ops->is_paletted;
+}
+static inline bool mr_image_ops_interlaces(const struct mr_image_ops *ops)
+{
+    return ops->interlace || ops->is_progressive;
+}
 
 /* What imgix and its libraries put into each address, and what asks for nothing: ixlib and ixid, which are in the
  * table, and their signature's s and expires, which are not: where addresses are signed, they have a meaning of their

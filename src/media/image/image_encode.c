@@ -14,21 +14,27 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
     int quality = ops->quality;
     gboolean strip = ops->strip;
     int level = mr_effort_level(run->plan.format, ops);
+    gboolean interlace = mr_image_ops_interlaces(ops);
+    static const VipsForeignSubsample subsamples[] = {[MR_IMAGE_CHROMA_AUTO] = VIPS_FOREIGN_SUBSAMPLE_AUTO,
+                                                      [MR_IMAGE_CHROMA_420] = VIPS_FOREIGN_SUBSAMPLE_ON,
+                                                      [MR_IMAGE_CHROMA_444] = VIPS_FOREIGN_SUBSAMPLE_OFF};
+    VipsForeignSubsample subsample = subsamples[ops->chroma];
     switch (run->plan.format) {
     case MR_IMAGE_JPEG:
-        return vips_jpegsave_target(image, target, "Q", quality, "optimize_coding", TRUE, "interlace", ops->interlace,
-                                    "strip", strip, NULL);
+        return vips_jpegsave_target(image, target, "Q", quality, "optimize_coding", TRUE, "interlace", interlace,
+                                    "subsample_mode", subsample, "strip", strip, NULL);
     case MR_IMAGE_PNG:
-        return vips_pngsave_target(image, target, "compression", level, "interlace", ops->interlace, "strip", strip,
-                                   NULL);
+        return vips_pngsave_target(image, target, "compression", level, "interlace", interlace, "palette",
+                                   mr_image_ops_has_palette(ops), "effort", mr_effort_palette_level(ops), "strip",
+                                   strip, NULL);
     case MR_IMAGE_WEBP:
         return vips_webpsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
                                     strip, NULL);
     case MR_IMAGE_AVIF: /* lossless alone would still halve the colours' resolution */
         return vips_heifsave_target(image, target, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", quality,
                                     "bitdepth", 8, "lossless", ops->lossless, "subsample_mode",
-                                    ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_AUTO, "effort",
-                                    level, "strip", strip, NULL);
+                                    ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : subsample, "effort", level, "strip",
+                                    strip, NULL);
     case MR_IMAGE_GIF:
         return vips_gifsave_target(image, target, "effort", level, "strip", strip, NULL);
     case MR_IMAGE_TIFF:

@@ -21,9 +21,12 @@ static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
 static const char *const rot_words[] = {"straighten", "pivot", NULL};
 static const char *const trim_words[] = {"none", "auto", "color", "alpha", "colorunlessalpha", NULL};
 static const char *const shrink_words[] = {"fast", "careful", NULL};
-static const char *const format_words[] = {"jpg", "png", "webp", "avif", "gif", "tiff", "jpeg", "tif", NULL};
+static const char *const format_words[] = {"jpg",  "png", "webp", "avif", "gif",   "tiff",
+                                           "jpeg", "tif", "pjpg", "png8", "png32", NULL};
 static const enum mr_image_format format_values[] = {MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_WEBP, MR_IMAGE_AVIF,
-                                                     MR_IMAGE_GIF,  MR_IMAGE_TIFF, MR_IMAGE_JPEG, MR_IMAGE_TIFF};
+                                                     MR_IMAGE_GIF,  MR_IMAGE_TIFF, MR_IMAGE_JPEG, MR_IMAGE_TIFF,
+                                                     MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_PNG};
+static const char *const chroma_words[] = {"auto", "420", "444", NULL};
 
 enum {
     W,
@@ -67,6 +70,8 @@ enum {
     EFFORT,
     LOSSLESS,
     INTERLACE,
+    CHROMASUB,
+    PALETTE,
     STRIP,
     GPS,
     SHRINK,
@@ -123,11 +128,13 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [FRAME] =     {.name = "frame", INT(1, 65535, "only this frame of an animation")},
     [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
     [AUTO] =      {.name = "auto", TEXT(40, "format: without fm, the format is picked: avif, webp, jpg or png, as fits the image and as the client accepts; compress: no effect")},
-    [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without")},
+    [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without; pjpg: progressive jpg, png8: png with palette, png32: png")},
     [Q] =         {.name = "q", INT(1, 100, "quality of jpg, webp and avif; 80 without it")},
     [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
     [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly")},
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
+    [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full for jpg of q=90 and above")},
+    [PALETTE] =   {.name = "palette", FLAG("png of at most 256 colours")},
     [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
     [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
     [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},
@@ -156,6 +163,7 @@ static const struct field {
     [BLUR] = {REAL, AT(blur), 0},         [SHARP] = {REAL, AT(sharpness), 0},   [FRAME] = {INT32, AT(frame), 0},
     [Q] = {INT32, AT(quality), QUALITY_DEFAULT},                                [EFFORT] = {INT32, AT(effort), -1},
     [LOSSLESS] = {BOOL, AT(lossless), 0}, [INTERLACE] = {BOOL, AT(interlace), 0}, [STRIP] = {BOOL, AT(strip), 1},
+    [CHROMASUB] = {INT32, AT(chroma), 0}, [PALETTE] = {BOOL, AT(palette), 0},
     [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
 };
 // clang-format on
@@ -265,6 +273,8 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
         return mr_image_read_auto(ops, parsed.text, fault);
     case FM:
         ops->format = format_values[parsed.integer];
+        ops->is_progressive = strcmp(format_words[parsed.integer], "pjpg") == 0;
+        ops->is_paletted = strcmp(format_words[parsed.integer], "png8") == 0;
         return MR_OK;
     case W:
     case H:
@@ -384,6 +394,10 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
         return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_WEBP || ops->format == MR_IMAGE_AVIF;
     case INTERLACE:
         return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_JPEG || ops->format == MR_IMAGE_PNG;
+    case CHROMASUB:
+        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_JPEG || ops->format == MR_IMAGE_AVIF;
+    case PALETTE:
+        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_PNG;
     case GPS:
         return !ops->strip;
     default:
@@ -451,9 +465,13 @@ static void append_field(struct text *text, const struct mr_image_ops *ops, size
     append(text, spec->name, spec->type == MR_PARAM_CHOICE ? spec->choices[(int)value] : number);
 }
 
-size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size)
+size_t mr_image_ops_canonical(const struct mr_image_ops *asked, char *out, size_t size)
 {
+    struct mr_image_ops plain = *asked;
+    const struct mr_image_ops *ops = &plain;
     struct text text = {.out = out, .size = size};
+    plain.interlace = mr_image_ops_interlaces(asked);
+    plain.palette = mr_image_ops_has_palette(asked);
     char words[MR_IMAGE_WORDS_MAX];
     if (size > 0)
         out[0] = '\0';

@@ -474,6 +474,42 @@ static void jpeg_that_lacks_a_part_of_its_data_is_damaged(void **state)
     run_fails(MR_EDAMAGED, "", cut);
 }
 
+static bool holds_bytes(const struct mr_image_result *result, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i + len <= result->len; i++)
+        if (memcmp((const char *)result->bytes + i, bytes, len) == 0)
+            return true;
+    return false;
+}
+
+/* Marker SOF0 or SOF2, 8 bits, 16 x 16 px, three components, the first of them with its sampling factors. */
+static void formats_of_other_names_are_what_they_say(void **state)
+{
+    (void)state;
+    static const uint8_t baseline_420[] = "\xff\xc0\x00\x11\x08\x00\x10\x00\x10\x03\x01\x22";
+    static const uint8_t baseline_444[] = "\xff\xc0\x00\x11\x08\x00\x10\x00\x10\x03\x01\x11";
+    static const uint8_t progressive[] = "\xff\xc2\x00\x11\x08\x00\x10\x00\x10\x03\x01\x22";
+    struct bytes input = encode(quadrants(16, 16, 3), ".png");
+    const struct {
+        const char *query;
+        const void *bytes;
+        size_t len;
+    } cases[] = {{"fm=jpg", baseline_420, 12},
+                 {"fm=pjpg", progressive, 12},
+                 {"fm=jpg&chromasub=444", baseline_444, 12},
+                 {"fm=jpg&q=95", baseline_444, 12},
+                 {"fm=jpg&q=95&chromasub=420", baseline_420, 12},
+                 {"fm=png8", "PLTE", 4}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_image_result out = run(cases[i].query, input);
+        if (!holds_bytes(&out, cases[i].bytes, cases[i].len))
+            fail_msg("%s", cases[i].query);
+        check_quadrants(&out, upright, 24);
+    }
+    struct mr_image_result out = run("fm=png32", input);
+    assert_false(holds_bytes(&out, "PLTE", 4));
+}
+
 static void what_is_no_image_is_refused(void **state)
 {
     (void)state;
@@ -681,6 +717,7 @@ int main(void)
         IMAGE_TEST(grey_and_one_bit_become_srgb),
         IMAGE_TEST(cut_image_is_damaged_wherever_it_is_cut),
         IMAGE_TEST(jpeg_that_lacks_a_part_of_its_data_is_damaged),
+        IMAGE_TEST(formats_of_other_names_are_what_they_say),
         IMAGE_TEST(what_is_no_image_is_refused),
         IMAGE_TEST(cancelled_job_does_nothing),
         IMAGE_TEST(job_whose_time_is_over_stops),

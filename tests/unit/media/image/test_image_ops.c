@@ -40,6 +40,10 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("fm=pjpg", "fm=jpg&interlace=1");
+    check_canonical("interlace=0&fm=png8", "fm=png&palette=1");
+    check_canonical("fm=png32", "fm=png");
+    check_canonical("fm=webp&chromasub=444&palette=1", "fm=webp");
     check_canonical("w=5&h=6&fit=crop&crop=faces,entropy,top,left,centre", "w=5&h=6&fit=crop&crop=attention,top,left");
     check_canonical("w=5&h=6&fit=crop&crop=left,top,faces", "w=5&h=6&fit=crop&crop=top,left");
     check_canonical("w=5&h=6&fit=crop&crop=focalpoint,faces,centre,top", "w=5&h=6&fit=crop&crop=focalpoint,attention");
@@ -91,6 +95,8 @@ static void canonical_text_means_the_same_again(void **state)
                                           "rect=1,2,30,40&trim=auto&orient=6&flip=hv&rot=12.5&pad=3&bg=80ff0000",
                                           "rect=center,middle,5,6&trim=alpha",
                                           "rect=right,0.25,5,6",
+                                          "fm=png&palette=1",
+                                          "fm=avif&chromasub=444",
                                           "trim=color&trim-color=ff00ff&trim-md=3",
                                           "rot=12.5&rot-type=pivot&pad=3&pad-left=0&pad-right=5",
                                           "pad-left=1&pad-right=2&pad-top=3&pad-bottom=4",
@@ -176,6 +182,8 @@ static void wrong_value_names_its_parameter(void **state)
         {"rot", "360"},
         {"flip", "x"},
         {"trim", "colour"},
+        {"chromasub", "422"},
+        {"palette", "json"},
         {"trim-md", "256"},
         {"trim-color", "colour"},
         {"bri", "101"},

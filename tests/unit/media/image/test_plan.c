@@ -175,6 +175,8 @@ static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void *
                  {"fm=webp&effort=9", "webp-pixels", 36000000},
                  {"fm=webp&effort=9&pad=1", "webp-pixels", 5714285},
                  {"fm=gif", "gif-pixels", 20571428},
+                 {"fm=png8", "png-pixels", 20571428},
+                 {"fm=png&palette=1&effort=9", "png-pixels", 8089887},
                  {"fm=gif&effort=9", "gif-pixels", 8089887}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_fault fault;
