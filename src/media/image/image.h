@@ -65,6 +65,7 @@ enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, 
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 /* The resolution of colours: half of that of brightness, full, or as the encoder finds it right for the quality. */
 enum { MR_IMAGE_CHROMA_AUTO, MR_IMAGE_CHROMA_420, MR_IMAGE_CHROMA_444 };
+enum { MR_IMAGE_FILL_SOLID, MR_IMAGE_FILL_BLUR }; /* a colour; or the image, blurred, large enough to cover it */
 enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
 enum { MR_IMAGE_ROT_STRAIGHTEN, MR_IMAGE_ROT_PIVOT }; /* zoomed so that no corner is empty; or on a larger canvas */
@@ -112,6 +113,10 @@ struct mr_image_ops {
     int32_t pad;                        /* px on each side, within w x h */
     int32_t pads[MR_IMAGE_SIDES];       /* the same for one of them; -1: as `pad` says */
     struct mr_image_colour background, mono;
+    int32_t fill;                       /* MR_IMAGE_FILL_...: what fit=fill and fillmax add */
+    struct mr_image_colour fill_colour; /* of SOLID; else the background */
+    int32_t border;                     /* px of border_colour at each side, over the output */
+    struct mr_image_colour border_colour;
     double brightness, contrast, gamma, saturation, blur, sharpness;
     int32_t frame;               /* 1..; 0: all of an animation, the first of others */
     bool is_frame_a_page;        /* it was given as `page`, which is the same */

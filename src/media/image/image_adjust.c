@@ -37,20 +37,54 @@ static int flatten(struct mr_run *run, struct mr_image_colour colour)
     return mr_run_step(run, failed, next);
 }
 
+int mr_run_lay_on_white(struct mr_run *run)
+{
+    return flatten(run, (struct mr_image_colour){true, 255, 255, 255, 255});
+}
+
 /* Where white shines through: before resizing, so that the resizer has a channel less. */
 int mr_run_flatten_white(struct mr_run *run)
 {
     if (mr_plan_has_alpha(run->plan.format) || run->ops->background.given)
         return MR_OK;
-    return flatten(run, (struct mr_image_colour){true, 255, 255, 255, 255});
+    return mr_run_lay_on_white(run);
+}
+
+struct mr_image_colour mr_run_over_white(struct mr_image_colour colour)
+{
+    int white = 255 - colour.alpha;
+    return (struct mr_image_colour){.given = true,
+                                    .red = (uint8_t)((colour.red * colour.alpha + 127) / 255 + white),
+                                    .green = (uint8_t)((colour.green * colour.alpha + 127) / 255 + white),
+                                    .blue = (uint8_t)((colour.blue * colour.alpha + 127) / 255 + white),
+                                    .alpha = 255};
+}
+
+/* The image over a colour that itself lets something through. */
+static int lay_on(struct mr_run *run, struct mr_image_colour colour)
+{
+    const double channels[] = {colour.red, colour.green, colour.blue, colour.alpha};
+    VipsImage *under = NULL, *laid = NULL, *next = NULL;
+    int err = mr_run_to_memory(run);
+    if (err != MR_OK)
+        return err;
+    under = vips_image_new_from_image(run->image, channels, run->image->Bands);
+    int failed = under == NULL || vips_composite2(under, run->image, &laid, VIPS_BLEND_MODE_OVER, NULL) ||
+                 vips_linear1(laid, &next, 1.0, 0.5, "uchar", TRUE, NULL);
+    VIPS_UNREF(under);
+    VIPS_UNREF(laid);
+    run->in_memory = false;
+    return mr_run_step(run, failed, next);
 }
 
 int mr_run_flatten(struct mr_run *run)
 {
-    bool is_opaque = run->ops->background.given && run->ops->background.alpha == 255;
-    if (!is_opaque && mr_plan_has_alpha(run->plan.format))
-        return MR_OK;
-    return flatten(run, run->ops->background);
+    const struct mr_image_colour *background = &run->ops->background;
+    if (!background->given || !vips_image_hasalpha(run->image))
+        return mr_run_flatten_white(run);
+    if (background->alpha == 255 || !mr_plan_has_alpha(run->plan.format))
+        return flatten(run, mr_run_over_white(*background));
+    return background->alpha == 0 ? MR_OK : lay_on(run, *background);
 }
 
 int mr_run_drop_profile(struct mr_run *run)
@@ -205,6 +239,11 @@ static VipsImage *blurred_with_alpha(VipsImage *in, double sigma)
     return out;
 }
 
+VipsImage *mr_run_blurred(VipsImage *in, double sigma)
+{
+    return vips_image_hasalpha(in) ? blurred_with_alpha(in, sigma) : blurred(in, sigma);
+}
+
 int mr_run_blur(struct mr_run *run)
 {
     double sigma = run->ops->blur / 20;
@@ -213,8 +252,7 @@ int mr_run_blur(struct mr_run *run)
     int err = mr_run_to_memory(run); /* it is read twice, and in strips of its own */
     if (err != MR_OK)
         return err;
-    VipsImage *next =
-        vips_image_hasalpha(run->image) ? blurred_with_alpha(run->image, sigma) : blurred(run->image, sigma);
+    VipsImage *next = mr_run_blurred(run->image, sigma);
     run->in_memory = false;
     run->is_resampled = true;
     return mr_run_step(run, next == NULL, next);

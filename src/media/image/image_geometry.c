@@ -210,19 +210,21 @@ int mr_run_crop(struct mr_run *run)
 
 /* ---- what is around the image ---- */
 
-/* The colour of filled areas: bg, else nothing at all, or white where there is no transparency. */
+/* The colour of filled areas: one that is given, else nothing at all, or white where there is no transparency. A bg
+ * that lets something through is laid behind all of it later, and nothing is filled in here. */
 static struct mr_image_colour fill_colour(const struct mr_run *run)
 {
-    if (run->ops->background.given)
-        return run->ops->background;
-    const uint8_t level = mr_plan_has_alpha(run->plan.format) ? 0 : 255;
+    const struct mr_image_colour *background = &run->ops->background;
+    bool holds_alpha = mr_plan_has_alpha(run->plan.format) || vips_image_hasalpha(run->image);
+    if (background->given && (background->alpha == 255 || !holds_alpha))
+        return *background;
+    const uint8_t level = holds_alpha ? 0 : 255;
     return (struct mr_image_colour){.given = true, .red = level, .green = level, .blue = level, .alpha = level};
 }
 
 /* Before an area is filled: alpha if its colour needs it. The colour as libvips takes it, for the image's channels. */
-static int prepare_fill(struct mr_run *run, VipsArrayDouble **colour)
+static int prepare_fill(struct mr_run *run, struct mr_image_colour fill, VipsArrayDouble **colour)
 {
-    struct mr_image_colour fill = fill_colour(run);
     if (fill.alpha < 255 && !vips_image_hasalpha(run->image) && mr_plan_has_alpha(run->plan.format)) {
         VipsImage *next = NULL;
         int failed = vips_addalpha(run->image, &next, NULL);
@@ -234,22 +236,54 @@ static int prepare_fill(struct mr_run *run, VipsArrayDouble **colour)
         if (err != MR_OK)
             return err;
     }
+    if (!vips_image_hasalpha(run->image))
+        fill = mr_run_over_white(fill);
     const double channels[] = {fill.red, fill.green, fill.blue, fill.alpha};
     *colour = vips_array_double_new(channels, run->image->Bands);
     return MR_OK;
 }
 
-static int embed(struct mr_run *run, int left, int top, int width, int height, VipsExtend extend)
+/* The image on a canvas of that size; fill: of the rest, or NULL: the pixels at the image's edge. */
+static int embed(struct mr_run *run, VipsRect place, const struct mr_image_colour *fill)
 {
     VipsArrayDouble *colour = NULL;
-    int err = extend == VIPS_EXTEND_BACKGROUND ? prepare_fill(run, &colour) : MR_OK;
+    int err = fill != NULL ? prepare_fill(run, *fill, &colour) : MR_OK;
     if (err != MR_OK)
         return err;
     if (colour == NULL)
         colour = vips_array_double_newv(1, 0.0);
     VipsImage *next = NULL;
-    int failed = vips_embed(run->image, &next, left, top, width, height, "extend", extend, "background", colour, NULL);
+    int failed = vips_embed(run->image, &next, place.left, place.top, place.width, place.height, "extend",
+                            fill != NULL ? VIPS_EXTEND_BACKGROUND : VIPS_EXTEND_COPY, "background", colour, NULL);
     vips_area_unref(VIPS_AREA(colour));
+    return mr_run_step(run, failed, next);
+}
+
+/* The image itself, blurred, large enough to cover the canvas. */
+static VipsImage *cover(VipsImage *image, int width, int height)
+{
+    double zoom = MR_MAX((double)width / image->Xsize, (double)height / image->Ysize);
+    int wide = MR_MAX((int)ceil(image->Xsize * zoom), width), high = MR_MAX((int)ceil(image->Ysize * zoom), height);
+    VipsImage *large = mr_image_resize(image, image->Xsize, image->Ysize, wide, high), *cut = NULL, *out = NULL;
+    if (large != NULL &&
+        vips_extract_area(large, &cut, (wide - width) / 2, (high - height) / 2, width, height, NULL) == 0)
+        out = mr_run_blurred(cut, MR_MAX(width, height) / 40.0);
+    VIPS_UNREF(large);
+    VIPS_UNREF(cut);
+    return out;
+}
+
+static int lay_on_cover(struct mr_run *run, VipsRect place)
+{
+    VipsImage *next = NULL;
+    int err = mr_run_to_memory(run);
+    if (err != MR_OK)
+        return err;
+    VipsImage *under = cover(run->image, place.width, place.height);
+    int failed = under == NULL || vips_insert(under, run->image, &next, place.left, place.top, NULL);
+    VIPS_UNREF(under);
+    run->in_memory = false;
+    run->is_resampled = true;
     return mr_run_step(run, failed, next);
 }
 
@@ -259,12 +293,15 @@ int mr_run_extend(struct mr_run *run)
     int height = (int)run->plan.canvas_height;
     if (width == run->image->Xsize && height == run->image->Ysize)
         return MR_OK;
-    bool clamp = run->ops->fit == MR_IMAGE_FIT_CLAMP;
-    int err = clamp ? mr_run_to_memory(run) : MR_OK;
-    if (err != MR_OK)
-        return err;
-    return embed(run, (width - run->image->Xsize) / 2, (height - run->image->Ysize) / 2, width, height,
-                 clamp ? VIPS_EXTEND_COPY : VIPS_EXTEND_BACKGROUND);
+    VipsRect place = {(width - run->image->Xsize) / 2, (height - run->image->Ysize) / 2, width, height};
+    if (run->ops->fit == MR_IMAGE_FIT_CLAMP) {
+        int err = mr_run_to_memory(run);
+        return err != MR_OK ? err : embed(run, place, NULL);
+    }
+    if (run->ops->fill == MR_IMAGE_FILL_BLUR)
+        return lay_on_cover(run, place);
+    struct mr_image_colour fill = run->ops->fill_colour.given ? run->ops->fill_colour : fill_colour(run);
+    return embed(run, place, &fill);
 }
 
 int mr_run_pad(struct mr_run *run)
@@ -273,8 +310,19 @@ int mr_run_pad(struct mr_run *run)
     int top = (int)mr_plan_pad(run->ops, MR_IMAGE_TOP), bottom = (int)mr_plan_pad(run->ops, MR_IMAGE_BOTTOM);
     if (left + right + top + bottom == 0)
         return MR_OK;
-    return embed(run, left, top, run->image->Xsize + left + right, run->image->Ysize + top + bottom,
-                 VIPS_EXTEND_BACKGROUND);
+    struct mr_image_colour fill = fill_colour(run);
+    return embed(run, (VipsRect){left, top, run->image->Xsize + left + right, run->image->Ysize + top + bottom}, &fill);
+}
+
+/* A pixel of the image stays, however wide it is. */
+int mr_run_border(struct mr_run *run)
+{
+    int width = run->image->Xsize, height = run->image->Ysize;
+    int x = MR_MIN(run->ops->border, (width - 1) / 2), y = MR_MIN(run->ops->border, (height - 1) / 2);
+    if (x + y == 0)
+        return MR_OK;
+    int err = extract(run, (VipsRect){x, y, width - 2 * x, height - 2 * y});
+    return err != MR_OK ? err : embed(run, (VipsRect){x, y, width, height}, &run->ops->border_colour);
 }
 
 int mr_run_flip(struct mr_run *run)
@@ -333,7 +381,7 @@ int mr_run_rotate(struct mr_run *run)
     if (run->ops->rotation_type == MR_IMAGE_ROT_STRAIGHTEN)
         return straighten(run);
     VipsArrayDouble *colour = NULL;
-    err = prepare_fill(run, &colour);
+    err = prepare_fill(run, fill_colour(run), &colour);
     if (err != MR_OK)
         return err;
     int failed = vips_rotate(run->image, &next, -angle, "background", colour, NULL);

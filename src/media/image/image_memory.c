@@ -84,6 +84,10 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
         pixels += resized;
     if (ops->blur > 0 || ops->sharpness > 0 || ops->rotation > 0 || ops->flip != 0 || ops->fit == MR_IMAGE_FIT_CLAMP)
         pixels += 2 * out;
+    if (ops->background.given && ops->background.alpha < 255)
+        pixels += out;
+    if (ops->fill == MR_IMAGE_FILL_BLUR)
+        pixels += 4 * out;
     if (mr_image_ops_picks(ops) != 0) /* they are looked at before they are encoded */
         pixels += plan->frames * out;
     return pixels;

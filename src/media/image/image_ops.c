@@ -18,6 +18,7 @@ enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535, PAD_MAX = 4096 };
 /* Words as a person writes them, in the order of the values they stand for. */
 static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", "fillmax", NULL};
 static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
+static const char *const fill_words[] = {"solid", "blur", NULL};
 static const char *const rot_words[] = {"straighten", "pivot", NULL};
 static const char *const trim_words[] = {"none", "auto", "color", "alpha", "colorunlessalpha", NULL};
 static const char *const shrink_words[] = {"fast", "careful", NULL};
@@ -55,6 +56,9 @@ enum {
     PAD_TOP,
     PAD_BOTTOM,
     BG,
+    FILL,
+    FILL_COLOR,
+    BORDER,
     BRI,
     CON,
     GAM,
@@ -118,6 +122,9 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [PAD_TOP] =   {.name = "pad-top", .unit = "px", INT(0, PAD_MAX, "the same at the top alone")},
     [PAD_BOTTOM] = {.name = "pad-bottom", .unit = "px", INT(0, PAD_MAX, "the same at the bottom alone")},
     [BG] =        {.name = "bg", TEXT(20, "colour behind transparent and filled areas: RGB, ARGB, RRGGBB, AARRGGBB or a name")},
+    [FILL] =      {.name = "fill", CHOICE(fill_words, "what fit=fill and fillmax add: solid, a colour; blur, the image itself, blurred")},
+    [FILL_COLOR] = {.name = "fill-color", TEXT(20, "colour of fill=solid, given as for bg, which it is without it")},
+    [BORDER] =    {.name = "border", TEXT(30, "width,colour: drawn over the edges of the output; px, and a colour as for bg")},
     [BRI] =       {.name = "bri", NUMBER(-100, 100, "brightness: 100 adds half of the range")},
     [CON] =       {.name = "con", NUMBER(-100, 100, "contrast: -100 is plain grey, 100 twice as much")},
     [GAM] =       {.name = "gam", NUMBER(-100, 100, "middle tones: darker below 0, brighter above")},
@@ -153,6 +160,7 @@ static const struct field {
     [W] = {REAL, AT(width), 0},           [H] = {REAL, AT(height), 0},          [DPR] = {REAL, AT(dpr), 1},
     [MIN_W] = {INT32, AT(min_width), 0},  [MIN_H] = {INT32, AT(min_height), 0},
     [MAX_W] = {INT32, AT(max_width), 0},  [MAX_H] = {INT32, AT(max_height), 0},
+    [FILL] = {INT32, AT(fill), 0},
     [ROT_TYPE] = {INT32, AT(rotation_type), 0},
     [PAD_LEFT] = {INT32, AT(pads[MR_IMAGE_LEFT]), -1},  [PAD_RIGHT] = {INT32, AT(pads[MR_IMAGE_RIGHT]), -1},
     [PAD_TOP] = {INT32, AT(pads[MR_IMAGE_TOP]), -1},    [PAD_BOTTOM] = {INT32, AT(pads[MR_IMAGE_BOTTOM]), -1},
@@ -263,6 +271,10 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
         return mr_image_read_rect(ops, parsed.text, fault);
     case BG:
         return mr_image_read_colour(&ops->background, spec->name, parsed.text, fault);
+    case FILL_COLOR:
+        return mr_image_read_colour(&ops->fill_colour, spec->name, parsed.text, fault);
+    case BORDER:
+        return mr_image_read_border(ops, parsed.text, fault);
     case TRIM_COLOR:
         return mr_image_read_colour(&ops->trim_colour, spec->name, parsed.text, fault);
     case MONO:
@@ -337,6 +349,12 @@ uint32_t mr_image_ops_picks(const struct mr_image_ops *ops)
     return ops->format == MR_IMAGE_UNKNOWN ? ops->picks : 0;
 }
 
+/* Does fit=fill or fillmax have something to fill? */
+static bool is_filled(const struct mr_image_ops *ops)
+{
+    return (ops->fit == MR_IMAGE_FIT_FILL || ops->fit == MR_IMAGE_FIT_FILLMAX) && has_both_sides(ops);
+}
+
 static bool has_way(const struct mr_image_ops *ops, enum mr_image_crop crop)
 {
     return ops->crops[0].crop == crop || ops->crops[1].crop == crop || ops->crops[2].crop == crop;
@@ -368,6 +386,10 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
         return ops->fit == MR_IMAGE_FIT_MAX ? is_sized(ops) : both;
     case AR:
         return mr_plan_has_ratio(ops);
+    case FILL:
+        return is_filled(ops);
+    case FILL_COLOR:
+        return is_filled(ops) && ops->fill == MR_IMAGE_FILL_SOLID;
     case TRIM_COLOR:
         return ops->trim == MR_IMAGE_TRIM_COLOUR || ops->trim == MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA;
     case TRIM_MD:
@@ -487,6 +509,10 @@ size_t mr_image_ops_canonical(const struct mr_image_ops *asked, char *out, size_
             append(&text, "rect", mr_image_write_rect(words, ops));
         else if (row == BG && ops->background.given)
             append(&text, "bg", mr_image_write_colour(words, &ops->background));
+        else if (row == FILL_COLOR && ops->fill_colour.given)
+            append(&text, "fill-color", mr_image_write_colour(words, &ops->fill_colour));
+        else if (row == BORDER && ops->border != 0)
+            append(&text, "border", mr_image_write_border(words, ops));
         else if (row == TRIM_COLOR && ops->trim_colour.given)
             append(&text, "trim-color", mr_image_write_colour(words, &ops->trim_colour));
         else if (row == MONO && ops->mono.given)

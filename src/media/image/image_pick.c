@@ -125,7 +125,7 @@ static int drop_alpha(struct mr_run *run, const struct mr_image_sight *sight)
     if (!vips_image_hasalpha(run->image) || (sight->is_transparent && mr_plan_has_alpha(run->plan.format)))
         return MR_OK;
     if (sight->is_transparent)
-        return run->ops->background.given ? mr_run_flatten(run) : mr_run_flatten_white(run);
+        return mr_run_lay_on_white(run);
     int failed = vips_extract_band(run->image, &next, 0, "n", run->image->Bands - 1, NULL);
     return mr_run_step(run, failed, next);
 }

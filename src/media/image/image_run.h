@@ -62,14 +62,20 @@ int mr_run_extend(struct mr_run *run);
 int mr_run_flip(struct mr_run *run);
 int mr_run_rotate(struct mr_run *run);
 int mr_run_pad(struct mr_run *run);
+int mr_run_border(struct mr_run *run);
 int mr_run_to_8_bits(struct mr_run *run); /* image_adjust.c */
 int mr_run_to_srgb(struct mr_run *run);
 int mr_run_flatten_white(struct mr_run *run);
 int mr_run_flatten(struct mr_run *run);
+int mr_run_lay_on_white(struct mr_run *run); /* and on no bg */
 int mr_run_tone(struct mr_run *run);
 int mr_run_mono(struct mr_run *run);
 int mr_run_blur(struct mr_run *run);
 int mr_run_sharpen(struct mr_run *run);
+/* A Gaussian of sigma px; NULL when libvips fails. `in` is read twice, and not from top to bottom. */
+VipsImage *mr_run_blurred(VipsImage *in, double sigma);
+/* What shows where white lies behind it. */
+struct mr_image_colour mr_run_over_white(struct mr_image_colour colour);
 int mr_run_drop_metadata(struct mr_run *run);                     /* image_metadata.c */
 int mr_run_pick(struct mr_run *run);                              /* image_pick.c */
 int mr_run_encode(struct mr_run *run, void **bytes, size_t *len); /* image_encode.c */

@@ -222,6 +222,19 @@ const char *mr_image_write_ratio(char out[MR_IMAGE_WORDS_MAX], const struct mr_i
     return out;
 }
 
+int mr_image_read_border(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault)
+{
+    static const struct mr_param_spec width = {.name = "border", .type = MR_PARAM_INT, .min = 1, .max = 4096};
+    struct mr_slice rest = text, first = mr_slice_cut(&rest, ',');
+    struct mr_param_value value;
+    if (rest.at == NULL || mr_param_parse(&width, first, &value, NULL) != MR_OK)
+        return mr_fault_set(fault, MR_EPARAM, "border must be width,colour with a width of 1 to 4096 px.");
+    int err = mr_image_read_colour(&ops->border_colour, "border", rest, fault);
+    if (err == MR_OK)
+        ops->border = (int32_t)value.integer;
+    return err;
+}
+
 static const char *name_of_way(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_crop_way *way)
 {
     static const char *const words[] = {[MR_IMAGE_CROP_CENTRE] = "centre",
@@ -278,5 +291,14 @@ const char *mr_image_write_colour(char out[MR_IMAGE_WORDS_MAX], const struct mr_
         snprintf(out, MR_IMAGE_WORDS_MAX, "%02x%02x%02x%02x", colour->alpha, colour->red, colour->green, colour->blue);
     else
         snprintf(out, MR_IMAGE_WORDS_MAX, "%02x%02x%02x", colour->red, colour->green, colour->blue);
+    return out;
+}
+
+const char *mr_image_write_border(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
+{
+    int len = snprintf(out, MR_IMAGE_WORDS_MAX, "%d,", ops->border);
+    char colour[MR_IMAGE_WORDS_MAX];
+    snprintf(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), "%.20s",
+             mr_image_write_colour(colour, &ops->border_colour));
     return out;
 }

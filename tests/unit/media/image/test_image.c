@@ -314,6 +314,71 @@ static void filled_areas_have_the_background(void **state)
     g_object_unref(image);
 }
 
+/* A background shines through what lies on it, and white through the background. */
+static void background_with_alpha_lies_behind_all_that_is_transparent(void **state)
+{
+    (void)state;
+    const uint8_t half_blue[4] = {0, 0, 200, 128}, red[3] = {255, 0, 0};
+    struct bytes input = encode(plain(20, 20, 4, half_blue), ".png");
+    check_pixel("bg=80ff0000", input, 0, (const uint8_t[]){85, 0, 133, 192}, 2);
+    check_pixel("bg=80ff0000&fm=webp&lossless=1", input, 0, (const uint8_t[]){85, 0, 133, 192}, 2);
+    check_pixel("bg=80ff0000&fm=jpg&q=100", input, 0, (const uint8_t[]){127, 63, 163}, 4);
+    check_pixel("bg=00ff0000", input, 0, half_blue, 1);
+    check_pixel("bg=ff0000", input, 0, (const uint8_t[]){127, 0, 100}, 2);
+    static const struct {
+        const char *query;
+        uint8_t corner[4]; /* what is added there */
+    } cases[] = {{"pad=9&bg=80ff0000&fm=png", {255, 0, 0, 128}},
+                 {"pad=9&bg=80ff0000&fm=jpg&q=100", {255, 127, 127}},
+                 {"w=60&h=40&fit=fill&bg=80ff0000&fm=png", {255, 0, 0, 128}},
+                 {"w=60&h=40&fit=fillmax&fill-color=8000ff00&fm=png", {0, 255, 0, 128}},
+                 {"w=60&h=40&fit=fill&fill-color=8000ff00&fm=jpg&q=100", {127, 255, 127}},
+                 {"rot=45&rot-type=pivot&bg=80ff0000&fm=png", {255, 0, 0, 128}},
+                 {"border=9,0000ff&pad=3&bg=80ff0000", {0, 0, 255, 255}}};
+    input = encode(plain(40, 40, 3, red), ".png");
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        struct mr_image_result out = run(cases[i].query, input);
+        VipsImage *image = decode(out.bytes, out.len);
+        const uint8_t *have = pixel_at(image, 2, 2);
+        if (!is_close(have, cases[i].corner, image->Bands, 3))
+            fail_msg("%s: %u %u %u %u", cases[i].query, have[0], have[1], have[2], have[image->Bands - 1]);
+        g_object_unref(image);
+    }
+}
+
+static void border_lies_over_the_edges(void **state)
+{
+    (void)state;
+    struct mr_image_result out = run("border=5,123456&pad-left=2", encode(quadrants(40, 30, 3), ".png"));
+    VipsImage *image = decode(out.bytes, out.len);
+    const uint8_t colour[3] = {0x12, 0x34, 0x56};
+    assert_int_equal(image->Xsize, 42);
+    for (int x = 0; x < 42; x++)
+        for (int y = 0; y < 30; y++) {
+            bool is_edge = x < 5 || x >= 37 || y < 5 || y >= 25;
+            assert_true(is_close(pixel_at(image, x, y), colour, 3, 0) == is_edge);
+        }
+    g_object_unref(image);
+    check_size("border=4096,red", encode(quadrants(40, 30, 3), ".png"), 40, 30);
+}
+
+/* What fills up is the image itself: left and right of it lies what its own edges look like. */
+static void image_is_filled_up_with_itself_blurred(void **state)
+{
+    (void)state;
+    for (int bands = 3; bands <= 4; bands++) {
+        struct mr_image_result out =
+            run("w=120&h=40&fit=fill&fill=blur&fill-color=fff", encode(quadrants(40, 40, bands), ".png"));
+        VipsImage *image = decode(out.bytes, out.len);
+        assert_int_equal(image->Xsize, 120);
+        assert_true(is_close(pixel_at(image, 2, 2), corner_colours[0], 3, 40));
+        assert_true(is_close(pixel_at(image, 117, 37), corner_colours[3], 3, 40));
+        assert_true(is_close(pixel_at(image, 45, 5), corner_colours[0], 3, 0));
+        assert_true(is_close(pixel_at(image, 75, 35), corner_colours[3], 3, 0));
+        g_object_unref(image);
+    }
+}
+
 /* Three frames of plain colour, with delays of their own. */
 static struct bytes animation(const char *suffix)
 {
@@ -707,6 +772,9 @@ int main(void)
         IMAGE_TEST(image_that_is_turned_by_any_angle_is_zoomed_to_cover),
         IMAGE_TEST(border_of_one_colour_is_trimmed),
         IMAGE_TEST(border_is_of_the_colour_that_is_named_or_of_none),
+        IMAGE_TEST(background_with_alpha_lies_behind_all_that_is_transparent),
+        IMAGE_TEST(border_lies_over_the_edges),
+        IMAGE_TEST(image_is_filled_up_with_itself_blurred),
         IMAGE_TEST(filled_areas_have_the_background),
         IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),
         IMAGE_TEST(avif_goes_in_and_out),

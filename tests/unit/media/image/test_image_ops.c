@@ -40,6 +40,9 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("w=5&h=6&fill=blur&fill-color=fff", "w=5&h=6");
+    check_canonical("border=4,F00", "border=4,ff0000");
+    check_canonical("w=5&h=6&fit=fill&fill=blur&fill-color=fff", "w=5&h=6&fit=fill&fill=blur");
     check_canonical("fm=pjpg", "fm=jpg&interlace=1");
     check_canonical("interlace=0&fm=png8", "fm=png&palette=1");
     check_canonical("fm=png32", "fm=png");
@@ -96,6 +99,8 @@ static void canonical_text_means_the_same_again(void **state)
                                           "rect=center,middle,5,6&trim=alpha",
                                           "rect=right,0.25,5,6",
                                           "fm=png&palette=1",
+                                          "w=5&h=6&fit=fill&fill=blur&border=4,80ff0000",
+                                          "w=5&h=6&fit=fillmax&fill-color=ff0000",
                                           "fm=avif&chromasub=444",
                                           "trim=color&trim-color=ff00ff&trim-md=3",
                                           "rot=12.5&rot-type=pivot&pad=3&pad-left=0&pad-right=5",
@@ -182,6 +187,11 @@ static void wrong_value_names_its_parameter(void **state)
         {"rot", "360"},
         {"flip", "x"},
         {"trim", "colour"},
+        {"border", "4"},
+        {"border", "0,fff"},
+        {"border", "4,fffff"},
+        {"fill", "gen"},
+        {"fill-color", "no"},
         {"chromasub", "422"},
         {"palette", "json"},
         {"trim-md", "256"},
