@@ -214,13 +214,15 @@ int mr_run_mono(struct mr_run *run)
 /* Far blurs are made small: the image is shrunk first, and its size restored after. */
 static VipsImage *blurred(VipsImage *in, double sigma)
 {
-    int shrink = MR_MAX((int)(sigma / 4), 1);
+    int shrink = MR_MAX((int)(sigma / 2), 1); /* leaves a sigma of 2 to 4 */
     int width = MR_MAX(in->Xsize / shrink, 1);
     int height = MR_MAX(in->Ysize / shrink, 1);
     VipsImage *soft = NULL;
     VipsImage *out = NULL;
     VipsImage *small = mr_image_resize_channels(in, in->Xsize, in->Ysize, width, height);
-    if (small != NULL && vips_gaussblur(small, &soft, sigma / shrink, NULL) == 0)
+    if (small != NULL)
+        soft = mr_image_blur_channels(small, sigma * width / in->Xsize, sigma * height / in->Ysize);
+    if (soft != NULL)
         out = mr_image_resize_channels(soft, width, height, in->Xsize, in->Ysize);
     VIPS_UNREF(small);
     VIPS_UNREF(soft);
@@ -247,7 +249,7 @@ VipsImage *mr_run_blurred(VipsImage *in, double sigma)
 int mr_run_blur(struct mr_run *run)
 {
     double sigma = run->ops->blur / 20;
-    if (sigma < 0.2)
+    if (sigma == 0)
         return MR_OK;
     int err = mr_run_to_memory(run); /* it is read twice, and in strips of its own */
     if (err != MR_OK)

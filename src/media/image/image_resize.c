@@ -108,17 +108,17 @@ static void on_close(VipsImage *image, void *data)
     free(stage);
 }
 
-static struct stage *make_stage(VipsImage *in, double span_x, double span_y, int width, int height)
+/* The axes become the stage's, or are freed. */
+static struct stage *make_stage(VipsImage *in, struct mr_resample_axis x, struct mr_resample_axis y)
 {
     struct stage *stage = calloc(1, sizeof(*stage));
-    if (stage == NULL)
-        return NULL;
-    if (mr_resample_axis_make(&stage->x, (uint32_t)in->Xsize, span_x, (uint32_t)width) != MR_OK ||
-        mr_resample_axis_make(&stage->y, (uint32_t)in->Ysize, span_y, (uint32_t)height) != MR_OK) {
-        mr_resample_axis_free(&stage->x);
-        free(stage);
+    if (stage == NULL) {
+        mr_resample_axis_free(&x);
+        mr_resample_axis_free(&y);
         return NULL;
     }
+    stage->x = x;
+    stage->y = y;
     stage->in = in;
     g_object_ref(in);
     atomic_store_explicit(&stage->readers, 0, memory_order_release);
@@ -127,10 +127,10 @@ static struct stage *make_stage(VipsImage *in, double span_x, double span_y, int
 
 /* Behind the operation stands a cache of whole rows: whatever shape of tile is asked for further down, the input is
  * read in rows, from top to bottom, as the decoders give it. */
-static VipsImage *resample(VipsImage *in, double span_x, double span_y, int width, int height)
+static VipsImage *resample(VipsImage *in, struct mr_resample_axis x, struct mr_resample_axis y)
 {
     MR_ASSERT(in->BandFmt == VIPS_FORMAT_UCHAR && in->Bands >= 1 && in->Bands <= 4);
-    struct stage *stage = make_stage(in, span_x, span_y, width, height);
+    struct stage *stage = make_stage(in, x, y);
     if (stage == NULL)
         return NULL;
     VipsImage *out = vips_image_new();
@@ -138,14 +138,38 @@ static VipsImage *resample(VipsImage *in, double span_x, double span_y, int widt
     g_signal_connect(out, "close", G_CALLBACK(on_close), stage);
     if (vips_image_pio_input(in) || vips_image_pipelinev(out, VIPS_DEMAND_STYLE_FATSTRIP, in, NULL))
         goto done;
-    out->Xsize = width;
-    out->Ysize = height;
+    out->Xsize = (int)x.out;
+    out->Ysize = (int)y.out;
     if (vips_image_generate(out, start, generate, stop, in, stage) ||
         vips_sequential(out, &rows, "tile_height", ROWS_AT_ONCE, NULL))
         rows = NULL;
 done:
     g_object_unref(out);
     return rows;
+}
+
+static VipsImage *resize_exactly(VipsImage *in, double span_x, double span_y, int width, int height)
+{
+    struct mr_resample_axis x, y;
+    if (mr_resample_axis_make(&x, (uint32_t)in->Xsize, span_x, (uint32_t)width) != MR_OK)
+        return NULL;
+    if (mr_resample_axis_make(&y, (uint32_t)in->Ysize, span_y, (uint32_t)height) != MR_OK) {
+        mr_resample_axis_free(&x);
+        return NULL;
+    }
+    return resample(in, x, y);
+}
+
+VipsImage *mr_image_blur_channels(VipsImage *in, double sigma_x, double sigma_y)
+{
+    struct mr_resample_axis x, y;
+    if (mr_resample_axis_blur(&x, (uint32_t)in->Xsize, sigma_x) != MR_OK)
+        return NULL;
+    if (mr_resample_axis_blur(&y, (uint32_t)in->Ysize, sigma_y) != MR_OK) {
+        mr_resample_axis_free(&x);
+        return NULL;
+    }
+    return resample(in, x, y);
 }
 
 /* The box filter's integer factor for one axis. */
@@ -160,11 +184,11 @@ VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y,
     int by_x = box_factor(span_x, width);
     int by_y = box_factor(span_y, height);
     if (by_x == 1 && by_y == 1)
-        return resample(in, span_x, span_y, width, height);
+        return resize_exactly(in, span_x, span_y, width, height);
     VipsImage *small = NULL;
     if (vips_shrink(in, &small, by_x, by_y, "ceil", TRUE, NULL))
         return NULL;
-    VipsImage *out = resample(small, span_x / by_x, span_y / by_y, width, height);
+    VipsImage *out = resize_exactly(small, span_x / by_x, span_y / by_y, width, height);
     g_object_unref(small);
     return out;
 }

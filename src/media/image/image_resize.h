@@ -1,4 +1,4 @@
-/* image_resize.h -- private to the image stage: resizing as a step of a libvips pipeline. */
+/* image_resize.h -- private to the image stage: resizing and blurring as steps of a libvips pipeline. */
 #ifndef MR_MEDIA_IMAGE_RESIZE_H
 #define MR_MEDIA_IMAGE_RESIZE_H
 
@@ -10,6 +10,8 @@
 VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height);
 /* The same, each channel for itself: for colours that are weighed by their alpha, or have none. */
 VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height);
+/* Each channel blurred by a Gaussian of so many px in both directions. */
+VipsImage *mr_image_blur_channels(VipsImage *in, double sigma_x, double sigma_y);
 /* Colours multiplied by alpha, and divided by it again, 8 bits a channel. NULL when libvips fails. */
 VipsImage *mr_image_premultiply(VipsImage *in);
 VipsImage *mr_image_unpremultiply(VipsImage *in);

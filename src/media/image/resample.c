@@ -73,6 +73,62 @@ int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double spa
     return MR_OK;
 }
 
+/* The sum and the variance of a Gaussian that is taken at whole positions. */
+static double sampled_variance(double sigma, int radius, double *sum)
+{
+    double variance = 0;
+    *sum = 0;
+    for (int x = -radius; x <= radius; x++) {
+        double weight = exp(-x * x / (2 * sigma * sigma));
+        *sum += weight;
+        variance += weight * x * x;
+    }
+    return variance / *sum;
+}
+
+/* A small Gaussian that is taken at whole positions is narrower than itself: the one that comes out as wide as wanted.
+ */
+static double sampled_sigma(double wanted, int radius)
+{
+    double low = 0.01, high = 2 * wanted + 0.5, sum;
+    for (int i = 0; i < 50; i++) {
+        double middle = (low + high) / 2;
+        if (sampled_variance(middle, radius, &sum) < wanted * wanted)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
+}
+
+int mr_resample_axis_blur(struct mr_resample_axis *axis, uint32_t in, double sigma)
+{
+    MR_ASSERT(in > 0 && sigma > 0);
+    int radius = (int)ceil(4 * sigma);
+    uint32_t window = MR_MIN(2 * (uint32_t)radius + 1, in), taps = window + (window & 1);
+    double *weights = malloc(sizeof(*weights) * window);
+    *axis = (struct mr_resample_axis){.in = in, .out = in, .taps = taps};
+    axis->first = malloc(sizeof(*axis->first) * in);
+    axis->weights = calloc((size_t)in * taps, sizeof(*axis->weights));
+    if (weights == NULL || axis->first == NULL || axis->weights == NULL) {
+        free(weights);
+        mr_resample_axis_free(axis);
+        return MR_EMEMORY;
+    }
+    sigma = sampled_sigma(sigma, radius);
+    for (int64_t i = 0; i < in; i++) {
+        int64_t first = MR_MIN(MR_MAX(i - radius, 0), (int64_t)(in - window));
+        axis->first[i] = (uint32_t)first;
+        memset(weights, 0, sizeof(*weights) * window);
+        for (int64_t x = i - radius; x <= i + radius; x++)
+            weights[MR_MIN(MR_MAX(x, 0), (int64_t)in - 1) - first] +=
+                exp(-(double)((x - i) * (x - i)) / (2 * sigma * sigma));
+        fix_weights(axis->weights + (size_t)i * taps, weights, window);
+    }
+    free(weights);
+    return MR_OK;
+}
+
 void mr_resample_axis_free(struct mr_resample_axis *axis)
 {
     free(axis->first);

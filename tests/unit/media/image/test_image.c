@@ -1,4 +1,5 @@
 #include "media/images.h"
+#include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -377,6 +378,51 @@ static void image_is_filled_up_with_itself_blurred(void **state)
         assert_true(is_close(pixel_at(image, 75, 35), corner_colours[3], 3, 0));
         g_object_unref(image);
     }
+}
+
+/* Where a row of the blurred edge between black and white crosses that level, in pixels. */
+static double crossing(VipsImage *image, double level)
+{
+    int x = 1;
+    while (pixel_at(image, x, image->Ysize / 2)[0] < level)
+        x++;
+    double before = pixel_at(image, x - 1, image->Ysize / 2)[0], after = pixel_at(image, x, image->Ysize / 2)[0];
+    return x - 1 + (level - before) / (after - before);
+}
+
+/* Of a narrow edge: the variance of its steps. */
+static double deviation(VipsImage *image)
+{
+    double sum = 0, moment = 0;
+    int middle = image->Xsize / 2;
+    for (int x = 1; x < image->Xsize; x++) {
+        double step = pixel_at(image, x, image->Ysize / 2)[0] - pixel_at(image, x - 1, image->Ysize / 2)[0];
+        sum += step;
+        moment += step * (x - middle) * (x - middle);
+    }
+    return sqrt(moment / sum);
+}
+
+static void blur_has_the_sigma_that_it_says(void **state)
+{
+    (void)state;
+    static const double sigmas[] = {0.2, 0.3, 0.5, 0.8, 1, 1.7, 2, 3.9, 4, 7, 12, 30, 75};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(sigmas); i++)
+        for (int bands = 3; bands <= 4; bands++) {
+            VipsImage *edge = plain(sigmas[i] < 10 ? 120 : 900, 40, bands, (const uint8_t[]){0, 0, 0, 255});
+            for (int n = 0; n < edge->Xsize * edge->Ysize; n++)
+                if (n % edge->Xsize >= edge->Xsize / 2)
+                    memset(pixel_at(edge, n % edge->Xsize, n / edge->Xsize), 255, 3);
+            char query[40];
+            snprintf(query, sizeof(query), "blur=%g", sigmas[i] * 20);
+            struct mr_image_result out = run(query, encode(edge, ".png"));
+            VipsImage *image = decode(out.bytes, out.len);
+            double sigma = sigmas[i] < 1.5 ? deviation(image)
+                                           : (crossing(image, 255 * 0.84134) - crossing(image, 255 * 0.15866)) / 2;
+            if (fabs(sigma / sigmas[i] - 1) > 0.03)
+                fail_msg("blur of %g px: %g", sigmas[i], sigma);
+            g_object_unref(image);
+        }
 }
 
 /* Three frames of plain colour, with delays of their own. */
@@ -775,6 +821,7 @@ int main(void)
         IMAGE_TEST(background_with_alpha_lies_behind_all_that_is_transparent),
         IMAGE_TEST(border_lies_over_the_edges),
         IMAGE_TEST(image_is_filled_up_with_itself_blurred),
+        IMAGE_TEST(blur_has_the_sigma_that_it_says),
         IMAGE_TEST(filled_areas_have_the_background),
         IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),
         IMAGE_TEST(avif_goes_in_and_out),
