@@ -85,14 +85,14 @@ def upgrade_under_load(start, notify_path, between=lambda: None, upgrades=3):
                     load.wait_for_more(3 * CLIENTS)
                     between()
                     process.terminate()
-                    assert process.wait(200) == 0
+                    assert (status := process.wait(200)) == 0, status
                     process = start(passed)
                     wait_until_ready()
                 load.wait_for_more(3 * CLIENTS)
             finally:
                 load.end()
-            assert load.failures == []
+            assert not load.failures, load.failures
             return load
         finally:
             process.terminate()
-            assert process.wait(200) == 0
+            assert (status := process.wait(200)) == 0, status

@@ -86,7 +86,7 @@ static void drain(struct peer *peer)
 
 static void cut(struct peer *peer)
 {
-    mr_connection_drain(peer->connection); /* who is idle is not cut */
+    mr_connection_end_idle(peer->connection); /* who is idle is not cut */
     if (mr_connection_is_finished(peer->connection))
         return;
     peer->was_cut = !mr_connection_wants_shutdown(peer->connection);

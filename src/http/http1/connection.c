@@ -155,7 +155,7 @@ void mr_connection_timeout(struct mr_connection *self)
     MR_ON_LOOP(self->loop);
     const struct mr_http_limits *limits = &self->http->limits;
     enum mr_wait wait = mr_connection_wait(self);
-    if (wait == MR_WAIT_REQUEST || wait == MR_WAIT_REFUSED || wait == MR_WAIT_LINGER) {
+    if (wait == MR_WAIT_REQUEST || wait == MR_WAIT_FIRST || wait == MR_WAIT_REFUSED || wait == MR_WAIT_LINGER) {
         self->finished = true;
         return;
     }
@@ -174,6 +174,15 @@ void mr_connection_timeout(struct mr_connection *self)
 }
 
 void mr_connection_drain(struct mr_connection *self)
+{
+    MR_ON_LOOP(self->loop);
+    if (self->served == 0)
+        self->hurried = true;
+    else
+        mr_connection_end_idle(self);
+}
+
+void mr_connection_end_idle(struct mr_connection *self)
 {
     MR_ON_LOOP(self->loop);
     if (self->request == NULL && self->pending_len == 0)

@@ -32,6 +32,7 @@ enum mr_wait {
     MR_WAIT_NOTHING,     /* a job or a handler: no timeout but the job's own */
     MR_WAIT_HALF_CLOSED, /* the same, and the peer sends no more: when this is over, it is looked at and asked */
     MR_WAIT_REQUEST,     /* between requests: idle */
+    MR_WAIT_FIRST,       /* the first request of a new connection, while the server drains */
     MR_WAIT_HEAD,        /* the rest of a head */
     MR_WAIT_BODY,        /* the next bytes of a body */
     MR_WAIT_WRITE,       /* the peer to take what was sent */
@@ -73,8 +74,12 @@ void mr_connection_cut(struct mr_connection *connection, const char *outcome);
 /* The timeout of the current wait ran out. Before MR_WAIT_HALF_CLOSED is told so, the transport looks whether the peer
  * has reset, and calls mr_connection_reset() instead. */
 void mr_connection_timeout(struct mr_connection *connection);
-/* The server is draining: an idle connection is finished now, a busy one after its response. */
+/* The server is draining: an idle connection is finished now, a busy one after its response. One that is new has a
+ * second for its first request, which is on its way: its client has no reason yet to expect that the connection ends.
+ */
 void mr_connection_drain(struct mr_connection *connection);
+/* The drain is over: an idle connection is finished now, also a new one. */
+void mr_connection_end_idle(struct mr_connection *connection);
 
 /* The bytes to send next, in up to max runs; 0: nothing. They stay valid until wrote(). */
 int mr_connection_output(struct mr_connection *connection, struct iovec *runs, int max);

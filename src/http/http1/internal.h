@@ -67,6 +67,7 @@ struct mr_connection {
     bool more;    /* complete requests may be waiting in `pending`: go on in a later turn */
     bool eof;     /* the peer sends no more */
     bool closing; /* no further request is read */
+    bool hurried; /* drained before its first request was served */
     bool linger;  /* unread input is likely: half-close and wait, so that the peer can read the response */
     bool aborted; /* cut: nothing more is sent, the socket is closed hard */
     bool finished;

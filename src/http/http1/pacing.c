@@ -6,6 +6,7 @@
 #define RATE_GRACE_NS  (5 * MR_NS_PER_S)
 #define RATE_WINDOW_NS (60 * MR_NS_PER_S)
 #define LINGER_IDLE_NS (5 * MR_NS_PER_S) /* nothing came for so long, and nothing has to come */
+#define FIRST_NS       MR_NS_PER_S       /* as long as a busy client may take between connecting and its request */
 #define HALF_CLOSED_NS (100 * MR_NS_PER_MS)
 
 uint64_t mr_pace_rate(const struct mr_pace *pace, uint64_t bytes, uint64_t ns)
@@ -61,7 +62,9 @@ enum mr_wait mr_connection_wait(const struct mr_connection *self)
         return self->eof ? MR_WAIT_HALF_CLOSED : MR_WAIT_NOTHING;
     if (self->closing)
         return mr_input_is_owed(self) ? MR_WAIT_REFUSED : MR_WAIT_LINGER;
-    return self->pending_len > 0 ? MR_WAIT_HEAD : MR_WAIT_REQUEST;
+    if (self->pending_len > 0)
+        return MR_WAIT_HEAD;
+    return self->hurried ? MR_WAIT_FIRST : MR_WAIT_REQUEST;
 }
 
 uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait)
@@ -69,6 +72,8 @@ uint64_t mr_wait_limit_ns(const struct mr_http_limits *limits, enum mr_wait wait
     switch (wait) {
     case MR_WAIT_REQUEST:
         return limits->idle_timeout_ns;
+    case MR_WAIT_FIRST:
+        return FIRST_NS;
     case MR_WAIT_HEAD:
         return limits->head_timeout_ns;
     case MR_WAIT_BODY:

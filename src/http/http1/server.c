@@ -71,7 +71,7 @@ bool mr_server_abort(struct mr_server *server)
     bool any = false;
     while (server->sockets != NULL) {
         struct mr_socket *socket = server->sockets;
-        mr_socket_tell_end(socket); /* a client that is idle, or gone, is not cut */
+        mr_socket_tell_end(socket, true); /* a client that is idle, or gone, is not cut */
         if (socket->closing)
             continue;
         any |= !mr_connection_wants_shutdown(socket->connection);

@@ -86,7 +86,7 @@ static bool is_hung_up(const struct mr_socket *socket)
     return poll(&ready, 1, 0) > 0 && (ready.revents & (POLLHUP | POLLERR)) != 0;
 }
 
-void mr_socket_tell_end(struct mr_socket *socket)
+void mr_socket_tell_end(struct mr_socket *socket, bool is_over)
 {
     int ended = socket->ended;
     socket->ended = 0;
@@ -94,7 +94,11 @@ void mr_socket_tell_end(struct mr_socket *socket)
         mr_connection_eof(socket->connection);
     else if (ended != 0)
         mr_connection_reset(socket->connection);
-    else if (!has_unread(socket)) /* else its response will close it: http->draining */
+    else if (has_unread(socket))
+        ; /* its response will close it: http->draining */
+    else if (is_over)
+        mr_connection_end_idle(socket->connection);
+    else
         mr_connection_drain(socket->connection);
     mr_socket_settle(socket);
 }
@@ -102,7 +106,7 @@ void mr_socket_tell_end(struct mr_socket *socket)
 void mr_socket_depart(struct mr_socket *socket)
 {
     if (!socket->closing)
-        mr_socket_tell_end(socket);
+        mr_socket_tell_end(socket, false);
     else if (socket->connection != NULL)
         release(socket);
     else
@@ -113,7 +117,7 @@ static void end_peer(struct mr_socket *socket, int status)
 {
     socket->ended = status;
     if (mr_departures_let(socket))
-        mr_socket_tell_end(socket);
+        mr_socket_tell_end(socket, false);
 }
 
 /* ---- timeouts ---- */

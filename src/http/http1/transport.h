@@ -85,8 +85,8 @@ bool mr_departures_let(struct mr_socket *socket);
 void mr_socket_settle(struct mr_socket *socket);
 /* Close it, now or in its turn. */
 void mr_socket_close(struct mr_socket *socket);
-/* The connection hears of its peer's end, or that the server drains. */
-void mr_socket_tell_end(struct mr_socket *socket);
+/* The connection hears of its peer's end, or that the server drains (is_over: has drained). */
+void mr_socket_tell_end(struct mr_socket *socket, bool is_over);
 /* It waited to depart, and this is its turn. */
 void mr_socket_depart(struct mr_socket *socket);
 /* Its connection was moved by a job or handler: it is looked at in a later turn. */

@@ -532,6 +532,43 @@ static void draining_closes_idle_connections_and_announces_it_to_others(void **s
     assert_true(mr_connection_is_finished(f->connection));
 }
 
+static void a_new_connection_has_a_second_for_its_first_request_when_the_server_drains(void **state)
+{
+    struct fixture *f = *state;
+    atomic_store(&f->http.draining, true);
+    mr_connection_drain(f->connection);
+    assert_false(mr_connection_is_finished(f->connection));
+    assert_int_equal(mr_connection_wait(f->connection), MR_WAIT_FIRST);
+    assert_int_equal(mr_wait_limit_ns(&f->http.limits, MR_WAIT_FIRST), MR_NS_PER_S);
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(times(f->said, "200 OK"), 1);
+    assert_non_null(strstr(f->said, "Connection: close"));
+}
+
+static void a_new_connection_without_a_request_ends_behind_that_second_or_with_the_drain(void **state)
+{
+    struct fixture *f = *state;
+    mr_connection_drain(f->connection);
+    mr_connection_timeout(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+    assert_int_equal(f->said_len, 0);
+    struct mr_connection *other;
+    assert_int_equal(mr_connection_create(&other, &f->http, f->loop, on_changed, f), 0);
+    mr_connection_drain(other);
+    mr_connection_end_idle(other);
+    assert_true(mr_connection_is_finished(other));
+    mr_connection_destroy(&other);
+}
+
+static void a_used_connection_that_is_idle_ends_at_once_when_the_server_drains(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+    flush(f);
+    mr_connection_drain(f->connection);
+    assert_true(mr_connection_is_finished(f->connection));
+}
+
 static void stream_begun_before_the_drain_closes_its_connection_at_its_end(void **state)
 {
     struct fixture *f = *state;
@@ -618,6 +655,9 @@ int main(void)
         TEST(slow_head_is_timed_out),
         TEST(foreign_hosts_and_origins_are_refused),
         TEST(draining_closes_idle_connections_and_announces_it_to_others),
+        TEST(a_new_connection_has_a_second_for_its_first_request_when_the_server_drains),
+        TEST(a_new_connection_without_a_request_ends_behind_that_second_or_with_the_drain),
+        TEST(a_used_connection_that_is_idle_ends_at_once_when_the_server_drains),
         TEST(stream_begun_before_the_drain_closes_its_connection_at_its_end),
         TEST(a_connection_over_the_limit_is_told_so_and_takes_no_place),
     };

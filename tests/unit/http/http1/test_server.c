@@ -371,7 +371,7 @@ static void idle_connections_are_drained_in_portions(void **state)
     (void)state;
     open_clients(false);
     mr_server_drain(it.server);
-    assert_int_equal(connections(), CLIENTS);
+    assert_int_equal(connections(), CLIENTS); /* all are new: they have a second for their first request */
     assert_true(turn_until_departed() >= CLIENTS / MR_DEPARTURES_PER_TURN);
     close_clients(0, CLIENTS);
     assert_loop_sleeps();
