@@ -5,6 +5,7 @@
 #define MR_SERVICE_INTERNAL_H
 
 #include "http/http1/server.h"
+#include "loop/timer.h"
 #include "service/drain.h"
 #include "service/service.h"
 #include "store/scrub.h"
@@ -58,6 +59,9 @@ struct mr_service {
     uv_work_t reload_work;
     bool is_reloading, reloads_again; /* again: a SIGHUP came meanwhile */
     void (*reload)(void);             /* on libuv's pool, after SIGHUP; or NULL */
+
+    struct mr_timer_list watchdog_list; /* run.c; loop 0: tells the service manager that it turns */
+    struct mr_timer watchdog;
 };
 
 /* No offload takes jobs any more (mr_offload_close()). Any thread. */

@@ -1,6 +1,8 @@
 #include "base/log.h"
+#include "base/macros.h"
 #include "service/drain.h"
 #include "service/internal.h"
+#include "supervisor/systemd.h"
 #include <unistd.h>
 
 /* ---- listening ---- */
@@ -67,6 +69,29 @@ static void announce(const struct mr_service *service)
     (void)written;
 }
 
+/* Loop 0 turns. That the others do, the log tells (--lag-warn). */
+static void on_watchdog(struct mr_timer *timer)
+{
+    struct mr_service *service = mr_container_of(timer, struct mr_service, watchdog);
+    mr_systemd_notify("WATCHDOG=1");
+    mr_timer_set(&service->watchdog_list, timer);
+}
+
+/* Of several processes the supervisor tells the manager, and watches them itself. */
+static void open_watchdog(struct mr_service *service)
+{
+    uint64_t period_ns = service->child == NULL ? mr_systemd_watchdog_ns() : 0;
+    mr_timer_list_open(&service->watchdog_list, service->loops[0].loop, period_ns, on_watchdog);
+    if (period_ns > 0)
+        mr_timer_set(&service->watchdog_list, &service->watchdog);
+}
+
+static void close_watchdog(struct mr_service *service)
+{
+    mr_timer_clear(&service->watchdog);
+    mr_timer_list_close(&service->watchdog_list);
+}
+
 static void run_loop(void *context)
 {
     mr_loop_run(((struct mr_service_loop *)context)->loop);
@@ -100,6 +125,7 @@ int mr_service_run(struct mr_service *service)
 {
     if (mr_drain_open(service) != 0)
         mr_log(MR_LOG_WARN, "signals cannot be watched");
+    open_watchdog(service);
     unsigned started = start_loop_threads(service);
     if (started == service->loop_count) {
         start_scrub(service);
@@ -113,6 +139,7 @@ int mr_service_run(struct mr_service *service)
     mr_loop_run(service->loops[0].loop);
     for (unsigned i = 1; i < started; i++)
         uv_thread_join(&service->loops[i].thread);
+    close_watchdog(service);
     mr_drain_close(service);
     return service->was_cut;
 }

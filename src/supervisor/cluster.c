@@ -47,6 +47,8 @@ struct cluster {
     struct process processes[MR_PROCESSES_MAX];
     enum phase phase;
     uint64_t close_at, kill_at; /* when to close the listeners, and to kill the processes that are left */
+    uint64_t watchdog_ns;       /* how often the manager is to be told that the supervisor lives; 0: it does not ask */
+    uint64_t watchdog_at;       /* and when the next time */
     int status;                 /* the exit status, if all goes on well */
 };
 
@@ -297,6 +299,10 @@ static void on_time(struct cluster *cluster, uint64_t now)
         mr_listeners_close(&cluster->listeners);
         cluster->close_at = NEVER;
     }
+    if (cluster->watchdog_at <= now) {
+        mr_systemd_notify("WATCHDOG=1");
+        cluster->watchdog_at = now + cluster->watchdog_ns;
+    }
     if (cluster->kill_at <= now) {
         mr_log(MR_LOG_ERROR, "some process did not end");
         tell_all(cluster, SIGKILL);
@@ -307,7 +313,7 @@ static void on_time(struct cluster *cluster, uint64_t now)
 /* Until something is due, as poll() wants it. */
 static int pause_ms(const struct cluster *cluster, uint64_t now)
 {
-    uint64_t due = MR_MIN(cluster->close_at, cluster->kill_at);
+    uint64_t due = MR_MIN(MR_MIN(cluster->close_at, cluster->kill_at), cluster->watchdog_at);
     for (unsigned i = 0; i < cluster->count; i++)
         due = MR_MIN(due, cluster->processes[i].restart_at);
     if (due == NEVER)
@@ -384,6 +390,8 @@ int mr_cluster_run(const struct mr_cluster_config *config, mr_child_main *serve,
     cluster->pid = getpid();
     cluster->signals = cluster->ready[0] = cluster->ready[1] = -1;
     cluster->close_at = cluster->kill_at = NEVER;
+    cluster->watchdog_ns = mr_systemd_watchdog_ns();
+    cluster->watchdog_at = cluster->watchdog_ns > 0 ? mr_clock_now() : NEVER;
     for (unsigned i = 0; i < cluster->count; i++)
         cluster->processes[i].restart_at = NEVER;
 

@@ -7,7 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define FDS_MAX 64 /* no manager passes more */
+#define FDS_MAX           64 /* no manager passes more */
+#define WATCHDOG_USEC_MAX (UINT64_C(365) * 86400 * 1000000)
 
 static int send_to(const char *place, const char *state)
 {
@@ -33,15 +34,32 @@ int mr_systemd_notify(const char *state)
     return place == NULL || place[0] == '\0' ? MR_OK : send_to(place, state);
 }
 
+static bool is_our_pid(const char *text)
+{
+    uint64_t pid;
+    return mr_number_parse(mr_slice_of(text), INT32_MAX, &pid) && pid == (uint64_t)getpid();
+}
+
 unsigned mr_systemd_listen_fds(void)
 {
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    uint64_t of_pid, fds = 0;
-    bool is_ours = mr_number_parse(mr_slice_of(pid), INT32_MAX, &of_pid) && of_pid == (uint64_t)getpid();
-    if (!is_ours || !mr_number_parse(mr_slice_of(count), FDS_MAX, &fds))
+    const char *count = getenv("LISTEN_FDS");
+    uint64_t fds = 0;
+    if (!is_our_pid(getenv("LISTEN_PID")) || !mr_number_parse(mr_slice_of(count), FDS_MAX, &fds))
         fds = 0;
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
     return (unsigned)fds;
+}
+
+uint64_t mr_systemd_watchdog_ns(void)
+{
+    const char *pid = getenv("WATCHDOG_PID"), *usec = getenv("WATCHDOG_USEC");
+    uint64_t limit_us = 0;
+    bool is_ours = pid == NULL || is_our_pid(pid);
+    if (usec == NULL || !is_ours || !mr_number_parse(mr_slice_of(usec), WATCHDOG_USEC_MAX, &limit_us))
+        limit_us = 0;
+    unsetenv("WATCHDOG_PID");
+    unsetenv("WATCHDOG_USEC");
+    return limit_us * 1000 / 2;
 }

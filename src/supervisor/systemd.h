@@ -1,7 +1,9 @@
-/* systemd.h -- the two plain protocols of a service manager, without its library: readiness (sd_notify(3)) and socket
- * activation (sd_listen_fds(3)). The main thread only: both look into the environment. */
+/* systemd.h -- the two plain protocols of a service manager, without its library: readiness and life (sd_notify(3)),
+ * and socket activation (sd_listen_fds(3)). The main thread only: both look into the environment. */
 #ifndef MR_SUPERVISOR_SYSTEMD_H
 #define MR_SUPERVISOR_SYSTEMD_H
+
+#include <stdint.h>
 
 #define MR_SYSTEMD_FIRST_FD 3
 
@@ -12,5 +14,10 @@ int mr_systemd_notify(const char *state);
 /* How many listening sockets were passed in, as descriptors from MR_SYSTEMD_FIRST_FD on; 0 when none are meant for this
  * process. Takes LISTEN_FDS and its kin out of the environment, so that no child believes them. */
 unsigned mr_systemd_listen_fds(void);
+
+/* How often the manager is to be told "WATCHDOG=1" (sd_watchdog_enabled(3)), ns: twice in the time after which it ends
+ * a process that is silent; 0: it watches no process, or another one. Takes WATCHDOG_USEC and WATCHDOG_PID out of the
+ * environment. */
+uint64_t mr_systemd_watchdog_ns(void);
 
 #endif

@@ -10,6 +10,7 @@ import pytest
 import server as servers
 from images import photo
 from server import BINARY, ROOT, environment, starting, wait_for
+from upgrade import readiness
 
 UNITS = ROOT / "deploy/systemd"
 SERVICE = UNITS / "millrace.service"
@@ -55,6 +56,17 @@ def test_with_socket_activation_the_first_client_starts_it_and_readiness_is_told
             activator.terminate()
             assert activator.wait() == 0
         assert notify.recv(1000) == b"STOPPING=1"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_watchdog_is_told_again_and_again_that_it_lives(tmp_path, processes):
+    with readiness(tmp_path / "notify") as wait_until, starting("workers") as start:
+        watched = {"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "100000"}
+        server = start("--workers=1", f"--processes={processes}", env=watched)
+        wait_until(b"READY=1")
+        wait_until(b"WATCHDOG=1")
+        wait_until(b"WATCHDOG=1")
+        assert server.terminate() == 0
 
 
 # ---- under its filters

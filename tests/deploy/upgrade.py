@@ -59,26 +59,26 @@ class Load:
 
 @contextmanager
 def readiness(path):
-    """A notify socket; yields a function that waits for READY=1."""
+    """A notify socket; yields a function that waits until it was told a state."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(path))
         os.chmod(path, 0o666)
         notify.settimeout(200)
 
-        def wait_until_ready():
-            while notify.recv(1000) != b"READY=1":
+        def wait_until(state):
+            while notify.recv(1000) != state:
                 pass
 
-        yield wait_until_ready
+        yield wait_until
 
 
 def upgrade_under_load(start, notify_path, between=lambda: None, upgrades=3):
     """start(listening socket) starts a server that tells readiness at notify_path, and returns its process. `between` runs when the load is
     on, before each upgrade. Returns the load; all its requests have been answered."""
-    with socket.create_server(("127.0.0.1", 0), backlog=4096) as passed, readiness(notify_path) as wait_until_ready:
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as passed, readiness(notify_path) as wait_until:
         process = start(passed)
         try:
-            wait_until_ready()
+            wait_until(b"READY=1")
             load = Load(passed.getsockname())
             try:
                 for _ in range(upgrades):
@@ -87,7 +87,7 @@ def upgrade_under_load(start, notify_path, between=lambda: None, upgrades=3):
                     process.terminate()
                     assert (status := process.wait(200)) == 0, status
                     process = start(passed)
-                    wait_until_ready()
+                    wait_until(b"READY=1")
                 load.wait_for_more(3 * CLIENTS)
             finally:
                 load.end()

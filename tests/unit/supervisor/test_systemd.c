@@ -126,6 +126,38 @@ static void senseless_counts_are_none(void **state)
     }
 }
 
+static void set_watchdog(long pid, const char *usec)
+{
+    char text[32];
+    snprintf(text, sizeof(text), "%ld", pid);
+    setenv("WATCHDOG_PID", text, 1);
+    setenv("WATCHDOG_USEC", usec, 1);
+}
+
+static void a_watchdog_is_told_twice_in_its_time(void **state)
+{
+    (void)state;
+    set_watchdog((long)getpid(), "3000000");
+    assert_int_equal(mr_systemd_watchdog_ns(), UINT64_C(1500000000));
+    assert_null(getenv("WATCHDOG_USEC"));
+    assert_null(getenv("WATCHDOG_PID"));
+    assert_int_equal(mr_systemd_watchdog_ns(), 0);
+    setenv("WATCHDOG_USEC", "2000", 1); /* without a pid it is meant for any */
+    assert_int_equal(mr_systemd_watchdog_ns(), 1000000);
+}
+
+static void a_watchdog_of_another_process_or_of_no_sense_is_none(void **state)
+{
+    (void)state;
+    static const char *const times[] = {"", "x", "-1", "0", "99999999999999999999"};
+    set_watchdog((long)getppid(), "3000000");
+    assert_int_equal(mr_systemd_watchdog_ns(), 0);
+    for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+        set_watchdog((long)getpid(), times[i]);
+        assert_int_equal(mr_systemd_watchdog_ns(), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +168,8 @@ int main(void)
         cmocka_unit_test(sockets_passed_to_this_process_are_counted_once),
         cmocka_unit_test(sockets_for_another_process_are_left_alone),
         cmocka_unit_test(senseless_counts_are_none),
+        cmocka_unit_test(a_watchdog_is_told_twice_in_its_time),
+        cmocka_unit_test(a_watchdog_of_another_process_or_of_no_sense_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
