@@ -166,7 +166,7 @@ static int mend_input(struct mr_run *run)
     const struct mr_image_mending *mending = &run->scan.mending;
     if (mending->tail == NULL)
         return MR_OK;
-    if (run->scan.info.format != MR_IMAGE_GIF) {
+    if (run->scan.info.format != MR_IMAGE_WEBP) {
         run->input.len = mending->len;
         return MR_OK;
     }
