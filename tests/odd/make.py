@@ -175,12 +175,86 @@ def pngs():
     yield "trns-behind-plte", start + head + palette + alpha + pixels + end, SERVED, "2x1 .G", ""
 
 
+# ---- TIFF
+
+
+def tiff(fields, parts, mark="<", tiles=False):
+    """A TIFF of one page: `fields` by tag, a number or a tuple of them or bytes; the parts are its strips or tiles."""
+    fields = dict(fields)
+    offsets, counts = (324, 325) if tiles else (273, 279)
+    fields[counts], fields[offsets] = tuple(map(len, parts)), (0,) * len(parts)
+    at = 8 + 2 + 12 * len(fields) + 4
+    long_values, entries = b"", b""
+    ends = at + sum((len(v) if isinstance(v, bytes) else 4 * len(v)) for v in fields.values() if not isinstance(v, int) and len(v) > 1)
+    starts = [ends + sum(map(len, parts[:i])) for i in range(len(parts))]
+    fields[offsets] = tuple(starts)
+    for tag, value in sorted(fields.items()):
+        values = (value,) if isinstance(value, int) else value
+        data = value if isinstance(value, bytes) else b"".join(struct.pack(mark + "I", number) for number in values)
+        entries += struct.pack(mark + "HHI", tag, 7 if isinstance(value, bytes) else 4, len(values))
+        if len(values) == 1:
+            entries += data
+        else:
+            entries += struct.pack(mark + "I", at + len(long_values))
+            long_values += data
+    head = (b"II" if mark == "<" else b"MM") + struct.pack(mark + "HIH", 42, 8, len(fields))
+    return head + entries + struct.pack(mark + "I", 0) + long_values + b"".join(parts)
+
+
+def page(width, height, compression=1, photometric=2, samples=3, **more):
+    fields = {256: width, 257: height, 258: 8, 259: compression, 262: photometric, 277: samples}
+    return fields | {int(tag[1:]): value for tag, value in more.items()}
+
+
+def tiffs():
+    grid = coloured(48, 40)
+    for name, image in ("rgb", grid), ("grey", grid.convert("L")), ("cmyk", grid.convert("CMYK")), ("ycbcr", grid.convert("YCbCr")):
+        yield f"jpeg-{name}", encoded(image, "TIFF", compression="jpeg"), SERVED, "48x40", "" if name == "rgb" else "as libtiff writes it"
+    plain = Image.new("RGB", (32, 32), (255, 0, 0))
+    red, green = encoded(plain, "JPEG", quality=95), encoded(Image.new("RGB", (32, 32), (0, 255, 0)), "JPEG", quality=95)
+    strips = page(32, 48, 7, 6, t278=32)
+    short = encoded(Image.new("RGB", (32, 16), (0, 255, 0)), "JPEG", quality=95)
+    yield "jpeg-strips", tiff(strips, [red, short]), SERVED, "32x48 RRRRRRRRRRRR" + "/RRRRRRRRRRRR" * 11, ""
+    yield "jpeg-last-strip-too-high", tiff(strips, [red, green]), SERVED, "32x48", "cut"
+    yield "jpeg-strip-too-low", tiff(strips, [short, green]), DAMAGED, "", ""
+    yield "jpeg-strip-too-wide", tiff(page(30, 32, 7, 6), [red]), DAMAGED, "", ""
+    yield "jpeg-of-other-channels", tiff(page(32, 32, 7, 1, 1), [red]), DAMAGED, "", ""
+    yield "jpeg-strip-missing", tiff(strips, [red]), DAMAGED, "", ""
+    tiles = page(40, 20, 7, 6, t322=32, t323=32)
+    yield "jpeg-tiles", tiff(tiles, [red, green], ">", True), SERVED, "40x20", ""
+    noisy = encoded(coloured(32, 32), "JPEG", quality=95)
+    yield "jpeg-cut-data", tiff(page(32, 32, 7, 6), [noisy[: len(noisy) * 3 // 4] + b"\xff\xd9"]), DAMAGED, "", "libtiff paints the rest grey"
+    yield "jpeg-without-eoi", tiff(page(32, 32, 7, 6), [noisy[:-2]]), DAMAGED, "", ""
+    yield "jpeg-progressive", tiff(page(32, 32, 7, 6), [encoded(plain, "JPEG", progressive=True)]), UNREAD, "", ""
+    yield "jpeg-tables-with-a-picture", tiff(page(32, 32, 7, 6, t347=red), [red]), DAMAGED, "", ""
+    yield "jpeg-tables-that-are-cut", tiff(page(32, 32, 7, 6, t347=red[:30]), [red]), DAMAGED, "", ""
+    yield "jpeg-old-style", tiff(page(32, 32, 6, 6), [red]), UNREAD, "", "compression 6"
+    yield "jpeg-planar", tiff(page(32, 32, 7, 2, t284=2), [red, red, red]), UNREAD, "", ""
+
+    rows = [bytes([255, 0, 0] * 2 + [0, 255, 0] * 2)] * 4
+    planes = [b"\xff\xff\0\0" * 4, b"\0\0\xff\xff" * 4, bytes(16)]
+    colours = "4x4 RRGG/RRGG/RRGG/RRGG"
+    yield "strips", tiff(page(4, 4, t278=1), rows), SERVED, colours, ""
+    yield "strips-big-endian", tiff(page(4, 4, t278=1), rows, ">"), SERVED, colours, ""
+    yield "planar-strips", tiff(page(4, 4, t284=2), planes), SERVED, colours, ""
+    yield "tiled-planar", tiff(page(16, 16, t284=2, t322=16, t323=16), [bytes(256)] * 3, tiles=True), UNREAD, "", "not read by libvips"
+    yield "tiled", tiff(page(16, 16, t322=16, t323=16), [b"\xff\0\0" * 256], tiles=True), SERVED, "16x16 RRRRRRRRRRRR" + "/RRRRRRRRRRRR" * 11, ""
+    yield "tile-of-10016", tiff(page(16, 16, t322=10016, t323=16), [bytes(9)], tiles=True), UNREAD, "", ""
+    yield "white-is-zero", tiff(page(4, 2, 1, 0, 1), [b"\0\0\xff\xff" * 2]), SERVED, "4x2 WWKK/WWKK", ""
+    yield "float", tiff(page(2, 2, 1, 1, 1, t258=32, t339=3), [bytes(16)]), UNREAD, "", ""
+    yield "five-channels", tiff(page(2, 2, samples=5), [bytes(20)]), UNREAD, "", ""
+    for compression in 34925, 50000, 50001, 34712:
+        yield f"compression-{compression}", tiff(page(4, 4, compression), [bytes(48)]), UNREAD, "", ""
+    yield "strip-too-short", tiff(page(4, 4), [bytes(40)]), DAMAGED, "", ""
+    yield "deflate-cut", tiff(page(4, 4, 8), [zlib.compress(b"".join(rows))[:-9]]), DAMAGED, "", ""
+
+
 # ----
 
 
 def main():
     lines = []
-    for kind, cases in ("gif", gifs()), ("webp", webps()), ("jpg", jpegs()), ("png", pngs()):
+    for kind, cases in ("gif", gifs()), ("webp", webps()), ("jpg", jpegs()), ("png", pngs()), ("tif", tiffs()):
         for name, data, status, pixels, why in cases:
             file = f"{kind}-{name}.{kind}"
             (HERE / file).write_bytes(data)

@@ -146,7 +146,7 @@ static struct part visible_part(const struct decoder *decoder, const struct mr_g
                          .height = MR_MIN(frame->height, wanted->height - frame->top)};
 }
 
-static uint8_t *pixel_at(const struct decoder *decoder, uint32_t left, uint32_t top)
+static uint8_t *canvas_at(const struct decoder *decoder, uint32_t left, uint32_t top)
 {
     return decoder->canvas + ((size_t)top * decoder->wanted->width + left) * decoder->wanted->bands;
 }
@@ -160,7 +160,7 @@ static int save_part(struct decoder *decoder, struct part part)
         return MR_EMEMORY;
     size_t row = (size_t)part.width * wanted->bands;
     for (uint32_t y = 0; y < part.height; y++)
-        memcpy(decoder->saved + y * row, pixel_at(decoder, part.left, part.top + y), row);
+        memcpy(decoder->saved + y * row, canvas_at(decoder, part.left, part.top + y), row);
     return MR_OK;
 }
 
@@ -170,7 +170,7 @@ static void dispose_of(struct decoder *decoder, const struct mr_gif_frame *frame
     struct part part = visible_part(decoder, frame);
     size_t row = (size_t)part.width * decoder->wanted->bands;
     for (uint32_t y = 0; y < part.height; y++) {
-        uint8_t *at = pixel_at(decoder, part.left, part.top + y);
+        uint8_t *at = canvas_at(decoder, part.left, part.top + y);
         if (frame->disposal == MR_GIF_CLEAR)
             memset(at, 0, row);
         else if (frame->disposal == MR_GIF_RESTORE)
@@ -181,7 +181,7 @@ static void dispose_of(struct decoder *decoder, const struct mr_gif_frame *frame
 static void paint_row(const struct decoder *decoder, struct part part, uint32_t y, const uint8_t *row, int transparent)
 {
     const size_t bands = decoder->wanted->bands;
-    uint8_t *at = pixel_at(decoder, part.left, part.top + y);
+    uint8_t *at = canvas_at(decoder, part.left, part.top + y);
     for (uint32_t x = 0; x < part.width; x++, at += bands) {
         uint8_t index = row[x];
         if (index == transparent)
@@ -264,7 +264,7 @@ static int show_frame(struct decoder *decoder, const struct mr_gif_frame *frame)
     return err != MR_OK ? err : paint_frame(decoder, frame);
 }
 
-static int decode(struct decoder *decoder, int *delays_ms, struct mr_gif *gif)
+static int show_frames(struct decoder *decoder, int *delays_ms, struct mr_gif *gif)
 {
     const struct mr_gif_wanted *wanted = decoder->wanted;
     const size_t canvas_len = (size_t)wanted->width * wanted->height * wanted->bands;
@@ -303,7 +303,7 @@ int mr_gif_decode(uint8_t *out, int *delays_ms, int *plays, const struct mr_gif_
         return err != MR_OK ? err : mr_fault_set(fault, MR_EMEMORY, NULL);
     decoder->wanted = wanted;
     decoder->canvas = out;
-    err = decode(decoder, delays_ms, &gif);
+    err = show_frames(decoder, delays_ms, &gif);
     *plays = gif.plays;
     free(decoder->saved);
     free(decoder->row);

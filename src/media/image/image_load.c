@@ -5,6 +5,7 @@
 #include "media/image/image_io.h"
 #include "media/image/image_run.h"
 #include "media/image/png_strip.h"
+#include "media/image/tiff_jpeg.h"
 
 #include "base/assert.h"
 #include <stdlib.h>
@@ -90,11 +91,14 @@ static int load_gif(struct mr_run *run)
     return decode_gif(run, run->image);
 }
 
-static int load(struct mr_run *run)
+static int decode_input(struct mr_run *run)
 {
     enum mr_image_format format = run->scan.info.format;
+    struct mr_tiff_jpegs jpegs;
     if (format == MR_IMAGE_GIF)
         return load_gif(run);
+    if (format == MR_IMAGE_TIFF && mr_tiff_find_jpegs(&jpegs, run->input, run->ops->frame))
+        return mr_tiff_load_jpegs(run, &jpegs);
     if (format != MR_IMAGE_JPEG && format != MR_IMAGE_PNG && format != MR_IMAGE_TIFF)
         return load_from_buffer(run) != 0 ? mr_run_fail(run) : MR_OK;
     VipsSource *source = mr_image_source_create(run);
@@ -196,7 +200,7 @@ int mr_run_open(struct mr_run *run)
         return mr_fault_set(run->fault, MR_EDAMAGED, "PNG: a checksum is wrong.");
     if (run->scan.info.format == MR_IMAGE_PNG && mr_png_without_texts(&run->input, &run->input_owned, file) != MR_OK)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
-    err = load(run);
+    err = decode_input(run);
     if (err == MR_OK)
         err = drop_costly_profile(run);
     if (err != MR_OK)

@@ -29,7 +29,7 @@ struct mr_scan {
     struct mr_image_info info;
     struct mr_image_mending mending;
     uint32_t warnings;   /* JPEG: how often libjpeg will warn of what hurts no pixel */
-    uint64_t pixels_max; /* of one frame, where that may be more than the canvas has */
+    uint64_t pixels_max; /* of one frame, of all tiles: where that may be more than the image has */
     uint64_t steps, steps_max;
 };
 

@@ -2,7 +2,7 @@
  * the file. The walk follows the chain once (a chain that bites its tail is found by Brent's method, without memory),
  * checks that every entry's data lies inside the file, and for the first page, the one that is decoded, that it is of a
  * kind that is read here and that all its strips or tiles are there. EXIF data is a TIFF of one directory. */
-#include "media/scan/scan.h"
+#include "media/scan/scan_tiff.h"
 
 #include "base/macros.h"
 
@@ -25,51 +25,43 @@ enum {
     TAG_TILE_OFFSETS = 324,
     TAG_TILE_COUNTS = 325,
     TAG_SAMPLE_FORMAT = 339,
+    TAG_JPEG_TABLES = 347,
+    TAG_PROFILE = 34675,
+
+    COMPRESSION_JPEG = 7,
 
     PHOTOMETRIC_WHITE_IS_ZERO = 0,
     PHOTOMETRIC_BLACK_IS_ZERO = 1,
     PHOTOMETRIC_RGB = 2,
     PHOTOMETRIC_PALETTE = 3,
     PHOTOMETRIC_SEPARATED = 5,
+    PHOTOMETRIC_YCBCR = 6,
 
     TILE_PIXELS_MAX = 4096 * 4096, /* a decoder holds whole tiles */
     TILE_SIDE_MIN = 16,
-};
-
-struct tiff {
-    struct mr_scan *out;
-    struct mr_view file;
-    struct mr_fault *fault;
-    bool big_endian;
-    bool wide; /* BigTIFF: 64-bit offsets and counts */
-};
-
-struct entry {
-    uint32_t tag, type;
-    uint64_t count;
-    size_t at; /* of the first value */
+    TILE_SIDE_MAX = 10000, /* libvips' own bound */
 };
 
 /* The first directory's fields that decide how it is decoded. */
 struct page {
     uint64_t width, height, bits, compression, photometric, samples, rows_per_strip, planar, tile_width, tile_height;
     uint64_t sample_format;
-    struct entry offsets, counts;
+    struct mr_tiff_entry offsets, counts, tables, profile;
     uint32_t seen; /* one bit for each of the tags above */
 };
 
-static int damaged(struct tiff *tiff, const char *what)
+static int damaged(struct mr_tiff *tiff, const char *what)
 {
     return mr_fault_set(tiff->fault, MR_EDAMAGED, "TIFF: %s.", what);
 }
 
-static int unsupported(struct tiff *tiff, const char *what)
+static int unsupported(struct mr_tiff *tiff, const char *what)
 {
     return mr_fault_set(tiff->fault, MR_ENOTIMAGE, "TIFF: %s is not read here.", what);
 }
 
 /* An unsigned number of 1, 2, 4 or 8 bytes, in the file's byte order. The caller has checked that it is there. */
-static uint64_t number(const struct tiff *tiff, size_t at, size_t width)
+static uint64_t number(const struct mr_tiff *tiff, size_t at, size_t width)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < width; i++)
@@ -85,7 +77,7 @@ static size_t type_size(uint32_t type)
 }
 
 /* Header: byte order, 42 or 43, and where the first directory is. False: this is no TIFF. */
-static bool open_tiff(struct tiff *tiff, uint64_t *first)
+static bool open_tiff(struct mr_tiff *tiff, uint64_t *first)
 {
     if (!mr_view_has(tiff->file, 0, 8))
         return false;
@@ -98,7 +90,7 @@ static bool open_tiff(struct tiff *tiff, uint64_t *first)
 }
 
 /* False: its data lies outside the file. An entry of an unknown type has no data (decoders pass over it). */
-static bool read_entry(const struct tiff *tiff, size_t at, struct entry *out)
+static bool read_entry(const struct mr_tiff *tiff, size_t at, struct mr_tiff_entry *out)
 {
     size_t field = tiff->wide ? 8 : 4;
     out->tag = (uint32_t)number(tiff, at, 2);
@@ -123,7 +115,7 @@ static bool read_entry(const struct tiff *tiff, size_t at, struct entry *out)
 }
 
 /* The value at `index` of an entry of unsigned integers; 0 when it has no such value. */
-static uint64_t entry_value(const struct tiff *tiff, const struct entry *entry, uint64_t index)
+static uint64_t entry_value(const struct mr_tiff *tiff, const struct mr_tiff_entry *entry, uint64_t index)
 {
     bool is_unsigned = entry->type == 1 || entry->type == 3 || entry->type == 4 || entry->type == 13 ||
                        entry->type == 16 || entry->type == 18;
@@ -133,7 +125,7 @@ static uint64_t entry_value(const struct tiff *tiff, const struct entry *entry, 
     return number(tiff, entry->at + (size_t)index * size, size);
 }
 
-static bool all_values_are(const struct tiff *tiff, const struct entry *entry, uint64_t wanted)
+static bool all_values_are(const struct mr_tiff *tiff, const struct mr_tiff_entry *entry, uint64_t wanted)
 {
     for (uint64_t i = 0; i < entry->count; i++)
         if (!mr_scan_step(tiff->out, 1) || entry_value(tiff, entry, i) != wanted)
@@ -142,7 +134,7 @@ static bool all_values_are(const struct tiff *tiff, const struct entry *entry, u
 }
 
 /* A field that stands there twice is refused: a decoder may believe the other one. */
-static bool note_field(struct tiff *tiff, const struct entry *entry, struct page *page)
+static bool note_field(struct mr_tiff *tiff, const struct mr_tiff_entry *entry, struct page *page)
 {
     struct {
         uint32_t tag;
@@ -182,13 +174,17 @@ static bool note_field(struct tiff *tiff, const struct entry *entry, struct page
         page->offsets = *entry;
     else if (is_counts)
         page->counts = *entry;
+    else if (entry->tag == TAG_JPEG_TABLES)
+        page->tables = *entry;
+    else if (entry->tag == TAG_PROFILE)
+        page->profile = *entry;
     else if (entry->tag == TAG_ORIENTATION && value >= 1 && value <= 8)
         tiff->out->info.orientation = (uint8_t)value;
     return true;
 }
 
 /* One directory: its entries, and where the next one is. `page` is NULL for all but the first. */
-static int read_directory(struct tiff *tiff, uint64_t offset, struct page *page, uint64_t *next)
+static int read_directory(struct mr_tiff *tiff, uint64_t offset, struct page *page, uint64_t *next)
 {
     size_t head = tiff->wide ? 8 : 2;
     size_t entry_len = tiff->wide ? 20 : 12;
@@ -205,7 +201,7 @@ static int read_directory(struct tiff *tiff, uint64_t offset, struct page *page,
     if (!mr_scan_step(tiff->out, 1 + count)) /* directories may overlap */
         return MR_EDAMAGED;
     for (uint64_t i = 0; i < count; i++, at += entry_len) {
-        struct entry entry;
+        struct mr_tiff_entry entry;
         if (!read_entry(tiff, at, &entry))
             return damaged(tiff, "an entry points outside the file");
         if (page != NULL && !note_field(tiff, &entry, page))
@@ -215,10 +211,30 @@ static int read_directory(struct tiff *tiff, uint64_t offset, struct page *page,
     return MR_OK;
 }
 
+/* JPEGs in a TIFF: grey, RGB, YCbCr, CMYK, each pixel's samples together. */
+static bool is_readable_jpeg(const struct page *page)
+{
+    if (page->bits != 8 || page->planar != 1)
+        return false;
+    switch (page->photometric) {
+    case PHOTOMETRIC_BLACK_IS_ZERO:
+        return page->samples == 1;
+    case PHOTOMETRIC_RGB:
+    case PHOTOMETRIC_YCBCR:
+        return page->samples == 3;
+    case PHOTOMETRIC_SEPARATED:
+        return page->samples == 4;
+    default:
+        return false;
+    }
+}
+
 /* The kinds that are read: 8- and 16-bit grey and RGB with or without alpha, fewer bits of grey, palettes, 8-bit CMYK.
  */
 static bool is_readable_kind(const struct page *page)
 {
+    if (page->compression == COMPRESSION_JPEG)
+        return is_readable_jpeg(page);
     bool whole_bytes = page->bits == 8 || page->bits == 16;
     bool shallow = page->bits == 1 || page->bits == 2 || page->bits == 4;
     switch (page->photometric) {
@@ -236,13 +252,14 @@ static bool is_readable_kind(const struct page *page)
     }
 }
 
-/* none, CCITT (three kinds), LZW, deflate (two numbers), PackBits */
+/* none, CCITT (three kinds), LZW, JPEG, deflate (two numbers), PackBits */
 static bool is_readable_compression(uint64_t compression)
 {
-    return (compression >= 1 && compression <= 5) || compression == 8 || compression == 32946 || compression == 32773;
+    return (compression >= 1 && compression <= 5) || compression == COMPRESSION_JPEG || compression == 8 ||
+           compression == 32946 || compression == 32773;
 }
 
-static int check_kind(struct tiff *tiff, const struct page *page)
+static int check_kind(struct mr_tiff *tiff, const struct page *page)
 {
     struct mr_image_info *info = &tiff->out->info;
     if (page->width == 0 || page->height == 0 || page->width > UINT32_MAX || page->height > UINT32_MAX)
@@ -267,7 +284,7 @@ static uint64_t divide_up(uint64_t value, uint64_t by)
 }
 
 /* Every strip or tile that the size calls for is listed and lies inside the file. */
-static int check_segments(struct tiff *tiff, const struct page *page)
+static int check_segments(struct mr_tiff *tiff, const struct page *page)
 {
     bool tiled = page->tile_width != 0 || page->tile_height != 0;
     if (tiled &&
@@ -276,6 +293,10 @@ static int check_segments(struct tiff *tiff, const struct page *page)
         return damaged(tiff, "its tiles have an impossible size");
     if (!tiled && page->rows_per_strip == 0)
         return damaged(tiff, "its strips are empty");
+    if (tiled && page->planar == 2 && page->samples > 1)
+        return unsupported(tiff, "a page of tiles with a plane for each channel");
+    if (tiled && (page->tile_width > TILE_SIDE_MAX || page->tile_height > TILE_SIDE_MAX))
+        return unsupported(tiff, "a tile of more than 10000 px a side");
 
     uint64_t planes = page->planar == 2 ? page->samples : 1;
     uint64_t needed = tiled ? divide_up(page->width, page->tile_width) * divide_up(page->height, page->tile_height)
@@ -294,58 +315,181 @@ static int check_segments(struct tiff *tiff, const struct page *page)
     return MR_OK;
 }
 
-int mr_scan_tiff(struct mr_scan *out, struct mr_view file, int32_t page_wanted, struct mr_fault *fault)
-{
-    struct tiff tiff = {.out = out, .file = file, .fault = fault};
-    struct page page = {.bits = 1,
-                        .compression = 1,
-                        .photometric = UINT64_MAX,
-                        .samples = 1,
-                        .planar = 1,
-                        .rows_per_strip = UINT32_MAX,
-                        .sample_format = 1};
-    uint32_t index = page_wanted > 0 ? (uint32_t)page_wanted - 1 : 0;
-    uint64_t offset = 0;
-    out->info.frames = 0;
-    out->info.scans = 1;
-    out->info.whole = true;
-    if (!open_tiff(&tiff, &offset))
-        return damaged(&tiff, "the file ends before the image does");
+/* ---- JPEGs ---- */
 
+static struct mr_view opaque_bytes(const struct mr_tiff *tiff, const struct mr_tiff_entry *entry)
+{
+    bool is_bytes = entry->type == 1 || entry->type == 7;
+    return is_bytes ? mr_view_part(tiff->file, entry->at, (size_t)entry->count) : (struct mr_view){0};
+}
+
+static void describe_jpegs(struct mr_tiff_jpegs *out, const struct mr_tiff *tiff, const struct page *page)
+{
+    bool tiled = page->tile_width != 0;
+    uint64_t height = tiled ? page->tile_height : MR_MIN(page->rows_per_strip, page->height);
+    *out = (struct mr_tiff_jpegs){.width = (uint32_t)page->width,
+                                  .height = (uint32_t)page->height,
+                                  .part_width = (uint32_t)(tiled ? page->tile_width : page->width),
+                                  .part_height = (uint32_t)height,
+                                  .bands = (uint8_t)page->samples,
+                                  .is_rgb = page->photometric == PHOTOMETRIC_RGB,
+                                  .tables = opaque_bytes(tiff, &page->tables),
+                                  .profile = opaque_bytes(tiff, &page->profile),
+                                  .tiff = {.file = tiff->file, .big_endian = tiff->big_endian, .wide = tiff->wide},
+                                  .offsets = page->offsets,
+                                  .counts = page->counts};
+    out->across = (uint32_t)divide_up(out->width, out->part_width);
+    out->count = out->across * (uint32_t)divide_up(out->height, out->part_height);
+}
+
+struct mr_view mr_tiff_jpeg(const struct mr_tiff_jpegs *jpegs, uint32_t index)
+{
+    return mr_view_part(jpegs->tiff.file, (size_t)entry_value(&jpegs->tiff, &jpegs->offsets, index),
+                        (size_t)entry_value(&jpegs->tiff, &jpegs->counts, index));
+}
+
+/* It is what the page says of it, to the last byte, and its decoder holds a few rows. The last strip may end with the
+ * page. */
+static int check_jpeg(struct mr_tiff *tiff, const struct mr_tiff_jpegs *jpegs, uint32_t index)
+{
+    struct mr_scan scan = {.steps = tiff->out->steps, .steps_max = tiff->out->steps_max};
+    struct mr_view jpeg = mr_tiff_jpeg(jpegs, index);
+    bool is_one = jpeg.len > 3 && memcmp(jpeg.at, "\xFF\xD8\xFF", 3) == 0;
+    int err = is_one ? mr_scan_jpeg(&scan, jpeg, tiff->fault) : MR_EDAMAGED;
+    tiff->out->steps = scan.steps;
+    tiff->out->warnings += scan.warnings;
+    if (err == MR_ENOTIMAGE)
+        return err;
+    if (err != MR_OK || scan.mending.tail != NULL)
+        return damaged(tiff, "a JPEG in it is damaged");
+    if (scan.info.whole)
+        return unsupported(tiff, "a progressive JPEG inside");
+    uint32_t left = jpegs->height - index / jpegs->across * jpegs->part_height;
+    bool is_strip = jpegs->part_width == jpegs->width;
+    bool is_as_high = scan.info.height == jpegs->part_height || (is_strip && scan.info.height == left);
+    if (scan.info.width != jpegs->part_width || !is_as_high || scan.info.bands != jpegs->bands)
+        return damaged(tiff, "a JPEG in it has another size or other channels than its page");
+    return MR_OK;
+}
+
+/* Quantisation and Huffman tables, restart intervals, and what decoders pass over: nothing that makes a picture. */
+static int check_tables(struct mr_tiff *tiff, struct mr_view tables)
+{
+    const char *const words = "the tables of its JPEGs are damaged";
+    if (tables.len == 0)
+        return MR_OK;
+    if (tables.len < 4 || memcmp(tables.at, "\xFF\xD8", 2) != 0)
+        return damaged(tiff, words);
+    for (size_t at = 2; mr_view_has(tables, at, 4) && mr_scan_step(tiff->out, 1);) {
+        const uint8_t *segment = tables.at + at;
+        uint8_t marker = segment[1];
+        size_t len = mr_read_be16(segment + 2);
+        bool is_table = marker == 0xDB || marker == 0xC4 || marker == 0xDD || marker >= 0xE0;
+        if (segment[0] != 0xFF || marker == 0xFF || !is_table || len < 2 || !mr_view_has(tables, at + 2, len))
+            return damaged(tiff, words);
+        at += 2 + len;
+        if (at + 2 == tables.len && memcmp(tables.at + at, "\xFF\xD9", 2) == 0)
+            return MR_OK;
+    }
+    return damaged(tiff, words);
+}
+
+static int check_jpegs(struct mr_tiff *tiff, const struct page *page)
+{
+    struct mr_tiff_jpegs jpegs;
+    describe_jpegs(&jpegs, tiff, page);
+    if (jpegs.part_width != jpegs.width)
+        tiff->out->pixels_max = (uint64_t)jpegs.count * jpegs.part_width * jpegs.part_height;
+    int err = check_tables(tiff, jpegs.tables);
+    for (uint32_t i = 0; i < jpegs.count && err == MR_OK; i++)
+        err = check_jpeg(tiff, &jpegs, i);
+    return err;
+}
+
+/* ---- */
+
+static const struct page no_page = {.bits = 1,
+                                    .compression = 1,
+                                    .photometric = UINT64_MAX,
+                                    .samples = 1,
+                                    .planar = 1,
+                                    .rows_per_strip = UINT32_MAX,
+                                    .sample_format = 1};
+
+/* Go through all directories; *page becomes what the one says that is wanted. */
+static int read_directories(struct mr_tiff *tiff, struct page *page, uint32_t index)
+{
+    uint32_t *frames = &tiff->out->info.frames;
+    uint64_t offset = 0;
+    *page = no_page;
+    *frames = 0;
+    if (!open_tiff(tiff, &offset))
+        return damaged(tiff, "the file ends before the image does");
     uint64_t mark = 0; /* Brent: compare with a place that moves on at every power of two */
-    for (uint32_t until_move = 1; offset != 0; out->info.frames++) {
+    for (uint32_t until_move = 1; offset != 0; ++*frames) {
         if (offset == mark)
-            return damaged(&tiff, "its directories form a loop");
-        if (out->info.frames == until_move) {
+            return damaged(tiff, "its directories form a loop");
+        if (*frames == until_move) {
             mark = offset;
             until_move *= 2;
         }
-        int err = read_directory(&tiff, offset, out->info.frames == index ? &page : NULL, &offset);
+        int err = read_directory(tiff, offset, *frames == index ? page : NULL, &offset);
         if (err != MR_OK)
             return err;
     }
-    if (out->info.frames == 0)
-        return damaged(&tiff, "it has no directory");
+    return *frames > 0 ? MR_OK : damaged(tiff, "it has no directory");
+}
+
+static uint32_t page_index(int32_t page_wanted)
+{
+    return page_wanted > 0 ? (uint32_t)page_wanted - 1 : 0;
+}
+
+int mr_scan_tiff(struct mr_scan *out, struct mr_view file, int32_t page_wanted, struct mr_fault *fault)
+{
+    struct mr_tiff tiff = {.out = out, .file = file, .fault = fault};
+    struct page page;
+    uint32_t index = page_index(page_wanted);
+    out->info.scans = 1;
+    out->info.whole = true;
+    int err = read_directories(&tiff, &page, index);
+    if (err != MR_OK)
+        return err;
     if (index >= out->info.frames) {
         out->info.width = out->info.height = 1; /* there is no such page, which the plan will say */
         return MR_OK;
     }
-    int err = check_kind(&tiff, &page);
-    return err != MR_OK ? err : check_segments(&tiff, &page);
+    err = check_kind(&tiff, &page);
+    if (err == MR_OK)
+        err = check_segments(&tiff, &page);
+    if (err == MR_OK && page.compression == COMPRESSION_JPEG)
+        err = check_jpegs(&tiff, &page);
+    return err;
+}
+
+bool mr_tiff_find_jpegs(struct mr_tiff_jpegs *out, struct mr_view file, int32_t page_wanted)
+{
+    struct mr_scan scan = {.steps_max = UINT64_MAX};
+    struct mr_tiff tiff = {.out = &scan, .file = file};
+    struct page page;
+    if (read_directories(&tiff, &page, page_index(page_wanted)) != MR_OK || page.compression != COMPRESSION_JPEG)
+        return false;
+    describe_jpegs(out, &tiff, &page);
+    return true;
 }
 
 uint8_t mr_scan_exif_orientation(struct mr_scan *scan, struct mr_view exif)
 {
     if (exif.len >= 6 && memcmp(exif.at, "Exif\0", 6) == 0)
         exif = mr_view_part(exif, 6, exif.len - 6);
-    struct tiff tiff = {.out = scan, .file = exif};
+    struct mr_tiff tiff = {.out = scan, .file = exif};
     uint64_t offset = 0;
     if (!open_tiff(&tiff, &offset) || tiff.wide || (exif.at[0] != 'I' && exif.at[0] != 'M') || offset > exif.len ||
         !mr_view_has(exif, (size_t)offset, 2))
         return 1;
     size_t at = (size_t)offset + 2;
     for (uint64_t left = number(&tiff, (size_t)offset, 2); left > 0 && mr_view_has(exif, at, 12); left--, at += 12) {
-        struct entry entry;
+        struct mr_tiff_entry entry;
         if (!mr_scan_step(scan, 1))
             return 1;
         if (!read_entry(&tiff, at, &entry) || entry.tag != TAG_ORIENTATION)
