@@ -156,17 +156,24 @@ def jpegs():
     yield "scan-header-of-samsung", bytes(data), SERVED, "48x32", ""
 
 
+def chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def pngs():
     data = encoded(coloured(), "PNG")
     end = data.index(b"IDAT") - 4 + 12 + struct.unpack(">I", data[data.index(b"IDAT") - 4 :][:4])[0]
     yield "no-iend", data[:end], SERVED, "30x20", ""
     yield "half-an-iend", data[:-6], SERVED, "30x20", ""
     yield "bytes-behind", data + b"12345", SERVED, "30x20", ""
+    yield "text-cut-behind-the-data", data[:end] + b"\0\0\1\0tEXtComment\0and", SERVED, "30x20", ""
+    yield "junk-instead-of-iend", data[:end] + b"junkjunkjunk", SERVED, "30x20", ""
+    yield "wrong-sum-of-iend", data[:-1] + b"\0", SERVED, "30x20", ""
+    yield "animation-of-no-frames", data[:33] + chunk(b"acTL", bytes(8)) + data[33:], SERVED, "30x20", ""
+    yield "wrong-sum-of-idat", data[: end - 1] + bytes([data[end - 1] ^ 1]) + data[end:], DAMAGED, "", ""
+    yield "text-cut-before-the-data", data[:33] + b"\0\0\1\0tEXtComment\0and", DAMAGED, "", ""
     yield "idat-without-its-sum", data[: end - 4], DAMAGED, "", ""
     yield "idat-cut", data[: end - 40], DAMAGED, "", ""
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     head, pixels = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0)), chunk(b"IDAT", zlib.compress(b"\0\0\1"))
     palette, alpha = chunk(b"PLTE", PALETTE[:6]), chunk(b"tRNS", b"\0\xff")

@@ -58,11 +58,11 @@ bool mr_png_sums_are_right(struct mr_view file)
     size_t len;
     for (size_t at = SIGNATURE; (len = chunk_len(file, at)) != 0; at += len) {
         const uint8_t *summed = file.at + at + 4; /* type and body */
+        if (memcmp(summed, "IEND", 4) == 0)
+            break; /* it holds nothing */
         bool is_critical = (summed[0] & 0x20) == 0;
         if (is_critical && libdeflate_crc32(0, summed, len - 8) != mr_read_be32(summed + len - 8))
             return false;
-        if (memcmp(summed, "IEND", 4) == 0)
-            break;
     }
     return true;
 }

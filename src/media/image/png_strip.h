@@ -10,7 +10,7 @@
  * lies in, the caller's to free. Any other PNG is its own *out. MR_OK or MR_EMEMORY. */
 int mr_png_without_texts(struct mr_view *out, void **owned, struct mr_view file);
 
-/* Are the checksums of all critical chunks (IHDR, PLTE, IDAT, IEND) right? It reads the whole file: for workers.
+/* Are the checksums of all critical chunks (IHDR, PLTE, IDAT) right? It reads the whole file: for workers.
  * Decoders differ in it: libvips 8.16 ignores checksums unless every warning is to be an error. */
 bool mr_png_sums_are_right(struct mr_view file);
 

@@ -113,16 +113,16 @@ static int read_chunk(struct png *png, const uint8_t *type, struct mr_view body)
     } else if (memcmp(type, "eXIf", 4) == 0) {
         info->orientation = mr_scan_exif_orientation(png->out, body);
     } else if (memcmp(type, "acTL", 4) == 0) {
-        if (body.len != 8 || mr_read_be32(body.at) == 0)
-            return damaged(png, "its animation header is malformed");
-        info->frames = mr_read_be32(body.at);
+        if (body.len == 8 && mr_read_be32(body.at) != 0) /* else it is no animation: its frames are not read anyway */
+            info->frames = mr_read_be32(body.at);
     } else if (memcmp(type, "fcTL", 4) == 0) {
         return check_frame(png, body);
     }
     return MR_OK;
 }
 
-/* Without IEND all pixels may still be there: that is the decoder's to find. at: where IEND should begin. */
+/* Without what stands behind the last IDAT all pixels may still be there: that is the decoder's to find. at: where IEND
+ * should begin. */
 static int end_early(struct png *png, size_t at, const char *what)
 {
     if (!png->has_data)
@@ -141,8 +141,8 @@ int mr_scan_png(struct mr_scan *out, struct mr_view file, struct mr_fault *fault
         size_t len = mr_read_be32(file.at + at);
         const uint8_t *type = file.at + at + 4;
         if (len > CHUNK_LEN_MAX || !mr_view_has(file, at + 8, len + 4))
-            return memcmp(type, "IEND", 4) == 0 ? end_early(&png, at, "the file ends inside a chunk")
-                                                : damaged(&png, "the file ends inside a chunk");
+            return memcmp(type, "IDAT", 4) == 0 ? damaged(&png, "the file ends inside a chunk")
+                                                : end_early(&png, at, "the file ends inside a chunk");
         int err = read_chunk(&png, type, mr_view_part(file, at + 8, len));
         if (err != MR_OK)
             return err;
