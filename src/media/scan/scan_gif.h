@@ -12,9 +12,10 @@ enum mr_gif_disposal {
 };
 
 struct mr_gif_frame {
-    uint32_t left, top, width, height; /* px of the canvas, and maybe beyond it; of no width or no height: paints nothing */
-    struct mr_view palette;            /* 3 bytes a colour, at most 256; of an index without a colour, black */
-    int transparent;                   /* the index that paints nothing, or -1 */
+    uint32_t left, top, width,
+        height;             /* px of the canvas, and maybe beyond it; of no width or no height: paints nothing */
+    struct mr_view palette; /* 3 bytes a colour, at most 256; of an index without a colour, black */
+    int transparent;        /* the index that paints nothing, or -1 */
     enum mr_gif_disposal disposal;
     int delay_ms;
     bool is_interlaced;
