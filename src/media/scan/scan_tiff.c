@@ -39,7 +39,8 @@ enum {
 
     TILE_PIXELS_MAX = 4096 * 4096, /* a decoder holds whole tiles */
     TILE_SIDE_MIN = 16,
-    TILE_SIDE_MAX = 10000, /* libvips' own bound */
+    TILE_SIDE_MAX = 10000,   /* libvips' own bound */
+    JPEG_TABLES_MAX = 65536, /* eight full tables have 2 KiB, and each part's decoder reads them again */
 };
 
 /* The first directory's fields that decide how it is decoded. */
@@ -378,7 +379,7 @@ static int check_tables(struct mr_tiff *tiff, struct mr_view tables)
     const char *const words = "the tables of its JPEGs are damaged";
     if (tables.len == 0)
         return MR_OK;
-    if (tables.len < 4 || memcmp(tables.at, "\xFF\xD8", 2) != 0)
+    if (tables.len < 4 || tables.len > JPEG_TABLES_MAX || memcmp(tables.at, "\xFF\xD8", 2) != 0)
         return damaged(tiff, words);
     for (size_t at = 2; mr_view_has(tables, at, 4) && mr_scan_step(tiff->out, 1);) {
         const uint8_t *segment = tables.at + at;
