@@ -156,10 +156,10 @@ static int drop_costly_profile(struct mr_run *run)
     return mr_run_drop_profile(run);
 }
 
-static int charge_copy(const struct mr_run *run, size_t more)
+int mr_run_charge_copy(const struct mr_run *run, size_t len)
 {
     const struct mr_image_limits *limits = run->limits;
-    uint64_t needed = mr_plan_memory(&run->plan, run->ops, &run->scan.info) + more;
+    uint64_t needed = mr_plan_memory(&run->plan, run->ops, &run->scan.info) + len;
     return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, needed, run->fault);
 }
 
@@ -174,7 +174,7 @@ static int mend_input(struct mr_run *run)
         run->input.len = mending->len;
         return MR_OK;
     }
-    int err = charge_copy(run, mending->len + mending->tail_len);
+    int err = mr_run_charge_copy(run, mending->len + mending->tail_len);
     if (err != MR_OK)
         return err;
     uint8_t *bytes = malloc(mending->len + mending->tail_len);

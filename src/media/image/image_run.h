@@ -53,7 +53,9 @@ void mr_run_watch(struct mr_run *run);
 /* Go on as if the image had no colour profile. */
 int mr_run_drop_profile(struct mr_run *run);
 
-int mr_run_open(struct mr_run *run);      /* image_load.c */
+/* Reserve, beside what the plan needs, `len` bytes of the input that are copied. */
+int mr_run_charge_copy(const struct mr_run *run, size_t len); /* image_load.c */
+int mr_run_open(struct mr_run *run);
 int mr_run_cut_first(struct mr_run *run); /* image_geometry.c */
 int mr_run_resize(struct mr_run *run);
 int mr_run_turn_upright(struct mr_run *run);

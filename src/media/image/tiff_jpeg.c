@@ -85,6 +85,14 @@ static int load_part(struct mr_run *run, const struct mr_tiff_jpegs *jpegs, uint
     return is_right ? MR_OK : mr_run_fail(run);
 }
 
+static size_t longest_part(const struct mr_tiff_jpegs *jpegs)
+{
+    size_t longest = 0;
+    for (uint32_t i = 0; i < jpegs->count; i++)
+        longest = MR_MAX(longest, mr_tiff_jpeg(jpegs, i).len);
+    return longest;
+}
+
 int mr_tiff_load_jpegs(struct mr_run *run, const struct mr_tiff_jpegs *jpegs)
 {
     static const VipsInterpretation colours[] = {
@@ -98,7 +106,7 @@ int mr_tiff_load_jpegs(struct mr_run *run, const struct mr_tiff_jpegs *jpegs)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     if (jpegs->profile.len > 0)
         vips_image_set_blob_copy(page, VIPS_META_ICC_NAME, jpegs->profile.at, jpegs->profile.len);
-    int err = MR_OK;
+    int err = mr_run_charge_copy(run, longest_part(jpegs) + jpegs->tables.len);
     for (uint32_t i = 0; i < jpegs->count && err == MR_OK; i++)
         err = mr_run_is_stopped(run) ? mr_run_fail(run) : load_part(run, jpegs, i);
     return err;
