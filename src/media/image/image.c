@@ -90,8 +90,8 @@ static int run_picture(struct mr_run *run)
     int (*const steps[])(struct mr_run * run) = {
         check_cancel,    mr_run_to_8_bits, mr_run_cut_first, mr_run_flatten_white, mr_run_resize,
         NULL /* turn */, mr_run_crop,      mr_run_to_srgb,   mr_run_tone,          mr_run_mono,
-        mr_run_blur,     mr_run_sharpen,   mr_run_extend,    mr_run_flip,          mr_run_rotate,
-        mr_run_pad,      mr_run_border,    mr_run_flatten,   mr_run_drop_metadata};
+        mr_run_blur,     mr_run_sharpen,   mr_run_unsharp,   mr_run_extend,        mr_run_flip,
+        mr_run_rotate,   mr_run_pad,       mr_run_border,    mr_run_flatten,       mr_run_drop_metadata};
     for (size_t i = 0; i < MR_ARRAY_SIZE(steps); i++) {
         int (*step)(struct mr_run * run) = steps[i];
         if (step == NULL && run->plan.cut_first)

@@ -13,7 +13,8 @@
  *    4. cut by `rect`, then by `trim`
  *    5. resized and cropped: `w`, `h`, `dpr`, `fit`, `crop`
  *    6. converted to sRGB
- *    7. adjusted: `bri`, `con`, `gam`, `sat`, `mono`, then `blur`, `sharp`
+ *    7. adjusted: `exp`, `bri`, `con`, `gam`, `high`, `shad`, `invert`, `sat`, `hue`, `sepia`, `vib`, `mono`, then
+ * `blur`, `sharp`, `usm`
  *    8. extended to w x h (fit=fill, fillmax, clamp), mirrored by `flip`, turned by `rot`, framed by `pad`
  *    9. laid on `bg`, or on white where the output has no transparency
  *   10. all metadata dropped (GPS position, camera, thumbnails, profiles), but what strip=0 keeps
@@ -117,7 +118,10 @@ struct mr_image_ops {
     struct mr_image_colour fill_colour; /* of SOLID; else the background */
     int32_t border;                     /* px of border_colour at each side, over the output */
     struct mr_image_colour border_colour;
+    bool is_mono_long; /* it was given as `monochrome`, which is the same */
     double brightness, contrast, gamma, saturation, blur, sharpness;
+    double exposure, highlights, shadows, hue, vibrance, sepia, unsharp, unsharp_radius;
+    bool invert;
     int32_t frame;               /* 1..; 0: all of an animation, the first of others */
     bool is_frame_a_page;        /* it was given as `page`, which is the same */
     enum mr_image_format format; /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */

@@ -147,18 +147,70 @@ static uint8_t clamped(double value)
     return (uint8_t)lround(MR_MIN(MR_MAX(value, 0.0), 255.0));
 }
 
-/* Mix each colour with its luminance (weights of Rec. 709): amount 0 leaves grey, 1 the colour, 2 doubles it. */
-static int saturate(struct mr_run *run, double amount)
+/* ---- colours as a whole ---- */
+
+struct matrix {
+    double at[3][3];
+};
+
+static const struct matrix unchanged = {{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+static const double luma[3] = {0.2126, 0.7152, 0.0722}; /* Rec. 709 */
+
+static struct matrix times(const struct matrix *a, const struct matrix *b)
 {
-    static const double luma[3] = {0.2126, 0.7152, 0.0722};
-    int bands = run->image->Bands;
-    double matrix[16] = {0};
+    struct matrix product = {0};
     for (int row = 0; row < 3; row++)
         for (int column = 0; column < 3; column++)
-            matrix[row * bands + column] = luma[column] * (1 - amount) + (row == column ? amount : 0);
+            for (int k = 0; k < 3; k++)
+                product.at[row][column] += a->at[row][k] * b->at[k][column];
+    return product;
+}
+
+static struct matrix mixed(const struct matrix *a, const struct matrix *b, double part_of_b)
+{
+    struct matrix mix;
+    for (int i = 0; i < 9; i++)
+        mix.at[i / 3][i % 3] = a->at[i / 3][i % 3] * (1 - part_of_b) + b->at[i / 3][i % 3] * part_of_b;
+    return mix;
+}
+
+/* Each colour mixed with its luminance: amount 0 leaves grey, 1 the colour, 2 doubles it. */
+static struct matrix saturation(double amount)
+{
+    struct matrix grey;
+    for (int i = 0; i < 9; i++)
+        grey.at[i / 3][i % 3] = luma[i % 3];
+    return mixed(&grey, &unchanged, amount);
+}
+
+/* CSS' hue-rotate(), Filter Effects Module Level 1, section 9.6. */
+static struct matrix hue_turned(double degrees)
+{
+    double across = cos(degrees * M_PI / 180), along = sin(degrees * M_PI / 180);
+    const struct matrix grey = {{{0.213, 0.715, 0.072}, {0.213, 0.715, 0.072}, {0.213, 0.715, 0.072}}};
+    const struct matrix by_sine = {{{-0.213, -0.715, 0.928}, {0.143, 0.140, -0.283}, {-0.787, 0.715, 0.072}}};
+    struct matrix turned;
+    for (int row = 0; row < 3; row++)
+        for (int column = 0; column < 3; column++)
+            turned.at[row][column] = grey.at[row][column] +
+                                     across * (unchanged.at[row][column] - grey.at[row][column]) +
+                                     along * by_sine.at[row][column];
+    return turned;
+}
+
+/* CSS' sepia(). */
+static const struct matrix sepia = {{{0.393, 0.769, 0.189}, {0.349, 0.686, 0.168}, {0.272, 0.534, 0.131}}};
+
+static int recolour(struct mr_run *run, const struct matrix *colours)
+{
+    int bands = run->image->Bands;
+    double all[16] = {0};
+    for (int row = 0; row < 3; row++)
+        for (int column = 0; column < 3; column++)
+            all[row * bands + column] = colours->at[row][column];
     if (bands == 4)
-        matrix[15] = 1;
-    VipsImage *weights = vips_image_new_matrix_from_array(bands, bands, matrix, bands * bands);
+        all[15] = 1;
+    VipsImage *weights = vips_image_new_matrix_from_array(bands, bands, all, bands * bands);
     if (weights == NULL)
         return mr_run_fail(run);
     VipsImage *next = NULL;
@@ -171,25 +223,110 @@ static int saturate(struct mr_run *run, double amount)
     return mr_run_step(run, failed, next);
 }
 
-/* Brightness, contrast and gamma in one table, then saturation. */
-int mr_run_tone(struct mr_run *run)
+/* ---- the saturation of what has little ---- */
+
+static void make_vibrant(uint8_t *out, const uint8_t *in, double amount)
+{
+    int most = MR_MAX(MR_MAX(in[0], in[1]), in[2]), least = MR_MIN(MR_MIN(in[0], in[1]), in[2]);
+    double grey = luma[0] * in[0] + luma[1] * in[1] + luma[2] * in[2];
+    double factor = 1 + amount * (255 - (most - least)) / 255;
+    for (int band = 0; band < 3; band++)
+        out[band] = clamped(grey + (in[band] - grey) * factor);
+}
+
+static uint8_t *start_of_row(const VipsRegion *region, const VipsRect *area, int y)
+{
+    return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl +
+           (ptrdiff_t)(area->left - region->valid.left) * region->im->Bands;
+}
+
+enum { VIBRANCE_PARTS = 1000 };
+
+static int generate_vibrant(VipsRegion *out, void *seq, void *image, void *data, gboolean *done)
+{
+    (void)image, (void)done;
+    VipsRegion *in = seq;
+    double amount = GPOINTER_TO_INT(data) / (100.0 * VIBRANCE_PARTS);
+    const VipsRect *area = &out->valid;
+    int bands = in->im->Bands;
+    if (vips_region_prepare(in, area))
+        return -1;
+    for (int y = area->top; y < area->top + area->height; y++) {
+        const uint8_t *from = start_of_row(in, area, y);
+        uint8_t *to = start_of_row(out, area, y);
+        memcpy(to, from, (size_t)area->width * (size_t)bands); /* alpha */
+        for (int x = 0; x < area->width; x++, from += bands, to += bands)
+            make_vibrant(to, from, amount);
+    }
+    return 0;
+}
+
+/* The amount stands for itself: no memory of this thread is read on another one. */
+static int vibrate(struct mr_run *run)
+{
+    VipsImage *next = vips_image_new();
+    vips_object_local(next, g_object_ref(run->image)); /* the pipeline alone does not keep it */
+    int failed = vips_image_pipelinev(next, VIPS_DEMAND_STYLE_THINSTRIP, run->image, NULL) ||
+                 vips_image_generate(next, vips_start_one, generate_vibrant, vips_stop_one, run->image,
+                                     GINT_TO_POINTER((int)lround(run->ops->vibrance * VIBRANCE_PARTS)));
+    if (failed)
+        g_object_unref(next);
+    return mr_run_step(run, failed, next);
+}
+
+/* ---- tones ---- */
+
+/* So much more light: the value as sRGB codes it, from 0 to 1. */
+static double exposed(double value, double factor)
+{
+    double light = value <= 0.04045 ? value / 12.92 : pow((value + 0.055) / 1.055, 2.4);
+    light = MR_MIN(light * factor, 1.0);
+    return light <= 0.0031308 ? light * 12.92 : 1.055 * pow(light, 1 / 2.4) - 0.055;
+}
+
+/* One tone of 0 to 255 through all that works on tones. */
+static uint8_t adjusted(const struct mr_image_ops *ops, int tone)
+{
+    double value = ops->exposure == 0 ? tone : 255 * exposed(tone / 255.0, exp2(ops->exposure / 50));
+    value += ops->brightness * 1.275;
+    value = (value - 127.5) * (1 + ops->contrast / 100) + 127.5;
+    value = pow(MR_MIN(MR_MAX(value, 0.0), 255.0) / 255, exp2(-ops->gamma / 50));
+    value += ops->highlights / 200 * value * value;
+    value += ops->shadows / 50 * value * (1 - value) * (1 - value);
+    return clamped(255 * (ops->invert ? 1 - value : value));
+}
+
+static int adjust_tones(struct mr_run *run)
 {
     const struct mr_image_ops *ops = run->ops;
-    int err = MR_OK;
-    if (ops->brightness != 0 || ops->contrast != 0 || ops->gamma != 0) {
-        double exponent = exp2(-ops->gamma / 50);
-        uint8_t tables[256][3];
-        for (int i = 0; i < 256; i++) {
-            double value = i + ops->brightness * 1.275;
-            value = (value - 127.5) * (1 + ops->contrast / 100) + 127.5;
-            value = 255 * pow(MR_MIN(MR_MAX(value, 0.0), 255.0) / 255, exponent);
-            memset(tables[i], clamped(value), 3);
-        }
-        err = map(run, tables);
-    }
-    if (err == MR_OK && ops->saturation != 0)
-        err = saturate(run, 1 + ops->saturation / 100);
-    return err;
+    uint8_t tables[256][3];
+    bool are_asked_for = ops->exposure != 0 || ops->brightness != 0 || ops->contrast != 0 || ops->gamma != 0 ||
+                         ops->highlights != 0 || ops->shadows != 0 || ops->invert;
+    if (!are_asked_for)
+        return MR_OK;
+    for (int i = 0; i < 256; i++)
+        memset(tables[i], adjusted(ops, i), 3);
+    return map(run, tables);
+}
+
+static int adjust_colours(struct mr_run *run)
+{
+    const struct mr_image_ops *ops = run->ops;
+    struct matrix part = saturation(1 + ops->saturation / 100), colours = part;
+    part = hue_turned(ops->hue);
+    colours = times(&part, &colours);
+    part = mixed(&unchanged, &sepia, ops->sepia / 100);
+    colours = times(&part, &colours);
+    return ops->saturation == 0 && ops->hue == 0 && ops->sepia == 0 ? MR_OK : recolour(run, &colours);
+}
+
+/* Tones in one table, then colours in one matrix, then each by itself. */
+int mr_run_tone(struct mr_run *run)
+{
+    int err = adjust_tones(run);
+    if (err == MR_OK)
+        err = adjust_colours(run);
+    return err != MR_OK || run->ops->vibrance == 0 ? err : vibrate(run);
 }
 
 /* Luminance from black over the colour to white; alpha says how much of it. */
@@ -198,7 +335,8 @@ int mr_run_mono(struct mr_run *run)
     const struct mr_image_colour *mono = &run->ops->mono;
     if (!mono->given)
         return MR_OK;
-    int err = saturate(run, 0);
+    const struct matrix grey = saturation(0);
+    int err = recolour(run, &grey);
     if (err != MR_OK)
         return err;
     const uint8_t colour[3] = {mono->red, mono->green, mono->blue};
@@ -300,4 +438,39 @@ int mr_run_sharpen(struct mr_run *run)
     VIPS_UNREF(sharp);
     run->in_memory = false;
     return mr_run_step(run, failed, next);
+}
+
+/* What differs from the surroundings, added; alpha apart. */
+static VipsImage *unsharp(VipsImage *in, double amount, double radius)
+{
+    VipsImage *soft = mr_run_blurred(in, radius), *strong = NULL, *weak = NULL, *sum = NULL, *sharp = NULL;
+    VipsImage *colours = NULL, *alpha = NULL, *out = NULL;
+    int failed = soft == NULL || vips_linear1(in, &strong, 1 + amount, 0.5, NULL) ||
+                 vips_linear1(soft, &weak, -amount, 0.0, NULL) || vips_add(strong, weak, &sum, NULL) ||
+                 vips_cast_uchar(sum, &sharp, NULL);
+    if (!failed && in->Bands == 4)
+        failed = vips_extract_band(sharp, &colours, 0, "n", 3, NULL) || vips_extract_band(in, &alpha, 3, NULL) ||
+                 vips_bandjoin2(colours, alpha, &out, NULL);
+    else if (!failed)
+        out = g_object_ref(sharp);
+    VIPS_UNREF(soft);
+    VIPS_UNREF(strong);
+    VIPS_UNREF(weak);
+    VIPS_UNREF(sum);
+    VIPS_UNREF(sharp);
+    VIPS_UNREF(colours);
+    VIPS_UNREF(alpha);
+    return failed ? NULL : out;
+}
+
+int mr_run_unsharp(struct mr_run *run)
+{
+    if (run->ops->unsharp == 0)
+        return MR_OK;
+    int err = mr_run_to_memory(run);
+    if (err != MR_OK)
+        return err;
+    VipsImage *next = unsharp(run->image, run->ops->unsharp / 100, run->ops->unsharp_radius);
+    run->in_memory = false;
+    return mr_run_step(run, next == NULL, next);
 }

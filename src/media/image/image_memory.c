@@ -82,7 +82,8 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
         pixels += decoded;
     if (is_random)
         pixels += resized;
-    if (ops->blur > 0 || ops->sharpness > 0 || ops->rotation > 0 || ops->flip != 0 || ops->fit == MR_IMAGE_FIT_CLAMP)
+    if (ops->blur > 0 || ops->sharpness > 0 || ops->unsharp != 0 || ops->rotation > 0 || ops->flip != 0 ||
+        ops->fit == MR_IMAGE_FIT_CLAMP)
         pixels += 2 * out;
     if (ops->background.given && ops->background.alpha < 255)
         pixels += out;

@@ -59,13 +59,23 @@ enum {
     FILL,
     FILL_COLOR,
     BORDER,
+    EXP,
     BRI,
     CON,
     GAM,
+    HIGH,
+    SHAD,
+    INVERT,
     SAT,
+    HUE,
+    SEPIA,
+    VIB,
     MONO,
+    MONOCHROME,
     BLUR,
     SHARP,
+    USM,
+    USMRAD,
     FRAME,
     PAGE,
     AUTO,
@@ -125,13 +135,23 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [FILL] =      {.name = "fill", CHOICE(fill_words, "what fit=fill and fillmax add: solid, a colour; blur, the image itself, blurred")},
     [FILL_COLOR] = {.name = "fill-color", TEXT(20, "colour of fill=solid, given as for bg, which it is without it")},
     [BORDER] =    {.name = "border", TEXT(30, "width,colour: drawn over the edges of the output; px, and a colour as for bg")},
+    [EXP] =       {.name = "exp", NUMBER(-100, 100, "exposure: 50 is twice as much light")},
     [BRI] =       {.name = "bri", NUMBER(-100, 100, "brightness: 100 adds half of the range")},
     [CON] =       {.name = "con", NUMBER(-100, 100, "contrast: -100 is plain grey, 100 twice as much")},
     [GAM] =       {.name = "gam", NUMBER(-100, 100, "middle tones: darker below 0, brighter above")},
+    [HIGH] =      {.name = "high", NUMBER(-100, 0, "bright tones: -100 halves the brightest")},
+    [SHAD] =      {.name = "shad", NUMBER(0, 100, "dark tones: brighter, black stays")},
+    [INVERT] =    {.name = "invert", FLAG("the negative")},
     [SAT] =       {.name = "sat", NUMBER(-100, 100, "saturation: -100 is grey, 100 twice as much")},
+    [HUE] =       {.name = "hue", .unit = "degrees", NUMBER(0, 360, "turn all hues, keep their luminance")},
+    [SEPIA] =     {.name = "sepia", NUMBER(0, 100, "brown tones, mixed in")},
+    [VIB] =       {.name = "vib", NUMBER(-100, 100, "saturation of what has little")},
     [MONO] =      {.name = "mono", TEXT(20, "tones of one colour, given as for bg")},
+    [MONOCHROME] = {.name = "monochrome", TEXT(20, "the same as mono")},
     [BLUR] =      {.name = "blur", NUMBER(0, 2000, "blur; 20 is a Gaussian of one pixel")},
     [SHARP] =     {.name = "sharp", NUMBER(0, 100, "sharpen")},
+    [USM] =       {.name = "usm", NUMBER(-100, 100, "unsharp mask: what differs from its surroundings, added in percent; below 0 taken away")},
+    [USMRAD] =    {.name = "usmrad", .unit = "px", NUMBER(0.1, 500, "sigma of the surroundings of usm; 2.5 without it")},
     [FRAME] =     {.name = "frame", INT(1, 65535, "only this frame of an animation")},
     [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
     [AUTO] =      {.name = "auto", TEXT(40, "format: without fm, the format is picked: avif, webp, jpg or png, as fits the image and as the client accepts; compress: no effect")},
@@ -160,6 +180,9 @@ static const struct field {
     [W] = {REAL, AT(width), 0},           [H] = {REAL, AT(height), 0},          [DPR] = {REAL, AT(dpr), 1},
     [MIN_W] = {INT32, AT(min_width), 0},  [MIN_H] = {INT32, AT(min_height), 0},
     [MAX_W] = {INT32, AT(max_width), 0},  [MAX_H] = {INT32, AT(max_height), 0},
+    [EXP] = {REAL, AT(exposure), 0},  [HIGH] = {REAL, AT(highlights), 0}, [SHAD] = {REAL, AT(shadows), 0},
+    [INVERT] = {BOOL, AT(invert), 0}, [HUE] = {REAL, AT(hue), 0},         [SEPIA] = {REAL, AT(sepia), 0},
+    [VIB] = {REAL, AT(vibrance), 0},  [USM] = {REAL, AT(unsharp), 0},     [USMRAD] = {REAL, AT(unsharp_radius), 2.5},
     [FILL] = {INT32, AT(fill), 0},
     [ROT_TYPE] = {INT32, AT(rotation_type), 0},
     [PAD_LEFT] = {INT32, AT(pads[MR_IMAGE_LEFT]), -1},  [PAD_RIGHT] = {INT32, AT(pads[MR_IMAGE_RIGHT]), -1},
@@ -243,6 +266,14 @@ static int check_side(const struct mr_param_spec *spec, double value, struct mr_
                         spec->name);
 }
 
+static int set_mono(struct mr_image_ops *ops, struct mr_slice value, bool is_long, struct mr_fault *fault)
+{
+    if (ops->mono.given && ops->is_mono_long != is_long)
+        return mr_fault_set(fault, MR_EPARAM, "mono and monochrome are the same: give one of them.");
+    ops->is_mono_long = is_long;
+    return mr_image_read_colour(&ops->mono, is_long ? "monochrome" : "mono", value, fault);
+}
+
 static double number_of(const struct mr_param_spec *spec, const struct mr_param_value *value)
 {
     return spec->type == MR_PARAM_NUMBER ? value->number
@@ -278,7 +309,8 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     case TRIM_COLOR:
         return mr_image_read_colour(&ops->trim_colour, spec->name, parsed.text, fault);
     case MONO:
-        return mr_image_read_colour(&ops->mono, spec->name, parsed.text, fault);
+    case MONOCHROME:
+        return set_mono(ops, parsed.text, row == MONOCHROME, fault);
     case ORIENT:
         return set_orient(ops, parsed.integer, fault);
     case AUTO:
@@ -291,6 +323,9 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     case W:
     case H:
         err = check_side(spec, parsed.number, fault);
+        break;
+    case HUE:
+        parsed.number = fmod(parsed.number, 360);
         break;
     case FP_X:
     case FP_Y:
@@ -394,6 +429,8 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
         return ops->trim == MR_IMAGE_TRIM_COLOUR || ops->trim == MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA;
     case TRIM_MD:
         return ops->trim != MR_IMAGE_TRIM_NONE;
+    case USMRAD:
+        return ops->unsharp != 0;
     case ROT_TYPE:
         return fmod(ops->rotation, 90) != 0;
     case PAD:

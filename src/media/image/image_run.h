@@ -74,6 +74,7 @@ int mr_run_tone(struct mr_run *run);
 int mr_run_mono(struct mr_run *run);
 int mr_run_blur(struct mr_run *run);
 int mr_run_sharpen(struct mr_run *run);
+int mr_run_unsharp(struct mr_run *run);
 /* A Gaussian of sigma px; NULL when libvips fails. `in` is read twice, and not from top to bottom. */
 VipsImage *mr_run_blurred(VipsImage *in, double sigma);
 /* What shows where white lies behind it. */

@@ -189,6 +189,18 @@ static void colours_are_adjusted_as_documented(void **state)
     check_pixel("gam=50", input, 0, (const uint8_t[]){160, 196, 226}, 1);
     check_pixel("sat=-100", input, 0, (const uint8_t[]){143, 143, 143}, 1);
     check_pixel("sat=100", input, 0, (const uint8_t[]){57, 157, 255}, 1);
+    check_pixel("exp=50", input, 0, (const uint8_t[]){138, 204, 255}, 1);
+    check_pixel("exp=-50", input, 0, (const uint8_t[]){71, 109, 147}, 1);
+    check_pixel("high=-100", input, 0, (const uint8_t[]){80, 106, 122}, 1);
+    check_pixel("shad=100", input, 0, (const uint8_t[]){174, 201, 219}, 1);
+    check_pixel("invert=1", input, 0, (const uint8_t[]){155, 105, 55}, 0);
+    check_pixel("hue=180", input, 0, (const uint8_t[]){186, 136, 86}, 1);
+    check_pixel("hue=360", input, 0, tone, 0);
+    check_pixel("sepia=100", input, 0, (const uint8_t[]){192, 171, 134}, 1);
+    check_pixel("vib=100", input, 0, (const uint8_t[]){74, 154, 235}, 1);
+    check_pixel("vib=-100", input, 0, (const uint8_t[]){126, 146, 165}, 1);
+    check_pixel("usm=100&usmrad=9", input, 0, tone, 1);
+    check_pixel("monochrome=000", input, 0, (const uint8_t[]){31, 31, 31}, 2);
     check_pixel("mono=000", input, 0, (const uint8_t[]){31, 31, 31}, 2);
     check_pixel("blur=400", input, 0, tone, 1);
     check_pixel("sharp=100", input, 0, tone, 1);
@@ -423,6 +435,32 @@ static void blur_has_the_sigma_that_it_says(void **state)
                 fail_msg("blur of %g px: %g", sigmas[i], sigma);
             g_object_unref(image);
         }
+}
+
+/* On both sides of an edge, and by the surroundings' size. Below 0 it blurs. Alpha is as it was. */
+static void unsharp_mask_raises_edges(void **state)
+{
+    (void)state;
+    for (int bands = 3; bands <= 4; bands++) {
+        VipsImage *edge = plain(80, 20, bands, (const uint8_t[]){100, 100, 100, 90});
+        for (int n = 0; n < 80 * 20; n++)
+            if (n % 80 >= 40)
+                memset(pixel_at(edge, n % 80, n / 80), 150, 3);
+        struct bytes input = encode(edge, ".png");
+        static const struct {
+            const char *query;
+            uint8_t values[3]; /* at 5, 39 and 40 */
+        } cases[] = {{"usm=100&usmrad=3", {100, 78, 172}}, {"usm=50", {100, 90, 160}}, {"usm=-100", {100, 121, 129}}};
+        for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+            struct mr_image_result out = run(cases[i].query, input);
+            VipsImage *image = decode(out.bytes, out.len);
+            const uint8_t have[3] = {pixel_at(image, 5, 9)[0], pixel_at(image, 39, 9)[0], pixel_at(image, 40, 9)[0]};
+            if (!is_close(have, cases[i].values, 3, 2))
+                fail_msg("%s: %u %u %u", cases[i].query, have[0], have[1], have[2]);
+            assert_true(bands == 3 || pixel_at(image, 39, 9)[3] == 90);
+            g_object_unref(image);
+        }
+    }
 }
 
 /* Three frames of plain colour, with delays of their own. */
@@ -837,6 +875,7 @@ int main(void)
         IMAGE_TEST(border_lies_over_the_edges),
         IMAGE_TEST(image_is_filled_up_with_itself_blurred),
         IMAGE_TEST(blur_has_the_sigma_that_it_says),
+        IMAGE_TEST(unsharp_mask_raises_edges),
         IMAGE_TEST(filled_areas_have_the_background),
         IMAGE_TEST(animation_keeps_its_frames_timing_and_loops),
         IMAGE_TEST(avif_goes_in_and_out),

@@ -40,6 +40,9 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("usmrad=4&hue=360", "");
+    check_canonical("usm=4&usmrad=2.5", "usm=4");
+    check_canonical("monochrome=f00", "mono=ff0000");
     check_canonical("w=5&h=6&fill=blur&fill-color=fff", "w=5&h=6");
     check_canonical("border=4,F00", "border=4,ff0000");
     check_canonical("w=5&h=6&fit=fill&fill=blur&fill-color=fff", "w=5&h=6&fit=fill&fill=blur");
@@ -99,6 +102,7 @@ static void canonical_text_means_the_same_again(void **state)
                                           "rect=center,middle,5,6&trim=alpha",
                                           "rect=right,0.25,5,6",
                                           "fm=png&palette=1",
+                                          "exp=1&high=-2&shad=3&invert=1&hue=4&sepia=5&vib=-6&usm=7&usmrad=0.5",
                                           "w=5&h=6&fit=fill&fill=blur&border=4,80ff0000",
                                           "w=5&h=6&fit=fillmax&fill-color=ff0000",
                                           "fm=avif&chromasub=444",
@@ -187,6 +191,10 @@ static void wrong_value_names_its_parameter(void **state)
         {"rot", "360"},
         {"flip", "x"},
         {"trim", "colour"},
+        {"high", "1"},
+        {"hue", "361"},
+        {"usmrad", "0"},
+        {"monochrome", "x"},
         {"border", "4"},
         {"border", "0,fff"},
         {"border", "4,fffff"},
@@ -234,7 +242,7 @@ static void of_a_number_as_many_decimals_count_as_its_text_has(void **state)
 static void two_names_of_one_operation_are_refused_in_any_order(void **state)
 {
     (void)state;
-    static const char *const names[] = {"frame", "page"};
+    static const char *const names[] = {"frame", "page"}, *const tones[] = {"mono", "monochrome"};
     for (size_t i = 0; i < 2; i++) {
         struct mr_image_ops ops;
         struct mr_fault fault = {0};
@@ -243,6 +251,8 @@ static void two_names_of_one_operation_are_refused_in_any_order(void **state)
         assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(names[1 - i]), MR_SLICE("2"), &fault), MR_EPARAM);
         assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(names[i]), MR_SLICE("2"), &fault), MR_OK); /* the last */
         assert_int_equal(ops.frame, 2);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(tones[i]), MR_SLICE("fff"), &fault), MR_OK);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(tones[1 - i]), MR_SLICE("fff"), &fault), MR_EPARAM);
     }
 }
 
