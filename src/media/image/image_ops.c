@@ -1,5 +1,5 @@
 /* DESIGN: one table says every parameter: its type, range, unit and text (param.h). A second one, row by row beside it,
- * says where in the operations its value goes and which value is the default; the few that are lists or colours are
+ * says where in the operations its value goes and which value is the default; those that are lists or colours are
  * read and written in image_words.c. A new operation is a field, a row in both and a step in image.c. */
 #include "media/image/image.h"
 #include "media/image/image_words.h"
@@ -169,14 +169,23 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [IXID] =      {.name = "ixid", TEXT(200, "ignored")},
 };
 
-/* Where a value goes; kind NONE: read and written by hand below. */
-enum kind { NONE, INT32, REAL, BOOL };
+/* Where a value goes; WORDS: how it is read, and written, NULL where it is not asked for; NONE: by hand below. */
+enum kind { NONE, INT32, REAL, BOOL, COLOUR, WORDS };
 #define AT(member) offsetof(struct mr_image_ops, member)
 static const struct field {
     enum kind kind;
     size_t at;
     double initial;
+    int (*read)(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault);
+    const char *(*write)(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
 } fields[PARAM_COUNT] = {
+    [AR] = {.kind = WORDS, .read = mr_image_read_ratio, .write = mr_image_write_ratio},
+    [CROP] = {.kind = WORDS, .read = mr_image_read_crop, .write = mr_image_write_crop},
+    [RECT] = {.kind = WORDS, .read = mr_image_read_rect, .write = mr_image_write_rect},
+    [BORDER] = {.kind = WORDS, .read = mr_image_read_border, .write = mr_image_write_border},
+    [AUTO] = {.kind = WORDS, .read = mr_image_read_auto, .write = mr_image_write_auto},
+    [BG] = {COLOUR, AT(background)},      [FILL_COLOR] = {COLOUR, AT(fill_colour)},
+    [MONO] = {COLOUR, AT(mono)},          [TRIM_COLOR] = {COLOUR, AT(trim_colour)},
     [W] = {REAL, AT(width), 0},           [H] = {REAL, AT(height), 0},          [DPR] = {REAL, AT(dpr), 1},
     [MIN_W] = {INT32, AT(min_width), 0},  [MIN_H] = {INT32, AT(min_height), 0},
     [MAX_W] = {INT32, AT(max_width), 0},  [MAX_H] = {INT32, AT(max_height), 0},
@@ -281,6 +290,49 @@ static double number_of(const struct mr_param_spec *spec, const struct mr_param_
                                          : (double)value->integer;
 }
 
+static void set_format(struct mr_image_ops *ops, size_t word)
+{
+    ops->format = format_values[word];
+    ops->is_progressive = strcmp(format_words[word], "pjpg") == 0;
+    ops->is_paletted = strcmp(format_words[word], "png8") == 0;
+}
+
+static int set_parsed(struct mr_image_ops *ops, size_t row, const struct mr_param_value *value, struct mr_fault *fault)
+{
+    const struct mr_param_spec *spec = &mr_image_params[row];
+    double number = spec->type == MR_PARAM_TEXT ? 0 : number_of(spec, value);
+    int err = MR_OK;
+    switch (row) {
+    case MONO:
+    case MONOCHROME:
+        return set_mono(ops, value->text, row == MONOCHROME, fault);
+    case ORIENT:
+        return set_orient(ops, value->integer, fault);
+    case FM:
+        set_format(ops, (size_t)value->integer);
+        return MR_OK;
+    case FRAME:
+    case PAGE:
+        return set_frame(ops, value->integer, row == PAGE, fault);
+    case W:
+    case H:
+        err = check_side(spec, number, fault);
+        break;
+    case HUE:
+        number = fmod(number, 360);
+        break;
+    case FP_X:
+    case FP_Y:
+        ops->has_focus = true;
+        break;
+    default:
+        break;
+    }
+    if (err == MR_OK)
+        set_field(ops, &fields[row], number);
+    return err;
+}
+
 int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_slice value, struct mr_fault *fault)
 {
     const struct mr_param_spec *spec = mr_param_find(mr_image_params, name);
@@ -291,55 +343,12 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
     int err = mr_param_parse(spec, value, &parsed, fault);
     if (err != MR_OK)
         return err;
-
-    ptrdiff_t row = spec - mr_image_params;
-    switch (row) {
-    case AR:
-        return mr_image_read_ratio(ops, parsed.text, fault);
-    case CROP:
-        return mr_image_read_crop(ops, parsed.text, fault);
-    case RECT:
-        return mr_image_read_rect(ops, parsed.text, fault);
-    case BG:
-        return mr_image_read_colour(&ops->background, spec->name, parsed.text, fault);
-    case FILL_COLOR:
-        return mr_image_read_colour(&ops->fill_colour, spec->name, parsed.text, fault);
-    case BORDER:
-        return mr_image_read_border(ops, parsed.text, fault);
-    case TRIM_COLOR:
-        return mr_image_read_colour(&ops->trim_colour, spec->name, parsed.text, fault);
-    case MONO:
-    case MONOCHROME:
-        return set_mono(ops, parsed.text, row == MONOCHROME, fault);
-    case ORIENT:
-        return set_orient(ops, parsed.integer, fault);
-    case AUTO:
-        return mr_image_read_auto(ops, parsed.text, fault);
-    case FM:
-        ops->format = format_values[parsed.integer];
-        ops->is_progressive = strcmp(format_words[parsed.integer], "pjpg") == 0;
-        ops->is_paletted = strcmp(format_words[parsed.integer], "png8") == 0;
-        return MR_OK;
-    case W:
-    case H:
-        err = check_side(spec, parsed.number, fault);
-        break;
-    case HUE:
-        parsed.number = fmod(parsed.number, 360);
-        break;
-    case FP_X:
-    case FP_Y:
-        ops->has_focus = true;
-        break;
-    case FRAME:
-    case PAGE:
-        return set_frame(ops, parsed.integer, row == PAGE, fault);
-    default:
-        break;
-    }
-    if (err == MR_OK)
-        set_field(ops, &fields[row], number_of(spec, &parsed));
-    return err;
+    size_t row = (size_t)(spec - mr_image_params);
+    if (fields[row].kind == WORDS)
+        return fields[row].read(ops, parsed.text, fault);
+    if (fields[row].kind == COLOUR && row != MONO)
+        return mr_image_read_colour((void *)((char *)ops + fields[row].at), spec->name, parsed.text, fault);
+    return set_parsed(ops, row, &parsed, fault);
 }
 
 bool mr_image_passes_over(struct mr_slice name)
@@ -409,30 +418,26 @@ static int32_t pad_of_rest(const struct mr_image_ops *ops)
     return 0;
 }
 
-/* What has no effect is not in the canonical text, so that requests for the same bytes have the same one. */
-static bool has_effect(const struct mr_image_ops *ops, size_t row)
+static bool size_has_effect(const struct mr_image_ops *ops, size_t row)
 {
-    bool by_focus = is_cropped(ops) && has_way(ops, MR_IMAGE_CROP_FOCALPOINT);
-    bool both = has_both_sides(ops);
     switch (row) {
     case DPR:
         return ops->width != 0 || ops->height != 0;
-    case FIT: /* all but crop, min, fill and clamp need one side only; with one these are as clip */
-        return ops->fit == MR_IMAGE_FIT_MAX ? is_sized(ops) : both;
     case AR:
         return mr_plan_has_ratio(ops);
-    case FILL:
-        return is_filled(ops);
-    case FILL_COLOR:
-        return is_filled(ops) && ops->fill == MR_IMAGE_FILL_SOLID;
+    case FIT: /* max needs one side only; with one all others are as clip */
+        return ops->fit == MR_IMAGE_FIT_MAX ? is_sized(ops) : has_both_sides(ops);
+    case CROP:
+        return is_cropped(ops) && ops->crops[0].crop != MR_IMAGE_CROP_CENTRE;
+    case FP_X:
+    case FP_Y:
+        return is_cropped(ops) && has_way(ops, MR_IMAGE_CROP_FOCALPOINT);
     case TRIM_COLOR:
         return ops->trim == MR_IMAGE_TRIM_COLOUR || ops->trim == MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA;
     case TRIM_MD:
         return ops->trim != MR_IMAGE_TRIM_NONE;
-    case USMRAD:
-        return ops->unsharp != 0;
     case ROT_TYPE:
-        return fmod(ops->rotation, 90) != 0;
+        return !mr_plan_is_turned_squarely(ops);
     case PAD:
         return pad_of_rest(ops) == ops->pad;
     case PAD_LEFT:
@@ -440,28 +445,52 @@ static bool has_effect(const struct mr_image_ops *ops, size_t row)
     case PAD_TOP:
     case PAD_BOTTOM:
         return ops->pads[row - PAD_LEFT] != pad_of_rest(ops);
-    case CROP:
-        return is_cropped(ops) && ops->crops[0].crop != MR_IMAGE_CROP_CENTRE;
-    case FP_X:
-    case FP_Y:
-        return by_focus;
+    default:
+        return true;
+    }
+}
+
+/* Is that one of these formats? A format that is not given may be any. */
+static bool may_be(enum mr_image_format format, uint32_t bits)
+{
+    return format == MR_IMAGE_UNKNOWN || (bits & MR_IMAGE_BIT(format)) != 0;
+}
+
+static bool output_has_effect(const struct mr_image_ops *ops, size_t row)
+{
+    static const uint32_t jpeg = MR_IMAGE_BIT(MR_IMAGE_JPEG), png = MR_IMAGE_BIT(MR_IMAGE_PNG);
+    static const uint32_t webp = MR_IMAGE_BIT(MR_IMAGE_WEBP), avif = MR_IMAGE_BIT(MR_IMAGE_AVIF);
+    static const uint32_t gif = MR_IMAGE_BIT(MR_IMAGE_GIF);
+    switch (row) {
+    case FILL:
+        return is_filled(ops);
+    case FILL_COLOR:
+        return is_filled(ops) && ops->fill == MR_IMAGE_FILL_SOLID;
+    case USMRAD:
+        return ops->unsharp != 0;
     case Q:
-        return ops->format != MR_IMAGE_PNG && ops->format != MR_IMAGE_GIF && ops->format != MR_IMAGE_TIFF;
+        return may_be(ops->format, jpeg | webp | avif);
     case EFFORT:
-        return ops->format != MR_IMAGE_JPEG && ops->format != MR_IMAGE_TIFF;
+        return may_be(ops->format, png | webp | avif | gif);
     case LOSSLESS:
-        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_WEBP || ops->format == MR_IMAGE_AVIF;
+        return may_be(ops->format, webp | avif);
     case INTERLACE:
-        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_JPEG || ops->format == MR_IMAGE_PNG;
+        return may_be(ops->format, jpeg | png);
     case CHROMASUB:
-        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_JPEG || ops->format == MR_IMAGE_AVIF;
+        return may_be(ops->format, jpeg | avif);
     case PALETTE:
-        return ops->format == MR_IMAGE_UNKNOWN || ops->format == MR_IMAGE_PNG;
+        return may_be(ops->format, png);
     case GPS:
         return !ops->strip;
     default:
         return true;
     }
+}
+
+/* What has no effect is not in the canonical text, so that requests for the same bytes have the same one. */
+static bool has_effect(const struct mr_image_ops *ops, size_t row)
+{
+    return size_has_effect(ops, row) && output_has_effect(ops, row);
 }
 
 struct text {
@@ -517,51 +546,67 @@ static void append_field(struct text *text, const struct mr_image_ops *ops, size
 {
     const struct mr_param_spec *spec = &mr_image_params[row];
     double value = get_field(ops, &fields[row]);
-    if (fields[row].kind == NONE || is_default(ops, row))
+    if (is_default(ops, row))
         return;
     char number[32];
     write_number(number, value);
     append(text, spec->name, spec->type == MR_PARAM_CHOICE ? spec->choices[(int)value] : number);
 }
 
-size_t mr_image_ops_canonical(const struct mr_image_ops *asked, char *out, size_t size)
+static void append_colour(struct text *text, const struct mr_image_ops *ops, size_t row)
 {
-    struct mr_image_ops plain = *asked;
-    const struct mr_image_ops *ops = &plain;
-    struct text text = {.out = out, .size = size};
-    plain.interlace = mr_image_ops_interlaces(asked);
-    plain.palette = mr_image_ops_has_palette(asked);
     char words[MR_IMAGE_WORDS_MAX];
+    const struct mr_image_colour *colour = (const void *)((const char *)ops + fields[row].at);
+    if (colour->given)
+        append(text, mr_image_params[row].name, mr_image_write_colour(words, colour));
+}
+
+static void append_words(struct text *text, const struct mr_image_ops *ops, size_t row)
+{
+    char out[MR_IMAGE_WORDS_MAX];
+    const char *words = fields[row].write(out, ops);
+    if (words != NULL)
+        append(text, mr_image_params[row].name, words);
+}
+
+/* The first of its names. */
+static void append_format(struct text *text, enum mr_image_format format)
+{
+    size_t i = 0;
+    while (i < MR_ARRAY_SIZE(format_values) && format_values[i] != format)
+        i++;
+    if (i < MR_ARRAY_SIZE(format_values))
+        append(text, "fm", format_words[i]);
+}
+
+static void append_row(struct text *text, const struct mr_image_ops *ops, size_t row)
+{
+    switch (fields[row].kind) {
+    case COLOUR:
+        append_colour(text, ops, row);
+        break;
+    case WORDS:
+        append_words(text, ops, row);
+        break;
+    case NONE:
+        if (row == FM)
+            append_format(text, ops->format);
+        break;
+    default:
+        append_field(text, ops, row);
+    }
+}
+
+size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size)
+{
+    struct text text = {.out = out, .size = size};
+    struct mr_image_ops plain = *ops;
+    plain.interlace = mr_image_ops_interlaces(ops);
+    plain.palette = mr_image_ops_has_palette(ops);
     if (size > 0)
         out[0] = '\0';
-    for (size_t row = 0; row < PARAM_COUNT; row++) {
-        if (!has_effect(ops, row))
-            continue;
-        append_field(&text, ops, row);
-        if (row == AR)
-            append(&text, "ar", mr_image_write_ratio(words, ops));
-        else if (row == CROP)
-            append(&text, "crop", mr_image_write_crop(words, ops));
-        else if (row == RECT && ops->rect_width != 0)
-            append(&text, "rect", mr_image_write_rect(words, ops));
-        else if (row == BG && ops->background.given)
-            append(&text, "bg", mr_image_write_colour(words, &ops->background));
-        else if (row == FILL_COLOR && ops->fill_colour.given)
-            append(&text, "fill-color", mr_image_write_colour(words, &ops->fill_colour));
-        else if (row == BORDER && ops->border != 0)
-            append(&text, "border", mr_image_write_border(words, ops));
-        else if (row == TRIM_COLOR && ops->trim_colour.given)
-            append(&text, "trim-color", mr_image_write_colour(words, &ops->trim_colour));
-        else if (row == MONO && ops->mono.given)
-            append(&text, "mono", mr_image_write_colour(words, &ops->mono));
-        else if (row == AUTO && mr_image_ops_picks(ops) != 0)
-            append(&text, "auto", "format");
-        for (size_t i = 0; row == FM && i < MR_ARRAY_SIZE(format_values); i++) {
-            if (format_values[i] != ops->format)
-                continue;
-            append(&text, "fm", format_words[i]);
-            break;
-        }
-    }
+    for (size_t row = 0; row < PARAM_COUNT; row++)
+        if (has_effect(&plain, row))
+            append_row(&text, &plain, row);
     return text.len;
 }

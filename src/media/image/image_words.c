@@ -278,6 +278,8 @@ static int write_rect_place(char *out, size_t size, bool is_vertical, double pla
 
 const char *mr_image_write_rect(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
 {
+    if (ops->rect_width == 0)
+        return NULL;
     int len = write_rect_place(out, MR_IMAGE_WORDS_MAX, false, ops->rect_left);
     out[len++] = ',';
     len += write_rect_place(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), true, ops->rect_top);
@@ -296,9 +298,17 @@ const char *mr_image_write_colour(char out[MR_IMAGE_WORDS_MAX], const struct mr_
 
 const char *mr_image_write_border(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
 {
-    int len = snprintf(out, MR_IMAGE_WORDS_MAX, "%d,", ops->border);
     char colour[MR_IMAGE_WORDS_MAX];
+    if (ops->border == 0)
+        return NULL;
+    int len = snprintf(out, MR_IMAGE_WORDS_MAX, "%d,", ops->border);
     snprintf(out + len, (size_t)(MR_IMAGE_WORDS_MAX - len), "%.20s",
              mr_image_write_colour(colour, &ops->border_colour));
     return out;
+}
+
+const char *mr_image_write_auto(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops)
+{
+    (void)out;
+    return mr_image_ops_picks(ops) == 0 ? NULL : "format";
 }

@@ -14,11 +14,12 @@ int mr_image_read_auto(struct mr_image_ops *ops, struct mr_slice text, struct mr
 int mr_image_read_border(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault);
 int mr_image_read_colour(struct mr_image_colour *out, const char *name, struct mr_slice text, struct mr_fault *fault);
 
-/* Write into `out` and return it. */
+/* Write into `out` and return it, or a text of its own; NULL: nothing is asked for. */
 const char *mr_image_write_ratio(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
 const char *mr_image_write_crop(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
 const char *mr_image_write_rect(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
 const char *mr_image_write_border(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
+const char *mr_image_write_auto(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
 const char *mr_image_write_colour(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_colour *colour);
 
 #endif
