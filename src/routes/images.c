@@ -29,8 +29,6 @@
 #define IMAGE_MAGIC 0x696d6731u /* "img1" */
 #define SHOWN_MAGIC 0x73686f77u /* "show" */
 
-#define CANONICAL_SIZE 1024
-
 /* Nothing runs in what is shown as an image, whatever a browser takes it for. */
 #define IMAGE_POLICY "default-src 'none'; sandbox"
 
@@ -220,7 +218,7 @@ static void on_variant(void *context, const struct mr_fault *fault, const struct
 static void link_canonical(struct image *image, const char *id)
 {
     struct mr_request *request = image->request;
-    char canonical[CANONICAL_SIZE];
+    char canonical[MR_IMAGE_CANONICAL_SIZE];
     size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
     if (image->access.expires != 0 || image->has_preset || image->fallback.is_used ||
         mr_slice_is(request->head.query, canonical))
@@ -342,7 +340,7 @@ static int make_url(struct mr_slice *out, struct image *image, const struct mr_o
     struct mr_request *request = image->request;
     struct mr_arena *arena = &request->arena;
     const struct mr_signing *signing = mr_app_of(request)->signing;
-    char canonical[CANONICAL_SIZE];
+    char canonical[MR_IMAGE_CANONICAL_SIZE];
     size_t len = mr_image_ops_canonical(&image->asked, canonical, sizeof(canonical));
     const struct mr_signed_address address = {.path = mr_arena_printf(arena, "/images/%s", object->id),
                                               .pairs = request->query.pairs,

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CANONICAL_SIZE 1024
-
 static void add_part(crypto_generichash_state *hash, struct mr_slice text)
 {
     /* A NUL between the parts, which none of them has: no two lists of parts are one text. */
@@ -15,7 +13,7 @@ static void add_part(crypto_generichash_state *hash, struct mr_slice text)
 
 void mr_variant_key(struct mr_variant_key *out, struct mr_slice id, const struct mr_image_ops *ops)
 {
-    char canonical[CANONICAL_SIZE], picks[16];
+    char canonical[MR_IMAGE_CANONICAL_SIZE], picks[16];
     crypto_generichash_state hash;
     size_t len = mr_image_ops_canonical(ops, canonical, sizeof(canonical));
     MR_ASSERT(len < sizeof(canonical));

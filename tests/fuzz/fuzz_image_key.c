@@ -10,14 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_SIZE 1024
-
 /* What each of these is when it is not given. */
 static const char *const defaults[][2] = {
-    {"dpr", "1"},   {"fit", "clip"},  {"crop", "centre"},   {"trim", "none"},  {"orient", "0"},   {"flip", "none"},
-    {"rot", "0"},   {"pad", "0"},     {"bri", "0"},         {"con", "0.0"},    {"gam", "-0"},     {"sat", "0"},
-    {"blur", "0"},  {"sharp", "0"},   {"auto", "compress"}, {"q", "80"},       {"lossless", "0"}, {"interlace", "no"},
-    {"strip", "1"}, {"gps", "false"}, {"shrink", "fast"},   {"ixlib", "js-3"}, {"s", "0123"},
+    {"dpr", "1"},       {"fit", "clip"},   {"crop", "centre"},    {"trim", "none"}, {"orient", "0"},
+    {"flip", "none"},   {"rot", "0"},      {"pad", "0"},          {"bri", "0"},     {"con", "0.0"},
+    {"gam", "-0"},      {"sat", "0"},      {"blur", "0"},         {"sharp", "0"},   {"auto", "compress"},
+    {"q", "80"},        {"lossless", "0"}, {"interlace", "no"},   {"strip", "1"},   {"gps", "false"},
+    {"shrink", "fast"}, {"ixlib", "js-3"}, {"s", "0123"},         {"ixid", "x"},    {"rot-type", "straighten"},
+    {"trim-md", "12"},  {"fill", "solid"}, {"chromasub", "auto"}, {"palette", "0"}, {"exp", "0"},
+    {"high", "0"},      {"shad", "0"},     {"invert", "0"},       {"hue", "360"},   {"sepia", "0"},
+    {"vib", "0"},       {"usm", "0"},      {"usmrad", "2.50"},
 };
 
 static int read_pairs(struct mr_image_ops *ops, const struct mr_query *query)
@@ -134,7 +136,7 @@ static void check_spelling(const struct mr_image_ops *ops, const struct mr_query
 
 static void check_spellings(const struct mr_image_ops *ops, struct mr_query *query, struct mr_arena *arena)
 {
-    char canonical[TEXT_SIZE], again[TEXT_SIZE];
+    char canonical[MR_IMAGE_CANONICAL_SIZE], again[MR_IMAGE_CANONICAL_SIZE];
     struct mr_image_ops other;
     struct mr_query canonical_query;
     size_t len = mr_image_ops_canonical(ops, canonical, sizeof(canonical));

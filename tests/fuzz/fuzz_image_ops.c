@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct mr_image_ops ops, again;
     if (read_ops(&ops, (struct mr_slice){.at = (const char *)data, .len = size}) != MR_OK)
         return 0;
-    char text[1024], text_again[1024];
+    char text[MR_IMAGE_CANONICAL_SIZE], text_again[MR_IMAGE_CANONICAL_SIZE];
     size_t len = mr_image_ops_canonical(&ops, text, sizeof(text));
     MR_ASSERT(len < sizeof(text) && len == strlen(text));
     MR_ASSERT(read_ops(&again, mr_slice_of(text)) == MR_OK);

@@ -7,13 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CANONICAL_SIZE 1024
-
 static struct mr_presets presets, again;
 
 static void write_presets(FILE *out)
 {
-    char canonical[CANONICAL_SIZE];
+    char canonical[MR_IMAGE_CANONICAL_SIZE];
     for (size_t i = 0; i < presets.count; i++) {
         const struct mr_preset *preset = &presets.presets[i];
         MR_ASSERT(strlen(preset->name) > 0 && strpbrk(preset->name, " \t\r\n#/&=?%") == NULL);
@@ -27,7 +25,7 @@ static void write_presets(FILE *out)
 
 static void check_same(const struct mr_preset *a, const struct mr_preset *b)
 {
-    char one[CANONICAL_SIZE], other[CANONICAL_SIZE];
+    char one[MR_IMAGE_CANONICAL_SIZE], other[MR_IMAGE_CANONICAL_SIZE];
     mr_image_ops_canonical(&a->ops, one, sizeof(one));
     mr_image_ops_canonical(&b->ops, other, sizeof(other));
     MR_ASSERT(strcmp(one, other) == 0 && strcmp(a->name, b->name) == 0);

@@ -37,7 +37,7 @@
 #include <stdint.h>
 
 /* Grows when the same operations give other bytes than before: part of what a kept image is known by. */
-#define MR_IMAGE_STAGE_VERSION "1"
+#define MR_IMAGE_STAGE_VERSION "2"
 
 enum mr_image_fit {
     MR_IMAGE_FIT_CLIP,    /* inside w x h, proportions kept (the default) */
@@ -174,6 +174,8 @@ int mr_image_ops_bound(struct mr_image_ops *ops, uint32_t width, uint32_t height
 /* What an original of this media type is written as where no format is given. UNKNOWN: as PNG or as JPEG, which only
  * its pixels tell. */
 enum mr_image_format mr_image_default_format(const char *type);
+/* Bytes that every canonical text fits in, NUL included. */
+enum { MR_IMAGE_CANONICAL_SIZE = 2048 };
 /* The canonical text: "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=80"; defaults are left out, order fixed. Returns
  * its length (without the NUL), as snprintf. */
 size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t size);

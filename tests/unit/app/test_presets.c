@@ -25,7 +25,7 @@ static int parse(const char *text)
 
 static const char *canonical(size_t index)
 {
-    static char text[1024];
+    static char text[MR_IMAGE_CANONICAL_SIZE];
     mr_image_ops_canonical(&presets.presets[index].ops, text, sizeof(text));
     return text;
 }

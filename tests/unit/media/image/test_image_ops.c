@@ -3,7 +3,7 @@
 static void check_canonical(const char *query, const char *wanted)
 {
     struct mr_image_ops ops = ops_of(query);
-    char text[512];
+    char text[MR_IMAGE_CANONICAL_SIZE];
     size_t len = mr_image_ops_canonical(&ops, text, sizeof(text));
     assert_int_equal(len, strlen(text));
     assert_string_equal(text, wanted);
@@ -118,6 +118,20 @@ static void canonical_text_means_the_same_again(void **state)
                                           "w=65535&h=65535&fit=crop&crop=left&fm=jpg&q=99"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
         check_canonical(queries[i], queries[i]);
+}
+
+/* The longest text that each parameter may have, whether they go together or not. */
+static void canonical_text_of_all_parameters_fits(void **state)
+{
+    (void)state;
+    size_t len = 0;
+    for (const struct mr_param_spec *spec = mr_image_params; spec->name != NULL; spec++) {
+        size_t longest = spec->type == MR_PARAM_NUMBER ? strlen("-65535.999999")
+                         : spec->type == MR_PARAM_TEXT ? 33 /* of rect and crop: "attention,focalpoint,bottom,right" */
+                                                       : strlen("colorunlessalpha");
+        len += strlen(spec->name) + longest + strlen("&=");
+    }
+    assert_in_range(len, 1, MR_IMAGE_CANONICAL_SIZE - 1);
 }
 
 static void canonical_text_is_cut_as_by_snprintf(void **state)
@@ -272,6 +286,7 @@ int main(void)
         cmocka_unit_test(what_has_no_effect_is_not_in_the_canonical_text),
         cmocka_unit_test(a_focal_point_in_the_middle_is_one),
         cmocka_unit_test(canonical_text_means_the_same_again),
+        cmocka_unit_test(canonical_text_of_all_parameters_fits),
         cmocka_unit_test(canonical_text_is_cut_as_by_snprintf),
         cmocka_unit_test(wrong_value_names_its_parameter),
         cmocka_unit_test(fit_crop_without_a_size_is_refused),
