@@ -12,14 +12,26 @@
 
 /* What each of these is when it is not given. */
 static const char *const defaults[][2] = {
-    {"dpr", "1"},       {"fit", "clip"},   {"crop", "centre"},    {"trim", "none"}, {"orient", "0"},
-    {"flip", "none"},   {"rot", "0"},      {"pad", "0"},          {"bri", "0"},     {"con", "0.0"},
-    {"gam", "-0"},      {"sat", "0"},      {"blur", "0"},         {"sharp", "0"},   {"auto", "compress"},
-    {"q", "80"},        {"lossless", "0"}, {"interlace", "no"},   {"strip", "1"},   {"gps", "false"},
-    {"shrink", "fast"}, {"ixlib", "js-3"}, {"s", "0123"},         {"ixid", "x"},    {"rot-type", "straighten"},
-    {"trim-md", "12"},  {"fill", "solid"}, {"chromasub", "auto"}, {"palette", "0"}, {"exp", "0"},
-    {"high", "0"},      {"shad", "0"},     {"invert", "0"},       {"hue", "360"},   {"sepia", "0"},
-    {"vib", "0"},       {"usm", "0"},      {"usmrad", "2.50"},
+    {"dpr", "1"},          {"fit", "clip"},
+    {"crop", "centre"},    {"trim", "none"},
+    {"orient", "0"},       {"flip", "none"},
+    {"rot", "0"},          {"pad", "0"},
+    {"bri", "0"},          {"con", "0.0"},
+    {"gam", "-0"},         {"sat", "0"},
+    {"blur", "0"},         {"sharp", "0"},
+    {"auto", "compress"},  {"q", "80"},
+    {"lossless", "0"},     {"interlace", "no"},
+    {"strip", "1"},        {"gps", "false"},
+    {"shrink", "fast"},    {"ixlib", "js-3"},
+    {"s", "0123"},         {"cs", "strip"},
+    {"ixid", "x"},         {"rot-type", "straighten"},
+    {"trim-md", "12"},     {"fill", "solid"},
+    {"chromasub", "auto"}, {"palette", "0"},
+    {"exp", "0"},          {"high", "0"},
+    {"shad", "0"},         {"invert", "0"},
+    {"hue", "360"},        {"sepia", "0"},
+    {"vib", "0"},          {"usm", "0"},
+    {"usmrad", "2.50"},
 };
 
 static int read_pairs(struct mr_image_ops *ops, const struct mr_query *query)

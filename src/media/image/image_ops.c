@@ -18,6 +18,7 @@ enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535, PAD_MAX = 4096 };
 /* Words as a person writes them, in the order of the values they stand for. */
 static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", "fillmax", NULL};
 static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
+static const char *const cs_words[] = {"srgb", "tinysrgb", "strip", NULL};
 static const char *const fill_words[] = {"solid", "blur", NULL};
 static const char *const rot_words[] = {"straighten", "pivot", NULL};
 static const char *const trim_words[] = {"none", "auto", "color", "alpha", "colorunlessalpha", NULL};
@@ -86,6 +87,7 @@ enum {
     INTERLACE,
     CHROMASUB,
     PALETTE,
+    CS,
     STRIP,
     GPS,
     SHRINK,
@@ -162,6 +164,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
     [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full for jpg of q=90 and above")},
     [PALETTE] =   {.name = "palette", FLAG("png of at most 256 colours")},
+    [CS] =        {.name = "cs", CHOICE(cs_words, "ignored: all output is sRGB")},
     [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
     [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
     [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},

@@ -40,6 +40,7 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("fm=webp&interlace=1", "fm=webp");
     check_canonical("dpr=2", "");
     check_canonical("ar=16:9", "");
+    check_canonical("cs=srgb", "");
     check_canonical("usmrad=4&hue=360", "");
     check_canonical("usm=4&usmrad=2.5", "usm=4");
     check_canonical("monochrome=f00", "mono=ff0000");
@@ -205,6 +206,7 @@ static void wrong_value_names_its_parameter(void **state)
         {"rot", "360"},
         {"flip", "x"},
         {"trim", "colour"},
+        {"cs", "adobergb1998"},
         {"high", "1"},
         {"hue", "361"},
         {"usmrad", "0"},
