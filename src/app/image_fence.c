@@ -110,10 +110,8 @@ static bool allows_format(const struct mr_image_fence *fence, enum mr_image_form
 
 int mr_image_fence_check_format(const struct mr_image_fence *fence, enum mr_image_format format, struct mr_fault *fault)
 {
-    if (format == MR_IMAGE_UNKNOWN || allows_format(fence, format))
-        return MR_OK;
-    return mr_fault_set(fault, MR_EPARAM, "fm: \"%s\" is not among the --formats of this server.",
-                        mr_image_extension(format));
+    struct mr_image_ops ops = {.format = format};
+    return mr_image_ops_allow(&ops, fence->formats, fence->fallback, fault);
 }
 
 int mr_image_fence_bound_size(const struct mr_image_fence *fence, struct mr_image_ops *ops, struct mr_fault *fault)

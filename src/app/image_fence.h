@@ -1,6 +1,7 @@
 /* image_fence.h -- what an address of an image may ask for: --formats, --operations, --max-size; and --presets
  * (presets.h), --only-presets. Formats, operations and sizes bound what a query says, with a signature and a key as
- * without; /pipe and the operator's presets are not bounded. Pure functions; any thread. */
+ * without; of these --formats holds for /pipe too, and the operator's presets are not bounded. Pure functions; any
+ * thread. */
 #ifndef MR_APP_IMAGE_FENCE_H
 #define MR_APP_IMAGE_FENCE_H
 

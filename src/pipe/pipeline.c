@@ -113,6 +113,13 @@ int mr_pipeline_set(struct mr_pipeline *pipeline, struct mr_slice name, struct m
                         whose);
 }
 
+static int check_image_step(struct mr_pipeline *pipeline, struct mr_fault *fault)
+{
+    const struct mr_pipeline_config *config = &pipeline->config;
+    int err = mr_image_ops_check(&pipeline->image, fault);
+    return err != MR_OK ? err : mr_image_ops_allow(&pipeline->image, config->formats, config->first_format, fault);
+}
+
 int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault)
 {
     MR_ON_LOOP(pipeline->config.loop);
@@ -120,7 +127,7 @@ int mr_pipeline_check(struct mr_pipeline *pipeline, struct mr_fault *fault)
         struct step *step = &pipeline->steps[i];
         int err = MR_OK;
         if (step->ops == NULL)
-            err = mr_image_ops_check(&pipeline->image, fault);
+            err = check_image_step(pipeline, fault);
         else if (step->ops->check != NULL)
             err = step->ops->check(step->stage, fault);
         if (err != MR_OK)

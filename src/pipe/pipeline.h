@@ -34,9 +34,11 @@ struct mr_pipeline_config {
     struct mr_budget *budget;
     struct mr_budget *disk; /* of temporary files; NULL: none */
     const struct mr_image_limits *image_limits;
-    uint64_t patience_ns;    /* longest wait of a stream that is under way for memory; 0: no bound */
-    uint64_t body_memory;    /* bytes: of what image collects; a larger input goes to a file */
-    struct mr_stage_env env; /* its slices: during create only */
+    uint32_t formats;                  /* of what image writes, as bits; 0: all */
+    enum mr_image_format first_format; /* what stands for one that is none of them; see mr_image_ops_allow */
+    uint64_t patience_ns;              /* longest wait of a stream that is under way for memory; 0: no bound */
+    uint64_t body_memory;              /* bytes: of what image collects; a larger input goes to a file */
+    struct mr_stage_env env;           /* its slices: during create only */
     struct mr_pipe_numbers *numbers;
     bool may_be_empty;              /* no stages: bytes pass as they are, for their digest */
     void (*hold)(void *context);    /* or NULL: jobs of a stage went to the workers */

@@ -39,6 +39,8 @@ static int create_requested(struct mr_pipeline **out, const struct mr_pipe_reque
         .budget = app->memory,
         .disk = app->disk,
         .image_limits = &app->image_limits,
+        .formats = app->fence.formats,
+        .first_format = app->fence.fallback,
         .patience_ns = app->http->limits.body_timeout_ns,
         .body_memory = app->pipe->body_memory,
         .numbers = &mr_app_numbers(app, loop)->pipes,

@@ -95,8 +95,10 @@ def test_no_address_is_named_that_would_be_refused(share, directory):
     assert server.get(f"{file}/image-url?q=80&w=50").json()["url"] == f"{image}?w=50"
 
 
-def test_the_pipe_has_no_fences(fenced):
-    response = fenced.post("/pipe/image?w=300&fm=png&blur=10", photo())
+def test_of_the_fences_the_pipe_has_that_of_formats(fenced):
+    assert "--formats" in fenced.post("/pipe/image?fm=png", photo()).json()["detail"]
+    assert fenced.post("/pipe/image", encode(quadrants(8, 8), "PNG"))["Content-Type"] == "image/webp"
+    response = fenced.post("/pipe/image?w=300&fm=jpg&blur=10", photo())
     assert response.status == 200 and decode(response.body).size == (300, 150)
 
 

@@ -122,12 +122,14 @@ struct mr_image_ops {
     double brightness, contrast, gamma, saturation, blur, sharpness;
     double exposure, highlights, shadows, hue, vibrance, sepia, unsharp, unsharp_radius;
     bool invert;
-    int32_t frame;               /* 1..; 0: all of an animation, the first of others */
-    bool is_frame_a_page;        /* it was given as `page`, which is the same */
-    enum mr_image_format format; /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */
-    uint32_t picks;              /* auto=format: bits of the formats that it may pick; 0: it was not asked for */
-    int32_t quality;             /* 1..100 */
-    int32_t effort;              /* 0..9 of the encoder; -1: this stage's choice */
+    int32_t frame;                 /* 1..; 0: all of an animation, the first of others */
+    bool is_frame_a_page;          /* it was given as `page`, which is the same */
+    enum mr_image_format format;   /* UNKNOWN: the input's, but of TIFF and HEIF PNG with alpha and JPEG without */
+    uint32_t formats;              /* bits of those that it may be where it is not given; 0: all. See ..._allow */
+    enum mr_image_format fallback; /* what stands for one that it may not be */
+    uint32_t picks;                /* auto=format: bits of the formats that it may pick; 0: it was not asked for */
+    int32_t quality;               /* 1..100 */
+    int32_t effort;                /* 0..9 of the encoder; -1: this stage's choice */
     bool lossless, interlace;
     bool is_progressive; /* a format of a name that says so: as interlace */
     bool palette;        /* of PNG: at most 256 colours */
@@ -171,6 +173,10 @@ int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault);
  * for more, which the fault says as "max-size" with both numbers. Else a side that is not given gets a bound, and an
  * image of which neither is given is made smaller where it would be larger. */
 int mr_image_ops_bound(struct mr_image_ops *ops, uint32_t width, uint32_t height, struct mr_fault *fault);
+/* Keep the output to these formats (bits; 0: all). MR_EPARAM: fm is another one. Where it is not given, `fallback`
+ * stands for what would be another one: only the image tells. No part of the canonical text. */
+int mr_image_ops_allow(struct mr_image_ops *ops, uint32_t formats, enum mr_image_format fallback,
+                       struct mr_fault *fault);
 /* What an original of this media type is written as where no format is given. UNKNOWN: as PNG or as JPEG, which only
  * its pixels tell. */
 enum mr_image_format mr_image_default_format(const char *type);

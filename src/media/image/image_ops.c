@@ -391,6 +391,19 @@ int mr_image_ops_check(const struct mr_image_ops *ops, struct mr_fault *fault)
     return MR_OK;
 }
 
+int mr_image_ops_allow(struct mr_image_ops *ops, uint32_t formats, enum mr_image_format fallback,
+                       struct mr_fault *fault)
+{
+    if (formats != 0 && ops->format != MR_IMAGE_UNKNOWN && (formats & MR_IMAGE_BIT(ops->format)) == 0)
+        return mr_fault_set(fault, MR_EPARAM, "fm: \"%s\" is not among the --formats of this server.",
+                            mr_image_extension(ops->format));
+    ops->formats = formats;
+    ops->fallback = fallback;
+    if (formats != 0)
+        ops->picks &= formats;
+    return MR_OK;
+}
+
 uint32_t mr_image_ops_picks(const struct mr_image_ops *ops)
 {
     return ops->format == MR_IMAGE_UNKNOWN ? ops->picks : 0;

@@ -195,6 +195,11 @@ static enum mr_image_format picked_format(const struct mr_image_ops *ops, const 
     return picks & MR_IMAGE_BIT(MR_IMAGE_GIF) ? MR_IMAGE_GIF : MR_IMAGE_UNKNOWN;
 }
 
+static enum mr_image_format allowed_format(const struct mr_image_ops *ops, enum mr_image_format format)
+{
+    return ops->formats == 0 || (ops->formats & MR_IMAGE_BIT(format)) != 0 ? format : ops->fallback;
+}
+
 static enum mr_image_format output_format(const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
     if (ops->format != MR_IMAGE_UNKNOWN)
@@ -203,8 +208,8 @@ static enum mr_image_format output_format(const struct mr_image_ops *ops, const 
         return picked_format(ops, info);
     /* Browsers show no TIFF; HEVC is read but not written, and there may be no encoder for AVIF. */
     if (info->format != MR_IMAGE_TIFF && info->format != MR_IMAGE_HEIF && mr_image_can_write(info->format))
-        return info->format;
-    return info->alpha ? MR_IMAGE_PNG : MR_IMAGE_JPEG;
+        return allowed_format(ops, info->format);
+    return allowed_format(ops, info->alpha ? MR_IMAGE_PNG : MR_IMAGE_JPEG);
 }
 
 enum mr_image_format mr_image_default_format(const char *type)

@@ -261,6 +261,28 @@ static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
 
 /* Only the pixels tell what trim leaves, and a narrow rest becomes a very high image of the width that was asked for.
  */
+static enum mr_image_format format_within(const char *query, uint32_t formats, struct mr_image_info info)
+{
+    struct mr_image_ops ops = ops_of(query);
+    struct mr_plan plan = {.format = MR_IMAGE_UNKNOWN};
+    if (mr_image_ops_allow(&ops, formats, MR_IMAGE_WEBP, NULL) == MR_OK)
+        assert_int_equal(mr_plan_make(&plan, &ops, &info, &generous, NULL), MR_OK);
+    return plan.format; /* UNKNOWN: it was refused */
+}
+
+static void format_is_one_that_is_allowed(void **state)
+{
+    (void)state;
+    const uint32_t webp = MR_IMAGE_BIT(MR_IMAGE_WEBP), jpeg_too = webp | MR_IMAGE_BIT(MR_IMAGE_JPEG);
+    assert_int_equal(format_within("fm=jpg", webp, jpeg(10, 10)), MR_IMAGE_UNKNOWN);
+    assert_int_equal(format_within("fm=webp", webp, jpeg(10, 10)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("", webp, jpeg(10, 10)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("", jpeg_too, jpeg(10, 10)), MR_IMAGE_JPEG);
+    assert_int_equal(format_within("", jpeg_too, gif(10, 10, 1)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("auto=format", webp, jpeg(10, 10)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("", 0, jpeg(10, 10)), MR_IMAGE_JPEG);
+}
+
 static void sizes_after_a_cut_are_checked_for_all_frames(void **state)
 {
     (void)state;
@@ -444,6 +466,7 @@ int main(void)
         cmocka_unit_test(frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are),
         cmocka_unit_test(effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped),
         cmocka_unit_test(alpha_of_a_webp_costs_more_at_the_highest_effort),
+        cmocka_unit_test(format_is_one_that_is_allowed),
         cmocka_unit_test(sizes_after_a_cut_are_checked_for_all_frames),
         cmocka_unit_test(memory_is_asked_for_whenever_the_sizes_change),
         cmocka_unit_test(focal_point_is_as_near_to_the_middle_as_it_can_be),
