@@ -172,23 +172,17 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [IXID] =      {.name = "ixid", TEXT(200, "ignored")},
 };
 
-/* Where a value goes; WORDS: how it is read, and written, NULL where it is not asked for; NONE: by hand below. */
+/* Where a value goes. WORDS: the next table says how it is read and written; NONE: by hand below. */
 enum kind { NONE, INT32, REAL, BOOL, COLOUR, WORDS };
 #define AT(member) offsetof(struct mr_image_ops, member)
 static const struct field {
     enum kind kind;
     size_t at;
     double initial;
-    int (*read)(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault);
-    const char *(*write)(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
 } fields[PARAM_COUNT] = {
-    [AR] = {.kind = WORDS, .read = mr_image_read_ratio, .write = mr_image_write_ratio},
-    [CROP] = {.kind = WORDS, .read = mr_image_read_crop, .write = mr_image_write_crop},
-    [RECT] = {.kind = WORDS, .read = mr_image_read_rect, .write = mr_image_write_rect},
-    [BORDER] = {.kind = WORDS, .read = mr_image_read_border, .write = mr_image_write_border},
-    [AUTO] = {.kind = WORDS, .read = mr_image_read_auto, .write = mr_image_write_auto},
-    [BG] = {COLOUR, AT(background)},      [FILL_COLOR] = {COLOUR, AT(fill_colour)},
-    [MONO] = {COLOUR, AT(mono)},          [TRIM_COLOR] = {COLOUR, AT(trim_colour)},
+    [AR] = {WORDS, 0, 0}, [CROP] = {WORDS, 0, 0}, [RECT] = {WORDS, 0, 0}, [BORDER] = {WORDS, 0, 0}, [AUTO] = {WORDS, 0, 0},
+    [BG] = {COLOUR, AT(background), 0},      [FILL_COLOR] = {COLOUR, AT(fill_colour), 0},
+    [MONO] = {COLOUR, AT(mono), 0},          [TRIM_COLOR] = {COLOUR, AT(trim_colour), 0},
     [W] = {REAL, AT(width), 0},           [H] = {REAL, AT(height), 0},          [DPR] = {REAL, AT(dpr), 1},
     [MIN_W] = {INT32, AT(min_width), 0},  [MIN_H] = {INT32, AT(min_height), 0},
     [MAX_W] = {INT32, AT(max_width), 0},  [MAX_H] = {INT32, AT(max_height), 0},
@@ -210,6 +204,18 @@ static const struct field {
     [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
 };
 // clang-format on
+
+/* Read and written in image_words.c. */
+static const struct {
+    int (*read)(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault);
+    const char *(*write)(char out[MR_IMAGE_WORDS_MAX], const struct mr_image_ops *ops);
+} words[PARAM_COUNT] = {
+    [AR] = {.read = mr_image_read_ratio, .write = mr_image_write_ratio},
+    [CROP] = {.read = mr_image_read_crop, .write = mr_image_write_crop},
+    [RECT] = {.read = mr_image_read_rect, .write = mr_image_write_rect},
+    [BORDER] = {.read = mr_image_read_border, .write = mr_image_write_border},
+    [AUTO] = {.read = mr_image_read_auto, .write = mr_image_write_auto},
+};
 
 static double get_field(const struct mr_image_ops *ops, const struct field *field)
 {
@@ -348,7 +354,7 @@ int mr_image_ops_set(struct mr_image_ops *ops, struct mr_slice name, struct mr_s
         return err;
     size_t row = (size_t)(spec - mr_image_params);
     if (fields[row].kind == WORDS)
-        return fields[row].read(ops, parsed.text, fault);
+        return words[row].read(ops, parsed.text, fault);
     if (fields[row].kind == COLOUR && row != MONO)
         return mr_image_read_colour((void *)((char *)ops + fields[row].at), spec->name, parsed.text, fault);
     return set_parsed(ops, row, &parsed, fault);
@@ -571,18 +577,18 @@ static void append_field(struct text *text, const struct mr_image_ops *ops, size
 
 static void append_colour(struct text *text, const struct mr_image_ops *ops, size_t row)
 {
-    char words[MR_IMAGE_WORDS_MAX];
+    char digits[MR_IMAGE_WORDS_MAX];
     const struct mr_image_colour *colour = (const void *)((const char *)ops + fields[row].at);
     if (colour->given)
-        append(text, mr_image_params[row].name, mr_image_write_colour(words, colour));
+        append(text, mr_image_params[row].name, mr_image_write_colour(digits, colour));
 }
 
 static void append_words(struct text *text, const struct mr_image_ops *ops, size_t row)
 {
     char out[MR_IMAGE_WORDS_MAX];
-    const char *words = fields[row].write(out, ops);
-    if (words != NULL)
-        append(text, mr_image_params[row].name, words);
+    const char *list = words[row].write(out, ops);
+    if (list != NULL)
+        append(text, mr_image_params[row].name, list);
 }
 
 /* The first of its names. */
