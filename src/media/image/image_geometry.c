@@ -267,7 +267,7 @@ static VipsImage *cover(VipsImage *image, int width, int height)
     VipsImage *large = mr_image_resize(image, image->Xsize, image->Ysize, wide, high), *cut = NULL, *out = NULL;
     if (large != NULL &&
         vips_extract_area(large, &cut, (wide - width) / 2, (high - height) / 2, width, height, NULL) == 0)
-        out = mr_run_blurred(cut, MR_MAX(width, height) / 40.0);
+        out = mr_run_blurred(cut, MR_MAX(width, height) / 20.0);
     VIPS_UNREF(large);
     VIPS_UNREF(cut);
     return out;
