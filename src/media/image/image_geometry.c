@@ -259,15 +259,18 @@ static int embed(struct mr_run *run, VipsRect place, const struct mr_image_colou
     return mr_run_step(run, failed, next);
 }
 
-/* The image itself, blurred, large enough to cover the canvas. */
+/* As much of the image as covers the canvas, blurred. It is cut before it is enlarged: of a thin image that would be
+ * many times the canvas. */
 static VipsImage *cover(VipsImage *image, int width, int height)
 {
     double zoom = MR_MAX((double)width / image->Xsize, (double)height / image->Ysize);
-    int wide = MR_MAX((int)ceil(image->Xsize * zoom), width), high = MR_MAX((int)ceil(image->Ysize * zoom), height);
-    VipsImage *large = mr_image_resize(image, image->Xsize, image->Ysize, wide, high), *cut = NULL, *out = NULL;
-    if (large != NULL &&
-        vips_extract_area(large, &cut, (wide - width) / 2, (high - height) / 2, width, height, NULL) == 0)
-        out = mr_run_blurred(cut, MR_MAX(width, height) / 20.0);
+    int wide = MR_MIN(MR_MAX((int)lround(width / zoom), 1), image->Xsize);
+    int high = MR_MIN(MR_MAX((int)lround(height / zoom), 1), image->Ysize);
+    VipsImage *cut = NULL, *large = NULL, *out = NULL;
+    if (vips_extract_area(image, &cut, (image->Xsize - wide) / 2, (image->Ysize - high) / 2, wide, high, NULL) == 0)
+        large = mr_image_resize(cut, wide, high, width, height);
+    if (large != NULL)
+        out = mr_run_blurred(large, MR_MAX(width, height) / 20.0);
     VIPS_UNREF(large);
     VIPS_UNREF(cut);
     return out;

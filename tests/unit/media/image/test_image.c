@@ -390,6 +390,8 @@ static void image_is_filled_up_with_itself_blurred(void **state)
         assert_true(is_close(pixel_at(image, 75, 35), corner_colours[3], 3, 0));
         g_object_unref(image);
     }
+    check_size("w=60000&h=30&fit=fill&fill=blur&fm=png", encode(quadrants(1, 30, 3), ".png"), 60000, 30);
+    check_size("w=30&h=60000&fit=fillmax&fill=blur&fm=png", encode(quadrants(40, 1, 3), ".png"), 30, 60000);
 }
 
 /* Where a row of the blurred edge between black and white crosses that level, in pixels. */
