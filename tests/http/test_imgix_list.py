@@ -40,7 +40,7 @@ def table():
 
 
 def refused():
-    return {name for line in section("### Parameters of imgix that are 400").splitlines() for name in words(line)[:] if line.startswith("| ")}
+    return {name for line in section("### Parameters of imgix that are 400").splitlines() for name in words(line) if line.startswith("| ")}
 
 
 def words_of(parameter):
