@@ -151,6 +151,8 @@ static void on_process_ready(struct cluster *cluster, unsigned index)
     }
     cluster->phase = RUNNING;
     mr_listeners_announce(&cluster->listeners);
+    if (cluster->watchdog_ns > 0)
+        cluster->watchdog_at = mr_clock_now(); /* behind READY=1, which the manager waits for first */
 }
 
 static void read_ready(struct cluster *cluster)
@@ -389,9 +391,8 @@ int mr_cluster_run(const struct mr_cluster_config *config, mr_child_main *serve,
     cluster->count = config->processes;
     cluster->pid = getpid();
     cluster->signals = cluster->ready[0] = cluster->ready[1] = -1;
-    cluster->close_at = cluster->kill_at = NEVER;
+    cluster->close_at = cluster->kill_at = cluster->watchdog_at = NEVER;
     cluster->watchdog_ns = mr_systemd_watchdog_ns();
-    cluster->watchdog_at = cluster->watchdog_ns > 0 ? mr_clock_now() : NEVER;
     for (unsigned i = 0; i < cluster->count; i++)
         cluster->processes[i].restart_at = NEVER;
 
