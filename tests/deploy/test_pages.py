@@ -82,6 +82,7 @@ def completed(*words):
 def test_the_completion_has_every_option_and_command():
     assert set(completed(BINARY, "--")) >= {f"--{name}" for name in OPTIONS}
     assert completed(BINARY, "--max-b") == ["--max-body"]
+    assert completed(BINARY, "--data-") == []  # of curl, in an example
     assert completed(BINARY, "k") == ["keygen"]
     assert set(completed(BINARY, "")) >= {"pipe", "keygen", "api-key", "signing-key", "sign", "store"}
     assert "--recipient" in completed(BINARY, "pipe", "--re")

@@ -10,7 +10,7 @@ function __millrace_help
 end
 
 function __millrace_options
-    __millrace_help | string match -ar -- '--[a-z][a-z-]+' | sort -u
+    __millrace_help | string match -r -- '^ *--.*' | string match -ar -- '--[a-z][a-z-]*' | sort -u
 end
 
 function __millrace_commands
