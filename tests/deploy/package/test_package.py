@@ -1,6 +1,6 @@
 """The packages in a bare system of Debian, which script/package --check makes and names in MILLRACE_PACKAGE_ROOT: installed, used as the
-service would, upgraded under load, removed and purged. In this order: each test goes on where the one before it ended. There is no
-systemd at work in a chroot; what it would do to the processes, the tests do."""
+service would, upgraded under load, booted with its own systemd, and purged. In this order: each test goes on where the one before it ended. But for
+the booted one there is no systemd at work; what it would do to the processes, the tests do."""
 
 import gzip
 import os
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from images import photo
-from upgrade import upgrade_under_load
+from server import wait_for
+from upgrade import Load, upgrade_under_load
 from wire import Wire
 
 ROOT = Path(os.environ["MILLRACE_PACKAGE_ROOT"])
@@ -134,6 +135,68 @@ def test_it_is_upgraded_under_load(installed):
     assert (ROOT / CONF[1:]).read_text().endswith("\nworkers = 2\n"), "the operator's line is gone"
 
 
+@pytest.fixture
+def booted(installed):
+    """nsenter(command...) runs in the system, booted with its own systemd, where the machine lets it."""
+    mounted = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    hierarchy = next((Path(fields[1]) for fields in mounted if fields[2] == "cgroup2"), None)
+    if hierarchy is None:
+        pytest.skip("no cgroups of version 2")
+    group = hierarchy / f"millrace-{os.getpid()}"
+    group.mkdir()
+    (ROOT / "proc").mkdir(exist_ok=True)
+    boot = subprocess.Popen(["bash", Path(__file__).with_name("boot.sh"), ROOT, group], stdout=subprocess.DEVNULL)
+
+    def enter(*command, **more):
+        pid = Path(f"/proc/{boot.pid}/task/{boot.pid}/children").read_text().split()[0]
+        inner = ["nsenter", "-t", pid, "-m", "-p", "-u", "-i", "-C", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", *command]
+        return subprocess.run(inner, capture_output=True, text=True, timeout=200, **more)
+
+    def is_up():
+        return boot.poll() is not None or enter("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
+
+    try:
+        wait_for(lambda: Path(f"/proc/{boot.pid}/task/{boot.pid}/children").read_text() or boot.poll() is not None, "systemd")
+        wait_for(is_up, "systemd to be up")
+        if boot.poll() is not None:
+            pytest.skip("systemd cannot be booted here")
+        yield enter
+    finally:
+        boot.kill()
+        boot.wait()
+        wait_for(lambda: "populated 0" in (group / "cgroup.events").read_text(), "its processes to end")
+        for directory, _, _ in os.walk(group, topdown=False):
+            os.rmdir(directory)
+
+
+def test_under_systemd_it_serves_with_credentials_and_is_upgraded_without_a_loss(booted):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    drop_in = ROOT / "etc/systemd/system/millrace.socket.d"
+    drop_in.mkdir(parents=True)
+    (drop_in / "port.conf").write_text(f"[Socket]\nListenStream=\nListenStream=127.0.0.1:{address[1]}\n")
+    key = booted("sh", "-c", "mkdir -p /etc/credstore; millrace signing-key one >/etc/credstore/millrace.signing-keys")
+    assert key.returncode == 0
+    conf = ROOT / CONF[1:]
+    conf.write_text(conf.read_text() + "signing-keys = /run/credentials/millrace.service/millrace.signing-keys\nsign = optional\n")
+    for command in (["daemon-reload"], ["reset-failed"], ["stop", "millrace.service", "millrace.socket"], ["start", "millrace.socket", "millrace.service"]):
+        result = booted("systemctl", *command)
+        assert result.returncode == 0, result.stderr + booted("journalctl", "--no-pager", "-u", "millrace").stdout[-3000:]
+    load = Load(address)
+    try:
+        load.wait_for_more(30)
+        assert booted("systemctl", "reload", "millrace").returncode == 0
+        before = booted("systemctl", "show", "millrace", "-p", "MainPID").stdout
+        assert booted("dpkg", "--force-confold", "-i", "/packages/newer.deb").returncode == 0
+        assert booted("systemctl", "show", "millrace", "-p", "MainPID").stdout != before
+        load.wait_for_more(30)
+    finally:
+        load.end()
+    assert not load.failures, load.failures
+    assert booted("systemctl", "stop", "millrace.service", "millrace.socket").returncode == 0
+    print(f"{load.done} requests, the longest took {load.longest:.2f} s")
+
+
 def test_purged_it_leaves_what_it_has_kept_and_says_so(installed):
     kept = sorted(path.name for path in DATA.rglob("*.p0"))
     inside("dpkg", "--remove", "millrace")
@@ -143,4 +206,4 @@ def test_purged_it_leaves_what_it_has_kept_and_says_so(installed):
     assert not (ROOT / "etc/millrace").exists()
     assert DATA.is_dir() and (DATA / "format").exists()
     assert sorted(path.name for path in DATA.rglob("*.p0")) == kept
-    assert not [path for path in (ROOT / "etc/systemd").rglob("millrace*")]
+    assert not [path for path in (ROOT / "etc/systemd").rglob("millrace.s*") if path.is_symlink()]
