@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -142,9 +143,7 @@ def booted(installed):
     hierarchy = next((Path(fields[1]) for fields in mounted if fields[2] == "cgroup2"), None)
     if hierarchy is None:
         pytest.skip("no cgroups of version 2")
-    group = hierarchy / f"millrace-{os.getpid()}"
-    group.mkdir()
-    (ROOT / "proc").mkdir(exist_ok=True)
+    group = Path(tempfile.mkdtemp(prefix="millrace-", dir=hierarchy))
     boot = subprocess.Popen(["bash", Path(__file__).with_name("boot.sh"), ROOT, group], stdout=subprocess.DEVNULL)
 
     def enter(*command, **more):
