@@ -143,7 +143,8 @@ NGINX = {
 
 
 def nginx_with(lines, upstream):
-    text = f"server {{ listen 8000; client_max_body_size 0; location / {{ proxy_pass http://127.0.0.1:8080; {lines} }} }}\n"
+    patience = "proxy_read_timeout 10m; proxy_send_timeout 10m;"  # a minute is not much on a slow, busy machine
+    text = f"server {{ listen 8000; client_max_body_size 0; {patience} location / {{ proxy_pass http://127.0.0.1:8080; {lines} }} }}\n"
     return Proxy("nginx", upstream, text)
 
 
