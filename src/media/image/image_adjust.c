@@ -97,24 +97,34 @@ int mr_run_drop_profile(struct mr_run *run)
     return err;
 }
 
+/* Black ink is no deep black: without compensation prints look foggy. A press whose profile is not known is assumed to
+ * be a common one; Its colours stay what they are, as libvips does it by itself. */
+static int transform(struct mr_run *run, bool is_embedded)
+{
+    VipsIntent intent = is_embedded ? VIPS_INTENT_PERCEPTUAL : VIPS_INTENT_RELATIVE;
+    VipsImage *next = NULL;
+    int failed = vips_icc_transform(run->image, &next, "srgb", "embedded", is_embedded, "input_profile", "cmyk",
+                                    "intent", intent, "black_point_compensation", TRUE, "depth", 8, NULL);
+    if (!failed)
+        mr_run_advance(run, next);
+    return failed;
+}
+
 /* When there are fewest pixels. A profile that does not fit the image, or is none, counts for nothing: what then shows
- * is what viewers show that ignore profiles. Black ink is no deep black: without compensation prints look foggy. */
+ * is what viewers show that ignore profiles. */
 int mr_run_to_srgb(struct mr_run *run)
 {
-    VipsImage *next = NULL;
-    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0) {
-        if (vips_icc_transform(run->image, &next, "srgb", "embedded", TRUE, "intent", VIPS_INTENT_PERCEPTUAL,
-                               "black_point_compensation", TRUE, "depth", 8, NULL) == 0) {
-            mr_run_advance(run, next);
-        } else {
-            vips_error_clear();
-            int err = mr_run_drop_profile(run);
-            if (err != MR_OK)
-                return err;
-        }
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0 && transform(run, true)) {
+        vips_error_clear();
+        int err = mr_run_drop_profile(run);
+        if (err != MR_OK)
+            return err;
     }
+    if (run->image->Type == VIPS_INTERPRETATION_CMYK && transform(run, false))
+        return mr_run_fail(run);
     if (run->image->Type == VIPS_INTERPRETATION_sRGB && run->image->BandFmt == VIPS_FORMAT_UCHAR)
         return MR_OK;
+    VipsImage *next = NULL;
     int failed = vips_colourspace(run->image, &next, VIPS_INTERPRETATION_sRGB, NULL);
     return mr_run_step(run, failed, next);
 }

@@ -587,6 +587,28 @@ static void every_kind_of_pixels_becomes_srgb(void **state)
     check_quadrants(&out, upright, 90);
 }
 
+/* And no profile but that of the new colours is kept. */
+static void black_ink_without_a_profile_is_deep_and_leaves_none_behind(void **state)
+{
+    (void)state;
+    static const uint8_t inks[4] = {0, 0, 0, 255}, black[3] = {10, 2, 17};
+    static const char *const suffixes[] = {".jpg[Q=95]", ".tif"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
+        VipsImage *press = plain(40, 20, 4, inks);
+        press->Type = VIPS_INTERPRETATION_CMYK;
+        struct bytes file = encode(press, suffixes[i]);
+        check_pixel("fm=png", file, 0, black, 5);
+        struct mr_image_result out = run("strip=0&fm=png", file);
+        VipsImage *image = decode(out.bytes, out.len);
+        const void *profile = NULL;
+        size_t len = 0;
+        if (vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0)
+            assert_int_equal(vips_image_get_blob(image, VIPS_META_ICC_NAME, &profile, &len), 0);
+        assert_true(len == 0 || memcmp((const char *)profile + 16, "RGB ", 4) == 0);
+        g_object_unref(image);
+    }
+}
+
 static void grey_and_one_bit_become_srgb(void **state)
 {
     (void)state;
@@ -885,6 +907,7 @@ int main(void)
         IMAGE_TEST(kept_metadata_never_holds_the_position),
         IMAGE_TEST(impossible_geometry_names_what_is_wrong),
         IMAGE_TEST(every_kind_of_pixels_becomes_srgb),
+        IMAGE_TEST(black_ink_without_a_profile_is_deep_and_leaves_none_behind),
         IMAGE_TEST(grey_and_one_bit_become_srgb),
         IMAGE_TEST(cut_image_is_damaged_wherever_it_is_cut),
         IMAGE_TEST(jpeg_that_lacks_a_part_of_its_data_is_damaged),
