@@ -2,6 +2,7 @@
  * and all others are blocked (image_setup.c). A GIF is decoded by code of our own. */
 #include "media/image/gif_decode.h"
 #include "media/image/icc.h"
+#include "media/image/icc_make.h"
 #include "media/image/image_io.h"
 #include "media/image/image_run.h"
 #include "media/image/png_strip.h"
@@ -156,6 +157,24 @@ static int drop_costly_profile(struct mr_run *run)
     return mr_run_drop_profile(run);
 }
 
+/* What the container says of colours becomes a profile, for those steps. */
+static int make_profile(struct mr_run *run)
+{
+    const struct mr_image_colours *colours = &run->scan.info.colours;
+    uint8_t profile[MR_ICC_MADE_MAX];
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0 || !mr_icc_is_needed(colours))
+        return MR_OK;
+    size_t len = mr_icc_make(profile, colours, run->image->Bands < 3);
+    if (len == 0)
+        return MR_OK;
+    VipsImage *next = NULL;
+    int failed = vips_copy(run->image, &next, NULL); /* its header is ours to change */
+    int err = mr_run_step(run, failed, next);
+    if (err == MR_OK)
+        vips_image_set_blob_copy(run->image, VIPS_META_ICC_NAME, profile, len);
+    return err;
+}
+
 int mr_run_charge_copy(const struct mr_run *run, size_t len)
 {
     const struct mr_image_limits *limits = run->limits;
@@ -203,6 +222,8 @@ int mr_run_open(struct mr_run *run)
     err = decode_input(run);
     if (err == MR_OK)
         err = drop_costly_profile(run);
+    if (err == MR_OK)
+        err = make_profile(run);
     if (err != MR_OK)
         return err;
     mr_run_watch(run);

@@ -32,6 +32,13 @@ struct mr_image_limits {
     void *context; /* of reserve */
 };
 
+/* What a container says of its colours in numbers; 0 where it says nothing. It counts where there is no profile. */
+struct mr_image_colours {
+    uint8_t primaries, transfer; /* code points of ITU-T H.273 */
+    uint32_t gamma;              /* PNG's gAMA: of the encoder, times 100000 */
+    uint32_t places[8];          /* PNG's cHRM: x and y of white, red, green, blue, times 100000 */
+};
+
 /* What the container says, read without decoding a pixel. */
 struct mr_image_info {
     enum mr_image_format format;
@@ -39,6 +46,7 @@ struct mr_image_info {
     uint32_t scans;                 /* passes over all pixels that decoding takes: progressive JPEG has several */
     uint8_t bands, bits;            /* channels with alpha; bits of one when decoded: 8 or 16 */
     uint8_t orientation;            /* EXIF: 1 upright, 2..8 mirrored or turned */
+    struct mr_image_colours colours;
     bool alpha;
     bool whole; /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
 };

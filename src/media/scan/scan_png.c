@@ -13,8 +13,10 @@ enum {
 struct png {
     struct mr_scan *out;
     struct mr_fault *fault;
-    bool has_data;     /* an IDAT was seen */
-    uint64_t data_max; /* bytes that all IDAT together may have, and less those that were seen */
+    bool has_data;              /* an IDAT was seen */
+    bool is_srgb;               /* it says so */
+    struct mr_view code_points; /* the body of cICP, or nothing */
+    uint64_t data_max;          /* bytes that all IDAT together may have, and less those that were seen */
 };
 
 static int damaged(struct png *png, const char *what)
@@ -94,6 +96,33 @@ static int check_frame(struct png *png, struct mr_view body)
     return MR_OK;
 }
 
+/* gAMA and cHRM; cICP says it in other numbers, and counts more; sRGB says that they are none. */
+static void read_colours(struct png *png, const uint8_t *type, struct mr_view body)
+{
+    struct mr_image_colours *colours = &png->out->info.colours;
+    if (memcmp(type, "gAMA", 4) == 0 && body.len == 4)
+        colours->gamma = mr_read_be32(body.at);
+    else if (memcmp(type, "cHRM", 4) == 0 && body.len == 32)
+        for (size_t i = 0; i < 8; i++)
+            colours->places[i] = mr_read_be32(body.at + 4 * i);
+    else if (memcmp(type, "cICP", 4) == 0 && body.len == 4)
+        png->code_points = body;
+    else if (memcmp(type, "sRGB", 4) == 0)
+        png->is_srgb = true;
+}
+
+/* When all chunks before the data are known. */
+static void settle_colours(struct png *png)
+{
+    struct mr_image_colours *colours = &png->out->info.colours;
+    if (png->is_srgb || png->code_points.at != NULL)
+        *colours = (struct mr_image_colours){0};
+    if (png->code_points.at == NULL)
+        return;
+    colours->primaries = png->code_points.at[0];
+    colours->transfer = png->code_points.at[1];
+}
+
 static int read_chunk(struct png *png, const uint8_t *type, struct mr_view body)
 {
     struct mr_image_info *info = &png->out->info;
@@ -103,6 +132,8 @@ static int read_chunk(struct png *png, const uint8_t *type, struct mr_view body)
     if (is_header)
         return read_header(png, body);
     if (memcmp(type, "IDAT", 4) == 0) {
+        if (!png->has_data)
+            settle_colours(png);
         png->has_data = true;
         if (body.len > png->data_max)
             return damaged(png, "it has more compressed data than its size can need");
@@ -117,6 +148,8 @@ static int read_chunk(struct png *png, const uint8_t *type, struct mr_view body)
             info->frames = mr_read_be32(body.at);
     } else if (memcmp(type, "fcTL", 4) == 0) {
         return check_frame(png, body);
+    } else if (!png->has_data) {
+        read_colours(png, type, body);
     }
     return MR_OK;
 }

@@ -609,6 +609,66 @@ static void black_ink_without_a_profile_is_deep_and_leaves_none_behind(void **st
     }
 }
 
+/* A PNG with a chunk behind its header. */
+static struct bytes with_colours(struct bytes png, const char *type, const void *body, size_t len)
+{
+    enum { HEADER_END = 33 };
+    struct bytes out = {.at = images_own(g_malloc0(png.len + 12 + len)), .len = png.len + 12 + len};
+    memcpy(out.at, png.at, HEADER_END);
+    out.at[HEADER_END + 3] = (uint8_t)len;
+    memcpy(out.at + HEADER_END + 4, type, 4);
+    memcpy(out.at + HEADER_END + 8, body, len);
+    memcpy(out.at + HEADER_END + 12 + len, png.at + HEADER_END, png.len - HEADER_END);
+    return out;
+}
+
+static void check_colour(struct bytes png, int red, int green, int blue)
+{
+    const uint8_t wanted[3] = {(uint8_t)red, (uint8_t)green, (uint8_t)blue};
+    check_pixel("fm=png", png, 0, wanted, 2);
+}
+
+static void gamma_of_a_png_counts_where_it_is_far_from_that_of_screens(void **state)
+{
+    (void)state;
+    static const uint8_t dark[4] = {55, 55, 55, 255};
+    static const char linear[4] = "\x00\x01\x86\xa0", usual[4] = "\x00\x00\xb1\x8f";
+    for (int bands = 1; bands <= 3; bands += 2) {
+        struct bytes png = encode(plain(40, 20, bands, dark), ".png");
+        check_colour(with_colours(png, "gAMA", linear, 4), 128, 128, 128);
+        check_colour(with_colours(png, "gAMA", usual, 4), 55, 55, 55);
+        check_colour(with_colours(png, "gAMA", "\0\0\0", 4), 55, 55, 55);
+        check_colour(with_colours(with_colours(png, "gAMA", linear, 4), "sRGB", "", 1), 55, 55, 55);
+    }
+}
+
+static void primaries_of_a_png_count(void **state)
+{
+    (void)state;
+    static const uint8_t colour[3] = {180, 150, 120};
+    static const uint32_t p3[8] = {31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000};
+    struct bytes png = encode(plain(40, 20, 3, colour), ".png");
+    uint8_t places[32] = {0};
+    check_colour(with_colours(png, "cHRM", places, 32), 180, 150, 120);
+    for (size_t i = 0; i < 32; i++)
+        places[i] = (uint8_t)(p3[i / 4] >> (24 - 8 * (i % 4)));
+    check_colour(with_colours(png, "cHRM", places, 32), 186, 149, 116);
+    check_colour(with_colours(png, "cICP", "\x0c\x0d\x00\x01", 4), 186, 149, 116);
+    check_colour(with_colours(png, "cICP", "\x09\x0d\x00\x01", 4), 198, 146, 115);
+    check_colour(with_colours(png, "cICP", "\x01\x0d\x00\x01", 4), 180, 150, 120);
+}
+
+/* Paper, of 203 cd/m2, is as bright in both. */
+static void brighter_screens_pictures_are_brought_down(void **state)
+{
+    (void)state;
+    static const uint8_t pq[3] = {148, 148, 148}, hlg[3] = {191, 191, 191}, most[3] = {255, 255, 255};
+    check_colour(with_colours(encode(plain(40, 20, 3, pq), ".png"), "cICP", "\x09\x10\x00\x01", 4), 191, 191, 191);
+    check_colour(with_colours(encode(plain(40, 20, 3, hlg), ".png"), "cICP", "\x09\x12\x00\x01", 4), 191, 191, 191);
+    check_colour(with_colours(encode(plain(40, 20, 3, most), ".png"), "cICP", "\x09\x12\x00\x01", 4), 255, 255, 255);
+    check_colour(with_colours(encode(plain(40, 20, 1, pq), ".png"), "cICP", "\x09\x10\x00\x01", 4), 191, 191, 191);
+}
+
 static void grey_and_one_bit_become_srgb(void **state)
 {
     (void)state;
@@ -908,6 +968,9 @@ int main(void)
         IMAGE_TEST(impossible_geometry_names_what_is_wrong),
         IMAGE_TEST(every_kind_of_pixels_becomes_srgb),
         IMAGE_TEST(black_ink_without_a_profile_is_deep_and_leaves_none_behind),
+        IMAGE_TEST(gamma_of_a_png_counts_where_it_is_far_from_that_of_screens),
+        IMAGE_TEST(primaries_of_a_png_count),
+        IMAGE_TEST(brighter_screens_pictures_are_brought_down),
         IMAGE_TEST(grey_and_one_bit_become_srgb),
         IMAGE_TEST(cut_image_is_damaged_wherever_it_is_cut),
         IMAGE_TEST(jpeg_that_lacks_a_part_of_its_data_is_damaged),
