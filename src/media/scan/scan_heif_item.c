@@ -17,6 +17,7 @@ enum { SIDE_MAX = 65535 };
 struct said {
     uint32_t width, height; /* ispe; 0: not said */
     const struct mr_heif_box *config, *auxiliary;
+    struct mr_image_colours colours;
     uint32_t changes[8]; /* indices of what is done to the decoded image, in order */
     size_t change_count;
     bool turns; /* by 90 or 270 degrees, all in all */
@@ -35,6 +36,17 @@ static int note_size(struct mr_heif *heif, const struct mr_heif_box *box, struct
     return MR_OK;
 }
 
+/* colr: code points of 16 bits behind "nclx". Another colr holds a profile. */
+static void note_colours(const struct mr_heif_box *box, struct said *out)
+{
+    struct mr_view body = box->body;
+    if (!mr_view_has(body, 0, 8) || memcmp(body.at, "nclx", 4) != 0)
+        return;
+    uint32_t primaries = mr_read_be16(body.at + 4), transfer = mr_read_be16(body.at + 6);
+    if (primaries <= UINT8_MAX && transfer <= UINT8_MAX)
+        out->colours = (struct mr_image_colours){.primaries = (uint8_t)primaries, .transfer = (uint8_t)transfer};
+}
+
 static int note_property(struct mr_heif *heif, uint32_t index, struct said *out)
 {
     const struct mr_heif_box *box = &heif->properties[index];
@@ -51,6 +63,9 @@ static int note_property(struct mr_heif *heif, uint32_t index, struct said *out)
         if (out->auxiliary != NULL)
             return mr_heif_damaged(heif, "an item has two auxiliary types");
         out->auxiliary = box;
+        return MR_OK;
+    case TYPE('c', 'o', 'l', 'r'):
+        note_colours(box, out);
         return MR_OK;
     case TYPE('i', 'r', 'o', 't'):
         out->turns = out->turns != (box->body.len > 0 && (box->body.at[0] & 1) != 0);
@@ -318,6 +333,7 @@ int mr_heif_measure(struct mr_heif *heif)
         return err;
     info->width = said.turns ? said.height : said.width;
     info->height = said.turns ? said.width : said.height;
+    info->colours = said.colours;
     if (info->width == 0 || info->width > SIDE_MAX || info->height > SIDE_MAX)
         return mr_heif_damaged(heif, "its image has no size, or an impossible one");
     return MR_OK;

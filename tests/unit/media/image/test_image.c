@@ -669,6 +669,31 @@ static void brighter_screens_pictures_are_brought_down(void **state)
     check_colour(with_colours(encode(plain(40, 20, 1, pq), ".png"), "cICP", "\x09\x10\x00\x01", 4), 191, 191, 191);
 }
 
+/* An AVIF whose container says so of its colours. */
+static struct bytes avif_of(const uint8_t *colour, uint8_t primaries, uint8_t transfer)
+{
+    struct bytes avif = encode(plain(64, 64, 3, colour), ".avif[Q=95]");
+    for (size_t i = 0; i + 8 <= avif.len; i++)
+        if (memcmp(avif.at + i, "nclx", 4) == 0) {
+            avif.at[i + 5] = primaries;
+            avif.at[i + 7] = transfer;
+            return avif;
+        }
+    fail_msg("there is no nclx");
+    return avif;
+}
+
+static void code_points_of_an_avif_count(void **state)
+{
+    (void)state;
+    static const uint8_t colour[3] = {180, 150, 120}, paper[3] = {148, 148, 148};
+    check_pixel("fm=png", avif_of(colour, 1, 13), 0, colour, 3);
+    check_pixel("fm=png", avif_of(colour, 2, 2), 0, colour, 3);
+    check_pixel("fm=png", avif_of(colour, 12, 13), 0, (const uint8_t[]){186, 149, 116}, 4);
+    check_pixel("w=20&fm=png", avif_of(colour, 9, 13), 0, (const uint8_t[]){198, 146, 115}, 4);
+    check_pixel("fm=png", avif_of(paper, 9, 16), 0, (const uint8_t[]){191, 191, 191}, 4);
+}
+
 static void grey_and_one_bit_become_srgb(void **state)
 {
     (void)state;
@@ -971,6 +996,7 @@ int main(void)
         IMAGE_TEST(gamma_of_a_png_counts_where_it_is_far_from_that_of_screens),
         IMAGE_TEST(primaries_of_a_png_count),
         IMAGE_TEST(brighter_screens_pictures_are_brought_down),
+        IMAGE_TEST(code_points_of_an_avif_count),
         IMAGE_TEST(grey_and_one_bit_become_srgb),
         IMAGE_TEST(cut_image_is_damaged_wherever_it_is_cut),
         IMAGE_TEST(jpeg_that_lacks_a_part_of_its_data_is_damaged),
