@@ -8,11 +8,70 @@
 #include <math.h>
 #include <string.h>
 
-/* The rest of the steps is for 8 bits a channel. */
+/* Black ink is no deep black: without compensation prints look foggy. A press whose profile is not known is assumed to
+ * be a common one; Its colours stay what they are, as libvips does it by itself. */
+static int transform(struct mr_run *run, bool is_embedded)
+{
+    VipsIntent intent = is_embedded ? VIPS_INTENT_PERCEPTUAL : VIPS_INTENT_RELATIVE;
+    VipsImage *next = NULL;
+    int failed = vips_icc_transform(run->image, &next, "srgb", "embedded", is_embedded, "input_profile", "cmyk",
+                                    "intent", intent, "black_point_compensation", TRUE, "depth", 8, NULL);
+    if (!failed)
+        mr_run_advance(run, next);
+    return failed;
+}
+
+/* A profile that does not fit the image, or is none, counts for nothing: what then shows
+ * is what viewers show that ignore profiles. */
+static int convert_to_srgb(struct mr_run *run)
+{
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0 && transform(run, true)) {
+        vips_error_clear();
+        int err = mr_run_drop_profile(run);
+        if (err != MR_OK)
+            return err;
+    }
+    if (run->image->Type == VIPS_INTERPRETATION_CMYK && transform(run, false))
+        return mr_run_fail(run);
+    if (run->image->Type == VIPS_INTERPRETATION_sRGB && run->image->BandFmt == VIPS_FORMAT_UCHAR)
+        return MR_OK;
+    VipsImage *next = NULL;
+    int failed = vips_colourspace(run->image, &next, VIPS_INTERPRETATION_sRGB, NULL);
+    return mr_run_step(run, failed, next);
+}
+
+/* 16 bits to sRGB; alpha by itself, which libvips would cut off at 255. */
+static int convert_deep(struct mr_run *run)
+{
+    int colours = run->image->Bands - 1;
+    VipsImage *deep = NULL, *alpha = NULL, *next = NULL;
+    int failed = 0;
+    run->is_srgb = true;
+    if (!vips_image_hasalpha(run->image))
+        return convert_to_srgb(run);
+    failed = vips_extract_band(run->image, &deep, colours, NULL) ||
+             vips_cast(deep, &alpha, VIPS_FORMAT_UCHAR, "shift", TRUE, NULL) ||
+             vips_extract_band(run->image, &next, 0, "n", colours, NULL);
+    VIPS_UNREF(deep);
+    int err = mr_run_step(run, failed, next);
+    if (err == MR_OK)
+        err = convert_to_srgb(run);
+    if (err == MR_OK) {
+        failed = vips_bandjoin2(run->image, alpha, &next, NULL);
+        err = mr_run_step(run, failed, next);
+    }
+    VIPS_UNREF(alpha);
+    return err;
+}
+
+/* The rest of the steps is for 8 bits a channel. Where a curve lies between these and sRGB it must be bent before: dark
+ * tones that differ would else become one. */
 int mr_run_to_8_bits(struct mr_run *run)
 {
     if (run->image->BandFmt == VIPS_FORMAT_UCHAR)
         return MR_OK;
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0)
+        return convert_deep(run);
     VipsInterpretation type = run->image->Type == VIPS_INTERPRETATION_GREY16  ? VIPS_INTERPRETATION_B_W
                               : run->image->Type == VIPS_INTERPRETATION_RGB16 ? VIPS_INTERPRETATION_sRGB
                                                                               : run->image->Type;
@@ -97,36 +156,10 @@ int mr_run_drop_profile(struct mr_run *run)
     return err;
 }
 
-/* Black ink is no deep black: without compensation prints look foggy. A press whose profile is not known is assumed to
- * be a common one; Its colours stay what they are, as libvips does it by itself. */
-static int transform(struct mr_run *run, bool is_embedded)
-{
-    VipsIntent intent = is_embedded ? VIPS_INTENT_PERCEPTUAL : VIPS_INTENT_RELATIVE;
-    VipsImage *next = NULL;
-    int failed = vips_icc_transform(run->image, &next, "srgb", "embedded", is_embedded, "input_profile", "cmyk",
-                                    "intent", intent, "black_point_compensation", TRUE, "depth", 8, NULL);
-    if (!failed)
-        mr_run_advance(run, next);
-    return failed;
-}
-
-/* When there are fewest pixels. A profile that does not fit the image, or is none, counts for nothing: what then shows
- * is what viewers show that ignore profiles. */
+/* When there are fewest pixels. */
 int mr_run_to_srgb(struct mr_run *run)
 {
-    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0 && transform(run, true)) {
-        vips_error_clear();
-        int err = mr_run_drop_profile(run);
-        if (err != MR_OK)
-            return err;
-    }
-    if (run->image->Type == VIPS_INTERPRETATION_CMYK && transform(run, false))
-        return mr_run_fail(run);
-    if (run->image->Type == VIPS_INTERPRETATION_sRGB && run->image->BandFmt == VIPS_FORMAT_UCHAR)
-        return MR_OK;
-    VipsImage *next = NULL;
-    int failed = vips_colourspace(run->image, &next, VIPS_INTERPRETATION_sRGB, NULL);
-    return mr_run_step(run, failed, next);
+    return run->is_srgb ? MR_OK : convert_to_srgb(run);
 }
 
 /* Put the image through three tables, one a colour; alpha as it is. */

@@ -642,6 +642,25 @@ static void gamma_of_a_png_counts_where_it_is_far_from_that_of_screens(void **st
     }
 }
 
+/* In 8 bits all of these are one black. */
+static void dark_tones_of_16_bits_are_told_apart(void **state)
+{
+    (void)state;
+    static const uint16_t light[] = {66, 131, 197, 238};
+    static const uint8_t tones[] = {3, 7, 10, 11};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(light); i++) {
+        uint16_t pixels[20 * 10 * 4];
+        for (size_t k = 0; k < MR_ARRAY_SIZE(pixels); k++)
+            pixels[k] = k % 4 == 3 ? 0x8080 : light[i];
+        VipsImage *deep = vips_image_new_from_memory_copy(pixels, sizeof(pixels), 20, 10, 4, VIPS_FORMAT_USHORT);
+        deep->Type = VIPS_INTERPRETATION_RGB16;
+        struct bytes png = with_colours(encode(deep, ".png"), "gAMA", "\x00\x01\x86\xa0", 4);
+        const uint8_t wanted[4] = {tones[i], tones[i], tones[i], 128};
+        check_pixel("fm=png", png, 0, wanted, 1);
+        check_pixel("rect=0,0,10,10&w=5&fm=png", png, 0, wanted, 1);
+    }
+}
+
 static void primaries_of_a_png_count(void **state)
 {
     (void)state;
@@ -994,6 +1013,7 @@ int main(void)
         IMAGE_TEST(every_kind_of_pixels_becomes_srgb),
         IMAGE_TEST(black_ink_without_a_profile_is_deep_and_leaves_none_behind),
         IMAGE_TEST(gamma_of_a_png_counts_where_it_is_far_from_that_of_screens),
+        IMAGE_TEST(dark_tones_of_16_bits_are_told_apart),
         IMAGE_TEST(primaries_of_a_png_count),
         IMAGE_TEST(brighter_screens_pictures_are_brought_down),
         IMAGE_TEST(code_points_of_an_avif_count),
