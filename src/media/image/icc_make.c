@@ -227,17 +227,22 @@ static void write_be32(uint8_t *at, uint32_t value)
         at[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
+static void write_signature(uint8_t *at, const char *signature)
+{
+    memcpy(at, signature, 4);
+}
+
 static void write_xyz(uint8_t *at, double x, double y, double z)
 {
     const double values[3] = {x, y, z};
-    memcpy(at, "XYZ \0\0\0\0", 8);
+    write_signature(at, "XYZ ");
     for (size_t i = 0; i < 3; i++)
         write_be32(at + 8 + 4 * i, (uint32_t)(int32_t)lround(values[i] * 65536));
 }
 
 static void write_light_curve(uint8_t *at, const struct mr_image_colours *colours)
 {
-    memcpy(at, "curv\0\0\0\0", 8);
+    write_signature(at, "curv");
     write_be32(at + 8, CURVE_STEPS);
     for (size_t i = 0; i < CURVE_STEPS; i++) {
         double light = light_of(colours, (double)i / (CURVE_STEPS - 1));
@@ -251,8 +256,10 @@ static void write_header(uint8_t *out, size_t len, bool is_grey)
 {
     write_be32(out, (uint32_t)len);
     write_be32(out + 8, 0x02400000);
-    memcpy(out + 12, is_grey ? "mntrGRAYXYZ " : "mntrRGB XYZ ", 12);
-    memcpy(out + 36, "acsp", 4);
+    write_signature(out + 12, "mntr");
+    write_signature(out + 16, is_grey ? "GRAY" : "RGB ");
+    write_signature(out + 20, "XYZ ");
+    write_signature(out + 36, "acsp");
     write_xyz(out + 60, 0.9642, 1, 0.8249);
     memset(out + 60, 0, 8); /* it is a number without a type, at 68 */
 }
@@ -260,7 +267,7 @@ static void write_header(uint8_t *out, size_t len, bool is_grey)
 static void write_profile_tag(uint8_t *out, size_t index, const char *name, size_t at, size_t len)
 {
     uint8_t *tag = out + HEADER + 4 + index * TAG_LEN;
-    memcpy(tag, name, 4);
+    write_signature(tag, name);
     write_be32(tag + 4, (uint32_t)at);
     write_be32(tag + 8, (uint32_t)len);
 }
