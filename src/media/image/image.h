@@ -66,6 +66,7 @@ enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, 
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 /* The resolution of colours: half of that of brightness, full, or as the encoder finds it right for the quality. */
 enum { MR_IMAGE_CHROMA_AUTO, MR_IMAGE_CHROMA_420, MR_IMAGE_CHROMA_444 };
+enum { MR_IMAGE_ICC_SRGB, MR_IMAGE_ICC_KEEP };    /* the output is sRGB; or has the RGB profile of its original */
 enum { MR_IMAGE_FILL_SOLID, MR_IMAGE_FILL_BLUR }; /* a colour; or the image, blurred, large enough to cover it */
 enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
 enum { MR_IMAGE_SHRINK_FAST, MR_IMAGE_SHRINK_CAREFUL };
@@ -135,6 +136,7 @@ struct mr_image_ops {
     bool palette;        /* of PNG: at most 256 colours */
     bool is_paletted;    /* a format of a name that says so: as palette */
     int32_t chroma;      /* MR_IMAGE_CHROMA_...: of JPEG and AVIF */
+    int32_t icc;         /* MR_IMAGE_ICC_... */
     bool strip, gps;     /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
     int32_t shrink;      /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
 };

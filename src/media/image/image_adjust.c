@@ -70,7 +70,7 @@ int mr_run_to_8_bits(struct mr_run *run)
 {
     if (run->image->BandFmt == VIPS_FORMAT_UCHAR)
         return MR_OK;
-    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0)
+    if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0 && !run->keeps_profile)
         return convert_deep(run);
     VipsInterpretation type = run->image->Type == VIPS_INTERPRETATION_GREY16  ? VIPS_INTERPRETATION_B_W
                               : run->image->Type == VIPS_INTERPRETATION_RGB16 ? VIPS_INTERPRETATION_sRGB
@@ -159,7 +159,7 @@ int mr_run_drop_profile(struct mr_run *run)
 /* When there are fewest pixels. */
 int mr_run_to_srgb(struct mr_run *run)
 {
-    return run->is_srgb ? MR_OK : convert_to_srgb(run);
+    return run->is_srgb || run->keeps_profile ? MR_OK : convert_to_srgb(run);
 }
 
 /* Put the image through three tables, one a colour; alpha as it is. */

@@ -12,7 +12,7 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
     const struct mr_image_ops *ops = run->ops;
     VipsImage *image = run->image;
     int quality = ops->quality;
-    gboolean strip = ops->strip;
+    gboolean strip = ops->strip && !run->keeps_profile; /* all else was dropped */
     int level = mr_effort_level(run->plan.format, ops);
     gboolean interlace = mr_image_ops_interlaces(ops);
     static const VipsForeignSubsample subsamples[] = {[MR_IMAGE_CHROMA_AUTO] = VIPS_FOREIGN_SUBSAMPLE_AUTO,
@@ -54,7 +54,7 @@ int mr_run_encode(struct mr_run *run, void **bytes, size_t *len)
     VIPS_UNREF(target);
     if (failed)
         return mr_run_fail(run);
-    if (run->plan.format == MR_IMAGE_WEBP && run->ops->strip)
+    if (run->plan.format == MR_IMAGE_WEBP && run->ops->strip && !run->keeps_profile)
         *len = mr_webp_strip(*bytes, *len);
     return MR_OK;
 }

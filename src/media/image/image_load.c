@@ -157,6 +157,22 @@ static int drop_costly_profile(struct mr_run *run)
     return mr_run_drop_profile(run);
 }
 
+/* Of pixels that are RGB, a profile that is for RGB and can be read. */
+static void look_at_profile(struct mr_run *run)
+{
+    const void *profile;
+    size_t len;
+    bool is_rgb = run->image->Type == VIPS_INTERPRETATION_sRGB || run->image->Type == VIPS_INTERPRETATION_RGB16;
+    bool is_gif = run->plan.format == MR_IMAGE_GIF || mr_plan_picks(&run->plan, run->ops) == MR_IMAGE_BIT(MR_IMAGE_GIF);
+    if (run->ops->icc != MR_IMAGE_ICC_KEEP || is_gif || !is_rgb ||
+        vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) == 0 ||
+        vips_image_get_blob(run->image, VIPS_META_ICC_NAME, &profile, &len) != 0 || len < 20)
+        return;
+    run->keeps_profile = memcmp((const uint8_t *)profile + 16, "RGB ", 4) == 0 &&
+                         vips_icc_is_compatible_profile(run->image, profile, len);
+    vips_error_clear();
+}
+
 /* What the container says of colours becomes a profile, for those steps. */
 static int make_profile(struct mr_run *run)
 {
@@ -222,8 +238,10 @@ int mr_run_open(struct mr_run *run)
     err = decode_input(run);
     if (err == MR_OK)
         err = drop_costly_profile(run);
-    if (err == MR_OK)
+    if (err == MR_OK) {
+        look_at_profile(run);
         err = make_profile(run);
+    }
     if (err != MR_OK)
         return err;
     mr_run_watch(run);

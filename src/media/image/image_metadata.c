@@ -55,6 +55,8 @@ static bool is_kept(const struct mr_run *run, const char *field)
     static const char *const timing[] = {"delay", "loop", VIPS_META_PAGE_HEIGHT};
     if (is_one_of(field, timing, MR_ARRAY_SIZE(timing)))
         return run->plan.frames > 1; /* it is no metadata */
+    if (run->keeps_profile && strcmp(field, VIPS_META_ICC_NAME) == 0)
+        return true;
     if (run->ops->strip)
         return false;
     return run->ops->gps ? !is_outdated(field) : is_harmless(field);

@@ -18,6 +18,7 @@ enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535, PAD_MAX = 4096 };
 /* Words as a person writes them, in the order of the values they stand for. */
 static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", "fillmax", NULL};
 static const char *const flip_words[] = {"none", "h", "v", "hv", NULL};
+static const char *const icc_words[] = {"srgb", "keep", NULL};
 static const char *const cs_words[] = {"srgb", "tinysrgb", "strip", NULL};
 static const char *const fill_words[] = {"solid", "blur", NULL};
 static const char *const rot_words[] = {"straighten", "pivot", NULL};
@@ -88,6 +89,7 @@ enum {
     CHROMASUB,
     PALETTE,
     CS,
+    ICC,
     STRIP,
     GPS,
     SHRINK,
@@ -165,6 +167,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full for jpg of q=90 and above")},
     [PALETTE] =   {.name = "palette", FLAG("png of at most 256 colours")},
     [CS] =        {.name = "cs", CHOICE(cs_words, "ignored: all output is sRGB")},
+    [ICC] =       {.name = "icc", CHOICE(icc_words, "srgb: the output is sRGB; keep: an RGB profile of the original goes with its colours as they are, but into no gif")},
     [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
     [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
     [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},
@@ -200,7 +203,7 @@ static const struct field {
     [BLUR] = {REAL, AT(blur), 0},         [SHARP] = {REAL, AT(sharpness), 0},   [FRAME] = {INT32, AT(frame), 0},
     [Q] = {INT32, AT(quality), QUALITY_DEFAULT},                                [EFFORT] = {INT32, AT(effort), -1},
     [LOSSLESS] = {BOOL, AT(lossless), 0}, [INTERLACE] = {BOOL, AT(interlace), 0}, [STRIP] = {BOOL, AT(strip), 1},
-    [CHROMASUB] = {INT32, AT(chroma), 0}, [PALETTE] = {BOOL, AT(palette), 0},
+    [CHROMASUB] = {INT32, AT(chroma), 0}, [ICC] = {INT32, AT(icc), 0}, [PALETTE] = {BOOL, AT(palette), 0},
     [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
 };
 // clang-format on
@@ -502,6 +505,8 @@ static bool output_has_effect(const struct mr_image_ops *ops, size_t row)
         return may_be(ops->format, jpeg | avif);
     case PALETTE:
         return may_be(ops->format, png);
+    case ICC:
+        return ops->format != MR_IMAGE_GIF;
     case GPS:
         return !ops->strip;
     default:

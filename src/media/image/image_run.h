@@ -32,6 +32,7 @@ struct mr_run {
     struct mr_plan plan;
     VipsImage *image;           /* the end of the pipeline so far; owned */
     atomic_int stopped;         /* why the run is to stop, or MR_OK. libvips may read on a thread of its own */
+    bool keeps_profile;         /* icc=keep, and there is one that can be kept */
     bool is_srgb;               /* converted before all else */
     bool is_resampled;          /* pixels were mixed: resized, blurred, turned by any angle */
     bool in_memory;             /* image's pixels are computed and can be read in any order */

@@ -713,6 +713,51 @@ static void code_points_of_an_avif_count(void **state)
     check_pixel("fm=png", avif_of(paper, 9, 16), 0, (const uint8_t[]){191, 191, 191}, 4);
 }
 
+static bool has_profile(const struct mr_image_result *result)
+{
+    VipsImage *image = decode(result->bytes, result->len);
+    bool has = vips_image_get_typeof(image, VIPS_META_ICC_NAME) != 0;
+    assert_int_equal(vips_image_get_typeof(image, "exif-ifd0-Make"), 0);
+    g_object_unref(image);
+    return has;
+}
+
+/* libvips' own profile named p3 stands for any that is not sRGB. */
+static void profile_is_kept_where_that_is_asked_for(void **state)
+{
+    (void)state;
+    static const uint8_t colour[3] = {180, 150, 120};
+    static const char *const formats[] = {"jpg", "png", "webp", "avif", "tiff"};
+    struct bytes wide = encode(plain(40, 20, 3, colour), ".jpg[Q=95,profile=p3]");
+    struct bytes file = with_segment(wide, 0xE1, exif_of(1));
+    check_colour(file, 186, 149, 116);
+    check_pixel("icc=keep&fm=png", file, 0, colour, 2);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
+        char query[64];
+        snprintf(query, sizeof(query), "icc=keep&w=20&fm=%s", formats[i]);
+        struct mr_image_result out = run(query, file);
+        if (!has_profile(&out))
+            fail_msg("%s: there is no profile", query);
+        snprintf(query, sizeof(query), "w=20&fm=%s", formats[i]);
+        out = run(query, file);
+        assert_false(has_profile(&out));
+    }
+}
+
+/* No gif has one, inks and grey become sRGB, and so does what only the container says. */
+static void profile_is_not_kept_where_it_would_not_fit(void **state)
+{
+    (void)state;
+    static const uint8_t colour[3] = {180, 150, 120};
+    struct bytes wide = encode(plain(40, 20, 3, colour), ".png[profile=p3]");
+    check_pixel("icc=keep&fm=gif", wide, 0, (const uint8_t[]){186, 149, 116, 255}, 4);
+    struct bytes told = with_colours(encode(plain(40, 20, 3, colour), ".png"), "cICP", "\x0c\x0d\x00\x01", 4);
+    check_pixel("icc=keep&fm=png", told, 0, (const uint8_t[]){186, 149, 116}, 2);
+    struct bytes junk = encode(plain(40, 20, 3, colour), ".png");
+    struct mr_image_result out = run("icc=keep&fm=png", junk);
+    assert_false(has_profile(&out));
+}
+
 static void grey_and_one_bit_become_srgb(void **state)
 {
     (void)state;
@@ -1014,6 +1059,8 @@ int main(void)
         IMAGE_TEST(black_ink_without_a_profile_is_deep_and_leaves_none_behind),
         IMAGE_TEST(gamma_of_a_png_counts_where_it_is_far_from_that_of_screens),
         IMAGE_TEST(dark_tones_of_16_bits_are_told_apart),
+        IMAGE_TEST(profile_is_kept_where_that_is_asked_for),
+        IMAGE_TEST(profile_is_not_kept_where_it_would_not_fit),
         IMAGE_TEST(primaries_of_a_png_count),
         IMAGE_TEST(brighter_screens_pictures_are_brought_down),
         IMAGE_TEST(code_points_of_an_avif_count),

@@ -107,6 +107,7 @@ static void canonical_text_means_the_same_again(void **state)
                                           "w=5&h=6&fit=fill&fill=blur&border=4,80ff0000",
                                           "w=5&h=6&fit=fillmax&fill-color=ff0000",
                                           "fm=avif&chromasub=444",
+                                          "fm=png&icc=keep",
                                           "trim=color&trim-color=ff00ff&trim-md=3",
                                           "rot=12.5&rot-type=pivot&pad=3&pad-left=0&pad-right=5",
                                           "pad-left=1&pad-right=2&pad-top=3&pad-bottom=4",
