@@ -21,8 +21,8 @@ static int transform(struct mr_run *run, bool is_embedded)
     return failed;
 }
 
-/* A profile that does not fit the image, or is none, counts for nothing: what then shows
- * is what viewers show that ignore profiles. */
+/* A profile that does not fit the image, or is none, counts for nothing: what then shows is what viewers show that
+ * ignore profiles. */
 static int convert_to_srgb(struct mr_run *run)
 {
     if (vips_image_get_typeof(run->image, VIPS_META_ICC_NAME) != 0 && transform(run, true)) {
