@@ -140,7 +140,7 @@ static void plan_sizes(struct mr_plan *plan, const struct mr_image_ops *ops, str
     struct size resized = fitted(in, box, cover);
     if (both && ops->fit == MR_IMAGE_FIT_SCALE)
         resized = box;
-    bool keeps_small = ops->fit == MR_IMAGE_FIT_MAX || ops->fit == MR_IMAGE_FIT_FILLMAX;
+    bool keeps_small = ops->fit == MR_IMAGE_FIT_MAX || (both && ops->fit == MR_IMAGE_FIT_FILLMAX);
     if (keeps_small && is_larger(resized, in))
         resized = in;
     if (cover && ops->fit == MR_IMAGE_FIT_MIN && is_larger(resized, in)) {
@@ -248,13 +248,18 @@ bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, u
            width * height <= mr_effort_pixels_max(format, ops, alpha, &limit);
 }
 
-/* What an encoder that nothing stops may be given, frame by frame. Areas that were added may be transparent. */
-static int check_effort(const struct mr_plan *plan, const struct mr_image_ops *ops, bool alpha, struct mr_fault *fault)
+bool mr_plan_adds_alpha(const struct mr_plan *plan, const struct mr_image_ops *ops)
 {
     bool is_larger = plan->final_width != plan->out_width || plan->final_height != plan->out_height;
+    return mr_plan_has_alpha(plan->format) && (is_larger || (ops->border > 0 && ops->border_colour.alpha < 255));
+}
+
+/* What an encoder that nothing stops may be given, frame by frame. */
+static int check_effort(const struct mr_plan *plan, const struct mr_image_ops *ops, bool alpha, struct mr_fault *fault)
+{
     uint64_t pixels = MR_MAX(plan->final_width * plan->final_height, (uint64_t)plan->out_width * plan->out_height);
     const char *limit = NULL;
-    uint64_t most = mr_effort_pixels_max(plan->format, ops, alpha || is_larger, &limit);
+    uint64_t most = mr_effort_pixels_max(plan->format, ops, alpha || mr_plan_adds_alpha(plan, ops), &limit);
     return pixels <= most ? MR_OK : mr_fault_limit(fault, MR_EPIXELS, limit, most, pixels);
 }
 

@@ -97,6 +97,7 @@ static void sides_follow_from_what_is_asked_for(void **state)
                  {"w=600&ar=1:1&max-h=200&fit=crop", 200, 200, 267, 200},
                  {"w=800&h=800&fit=fillmax", 800, 800, 400, 300},
                  {"w=200&h=200&fit=fillmax", 200, 200, 200, 150},
+                 {"w=800&fit=fillmax", 800, 600, 800, 600}, /* clip, as its canonical text says */
                  {"w=100&pad=10", 100, 80, 80, 60},
                  {"w=100&h=100&pad=10&fit=crop", 100, 100, 107, 80},
                  {"w=100&h=100&pad=10&pad-left=0&fit=scale", 100, 100, 90, 80},
@@ -174,6 +175,7 @@ static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void *
                  {"fm=webp&lossless=1", "webp-pixels", 40000000},
                  {"fm=webp&effort=9", "webp-pixels", 36000000},
                  {"fm=webp&effort=9&pad=1", "webp-pixels", 5714285},
+                 {"fm=webp&effort=9&border=1,80ff0000", "webp-pixels", 5714285},
                  {"fm=gif", "gif-pixels", 20571428},
                  {"fm=png8", "png-pixels", 20571428},
                  {"fm=png&palette=1&effort=9", "png-pixels", 8089887},
