@@ -119,7 +119,7 @@ static int measure(struct mr_image_job *image, struct mr_fault *fault)
     if (err != MR_OK)
         return err;
     image->job.lane = mr_lane_of_image(info, &image->ops);
-    image->job.expected_ns = mr_lane_expected_ns(info, &image->ops);
+    image->job.expected_ns = mr_image_cost_ns(info, &image->ops);
     return info->width != 0 ? reserve(image, mr_image_memory(info, &image->ops), fault) : MR_OK;
 }
 

@@ -11,9 +11,6 @@
 
 #define MR_HEAVY_NS (500 * MR_NS_PER_MS)
 
-/* Expected time of such a run on one core, from pixels in and out: within a factor of two for ordinary images. 0 when
- * the dimensions are not known. */
-uint64_t mr_lane_expected_ns(const struct mr_image_info *info, const struct mr_image_ops *ops);
 /* Heavy also when nothing can be said. */
 enum mr_lane mr_lane_of_image(const struct mr_image_info *info, const struct mr_image_ops *ops);
 

@@ -196,6 +196,10 @@ uint32_t mr_image_ops_picks(const struct mr_image_ops *ops);
  * admission, rather high than low. */
 uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops);
 
+/* Nanoseconds of CPU time that such a run is expected to take on one core: within a factor of three for photographs. 0
+ * when the dimensions are not known. */
+uint64_t mr_image_cost_ns(const struct mr_image_info *info, const struct mr_image_ops *ops);
+
 struct mr_image_result {
     void *bytes; /* owned: mr_image_result_free */
     size_t len;

@@ -1,3 +1,5 @@
+#include "base/macros.h"
+#include "base/slice.h"
 #include "pipe/lane.h"
 
 #include <setjmp.h>
@@ -65,7 +67,8 @@ static void scans_and_frames_count(void **state)
     assert_int_equal(lane(progressive, 300, MR_IMAGE_UNKNOWN), MR_LANE_HEAVY);
     assert_int_equal(lane(animation, 300, MR_IMAGE_PNG), MR_LANE_INTERACTIVE);
     animation.frames = 100;
-    assert_int_equal(lane(animation, 300, MR_IMAGE_PNG), MR_LANE_HEAVY);
+    assert_int_equal(lane(animation, 300, MR_IMAGE_GIF), MR_LANE_HEAVY);
+    assert_int_equal(lane(animation, 300, MR_IMAGE_PNG), MR_LANE_INTERACTIVE); /* a still is one frame */
 }
 
 static void a_format_that_is_to_be_picked_counts_as_the_likely_one(void **state)
@@ -75,11 +78,45 @@ static void a_format_that_is_to_be_picked_counts_as_the_likely_one(void **state)
     struct mr_image_ops ops;
     mr_image_ops_init(&ops);
     ops.picks = MR_IMAGE_BITS_ANYWHERE;
-    uint64_t plain = mr_lane_expected_ns(&info, &ops);
+    uint64_t plain = mr_image_cost_ns(&info, &ops);
     ops.picks |= MR_IMAGE_BIT(MR_IMAGE_WEBP);
-    assert_true(mr_lane_expected_ns(&info, &ops) > 2 * plain);
+    assert_true(mr_image_cost_ns(&info, &ops) > 2 * plain);
     ops.format = MR_IMAGE_JPEG;
-    assert_true(mr_lane_expected_ns(&info, &ops) == plain);
+    assert_true(mr_image_cost_ns(&info, &ops) == plain);
+}
+
+static enum mr_lane lane_of(const char *query)
+{
+    struct mr_image_info info = image(MR_IMAGE_JPEG, 2000, 1000);
+    struct mr_slice rest = mr_slice_of(query);
+    struct mr_image_ops ops;
+    mr_image_ops_init(&ops);
+    while (rest.at != NULL) {
+        struct mr_slice value = mr_slice_cut(&rest, '&'), name = mr_slice_cut(&value, '=');
+        assert_int_equal(mr_image_ops_set(&ops, name, value, NULL), MR_OK);
+    }
+    return mr_lane_of_image(&info, &ops);
+}
+
+/* Each makes a job heavy that would not be. */
+static void all_that_makes_the_output_larger_or_dearer_counts(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {
+        "w=1000&dpr=8&fm=png",
+        "pad=1500&fm=png",
+        "w=1000&min-w=9000&min-h=9000&fit=scale",
+        "w=500&ar=1:20&fit=crop&h=9000&fm=png",
+        "w=1000&fm=avif&effort=9",
+        "w=1400&fm=png8",
+        "w=1400&fm=webp&lossless=1&effort=9",
+        "w=1&h=1&fit=scale&min-w=4500&min-h=4500&fm=gif",
+    };
+    assert_int_equal(lane_of("w=1000"), MR_LANE_INTERACTIVE);
+    assert_int_equal(lane_of("w=500&fm=avif"), MR_LANE_INTERACTIVE);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
+        if (lane_of(queries[i]) != MR_LANE_HEAVY)
+            fail_msg("%s", queries[i]);
 }
 
 static void unknown_dimensions_are_heavy(void **state)
@@ -96,6 +133,7 @@ int main(void)
         cmocka_unit_test(lossless_webp_takes_ten_times_as_long),
         cmocka_unit_test(scans_and_frames_count),
         cmocka_unit_test(a_format_that_is_to_be_picked_counts_as_the_likely_one),
+        cmocka_unit_test(all_that_makes_the_output_larger_or_dearer_counts),
         cmocka_unit_test(unknown_dimensions_are_heavy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
