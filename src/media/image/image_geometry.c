@@ -19,16 +19,17 @@ static int extract(struct mr_run *run, VipsRect area)
 }
 
 /* EXIF's eight orientations are a turn, then perhaps a mirroring. */
+static const struct {
+    VipsAngle angle;
+    bool mirrored;
+} turns[] = {
+    [0] = {VIPS_ANGLE_D0, false},   [1] = {VIPS_ANGLE_D0, false},  [2] = {VIPS_ANGLE_D0, true},
+    [3] = {VIPS_ANGLE_D180, false}, [4] = {VIPS_ANGLE_D180, true}, [5] = {VIPS_ANGLE_D90, true},
+    [6] = {VIPS_ANGLE_D90, false},  [7] = {VIPS_ANGLE_D270, true}, [8] = {VIPS_ANGLE_D270, false},
+};
+
 int mr_run_turn_upright(struct mr_run *run)
 {
-    static const struct {
-        VipsAngle angle;
-        bool mirrored;
-    } turns[] = {
-        [1] = {VIPS_ANGLE_D0, false},  [2] = {VIPS_ANGLE_D0, true},    [3] = {VIPS_ANGLE_D180, false},
-        [4] = {VIPS_ANGLE_D180, true}, [5] = {VIPS_ANGLE_D90, true},   [6] = {VIPS_ANGLE_D90, false},
-        [7] = {VIPS_ANGLE_D270, true}, [8] = {VIPS_ANGLE_D270, false},
-    };
     uint8_t orientation = run->plan.orientation;
     if (orientation <= 1 || orientation > 8)
         return MR_OK;
@@ -169,42 +170,71 @@ int mr_run_cut_first(struct mr_run *run)
                              run->limits, run->fault);
 }
 
+static bool is_cut_by_content(const struct mr_plan *plan)
+{
+    bool is_cut = plan->out_width != plan->width || plan->out_height != plan->height;
+    return is_cut && (plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION);
+}
+
+/* What is shown of the resized image, which is not yet turned upright: all of it where its pixels are to tell. */
+static VipsRect shown_part(const struct mr_plan *plan)
+{
+    int width = (int)plan->load_width, height = (int)plan->load_height;
+    VipsRect cut = {(int)plan->crop_left, (int)plan->crop_top, (int)plan->out_width, (int)plan->out_height};
+    if (is_cut_by_content(plan))
+        return (VipsRect){0, 0, width, height};
+    if (plan->cut_first || plan->orientation > 8)
+        return cut;
+    if (turns[plan->orientation].mirrored)
+        cut.left = (int)plan->width - cut.left - cut.width;
+    switch (turns[plan->orientation].angle) {
+    case VIPS_ANGLE_D90:
+        return (VipsRect){cut.top, height - cut.left - cut.width, cut.height, cut.width};
+    case VIPS_ANGLE_D180:
+        return (VipsRect){width - cut.left - cut.width, height - cut.top - cut.height, cut.width, cut.height};
+    case VIPS_ANGLE_D270:
+        return (VipsRect){width - cut.top - cut.height, cut.left, cut.height, cut.width};
+    default:
+        return cut;
+    }
+}
+
+/* A cut whose place is known is made here: of a thin image that is enlarged, the rest may be many times what is shown.
+ */
 int mr_run_resize(struct mr_run *run)
 {
     const struct mr_plan *plan = &run->plan;
     int width = (int)plan->load_width;
     int height = (int)plan->load_height;
+    VipsRect part = shown_part(plan);
     if (run->image->Xsize == width && run->image->Ysize == height)
-        return MR_OK;
+        return extract(run, part);
     double span_x = run->image->Xsize;
     double span_y = run->image->Ysize;
     if (plan->shrink > 1) { /* the decoder has dropped what did not fill a whole pixel */
         span_x = (double)run->scan.info.width / plan->shrink;
         span_y = (double)run->scan.info.height / plan->shrink;
     }
-    VipsImage *next = mr_image_resize(run->image, span_x, span_y, width, height);
+    VipsImage *next = mr_image_resize_part(run->image, span_x, span_y, width, height, part);
     run->in_memory = false;
     run->is_resampled = true;
     return mr_run_step(run, next == NULL, next);
 }
 
+/* A cut whose place the pixels of the resized image tell. */
 int mr_run_crop(struct mr_run *run)
 {
     const struct mr_plan *plan = &run->plan;
-    int width = (int)plan->out_width;
-    int height = (int)plan->out_height;
-    if (plan->out_width == plan->width && plan->out_height == plan->height)
+    if (!is_cut_by_content(plan))
         return MR_OK;
-    bool by_content = plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION;
-    if (!by_content)
-        return extract(run, (VipsRect){(int)plan->crop_left, (int)plan->crop_top, width, height});
     int err = mr_run_to_memory(run);
     if (err != MR_OK)
         return err;
     VipsImage *next = NULL;
     VipsInteresting interesting =
         plan->crop.crop == MR_IMAGE_CROP_ENTROPY ? VIPS_INTERESTING_ENTROPY : VIPS_INTERESTING_ATTENTION;
-    int failed = vips_smartcrop(run->image, &next, width, height, "interesting", interesting, NULL);
+    int failed = vips_smartcrop(run->image, &next, (int)plan->out_width, (int)plan->out_height, "interesting",
+                                interesting, NULL);
     return mr_run_step(run, failed, next);
 }
 

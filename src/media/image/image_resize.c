@@ -23,6 +23,7 @@ struct stage {
     VipsImage *in; /* owned: the pipeline alone does not keep it */
     struct mr_resample_axis x, y;
     atomic_uint readers;
+    atomic_int passed; /* rows of the input that were asked for, from the top */
 };
 
 /* What one thread needs to compute a part of the output. */
@@ -69,10 +70,25 @@ static uint8_t *pixel_at(const VipsRegion *region, int x, int y, uint32_t bands)
            (ptrdiff_t)(x - region->valid.left) * (ptrdiff_t)bands;
 }
 
+/* Rows above those that are needed are passed over a few at a time: asked for one far below the last, libvips'
+ * decoders would hold all that lie between. */
+static int pass_over(struct stage *stage, VipsRegion *from, const VipsRect *needed)
+{
+    int row = atomic_load_explicit(&stage->passed, memory_order_relaxed); /* libvips asks one thread at a time */
+    for (; needed->top - row >= ROWS_AT_ONCE; row += ROWS_AT_ONCE) {
+        VipsRect rows = {needed->left, row, 1, ROWS_AT_ONCE};
+        if (vips_region_prepare(from, &rows))
+            return -1;
+    }
+    row = MR_MAX(row, needed->top + needed->height);
+    atomic_store_explicit(&stage->passed, row, memory_order_relaxed);
+    return 0;
+}
+
 static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *done)
 {
     (void)done;
-    const struct stage *stage = data;
+    struct stage *stage = data;
     const struct reader *reader = seq;
     const VipsRect *wanted = &out->valid;
     uint32_t bands = (uint32_t)((VipsImage *)in)->Bands;
@@ -86,7 +102,7 @@ static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *
 
     VipsRegion *from = reader->region;
     VipsRect needed = {(int)in_left, (int)in_top, (int)(in_right - in_left), (int)(in_bottom - in_top)};
-    if (vips_region_prepare(from, &needed))
+    if (pass_over(stage, from, &needed) || vips_region_prepare(from, &needed))
         return -1;
     for (uint32_t y = top; y < bottom; y++) {
         const uint8_t *rows = pixel_at(from, needed.left, (int)stage->y.first[y], bands);
@@ -121,6 +137,7 @@ static struct stage *make_stage(VipsImage *in, struct mr_resample_axis x, struct
     stage->y = y;
     stage->in = in;
     g_object_ref(in);
+    atomic_init(&stage->passed, 0);
     atomic_store_explicit(&stage->readers, 0, memory_order_release);
     return stage;
 }
@@ -148,12 +165,14 @@ done:
     return rows;
 }
 
-static VipsImage *resize_exactly(VipsImage *in, double span_x, double span_y, int width, int height)
+static VipsImage *resize_exactly(VipsImage *in, double span_x, double span_y, int width, int height, VipsRect part)
 {
     struct mr_resample_axis x, y;
-    if (mr_resample_axis_make(&x, (uint32_t)in->Xsize, span_x, (uint32_t)width) != MR_OK)
+    if (mr_resample_axis_make_part(&x, (uint32_t)in->Xsize, span_x, (uint32_t)width, (uint32_t)part.left,
+                                   (uint32_t)part.width) != MR_OK)
         return NULL;
-    if (mr_resample_axis_make(&y, (uint32_t)in->Ysize, span_y, (uint32_t)height) != MR_OK) {
+    if (mr_resample_axis_make_part(&y, (uint32_t)in->Ysize, span_y, (uint32_t)height, (uint32_t)part.top,
+                                   (uint32_t)part.height) != MR_OK) {
         mr_resample_axis_free(&x);
         return NULL;
     }
@@ -179,18 +198,23 @@ static int box_factor(double span, int target)
     return ratio > RATIO_MAX ? (int)(ratio / RATIO_LEFT) : 1;
 }
 
-VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height)
+static VipsImage *resize_channels(VipsImage *in, double span_x, double span_y, int width, int height, VipsRect part)
 {
     int by_x = box_factor(span_x, width);
     int by_y = box_factor(span_y, height);
     if (by_x == 1 && by_y == 1)
-        return resize_exactly(in, span_x, span_y, width, height);
+        return resize_exactly(in, span_x, span_y, width, height, part);
     VipsImage *small = NULL;
     if (vips_shrink(in, &small, by_x, by_y, "ceil", TRUE, NULL))
         return NULL;
-    VipsImage *out = resize_exactly(small, span_x / by_x, span_y / by_y, width, height);
+    VipsImage *out = resize_exactly(small, span_x / by_x, span_y / by_y, width, height, part);
     g_object_unref(small);
     return out;
+}
+
+VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height)
+{
+    return resize_channels(in, span_x, span_y, width, height, (VipsRect){0, 0, width, height});
 }
 
 /* Multiply colours by alpha, or divide them by it again, and round to integers: resizing the floats that libvips
@@ -219,12 +243,17 @@ VipsImage *mr_image_unpremultiply(VipsImage *in)
 
 VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height)
 {
+    return mr_image_resize_part(in, span_x, span_y, width, height, (VipsRect){0, 0, width, height});
+}
+
+VipsImage *mr_image_resize_part(VipsImage *in, double span_x, double span_y, int width, int height, VipsRect part)
+{
     if (!vips_image_hasalpha(in))
-        return mr_image_resize_channels(in, span_x, span_y, width, height);
+        return resize_channels(in, span_x, span_y, width, height, part);
     VipsImage *premultiplied = mr_image_premultiply(in);
     if (premultiplied == NULL)
         return NULL;
-    VipsImage *small = mr_image_resize_channels(premultiplied, span_x, span_y, width, height);
+    VipsImage *small = resize_channels(premultiplied, span_x, span_y, width, height, part);
     g_object_unref(premultiplied);
     if (small == NULL)
         return NULL;

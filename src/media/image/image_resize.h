@@ -8,7 +8,9 @@
  * own pixels: its size, or a fraction of a pixel more where a decoder that shrinks has dropped it. Lazy, and reads `in`
  * from top to bottom. Alpha is respected. NULL when libvips fails. */
 VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height);
-/* The same, each channel for itself: for colours that are weighed by their alpha, or have none. */
+/* Of the same image a part alone: pixel for pixel what a cut of it would be, but nothing beside it is computed. */
+VipsImage *mr_image_resize_part(VipsImage *in, double span_x, double span_y, int width, int height, VipsRect part);
+/* The whole, each channel for itself: for colours that are weighed by their alpha, or have none. */
 VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height);
 /* Each channel blurred by a Gaussian of so many px in both directions. */
 VipsImage *mr_image_blur_channels(VipsImage *in, double sigma_x, double sigma_y);

@@ -47,22 +47,28 @@ static void fix_weights(int16_t *out, const double *weights, uint32_t taps)
 
 int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out)
 {
-    MR_ASSERT(in > 0 && out > 0 && span > in - 1.0 && span < in + 1.0);
+    return mr_resample_axis_make_part(axis, in, span, out, 0, out);
+}
+
+int mr_resample_axis_make_part(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out, uint32_t from,
+                               uint32_t count)
+{
+    MR_ASSERT(in > 0 && count > 0 && from < out && count <= out - from && span > in - 1.0 && span < in + 1.0);
     double ratio = span / out;
     double stretch = MR_MAX(ratio, 1.0);
     uint32_t window = MR_MIN((uint32_t)ceil(support * stretch) * 2, in); /* positions with a weight */
     uint32_t taps = window + (window & 1);
     double *weights = malloc(sizeof(*weights) * window);
-    *axis = (struct mr_resample_axis){.in = in, .out = out, .taps = taps};
-    axis->first = malloc(sizeof(*axis->first) * out);
-    axis->weights = calloc((size_t)out * taps, sizeof(*axis->weights));
+    *axis = (struct mr_resample_axis){.in = in, .out = count, .taps = taps};
+    axis->first = malloc(sizeof(*axis->first) * count);
+    axis->weights = calloc((size_t)count * taps, sizeof(*axis->weights));
     if (weights == NULL || axis->first == NULL || axis->weights == NULL) {
         free(weights);
         mr_resample_axis_free(axis);
         return MR_EMEMORY;
     }
-    for (uint32_t i = 0; i < out; i++) {
-        double centre = ((double)i + 0.5) * ratio - 0.5;
+    for (uint32_t i = 0; i < count; i++) {
+        double centre = ((double)(from + i) + 0.5) * ratio - 0.5;
         double first = MR_MAX(floor(centre) + 1 - (double)(window >> 1), 0.0);
         axis->first[i] = (uint32_t)MR_MIN(first, (double)(in - window));
         for (uint32_t k = 0; k < window; k++)

@@ -25,6 +25,10 @@ enum { MR_RESAMPLE_ONE = 1 << 14 };
 /* `in` positions, which show the first part of `span` of them (span may be a little more or less than in: an image
  * that was shrunk by 8 has lost up to seven eighths of a position), to `out`. MR_OK or MR_EMEMORY. */
 int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out);
+/* The same axis, of which `count` output positions from `from` on are wanted: they become its positions 0 to count - 1,
+ * and no others are computed. */
+int mr_resample_axis_make_part(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out, uint32_t from,
+                               uint32_t count);
 /* As many positions as there are, each a Gaussian of sigma positions around itself: what lies past an end is as the end
  * is. MR_OK or MR_EMEMORY. */
 int mr_resample_axis_blur(struct mr_resample_axis *axis, uint32_t in, double sigma);
