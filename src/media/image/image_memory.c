@@ -10,6 +10,9 @@ enum {
     BASE = 2 << 20,    /* tables, lookups and the small buffers of every library */
     ROWS = 700,        /* of 8-bit channels, in the strips of all steps together */
     ROWS_ALPHA = 3000, /* the same where colours are multiplied by alpha, in floats */
+    RESIZED_ROWS = 80, /* of what the resizer gives, which may be wider than what it gets */
+    RESIZED_ROWS_ALPHA = 320,
+    RESIZER_RATIO_MAX = 8 /* above it another filter goes first (image_resize.c) */
 };
 
 /* Bytes that decoding holds, beside the strips, for each pixel as decoded. */
@@ -71,6 +74,35 @@ static uint64_t planned_encoder_bytes(const struct mr_plan *plan, const struct m
     return most;
 }
 
+struct part {
+    uint64_t width, height;
+};
+
+/* What is computed of the resized image, before it is turned upright: all of it where its pixels tell what is cut. */
+static struct part resized_part(const struct mr_plan *plan)
+{
+    if (plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION)
+        return (struct part){plan->load_width, plan->load_height};
+    bool swaps = plan->orientation >= 5 && !plan->cut_first;
+    return swaps ? (struct part){plan->out_height, plan->out_width} : (struct part){plan->out_width, plan->out_height};
+}
+
+/* Bytes of the resizer's weights for one direction (resample.h). */
+static uint64_t axis_bytes(uint64_t in, uint64_t resized, uint64_t shown)
+{
+    uint64_t ratio = MR_MIN(MR_MAX((in + resized - 1) / resized, 1), RESIZER_RATIO_MAX);
+    return shown * (sizeof(uint32_t) + sizeof(int16_t) * (6 * ratio + 2));
+}
+
+static uint64_t resizer_bytes(const struct mr_plan *plan, const struct mr_image_info *info, uint64_t bands)
+{
+    struct part part = resized_part(plan);
+    uint64_t rows = info->alpha ? MR_MIN(RESIZED_ROWS_ALPHA, 12 * part.height) : MR_MIN(RESIZED_ROWS, 3 * part.height);
+    uint64_t side = MR_MAX(info->width, info->height); /* of either, however it is turned and shrunk */
+    return rows * bands * part.width + axis_bytes(side, plan->load_width, part.width) +
+           axis_bytes(side, plan->load_height, part.height);
+}
+
 /* Pixels of the images that some steps keep as a whole, to read them in their own order. */
 static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *plan, uint64_t decoded, uint64_t resized,
                        uint64_t out)
@@ -101,7 +133,8 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
     uint64_t decoded = stored / ((uint64_t)plan->shrink * plan->shrink);
     if (plan->scale < 1)
         decoded = (uint64_t)((double)stored * plan->scale * plan->scale);
-    uint64_t resized = (uint64_t)plan->width * plan->height;
+    struct part part = resized_part(plan);
+    uint64_t resized = part.width * part.height;
     uint64_t out = MR_MAX(plan->final_width * plan->final_height, (uint64_t)plan->out_width * plan->out_height);
 
     uint64_t bytes = BASE + decoded * decoder_bytes(info);
@@ -109,6 +142,7 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
         bytes += stored * 2 * info->bands;
     uint64_t width = (uint64_t)(info->width * plan->scale / plan->shrink) + 1;
     bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
+    bytes += resizer_bytes(plan, info, bands);
     if (plan->frames > 1) /* the whole strip, before and after */
         bytes += plan->frames * (stored + out) * 4;
     bytes += copies(ops, plan, decoded, resized, out) * bands;

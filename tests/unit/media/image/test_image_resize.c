@@ -122,12 +122,25 @@ static void thin_image_that_is_cut_is_not_enlarged_as_a_whole(void **state)
     assert_in_range(vips_tracked_get_mem_highwater(), 1, 4 << 20);
 }
 
+/* Where its pixels tell what is cut the resized image is held as a whole, and so are the weights of its length. */
+static void thin_image_that_is_cut_by_content_has_its_length_reserved(void **state)
+{
+    (void)state;
+    struct bytes tall = encode(plain(1, 8000, 4, (const uint8_t[]){9, 90, 200, 99}), ".png");
+    struct bytes wide = encode(plain(8000, 1, 4, (const uint8_t[]){9, 90, 200, 99}), ".png");
+    struct bytes opaque = encode(plain(8000, 1, 3, (const uint8_t[]){9, 90, 200}), ".png");
+    check_room("w=20&h=3&fit=crop&crop=entropy", tall, 20, 3);
+    check_room("w=3&h=20&fit=crop&crop=attention", opaque, 3, 20);
+    check_room("w=3&h=20&fit=crop&crop=entropy", wide, 3, 20);
+}
+
 #define IMAGE_TEST(test) cmocka_unit_test_teardown(test, images_end_test)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IMAGE_TEST(thin_image_that_is_cut_is_not_enlarged_as_a_whole), /* first: see check_room() */
+        IMAGE_TEST(thin_image_that_is_cut_by_content_has_its_length_reserved),
         IMAGE_TEST(part_has_the_pixels_of_a_cut),
         IMAGE_TEST(rows_above_a_part_are_passed_over_a_few_at_a_time),
     };
