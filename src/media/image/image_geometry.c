@@ -97,8 +97,29 @@ static void write_channels(uint8_t out[4], const VipsImage *image, const struct 
     memcpy(out, image->Bands < 3 ? greys : image->Type == VIPS_INTERPRETATION_CMYK ? inks : colours, 4);
 }
 
-/* Whether there is one that could be there. */
-static bool choose_border(struct border *out, const struct mr_image_ops *ops, VipsImage *image)
+/* An image's rows, in any order, some at a time: behind a turn all of them together would be a second copy of it. */
+struct rows {
+    VipsImage *image;
+    VipsRegion *region;
+    VipsRect ready; /* height 0: none is */
+};
+
+enum { ROWS_READY = 16 };
+
+/* NULL when libvips fails. */
+static const uint8_t *fetch_row(struct rows *rows, int y)
+{
+    VipsRect wanted = {0, y / ROWS_READY * ROWS_READY, rows->image->Xsize, ROWS_READY};
+    if (y < rows->ready.top || y >= rows->ready.top + rows->ready.height) {
+        if (vips_region_prepare(rows->region, &wanted))
+            return NULL;
+        rows->ready = rows->region->valid;
+    }
+    return rows->region->data + (ptrdiff_t)(y - rows->region->valid.top) * rows->region->bpl;
+}
+
+/* Whether there is one that could be there. `first` is the top left pixel. */
+static bool choose_border(struct border *out, const struct mr_image_ops *ops, VipsImage *image, const uint8_t *first)
 {
     static const struct mr_image_colour none = {.given = true};
     bool by_alpha = ops->trim == MR_IMAGE_TRIM_ALPHA, by_colour = ops->trim == MR_IMAGE_TRIM_COLOUR;
@@ -108,27 +129,31 @@ static bool choose_border(struct border *out, const struct mr_image_ops *ops, Vi
         by_alpha = out->has_alpha;
         by_colour = !out->has_alpha;
     }
-    memcpy(out->colour, image->data, (size_t)image->Bands);
+    memcpy(out->colour, first, (size_t)image->Bands);
     if (by_alpha || (by_colour && ops->trim_colour.given))
         write_channels(out->colour, image, by_alpha ? &none : &ops->trim_colour);
     return out->has_alpha || !by_alpha;
 }
 
-/* What is left of the image; all of it where it is nothing but border. */
-static VipsRect inside_of(const struct border *border, const VipsImage *image)
+/* What is left of the image; all of it where it is nothing but border. 0, or -1 when libvips fails. */
+static int find_inside(VipsRect *out, const struct border *border, struct rows *rows)
 {
-    int width = image->Xsize, height = image->Ysize;
-    size_t row_len = (size_t)width * (size_t)image->Bands;
-    const uint8_t *pixels = image->data;
-    int top = 0, bottom = height;
-    while (top < height && !row_differs(border, pixels + (size_t)top * row_len, width))
-        top++;
-    while (bottom > top && !row_differs(border, pixels + (size_t)(bottom - 1) * row_len, width))
-        bottom--;
-    int left = width, right = -1;
-    for (int y = top; y < bottom; y++)
-        widen(border, pixels + (size_t)y * row_len, width, &left, &right);
-    return top == bottom ? (VipsRect){0, 0, width, height} : (VipsRect){left, top, right + 1 - left, bottom - top};
+    int width = rows->image->Xsize, height = rows->image->Ysize;
+    int top = 0, bottom = height, left = width, right = -1;
+    const uint8_t *row = fetch_row(rows, 0);
+    while (row != NULL && !row_differs(border, row, width) && ++top < height)
+        row = fetch_row(rows, top);
+    row = row == NULL ? NULL : fetch_row(rows, height - 1);
+    while (row != NULL && bottom > top && !row_differs(border, row, width))
+        if (--bottom > top)
+            row = fetch_row(rows, bottom - 1);
+    for (int y = top; row != NULL && y < bottom; y++) {
+        row = fetch_row(rows, y);
+        if (row != NULL)
+            widen(border, row, width, &left, &right);
+    }
+    *out = top == bottom ? (VipsRect){0, 0, width, height} : (VipsRect){left, top, right + 1 - left, bottom - top};
+    return row == NULL ? -1 : 0;
 }
 
 /* Of an animation the first frame decides. */
@@ -137,13 +162,17 @@ static int find_trim(struct mr_run *run)
     int err = run->trim.width != 0 ? MR_OK : mr_run_to_memory(run);
     if (err != MR_OK || run->trim.width != 0)
         return err;
-    VipsImage *image = vips_image_copy_memory(run->image); /* no copy, when it is in memory without a step behind */
-    if (image == NULL)
-        return mr_run_fail(run);
+    VipsImage *image = run->image;
+    struct rows rows = {.image = image, .region = vips_region_new(image)};
+    const uint8_t *first = rows.region == NULL ? NULL : fetch_row(&rows, 0);
     struct border border;
-    bool has_border = choose_border(&border, run->ops, image);
-    run->trim = has_border ? inside_of(&border, image) : (VipsRect){0, 0, image->Xsize, image->Ysize};
-    g_object_unref(image);
+    VipsRect trim = {0, 0, image->Xsize, image->Ysize};
+    bool failed =
+        first == NULL || (choose_border(&border, run->ops, image, first) && find_inside(&trim, &border, &rows) != 0);
+    VIPS_UNREF(rows.region);
+    if (failed)
+        return mr_run_fail(run);
+    run->trim = trim;
     return MR_OK;
 }
 

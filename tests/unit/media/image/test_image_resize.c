@@ -134,12 +134,23 @@ static void thin_image_that_is_cut_by_content_has_its_length_reserved(void **sta
     check_room("w=3&h=20&fit=crop&crop=entropy", wide, 3, 20);
 }
 
+/* A second copy of it would not be. */
+static void turned_image_that_is_trimmed_is_held_once(void **state)
+{
+    (void)state;
+    struct bytes input = encode(noise(1500, 1100, 3), ".png");
+    check_room("trim=auto&w=10&orient=6", input, 10, 14);
+    check_room("trim=auto&w=10&orient=3", input, 10, 7);
+    check_room("rect=1,1,1000,1000&trim=auto&w=10&orient=8", input, 10, 10);
+}
+
 #define IMAGE_TEST(test) cmocka_unit_test_teardown(test, images_end_test)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         IMAGE_TEST(thin_image_that_is_cut_is_not_enlarged_as_a_whole), /* first: see check_room() */
+        IMAGE_TEST(turned_image_that_is_trimmed_is_held_once),
         IMAGE_TEST(thin_image_that_is_cut_by_content_has_its_length_reserved),
         IMAGE_TEST(part_has_the_pixels_of_a_cut),
         IMAGE_TEST(rows_above_a_part_are_passed_over_a_few_at_a_time),
