@@ -213,16 +213,28 @@ static bool is_stopped(struct decoder *decoder, uint64_t pixels)
     return decoder->wanted->is_stopped(decoder->wanted->context);
 }
 
+static uint32_t row_after(const struct mr_gif_frame *frame, uint32_t y)
+{
+    return frame->is_interlaced ? interlaced_row_after(y, frame->height) : y + 1;
+}
+
+/* How many rows of its data a frame needs until the last visible one of `part` is there. */
+static uint32_t rows_needed(const struct mr_gif_frame *frame, struct part part)
+{
+    uint32_t rows = 0, visible = part.width == 0 ? 0 : part.height;
+    for (uint32_t y = 0; visible > 0; y = row_after(frame, y), rows++)
+        visible -= y < part.height;
+    return rows;
+}
+
 /* Rows that are not seen are decoded where others follow that are. */
 static int paint_frame(struct decoder *decoder, const struct mr_gif_frame *frame)
 {
     struct part part = visible_part(decoder, frame);
-    if (part.width == 0 || part.height == 0)
-        return MR_OK;
-    const uint32_t end = frame->is_interlaced ? frame->height : part.height;
     size_t at = 0, have = 0; /* of the indices in decoder->row */
+    uint32_t y = 0;
     lzw_begin(&decoder->lzw, frame);
-    for (uint32_t y = 0; y < end; at += frame->width, have -= frame->width) {
+    for (uint32_t left = rows_needed(frame, part); left > 0; left--) {
         if (have < frame->width) {
             memmove(decoder->row, decoder->row + at, have);
             at = 0;
@@ -237,7 +249,9 @@ static int paint_frame(struct decoder *decoder, const struct mr_gif_frame *frame
             paint_row(decoder, part, y, decoder->row + at, frame->transparent);
         if (is_stopped(decoder, frame->width))
             return MR_ECANCELLED;
-        y = frame->is_interlaced ? interlaced_row_after(y, frame->height) : y + 1;
+        y = row_after(frame, y);
+        at += frame->width;
+        have -= frame->width;
     }
     return MR_OK;
 }
@@ -291,6 +305,23 @@ static int show_frames(struct decoder *decoder, int *delays_ms, struct mr_gif *g
     return MR_OK;
 }
 
+/* A frame may be much larger than the canvas, and each of them. */
+static int check_pixels(const struct decoder *decoder, struct mr_gif gif, struct mr_fault *fault)
+{
+    const struct mr_gif_wanted *wanted = decoder->wanted;
+    struct mr_gif_frame frame;
+    uint64_t pixels = 0;
+    for (uint32_t i = 0; i < wanted->first + wanted->count; i++) {
+        bool is_end;
+        int err = mr_gif_next(&gif, &frame, &is_end);
+        MR_ASSERT(err == MR_OK && !is_end);
+        pixels += (uint64_t)frame.width * rows_needed(&frame, visible_part(decoder, &frame));
+    }
+    if (wanted->pixels_max == 0 || pixels <= wanted->pixels_max)
+        return MR_OK;
+    return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", wanted->pixels_max, pixels);
+}
+
 int mr_gif_decode(uint8_t *out, int *delays_ms, int *plays, const struct mr_gif_wanted *wanted, struct mr_view file,
                   struct mr_fault *fault)
 {
@@ -303,12 +334,14 @@ int mr_gif_decode(uint8_t *out, int *delays_ms, int *plays, const struct mr_gif_
         return err != MR_OK ? err : mr_fault_set(fault, MR_EMEMORY, NULL);
     decoder->wanted = wanted;
     decoder->canvas = out;
-    err = show_frames(decoder, delays_ms, &gif);
+    err = check_pixels(decoder, gif, fault);
+    if (err == MR_OK)
+        err = show_frames(decoder, delays_ms, &gif);
     *plays = gif.plays;
     free(decoder->saved);
     free(decoder->row);
     free(decoder);
     if (err == MR_EDAMAGED)
         return mr_fault_set(fault, err, "GIF: a frame's compressed data is corrupt or too short.");
-    return err != MR_OK ? mr_fault_set(fault, err, NULL) : MR_OK;
+    return err == MR_OK || err == MR_EPIXELS ? err : mr_fault_set(fault, err, NULL);
 }

@@ -66,6 +66,7 @@ static int decode_gif(struct mr_run *run, VipsImage *image)
                                    .bands = info->bands,
                                    .first = run->ops->frame > 0 ? (uint32_t)run->ops->frame - 1 : 0,
                                    .count = frames,
+                                   .pixels_max = run->limits->pixels,
                                    .is_stopped = is_run_stopped,
                                    .context = run};
     vips_image_init_fields(image, (int)info->width, (int)(info->height * frames), info->bands, VIPS_FORMAT_UCHAR,
