@@ -39,8 +39,11 @@ enum {
 
     TILE_PIXELS_MAX = 4096 * 4096, /* a decoder holds whole tiles */
     TILE_SIDE_MIN = 16,
+    SIDE_MAX = 65535,        /* of a page that is not refused */
     TILE_SIDE_MAX = 10000,   /* libvips' own bound */
     JPEG_TABLES_MAX = 65536, /* eight full tables have 2 KiB, and each part's decoder reads them again */
+    PART_BYTES_FREE = 4096,  /* of a strip or tile that shares its bytes: heads and tables */
+    PIXEL_BYTES_MAX = 8,
 };
 
 /* The first directory's fields that decide how it is decoded. */
@@ -284,7 +287,35 @@ static uint64_t divide_up(uint64_t value, uint64_t by)
     return value / by + (value % by != 0);
 }
 
-/* Every strip or tile that the size calls for is listed and lies inside the file. */
+/* Decoders read each strip or tile whole, and all of them may be the same bytes. A writer may store blank tiles once:
+ * what a part has beyond its raw pixels and a head is counted, and of all parts together that is at most the file. */
+static uint64_t part_bytes_free(const struct page *page)
+{
+    bool tiled = page->tile_width != 0;
+    uint64_t width = tiled ? page->tile_width : page->width;
+    uint64_t height = tiled ? page->tile_height : MR_MIN(page->rows_per_strip, page->height);
+    return PART_BYTES_FREE + (uint64_t)PIXEL_BYTES_MAX * MR_MIN(width, SIDE_MAX) * MR_MIN(height, SIDE_MAX);
+}
+
+/* Of the first `needed` parts: each lies inside the file, and together they are not much longer than it. */
+static int check_part_bytes(struct mr_tiff *tiff, const struct page *page, uint64_t needed)
+{
+    const uint64_t len = tiff->file.len, free_bytes = part_bytes_free(page);
+    const uint64_t tables_len = page->compression == COMPRESSION_JPEG ? page->tables.count : 0;
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < needed; i++) {
+        uint64_t offset = entry_value(tiff, &page->offsets, i);
+        uint64_t count = entry_value(tiff, &page->counts, i);
+        if (count == 0 || offset > len || count > len - offset)
+            return damaged(tiff, "a strip or tile lies outside the file");
+        sum += MR_MAX(count + tables_len, free_bytes) - free_bytes;
+        if (sum > len)
+            return damaged(tiff, "its strips or tiles are together longer than the file");
+    }
+    return MR_OK;
+}
+
+/* Every strip or tile that the size calls for is listed. */
 static int check_segments(struct mr_tiff *tiff, const struct page *page)
 {
     bool tiled = page->tile_width != 0 || page->tile_height != 0;
@@ -307,13 +338,7 @@ static int check_segments(struct mr_tiff *tiff, const struct page *page)
         return damaged(tiff, "strips or tiles are missing from its list");
     if (!mr_scan_step(tiff->out, needed))
         return MR_EDAMAGED;
-    for (uint64_t i = 0; i < needed; i++) {
-        uint64_t offset = entry_value(tiff, &page->offsets, i);
-        uint64_t count = entry_value(tiff, &page->counts, i);
-        if (count == 0 || offset > tiff->file.len || count > tiff->file.len - offset)
-            return damaged(tiff, "a strip or tile lies outside the file");
-    }
-    return MR_OK;
+    return check_part_bytes(tiff, page, needed);
 }
 
 /* ---- JPEGs ---- */

@@ -277,6 +277,35 @@ static void tiff_strip_outside_the_file_is_damage(void **state)
     assert_int_equal(identify(&info, file), MR_EDAMAGED);
 }
 
+/* All strips, of a row each, are the same bytes: from the 8th of the file on. */
+static struct bytes tiff_of_one_strip(uint16_t count, const char *suffix)
+{
+    struct bytes file = encode(noise(1024, 512, 3), suffix);
+    uint8_t *offsets = tiff_field(file, 273), *counts = tiff_field(file, 279);
+    assert_int_equal(offsets[4] | offsets[5] << 8, 512);
+    for (size_t i = 0; i < 512; i++) {
+        size_t at = offsets[8] | (size_t)offsets[9] << 8 | (size_t)offsets[10] << 16;
+        memcpy(file.at + at + 4 * i, (uint8_t[4]){8, 0, 0, 0}, 4);
+        at = counts[8] | (size_t)counts[9] << 8 | (size_t)counts[10] << 16;
+        assert_int_equal(counts[2], 3); /* of 16 bits */
+        memcpy(file.at + at + 2 * i, (uint8_t[2]){(uint8_t)count, (uint8_t)(count >> 8)}, 2);
+    }
+    return file;
+}
+
+static void tiff_strips_may_share_their_pixels_but_not_whatever_else_the_file_has(void **state)
+{
+    (void)state;
+    struct mr_image_info info;
+    struct mr_fault fault = {0};
+    const char *const suffix = ".tif[tile_height=1]";
+    assert_int_equal(identify(&info, tiff_of_one_strip(1024 * 3, suffix)), MR_OK);
+    assert_int_equal(identify(&info, tiff_of_one_strip(1024 * 8 + 4096, suffix)), MR_OK);
+    struct bytes file = tiff_of_one_strip(65535, suffix);
+    assert_int_equal(mr_image_identify(&info, file.at, file.len, &generous, &fault), MR_EDAMAGED);
+    assert_string_equal(fault.detail, "TIFF: its strips or tiles are together longer than the file.");
+}
+
 static void orientation_is_read_and_nonsense_is_upright(void **state)
 {
     (void)state;
@@ -407,6 +436,7 @@ int main(void)
         SCAN_TEST(tiff_field_given_twice_is_damage),
         SCAN_TEST(tiff_of_an_unread_kind_is_told_as_such),
         SCAN_TEST(tiff_strip_outside_the_file_is_damage),
+        SCAN_TEST(tiff_strips_may_share_their_pixels_but_not_whatever_else_the_file_has),
         SCAN_TEST(orientation_is_read_and_nonsense_is_upright),
         SCAN_TEST(jpeg_with_a_bomb_of_scans_is_refused),
         SCAN_TEST(overlapping_directories_are_damage),
