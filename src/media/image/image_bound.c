@@ -97,22 +97,28 @@ static int bound_other(struct mr_image_ops *ops, const struct bound *bound, stru
     return MR_OK;
 }
 
+static void bound_side(int32_t *most, int32_t side)
+{
+    *most = *most == 0 ? side : MR_MIN(*most, side);
+}
+
 /* What only the image tells: parts of it, the proportions of ar, sides that are bounded already. The sides that are
- * given in pixels must fit, and the bound is as if max-w and max-h said so. */
+ * given in pixels must fit, and the bound is as if max-w and max-h, which are the output's, said so. */
 static int bound_open(struct mr_image_ops *ops, const struct bound *bound, struct mr_fault *fault)
 {
+    const bool swaps = mr_plan_swaps_sides(ops);
     uint64_t asked_width = ops->width < 1 ? 1 : mr_plan_asked_side(ops->width, ops->dpr, 0);
     uint64_t asked_height = ops->height < 1 ? 1 : mr_plan_asked_side(ops->height, ops->dpr, 0);
     uint64_t other = sides_are_apart(ops) ? 1 : 0;
     int32_t width = longest_side(bound, 1, true, other), height = longest_side(bound, 1, false, other);
-    asked_width = MR_MAX(asked_width, (uint64_t)ops->min_width);
-    asked_height = MR_MAX(asked_height, (uint64_t)ops->min_height);
+    asked_width = MR_MAX(asked_width, (uint64_t)(swaps ? ops->min_height : ops->min_width));
+    asked_height = MR_MAX(asked_height, (uint64_t)(swaps ? ops->min_width : ops->min_height));
     if (other == 0)
         asked_width = asked_height = MR_MAX(asked_width, asked_height);
     if (width == 0 || height == 0 || asked_width > (uint64_t)width || asked_height > (uint64_t)height)
         return refuse_size(bound, asked_width, asked_height, fault);
-    ops->max_width = ops->max_width == 0 ? width : MR_MIN(ops->max_width, width);
-    ops->max_height = ops->max_height == 0 ? height : MR_MIN(ops->max_height, height);
+    bound_side(&ops->max_width, swaps ? height : width);
+    bound_side(&ops->max_height, swaps ? width : height);
     return MR_OK;
 }
 

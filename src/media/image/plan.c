@@ -45,6 +45,11 @@ bool mr_plan_is_turned_squarely(const struct mr_image_ops *ops)
     return fmod(ops->rotation, 90) == 0;
 }
 
+bool mr_plan_swaps_sides(const struct mr_image_ops *ops)
+{
+    return fmod(ops->rotation, 180) == 90;
+}
+
 uint32_t mr_plan_pad(const struct mr_image_ops *ops, int side)
 {
     return (uint32_t)(ops->pads[side] < 0 ? ops->pad : ops->pads[side]);
@@ -59,8 +64,8 @@ static struct size pads_of(const struct mr_image_ops *ops)
 uint64_t mr_plan_room(const struct mr_image_ops *ops, uint64_t side, bool is_width)
 {
     struct size pads = pads_of(ops);
-    bool swaps = fmod(ops->rotation, 180) == 90; /* room is added when the image is turned */
-    uint64_t taken = is_width != swaps ? pads.width : pads.height;
+    bool is_across = is_width != mr_plan_swaps_sides(ops); /* room is added when the image is turned */
+    uint64_t taken = is_across ? pads.width : pads.height;
     return side <= taken ? 0 : side - taken;
 }
 
@@ -101,18 +106,25 @@ static uint64_t bounded(uint64_t side, uint64_t least, uint64_t most)
     return most == 0 ? side : MR_MIN(side, most);
 }
 
+/* What two sides of the output are for the image before it is turned, without the room at the sides. 0: not given. */
+static struct size before_turn(const struct mr_image_ops *ops, int32_t width, int32_t height)
+{
+    bool swaps = mr_plan_swaps_sides(ops);
+    return (struct size){mr_plan_room(ops, (uint64_t)(swaps ? height : width), true),
+                         mr_plan_room(ops, (uint64_t)(swaps ? width : height), false)};
+}
+
 /* min-w and its like: each side by itself, but with ar both together where they are too long. */
 static struct size box_within(struct size box, const struct mr_image_ops *ops, struct size in)
 {
-    struct size most = {mr_plan_room(ops, (uint64_t)ops->max_width, true),
-                        mr_plan_room(ops, (uint64_t)ops->max_height, false)};
+    struct size most = before_turn(ops, ops->max_width, ops->max_height);
+    struct size least = before_turn(ops, ops->min_width, ops->min_height);
     if (box.width == 0 || box.height == 0)
         box = fitted(in, box, false);
     bool is_too_long = (most.width != 0 && box.width > most.width) || (most.height != 0 && box.height > most.height);
     if (mr_plan_has_ratio(ops) && is_too_long)
         box = fitted(box, most, false);
-    return (struct size){bounded(box.width, mr_plan_room(ops, (uint64_t)ops->min_width, true), most.width),
-                         bounded(box.height, mr_plan_room(ops, (uint64_t)ops->min_height, false), most.height)};
+    return (struct size){bounded(box.width, least.width, most.width), bounded(box.height, least.height, most.height)};
 }
 
 /* What the image is fitted into: a side of it that nothing says is 0. Room at the sides lies within w x h. */
@@ -123,9 +135,11 @@ static int box_of(struct size *out, const struct mr_image_ops *ops, struct size 
     if (mr_plan_has_ratio(ops))
         box = with_ratio(box, ops->ratio, in);
     struct size room = {mr_plan_room(ops, box.width, true), mr_plan_room(ops, box.height, false)};
+    struct size most = before_turn(ops, ops->max_width, ops->max_height);
+    bool swaps = mr_plan_swaps_sides(ops);
     bool is_full = (box.width != 0 && room.width == 0) || (box.height != 0 && room.height == 0) ||
-                   (ops->max_width != 0 && mr_plan_room(ops, (uint64_t)ops->max_width, true) == 0) ||
-                   (ops->max_height != 0 && mr_plan_room(ops, (uint64_t)ops->max_height, false) == 0);
+                   ((swaps ? ops->max_height : ops->max_width) != 0 && most.width == 0) ||
+                   ((swaps ? ops->max_width : ops->max_height) != 0 && most.height == 0);
     if (is_full)
         return mr_fault_set(fault, MR_EPARAM, "pad leaves no room for the image.");
     *out = mr_plan_is_bounded(ops) ? box_within(room, ops, in) : room;

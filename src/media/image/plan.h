@@ -46,6 +46,8 @@ bool mr_plan_is_bounded(const struct mr_image_ops *ops);
 bool mr_plan_has_ratio(const struct mr_image_ops *ops);
 /* Does rot leave the sides as they are, or exchange them? */
 bool mr_plan_is_turned_squarely(const struct mr_image_ops *ops);
+/* Does it exchange them? */
+bool mr_plan_swaps_sides(const struct mr_image_ops *ops);
 /* px of room at a side: MR_IMAGE_LEFT ... */
 uint32_t mr_plan_pad(const struct mr_image_ops *ops, int side);
 /* What is left of one side of w x h (px, or 0: not given) for the image, before it is turned; 0: nothing. */

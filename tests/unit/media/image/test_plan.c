@@ -105,7 +105,14 @@ static void sides_follow_from_what_is_asked_for(void **state)
                  {"max-w=100&pad=10", 100, 80, 80, 60},
                  {"w=120&h=80&fit=scale&pad-top=20&rot=90", 80, 120, 100, 80},
                  {"w=100&rot=30", 100, 75, 100, 75},
-                 {"w=100&rot=90", 75, 100, 100, 75}};
+                 {"w=100&rot=90", 75, 100, 100, 75},
+                 /* bounds are the output's: 400 x 300 turned is 300 x 400 */
+                 {"rot=90&max-w=100&max-h=50", 38, 50, 50, 38},
+                 {"rot=270&max-w=60", 60, 80, 80, 60},
+                 {"rot=90&max-w=60&max-h=1000&pad-left=20", 60, 53, 53, 40},
+                 {"rot=180&max-w=60", 60, 45, 60, 45},
+                 {"rot=90&w=200&h=200&max-w=100&fit=crop", 100, 200, 200, 150},
+                 {"rot=90&w=200&h=200&min-h=300&fit=scale", 200, 300, 300, 200}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_plan plan = plan_of(cases[i].query, jpeg(400, 300));
         if (plan.final_width != cases[i].width || plan.final_height != cases[i].height ||
@@ -368,6 +375,8 @@ static const char *const sizes[] = {"",
                                     "w=300&ar=1:9&fit=crop",
                                     "max-w=1000&fit=crop",
                                     "min-w=350&h=70&fit=crop",
+                                    "min-h=450&w=70&fit=crop",
+                                    "max-w=390&max-h=40&fit=scale",
                                     "w=700&h=500&fit=fillmax",
                                     "w=399&h=499&fit=clamp"};
 static const char *const turns[] = {
@@ -436,6 +445,8 @@ static void what_asks_for_more_is_refused_with_both_numbers(void **state)
                  {"w=399&pad=1", 0, 0},
                  {"w=401&pad=1", 400, 401},
                  {"min-w=401", 400, 401},
+                 {"min-w=401&rot=90", 400, 401},
+                 {"min-h=450&rot=90", 0, 0},
                  {"w=401&ar=1:1&fit=crop", 400, 401},
                  {"w=450&h=400&rot=90", 0, 0},
                  {"w=450&rot=90&h=1", 0, 0},
