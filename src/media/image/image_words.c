@@ -8,6 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+double mr_image_round_length(double value)
+{
+    double rounded = round(value * 1e6) / 1e6 + 0.0; /* and not -0 */
+    return value < 1 && rounded >= 1 ? 0.999999 : rounded;
+}
+
 /* "16:9"; what it comes to has as many digits as its canonical text, "1.777778:1". */
 int mr_image_read_ratio(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault)
 {
@@ -118,7 +124,7 @@ static bool read_rect_place(double *out, bool is_vertical, struct mr_slice text)
     if (mr_param_parse(&place, text, &value, NULL) != MR_OK ||
         (value.number > 1 && value.number != floor(value.number)))
         return false;
-    *out = round(value.number * 1e6) / 1e6 + 0.0;
+    *out = mr_image_round_length(value.number);
     return true;
 }
 

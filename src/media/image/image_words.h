@@ -6,6 +6,9 @@
 
 enum { MR_IMAGE_WORDS_MAX = 64 }; /* bytes that each text fits in, NUL included */
 
+/* A length or place as it is kept and written: to six digits. What is below 1, a part of the image, stays below it. */
+double mr_image_round_length(double value);
+
 /* MR_OK, or MR_EPARAM with the fault filled. */
 int mr_image_read_ratio(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault);
 int mr_image_read_crop(struct mr_image_ops *ops, struct mr_slice text, struct mr_fault *fault);

@@ -127,6 +127,34 @@ static struct size box_within(struct size box, const struct mr_image_ops *ops, s
     return (struct size){bounded(box.width, least.width, most.width), bounded(box.height, least.height, most.height)};
 }
 
+/* Along one side, as it is before the image is turned: of two the one that takes more. */
+static int refuse_pad(const struct mr_image_ops *ops, bool is_width, struct mr_fault *fault)
+{
+    static const char *const names[] = {[MR_IMAGE_LEFT] = "pad-left",
+                                        [MR_IMAGE_RIGHT] = "pad-right",
+                                        [MR_IMAGE_TOP] = "pad-top",
+                                        [MR_IMAGE_BOTTOM] = "pad-bottom"};
+    bool is_across = is_width != mr_plan_swaps_sides(ops);
+    int side = is_across ? MR_IMAGE_LEFT : MR_IMAGE_TOP, other = is_across ? MR_IMAGE_RIGHT : MR_IMAGE_BOTTOM;
+    if (mr_plan_pad(ops, other) > mr_plan_pad(ops, side))
+        side = other;
+    return mr_fault_set(fault, MR_EPARAM, "%s leaves no room for the image.",
+                        ops->pads[side] < 0 ? "pad" : names[side]);
+}
+
+static int check_pads(const struct mr_image_ops *ops, struct size box, struct size room, struct mr_fault *fault)
+{
+    struct size most = before_turn(ops, ops->max_width, ops->max_height);
+    bool swaps = mr_plan_swaps_sides(ops);
+    bool is_bounded_across = (swaps ? ops->max_height : ops->max_width) != 0;
+    bool is_bounded_along = (swaps ? ops->max_width : ops->max_height) != 0;
+    if ((box.width != 0 && room.width == 0) || (is_bounded_across && most.width == 0))
+        return refuse_pad(ops, true, fault);
+    if ((box.height != 0 && room.height == 0) || (is_bounded_along && most.height == 0))
+        return refuse_pad(ops, false, fault);
+    return MR_OK;
+}
+
 /* What the image is fitted into: a side of it that nothing says is 0. Room at the sides lies within w x h. */
 static int box_of(struct size *out, const struct mr_image_ops *ops, struct size in, struct mr_fault *fault)
 {
@@ -135,15 +163,10 @@ static int box_of(struct size *out, const struct mr_image_ops *ops, struct size 
     if (mr_plan_has_ratio(ops))
         box = with_ratio(box, ops->ratio, in);
     struct size room = {mr_plan_room(ops, box.width, true), mr_plan_room(ops, box.height, false)};
-    struct size most = before_turn(ops, ops->max_width, ops->max_height);
-    bool swaps = mr_plan_swaps_sides(ops);
-    bool is_full = (box.width != 0 && room.width == 0) || (box.height != 0 && room.height == 0) ||
-                   ((swaps ? ops->max_height : ops->max_width) != 0 && most.width == 0) ||
-                   ((swaps ? ops->max_width : ops->max_height) != 0 && most.height == 0);
-    if (is_full)
-        return mr_fault_set(fault, MR_EPARAM, "pad leaves no room for the image.");
-    *out = mr_plan_is_bounded(ops) ? box_within(room, ops, in) : room;
-    return MR_OK;
+    int err = check_pads(ops, box, room, fault);
+    if (err == MR_OK)
+        *out = mr_plan_is_bounded(ops) ? box_within(room, ops, in) : room;
+    return err;
 }
 
 /* Sizes of the resized image, of its cut, and of the canvas that the cut is laid on. */
@@ -389,8 +412,10 @@ static int check_frames(const struct mr_plan *plan, const struct mr_image_ops *o
     static const char advice[] = "Too many frames would be decoded; frame=1 is a picture of the first.";
     uint64_t frames = frames_decoded(plan, ops, info), pixels = (uint64_t)info->width * info->height * frames;
     if (ops->frame > 0 && (uint32_t)ops->frame > frames_readable(info))
-        return refuse(fault, MR_EPARAM, "The image has no such frame, or none that is read.", "frames",
-                      frames_readable(info), (uint64_t)ops->frame);
+        return refuse(fault, MR_EPARAM,
+                      ops->is_frame_a_page ? "page: the image has no such page, or none that is read."
+                                           : "frame: the image has no such frame, or none that is read.",
+                      "frames", frames_readable(info), (uint64_t)ops->frame);
     if (frames > limits->frames)
         return refuse(fault, MR_EFRAMES, advice, "max-frames", limits->frames, frames);
     if (frames > 1 && pixels > limits->pixels)

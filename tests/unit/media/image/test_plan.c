@@ -145,11 +145,22 @@ static void output_beyond_the_limits_is_refused(void **state)
 static void pad_that_leaves_nothing_is_refused(void **state)
 {
     (void)state;
-    static const char *const queries[] = {"w=20&pad=10", "h=20&pad-top=20", "max-w=5&pad-left=5", "w=0.01&pad=4"};
+    static const char *const queries[][2] = {{"w=20&pad=10", "pad"},
+                                             {"h=20&pad-top=20", "pad-top"},
+                                             {"max-w=5&pad-left=5", "pad-left"},
+                                             {"max-h=9&pad-bottom=7&pad-top=6", "pad-bottom"},
+                                             {"w=20&pad=8&pad-right=30", "pad-right"},
+                                             {"w=20&pad=18&pad-right=5", "pad"},
+                                             {"w=20&pad-top=20&rot=90", "pad-top"},
+                                             {"max-w=20&pad-left=20&rot=90", "pad-left"},
+                                             {"w=0.01&pad=4", "pad"}};
+    char detail[100];
     struct mr_fault fault;
-    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)
-        if (plan_error(queries[i], jpeg(400, 300), &fault) != MR_EPARAM || strstr(fault.detail, "pad") == NULL)
-            fail_msg("%s: %s", queries[i], fault.detail);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++) {
+        snprintf(detail, sizeof(detail), "%s leaves no room for the image.", queries[i][1]);
+        if (plan_error(queries[i][0], jpeg(400, 300), &fault) != MR_EPARAM || strcmp(fault.detail, detail) != 0)
+            fail_msg("%s: %s", queries[i][0], fault.detail);
+    }
     assert_int_equal(plan_error("w=21&pad=10", jpeg(400, 300), &fault), MR_OK);
 }
 
@@ -160,11 +171,13 @@ static void frame_that_is_not_there_is_refused_with_its_number_and_how_many_ther
     struct mr_image_info info = {.format = MR_IMAGE_GIF, .width = 9, .height = 9, .frames = 3};
     assert_int_equal(plan_error("frame=3", info, &fault), MR_OK);
     assert_int_equal(plan_error("frame=4", info, &fault), MR_EPARAM);
-    assert_string_equal(fault.detail, "The image has no such frame, or none that is read.");
+    assert_string_equal(fault.detail, "frame: the image has no such frame, or none that is read.");
     assert_string_equal(fault.limit_name, "frames");
     assert_int_equal(fault.limit, 3);
     assert_int_equal(fault.value, 4);
     assert_int_equal(plan_error("frame=4", info, NULL), MR_EPARAM);
+    assert_int_equal(plan_error("page=4", info, &fault), MR_EPARAM);
+    assert_string_equal(fault.detail, "page: the image has no such page, or none that is read.");
 }
 
 /* What an encoder computes without looking at the cancel mark: half a minute at most, for the worst content. */
@@ -399,7 +412,7 @@ static void check_bound(const char *query, uint32_t width, uint32_t height)
         return;
     }
     int err = mr_plan_make(&plan, &ops, &info, &all, &fault);
-    bool has_no_room = err == MR_EPARAM && strcmp(fault.detail, "pad leaves no room for the image.") == 0;
+    bool has_no_room = err == MR_EPARAM && strstr(fault.detail, " leaves no room for the image.") != NULL;
     if (err == MR_EPIXELS || has_no_room) /* what it is cut from would be too large */
         return;
     if (err != MR_OK)
