@@ -329,6 +329,7 @@ static int set_parsed(struct mr_image_ops *ops, size_t row, const struct mr_para
     case W:
     case H:
         err = check_side(spec, number, fault);
+        number = mr_image_round_length(number);
         break;
     case HUE:
         number = fmod(number, 360);

@@ -60,6 +60,7 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
                     "w=5&h=6&fit=crop&crop=entropy,focalpoint,bottom");
     check_canonical("rect=left,top,5,6", "rect=0,0,5,6");
     check_canonical("rect=0.1000,1.0,5,6", "rect=0.1,1,5,6");
+    check_canonical("w=0.9999999&h=0.1234567", "w=0.999999&h=0.123457");
     check_canonical("rect=0.9999999,0.99999951,5,6", "rect=0.999999,0.999999,5,6"); /* 1 would be a pixel */
     check_canonical("trim-color=fff&trim-md=3", "");
     check_canonical("trim=alpha&trim-color=fff&trim-md=12", "trim=alpha");

@@ -74,6 +74,7 @@ static void sides_follow_from_what_is_asked_for(void **state)
         const char *query;
         uint32_t width, height, resized_width, resized_height;
     } cases[] = {{"w=0.5", 200, 150, 200, 150},
+                 {"w=0.9999999", 400, 300, 400, 300},
                  {"h=0.5&dpr=2", 400, 300, 400, 300},
                  {"w=0.001", 1, 1, 1, 1},
                  {"rect=0,0,200,100&w=0.5", 100, 50, 100, 50},
