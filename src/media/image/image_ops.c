@@ -110,8 +110,8 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [H] =         {.name = "h", .unit = "px", NUMBER(0.001, SIDE_MAX, "height of the output; below 1 a part of the image's own")},
     [DPR] =       {.name = "dpr", NUMBER(0.1, 8, "w and h are multiplied by it")},
     [AR] =        {.name = "ar", TEXT(20, "width:height: with fit=crop, min, scale, fill, fillmax or clamp, what w or h is where it is not given")},
-    [MIN_W] =     {.name = "min-w", .unit = "px", INT(1, SIDE_MAX, "width of the output at least")},
-    [MIN_H] =     {.name = "min-h", .unit = "px", INT(1, SIDE_MAX, "height of the output at least")},
+    [MIN_W] =     {.name = "min-w", .unit = "px", INT(1, SIDE_MAX, "width of the output at least; with fit=crop, scale, fill, fillmax or clamp")},
+    [MIN_H] =     {.name = "min-h", .unit = "px", INT(1, SIDE_MAX, "height of the output at least; with the same")},
     [MAX_W] =     {.name = "max-w", .unit = "px", INT(1, SIDE_MAX, "width of the output at most")},
     [MAX_H] =     {.name = "max-h", .unit = "px", INT(1, SIDE_MAX, "height of the output at most")},
     [FIT] =       {.name = "fit", CHOICE(fit_words, "clip: inside w x h; crop: exactly w x h, the rest cut away; max: as clip, never enlarged; "
