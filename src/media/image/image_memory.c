@@ -145,6 +145,8 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
     bytes += resizer_bytes(plan, info, bands);
     if (plan->frames > 1) /* the whole strip, before and after */
         bytes += plan->frames * (stored + out) * 4;
+    if (!info->alpha && mr_plan_adds_alpha(plan, ops))
+        bands++;
     bytes += copies(ops, plan, decoded, resized, out) * bands;
     return bytes + plan->frames * out * planned_encoder_bytes(plan, ops, bands);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum {
+    LOOKED_AT_MAX = 64,          /* times what is shown */
     RESIZED_SIDE_MAX = 10000000, /* px: libvips' bound. A cut of it may well be small enough to be written */
     ASKED_SIDE_MAX = 65535
 };
@@ -329,14 +330,21 @@ static uint32_t cut_at(uint32_t whole, uint32_t part, bool at_start, bool at_end
     return (uint32_t)MR_MIN(MR_MAX(left, 0), (double)spare);
 }
 
-/* Frames that are cut by content, each for itself, would jump about. A focal point that stands alone is the middle
- * where it is not given. */
+/* Frames that are cut by content, each for itself, would jump about; and of a thin image that is enlarged far more
+ * would be looked at than is shown. */
+static bool can_look(const struct mr_plan *plan)
+{
+    uint64_t shown = (uint64_t)plan->out_width * plan->out_height;
+    return plan->frames == 1 && (uint64_t)plan->width * plan->height <= LOOKED_AT_MAX * shown;
+}
+
+/* A focal point that stands alone is the middle where it is not given. */
 static struct mr_image_crop_way possible_crop(const struct mr_plan *plan, const struct mr_image_ops *ops)
 {
     for (int i = 0; i < MR_IMAGE_CROPS; i++) {
         enum mr_image_crop crop = ops->crops[i].crop;
         bool by_content = crop == MR_IMAGE_CROP_ENTROPY || crop == MR_IMAGE_CROP_ATTENTION;
-        if (by_content ? plan->frames == 1 : crop != MR_IMAGE_CROP_FOCALPOINT || ops->has_focus)
+        if (by_content ? can_look(plan) : crop != MR_IMAGE_CROP_FOCALPOINT || ops->has_focus)
             return ops->crops[i];
     }
     return (struct mr_image_crop_way){.crop = MR_IMAGE_CROP_CENTRE};

@@ -116,6 +116,8 @@ static void thin_image_that_is_cut_is_not_enlarged_as_a_whole(void **state)
     struct bytes tall = encode(plain(1, 65535, 3, tone), ".png"), wide = encode(plain(65535, 1, 3, tone), ".png");
     check_room("w=39&h=10&fit=crop&crop=bottom", tall, 39, 10);
     check_room("w=39&h=10&fit=crop", tall, 39, 10);
+    check_room("w=39&h=10&fit=crop&crop=attention", tall, 39,
+               10); /* the centre: more than 64 times as much as is shown */
     check_room("w=39&h=10&fit=crop&crop=focalpoint&fp-y=0.9", tall, 39, 10);
     check_room("w=10&h=39&fit=crop&crop=right&orient=6", tall, 10, 39);
     check_room("w=10&h=39&fit=crop&crop=right", wide, 10, 39);
@@ -129,9 +131,9 @@ static void thin_image_that_is_cut_by_content_has_its_length_reserved(void **sta
     struct bytes tall = encode(plain(1, 8000, 4, (const uint8_t[]){9, 90, 200, 99}), ".png");
     struct bytes wide = encode(plain(8000, 1, 4, (const uint8_t[]){9, 90, 200, 99}), ".png");
     struct bytes opaque = encode(plain(8000, 1, 3, (const uint8_t[]){9, 90, 200}), ".png");
-    check_room("w=20&h=3&fit=crop&crop=entropy", tall, 20, 3);
-    check_room("w=3&h=20&fit=crop&crop=attention", opaque, 3, 20);
-    check_room("w=3&h=20&fit=crop&crop=entropy", wide, 3, 20);
+    check_room("w=20&h=2500&fit=crop&crop=entropy", tall, 20, 2500);
+    check_room("w=2500&h=20&fit=crop&crop=attention", opaque, 2500, 20);
+    check_room("w=2500&h=20&fit=crop&crop=entropy", wide, 2500, 20);
 }
 
 /* A second copy of it would not be. */

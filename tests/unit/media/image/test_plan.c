@@ -264,6 +264,8 @@ static void of_a_list_of_crops_the_first_that_is_possible_counts(void **state)
             plan_of(query, gif(100, 60, 3)).crop.crop != cases[i].moving)
             fail_msg("%s", query);
     }
+    assert_int_equal(plan_of("w=50&h=50&fit=crop&crop=entropy", jpeg(10, 640)).crop.crop, MR_IMAGE_CROP_ENTROPY);
+    assert_int_equal(plan_of("w=50&h=50&fit=crop&crop=entropy", jpeg(10, 650)).crop.crop, MR_IMAGE_CROP_CENTRE);
 }
 
 static void animation_stays_one_where_the_output_can_hold_it(void **state)
