@@ -4,8 +4,8 @@
     confine.py UNIT WRITABLE COMMAND [ARGUMENT...]
 
 SystemCallFilter, MemoryDenyWriteExecute, RestrictNamespaces, RestrictAddressFamilies, RestrictRealtime and RestrictSUIDSGID become the
-filters that systemd makes of them (systemd.exec(5)); NoNewPrivileges holds, and no capability is left. As root also: all is read-only
-but WRITABLE (ProtectSystem=strict), and of /proc there are the processes alone (ProcSubset=pid).
+filters that systemd makes of them (systemd.exec(5)); NoNewPrivileges holds, and no capability is left. As root, where it may mount, also: all is
+read-only but WRITABLE (ProtectSystem=strict), and of /proc there are the processes alone (ProcSubset=pid).
 """
 
 import errno
@@ -96,18 +96,26 @@ def argument_filter(unit):
     return filters
 
 
-INSIDE = """
+MOUNTS = """
 mount --bind "$0" "$0"
 mount -t proc -o subset=pid,hidepid=invisible proc /proc
 mount -o remount,ro,bind /
-exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 """
+WITH_MOUNTS = ["unshare", "--mount", "--propagation=private", "sh", "-euc"]
+WITHOUT_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+
+
+def can_mount(writable):
+    """Not in every container, and in no chroot."""
+    return subprocess.run([*WITH_MOUNTS, MOUNTS, writable], capture_output=True).returncode == 0
 
 
 def main(path, writable, *command):
     if os.getuid() == 0 and command[0] != "--inside":
-        again = [sys.executable, __file__, path, writable, "--inside", *command]
-        os.execvp("unshare", ["unshare", "--mount", "--propagation=private", "sh", "-euc", INSIDE, writable, *again])
+        again = [*WITHOUT_RIGHTS, sys.executable, __file__, path, writable, "--inside", *command]
+        if can_mount(writable):
+            again = [*WITH_MOUNTS, MOUNTS + 'exec "$@"', writable, *again]
+        os.execvp(again[0], again)
     command = command[1:] if command[0] == "--inside" else command
     unit = read_unit(path)
     calls = call_filter(unit)
