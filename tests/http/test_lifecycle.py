@@ -213,7 +213,7 @@ def test_idle_connections_are_closed_by_a_drain(start):
 
 @pytest.mark.threads
 def test_what_is_in_flight_is_finished_before_the_end(start, offload):
-    server = start("--workers=1", "--drain-timeout=10m", "--job-time=0")
+    server = start("--workers=1", "--drain-timeout=10m", "--job-time=0", "--job-deadline=10m")
     target, body = slow_job()
     with server.connect() as running, server.connect() as sending:
         running.send(request("POST", target, body=body))
