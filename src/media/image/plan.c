@@ -489,6 +489,9 @@ int mr_plan_make(struct mr_plan *out, const struct mr_image_ops *ops, const stru
                  const struct mr_image_limits *limits, struct mr_fault *fault)
 {
     MR_ASSERT(info->width > 0 && info->height > 0);
+    uint32_t longest = MR_MAX(info->width, info->height); /* of a scan that refused it, which is planned for its cost */
+    if (longest > MR_IMAGE_SIDE_MAX)
+        return mr_fault_limit(fault, MR_EPIXELS, "image-side", MR_IMAGE_SIDE_MAX, longest);
     *out = (struct mr_plan){.format = output_format(ops, info),
                             .orientation = ops->orient != 0 ? (uint8_t)ops->orient : info->orientation,
                             .cut_first = ops->rect_width != 0 || ops->trim,

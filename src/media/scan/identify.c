@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    SIDE_MAX = 65535,       /* px, of any input: what no decoder's arithmetic has trouble with */
     SCAN_BUDGET_SCANS = 16, /* an image of the largest size may have this many scans; a smaller one more */
     GLANCE_STEPS = 4096,    /* 5 to 30 ns each, 150 where nothing is in a cache; a JPEG of 256 KiB takes as many */
 };
@@ -109,8 +108,8 @@ static int check_limits(const struct mr_scan *scan, const struct mr_image_limits
     uint32_t side = MR_MAX(info->width, info->height);
     if (pixels > limits->pixels)
         return mr_fault_limit(fault, MR_EPIXELS, "max-pixels", limits->pixels, pixels);
-    if (side > SIDE_MAX)
-        return mr_fault_limit(fault, MR_EPIXELS, "image-side", SIDE_MAX, side);
+    if (side > MR_IMAGE_SIDE_MAX)
+        return mr_fault_limit(fault, MR_EPIXELS, "image-side", MR_IMAGE_SIDE_MAX, side);
     if (info->scans != 0 && pixels > limits->pixels * SCAN_BUDGET_SCANS / info->scans)
         return mr_fault_set(fault, MR_ETIME, "It has %u scans, too many for an image of its size.", info->scans);
     return MR_OK;

@@ -22,6 +22,9 @@ enum mr_image_format {
 const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */
 const char *mr_image_extension(enum mr_image_format format);  /* "jpg" ... */
 
+/* px of a side of any input: what no decoder's arithmetic has trouble with. */
+#define MR_IMAGE_SIDE_MAX 65535
+
 struct mr_image_limits {
     uint64_t pixels; /* width x height x frames, of what is decoded and of the output; of a scan, of one frame */
     uint32_t frames; /* that are decoded */

@@ -11,7 +11,6 @@
 
 #define TYPE MR_HEIF_TYPE
 
-enum { SIDE_MAX = 65535 };
 
 /* What the properties of an item say. */
 struct said {
@@ -334,7 +333,7 @@ int mr_heif_measure(struct mr_heif *heif)
     info->width = said.turns ? said.height : said.width;
     info->height = said.turns ? said.width : said.height;
     info->colours = said.colours;
-    if (info->width == 0 || info->width > SIDE_MAX || info->height > SIDE_MAX)
+    if (info->width == 0 || info->width > MR_IMAGE_SIDE_MAX || info->height > MR_IMAGE_SIDE_MAX)
         return mr_heif_damaged(heif, "its image has no size, or an impossible one");
     return MR_OK;
 }

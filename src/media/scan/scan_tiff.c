@@ -39,7 +39,6 @@ enum {
 
     TILE_PIXELS_MAX = 4096 * 4096, /* a decoder holds whole tiles */
     TILE_SIDE_MIN = 16,
-    SIDE_MAX = 65535,        /* of a page that is not refused */
     TILE_SIDE_MAX = 10000,   /* libvips' own bound */
     JPEG_TABLES_MAX = 65536, /* eight full tables have 2 KiB, and each part's decoder reads them again */
     PART_BYTES_FREE = 4096,  /* of a strip or tile that shares its bytes: heads and tables */
@@ -294,7 +293,7 @@ static uint64_t part_bytes_free(const struct page *page)
     bool tiled = page->tile_width != 0;
     uint64_t width = tiled ? page->tile_width : page->width;
     uint64_t height = tiled ? page->tile_height : MR_MIN(page->rows_per_strip, page->height);
-    return PART_BYTES_FREE + (uint64_t)PIXEL_BYTES_MAX * MR_MIN(width, SIDE_MAX) * MR_MIN(height, SIDE_MAX);
+    return PART_BYTES_FREE + (uint64_t)PIXEL_BYTES_MAX * MR_MIN(width, MR_IMAGE_SIDE_MAX) * MR_MIN(height, MR_IMAGE_SIDE_MAX);
 }
 
 /* Of the first `needed` parts: each lies inside the file, and together they are not much longer than it. */

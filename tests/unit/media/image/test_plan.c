@@ -289,6 +289,21 @@ static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
     assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, NULL), MR_EPIXELS);
 }
 
+/* The cost of an image is asked for before anybody says whether its scan was refused. */
+static void original_that_no_scan_lets_through_is_planned_as_refused(void **state)
+{
+    (void)state;
+    const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
+    struct mr_image_ops ops = ops_of("w=300");
+    struct mr_image_info info = jpeg(2147483659, 1);
+    struct mr_plan plan;
+    struct mr_fault fault;
+    assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, &fault), MR_EPIXELS);
+    assert_int_equal(fault.value, 2147483659);
+    assert_true(mr_image_memory(&info, &ops) > 0);
+    assert_true(mr_image_cost_ns(&info, &ops) > 0);
+}
+
 /* Only the pixels tell what trim leaves, and a narrow rest becomes a very high image of the width that was asked for.
  */
 static enum mr_image_format format_within(const char *query, uint32_t formats, struct mr_image_info info)
@@ -507,6 +522,7 @@ int main(void)
         cmocka_unit_test(of_a_list_of_crops_the_first_that_is_possible_counts),
         cmocka_unit_test(animation_stays_one_where_the_output_can_hold_it),
         cmocka_unit_test(absurd_sizes_are_refused_without_a_pixel_limit),
+        cmocka_unit_test(original_that_no_scan_lets_through_is_planned_as_refused),
         cmocka_unit_test(memory_follows_what_is_decoded),
         cmocka_unit_test(memory_of_what_is_not_measured_yet_is_small),
         cmocka_unit_test(no_image_is_larger_than_the_bound),
