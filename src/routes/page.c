@@ -1,14 +1,23 @@
 #include "routes/page.h"
 #include "app/app.h"
 #include "base/asset.h"
+#include "base/base64.h"
 #include "http/negotiation.h"
 #include "routes/about.h"
 #include "routes/document.h"
 #include "routes/openapi.h"
+#include <sodium.h>
+#include <stdio.h>
 
 extern const struct mr_asset mr_page_assets[]; /* CMakeLists.txt lists them */
 
-enum { PAGE_ASSETS_MAX = 32 };
+enum { PAGE_ASSETS_MAX = 32, DIGEST_TEXT = 44 /* SHA-256 in base64 */ };
+
+/* The page asks no other host, and nothing runs in it that is not a file of the server. Its own style is known by its
+ * digest (CSP level 3, section 8.3). */
+#define PAGE_POLICY                                                                                       \
+    "default-src 'self'; style-src 'self' 'sha256-%.*s'; img-src 'self' blob: data:; object-src 'none'; " \
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 /* An asset, as it is and compressed. Their tags differ: they are other bytes. */
 struct page_file {
@@ -16,6 +25,7 @@ struct page_file {
 };
 
 struct page {
+    char policy[sizeof(PAGE_POLICY) + DIGEST_TEXT];
     unsigned count;
     struct page_file files[PAGE_ASSETS_MAX]; /* in the order of mr_page_assets */
 };
@@ -36,10 +46,6 @@ static const char root_text[] =
     "GET  /events            the same live, once a second (server-sent events)\n"
     "\n"
     "A browser gets a page here.\n";
-
-/* The page asks no other host, and nothing runs in it that is not a file of the server. */
-static const char page_policy[] = "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
-                                  "form-action 'self'; frame-ancestors 'none'";
 
 static void respond_file(struct mr_request *request, const struct page_file *file, struct mr_fields *fields)
 {
@@ -63,7 +69,7 @@ static void start_root(struct mr_request *request)
         mr_respond(request, 200, "text/plain; charset=utf-8", &fields, root_text, strlen(root_text), NULL, NULL);
         return;
     }
-    mr_fields_set_text(&fields, "Content-Security-Policy", page_policy);
+    mr_fields_set_text(&fields, "Content-Security-Policy", page_of(request)->policy);
     mr_fields_set_text(&fields, "Referrer-Policy", "same-origin"); /* without one its form has the Origin "null" */
     respond_file(request, &page_of(request)->files[0], &fields);
 }
@@ -111,12 +117,15 @@ static const struct mr_route_about about_asset = {
     .text = "What the page is made of",
     .path = &name_path,
     .fields = "If-None-Match",
-    .responses = (const struct mr_about_response[]){{200, "the file", {"text/*, image/svg+xml", {NULL}}, PAGE_FIELDS},
-                                                    {304, "the client has it", {.types = NULL}, "ETag Vary"},
-                                                    {.status = 0}},
+    .responses =
+        (const struct mr_about_response[]){
+            {200, "the file", {"text/javascript; charset=utf-8, image/svg+xml", {NULL}}, PAGE_FIELDS},
+            {304, "the client has it", {.types = NULL}, "ETag Vary"},
+            {.status = 0}},
     .errors = {MR_ABOUT_ERRORS(MR_ENOTFOUND, MR_EPRECONDITION)},
-    .examples = (const struct mr_about_example[]){{.text = "how it looks", .target = "/assets/page.css", .status = 200},
-                                                  {.text = NULL}},
+    .examples =
+        (const struct mr_about_example[]){{.text = "what runs in it", .target = "/assets/page.js", .status = 200},
+                                          {.text = NULL}},
 };
 
 static const struct mr_route routes[] = {
@@ -137,10 +146,24 @@ static const struct mr_route routes[] = {
     {.pattern = NULL},
 };
 
+/* `html` has one style element (cmake/embed.cmake). */
+static void write_policy(char *policy, size_t size, const char *html)
+{
+    const char *style = strstr(html, "<style>"), *end = style != NULL ? strstr(style, "</style>") : NULL;
+    MR_ASSERT(end != NULL);
+    style += strlen("<style>");
+    uint8_t digest[crypto_hash_sha256_BYTES];
+    char text[DIGEST_TEXT];
+    crypto_hash_sha256(digest, (const unsigned char *)style, (size_t)(end - style));
+    size_t len = mr_base64_encode(text, digest, sizeof(digest), MR_BASE64_PADDED);
+    snprintf(policy, size, PAGE_POLICY, (int)len, text);
+}
+
 static int open_page(void *state, const struct mr_app *app)
 {
     (void)app;
     struct page *page = state;
+    write_policy(page->policy, sizeof(page->policy), (const char *)mr_page_assets[0].bytes);
     for (const struct mr_asset *asset = mr_page_assets; asset->name != NULL; asset++) {
         MR_ASSERT(page->count < PAGE_ASSETS_MAX);
         struct page_file *file = &page->files[page->count++];
