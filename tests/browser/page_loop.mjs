@@ -61,6 +61,14 @@ const steps = {
         await tab.getByText("Both runs are over").waitFor();
         return { rows: await rows(tab), words: await tab.locator("#runs-words").innerText() };
     },
+    // Both parts that need a key with the right to it.
+    async keyed(tab) {
+        await load(tab, "none", 20, 2);
+        const seen = { rows: await rows(tab), off: await tab.locator("#lab-off").isVisible() };
+        await tab.getByRole("link", { name: "Operator" }).click();
+        await tab.locator("#operator .verdict", { hasText: "Takes new work." }).waitFor();
+        return { ...seen, headings: await tab.locator("#operator h3").allTextContents() };
+    },
     // The server goes back by itself.
     async back(tab) {
         await tab.evaluate(() => fetch("/lab/offload?kind=none&seconds=10", { method: "PUT" }));

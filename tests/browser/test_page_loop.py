@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import pytest
 from conftest import PACKAGES
+from proxies import PROXIES, Proxy, program
 from server import starting
 
 FELT, SAID, STILL = "this browser felt", "the loop says: max", "the stream stood still"
@@ -72,10 +73,29 @@ def test_without_a_lab_the_page_says_how_to_get_one_and_draws(see):
     assert seen["felt"][FELT] and seen["violations"] == []
 
 
-def test_without_the_right_the_page_names_it_and_draws(see, tmp_path):
-    key, path = "a-key-that-reads-figures", tmp_path / "keys"
-    path.write_text(f"reader sha256:{sha256(key.encode()).hexdigest()} metrics\n")
+def keys_with(tmp_path, key, rights):
+    path = tmp_path / "keys"
+    path.write_text(f"page sha256:{sha256(key.encode()).hexdigest()} {rights}\n")
     path.chmod(0o600)
+    return path
+
+
+def test_with_a_key_of_an_administrator_behind_haproxy_it_is_as_without(see, tmp_path):
+    if program(PROXIES["haproxy"][1]) is None:
+        pytest.skip("no haproxy: script/bootstrap --test fetches it")
+    key = "a-key-of-an-administrator"
+    path = keys_with(tmp_path, key, "metrics,admin")
+    with starting("workers") as start:
+        server = start("--lab", f"--api-keys={path}", "--trust-proxy=127.0.0.1", key=key)
+        with Proxy("haproxy", server.port) as proxy:
+            seen = see(proxy, "keyed", key)
+    assert [(row[0], row[7]) for row in seen["rows"]] == [("none", "40")] and not seen["off"]
+    assert "Queue" in seen["headings"] and "Server" in seen["headings"]
+
+
+def test_without_the_right_the_page_names_it_and_draws(see, tmp_path):
+    key = "a-key-that-reads-figures"
+    path = keys_with(tmp_path, key, "metrics")
     with starting("workers") as start:
         seen = see(start("--lab", f"--api-keys={path}", key=key), "closed", key)
     assert "admin" in seen["off"] and not seen["isShown"] and seen["felt"][FELT]
