@@ -80,12 +80,20 @@ static void done(struct mr_job *job)
     image->done(image);
 }
 
+static void on_image_late(struct mr_job *job)
+{
+    struct mr_image_job *image = mr_container_of(job, struct mr_image_job, job);
+    mr_fault_set(&image->fault, MR_EEXPIRED, NULL);
+    image->late(image);
+}
+
 void mr_image_job_init(struct mr_image_job *image)
 {
     MR_ON_LOOP(image->loop);
     image->magic = IMAGE_JOB_MAGIC;
     image->job = (struct mr_job){.work = work,
                                  .done = done,
+                                 .late = image->late != NULL ? on_image_late : NULL,
                                  .loop = image->loop,
                                  .lane = MR_LANE_INTERACTIVE, /* until more is known */
                                  .run_time = image->run_time};

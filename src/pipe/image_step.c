@@ -118,6 +118,17 @@ static void step_go_on(struct mr_image_step *step)
     }
 }
 
+/* Its answer does not wait for the workers. The job frees the step when it comes back. */
+static void step_on_late(struct mr_image_job *image)
+{
+    struct mr_image_step *step = mr_container_of(image, struct mr_image_step, image);
+    struct mr_fault fault = image->fault;
+    step_enter(step);
+    if (step->state != OVER)
+        step_fail(step, &fault);
+    step_leave(step);
+}
+
 static void step_on_done(struct mr_image_job *image)
 {
     struct mr_image_step *step = mr_container_of(image, struct mr_image_step, image);
@@ -264,6 +275,7 @@ int mr_image_step_create(struct mr_image_step **out, const struct mr_image_step_
         .failed = config->failed,
         .stopped = config->stopped,
         .done = step_on_done,
+        .late = step_on_late,
     };
     mr_image_job_init(&step->image);
     int err = step_admit(step, fault);

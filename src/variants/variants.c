@@ -281,6 +281,26 @@ static void on_image_done(struct mr_image_job *image)
         land_with(flight, &image->fault);
 }
 
+/* Whoever waits is told now. The flight is out of the table, so that the next one who asks begins another. */
+static void on_flight_late(struct mr_image_job *image)
+{
+    struct mr_flight *flight = mr_container_of(image, struct mr_flight, image);
+    struct mr_variants *variants = flight->variants;
+    struct mr_variant_ask *asks = NULL;
+    struct mr_fault fault = image->fault;
+    fault.retry_after_s = mr_image_job_retry_after_s(image);
+    mr_timer_clear(&flight->linger);
+    flight->is_stopped = true;
+    lock_table(variants);
+    if (!flight->is_abandoned) {
+        flight->is_abandoned = true;
+        mr_variant_table_remove(&variants->table, flight->entry);
+        asks = take_asks(flight, &fault);
+    }
+    unlock_table(variants);
+    tell_asks(asks);
+}
+
 /* On the worker. */
 static void drop_bytes(void *owner)
 {
@@ -394,6 +414,7 @@ static struct mr_flight *create_flight(struct mr_variants *variants, const struc
         .failed = wish->failed,
         .stopped = wish->stopped,
         .done = on_image_done,
+        .late = on_flight_late,
     };
     return flight;
 }

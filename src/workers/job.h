@@ -13,6 +13,7 @@
 #include "base/cancel.h"
 #include "base/histogram.h"
 #include "loop/loop.h"
+#include "loop/timer.h"
 
 /* Who waits for whom. A worker takes interactive jobs first; every few jobs it looks at the other lanes first, so that
  * they always progress. Heavy jobs (a second or more each) never hold all workers: one worker is left to the rest. */
@@ -26,7 +27,7 @@ const char *mr_lane_name(enum mr_lane lane); /* "interactive" ... */
 
 enum mr_job_outcome {
     MR_JOB_DONE,      /* work() ran (whatever it found) */
-    MR_JOB_EXPIRED,   /* waited past its deadline: work() was not run */
+    MR_JOB_EXPIRED,   /* waited past its deadline: work() was not run, see `late` */
     MR_JOB_CANCELLED, /* cancelled before it started: work() was not run */
     MR_JOB_SHUT_DOWN, /* the offload closed: work() was not run */
 };
@@ -35,7 +36,11 @@ struct mr_job {
     /* Set by the owner before submit, which resets the rest. */
     void (*work)(struct mr_job *job); /* on a worker (on the loop itself under --offload=none and inline) */
     void (*done)(struct mr_job *job); /* on `loop`, exactly once */
-    struct mr_loop *loop;             /* borrowed: the loop it is submitted from; outlives the job */
+    /* Or NULL. On `loop`, before done(), at most once: it waits past its deadline, and comes back only when a worker
+     * finds it. Whoever waits for it can be told now. It may still be run, in part, by a worker that took it in this
+     * moment. */
+    void (*late)(struct mr_job *job);
+    struct mr_loop *loop; /* borrowed: the loop it is submitted from; outlives the job */
     enum mr_lane lane;
     struct mr_histogram *run_time; /* borrowed or NULL: where `loop` records how long work() ran (ns) */
     uint64_t expected_ns;          /* how long work() is expected to run; 0: not known */
@@ -52,6 +57,8 @@ struct mr_job {
     struct mr_inbox_node completion;
     struct mr_offload *offload;
     uint64_t deadline, counted_ns; /* the latter: of work, while it waits */
+    struct mr_timer lateness;      /* set while it waits, if `late` is to be called */
+    atomic_bool has_begun;
 };
 
 /* Mark the job as not wanted any more: it is not started, or stops at its next checkpoint. It comes back all the same.

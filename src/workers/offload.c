@@ -63,6 +63,9 @@ static void release(struct mr_offload *offload)
 {
     if (offload->queue != NULL)
         mr_queue_destroy(&offload->queue);
+    for (unsigned i = 0; offload->loops != NULL && i < offload->config.loop_count; i++)
+        if (offload->loops[i].lateness.loop != NULL)
+            mr_timer_list_close(&offload->loops[i].lateness);
     free(offload->own_runner_stats);
     free(offload->runners);
     free(offload->loops);
@@ -78,6 +81,8 @@ static int place_runner_stats(struct mr_offload *offload)
     return offload->runner_stats != NULL ? MR_OK : MR_EMEMORY;
 }
 
+static void on_late(struct mr_timer *timer);
+
 static int allocate(struct mr_offload *offload)
 {
     const struct mr_offload_config *config = &offload->config;
@@ -91,6 +96,7 @@ static int allocate(struct mr_offload *offload)
         MR_ASSERT(mr_loop_index(config->loops[i]) == i);
         offload->loops[i].loop = config->loops[i];
         offload->loops[i].stats = config->stats != NULL ? config->stats[i] : &offload->loops[i].own_stats;
+        mr_timer_list_open(&offload->loops[i].lateness, config->loops[i], config->deadline_ns, on_late);
     }
     return mr_queue_create(&offload->queue, config->loop_count, config->queue_depth);
 }
@@ -263,6 +269,12 @@ static void count_taken(const struct mr_offload *offload, const struct mr_job *j
     mr_fetch_add(&lane->jobs, 1, relaxed);
 }
 
+static void expect_begin(struct mr_offload_loop *own, struct mr_job *job)
+{
+    mr_store(&job->has_begun, false, relaxed);
+    mr_timer_set(&own->lateness, &job->lateness);
+}
+
 int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
 {
     MR_ON_LOOP(job->loop);
@@ -279,8 +291,10 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
     job->submitted_at = mr_loop_now(job->loop);
     job->deadline = offload->config.deadline_ns != 0 ? job->submitted_at + offload->config.deadline_ns : UINT64_MAX;
     job->started_at = job->finished_at = 0;
-    atomic_store_explicit(&job->cancel.cancelled, false, memory_order_relaxed);
+    mr_store(&job->cancel.cancelled, false, relaxed);
     job->cancel.stop_at = 0;
+    if (job->late != NULL)
+        expect_begin(own, job);
     mr_counter_add(&own->in_flight[job->lane], 1);
     count_submitted(own, job);
 
@@ -295,9 +309,9 @@ static enum mr_job_outcome outcome_before_run(const struct mr_offload *offload, 
 {
     if (atomic_load_explicit(&offload->closed, memory_order_relaxed))
         return MR_JOB_SHUT_DOWN;
-    if (atomic_load_explicit(&job->cancel.cancelled, memory_order_relaxed))
-        return MR_JOB_CANCELLED;
-    return now > job->deadline ? MR_JOB_EXPIRED : MR_JOB_DONE;
+    if (now > job->deadline) /* which on_late() cancelled, too */
+        return MR_JOB_EXPIRED;
+    return mr_load(&job->cancel.cancelled, relaxed) ? MR_JOB_CANCELLED : MR_JOB_DONE;
 }
 
 void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct mr_job *job)
@@ -310,6 +324,8 @@ void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct
     mr_store(&stats->running_since, now, relaxed);
     job->outcome = outcome_before_run(offload, job, now);
     if (job->outcome == MR_JOB_DONE) {
+        if (job->late != NULL)
+            mr_store(&job->has_begun, true, relaxed);
         job->started_at = now;
         if (offload->config.run_ns_max != 0)
             job->cancel.stop_at = now + offload->config.run_ns_max;
@@ -321,6 +337,18 @@ void mr_offload_run(struct mr_offload *offload, struct mr_runner *runner, struct
     mr_runner_end(runner, job);
     mr_lanes_finish(&offload->lanes, &runner->picker, job->lane, ran);
     mr_loop_post(job->loop, &job->completion); /* the loop's from here on */
+}
+
+/* Relaxed: a job that began in this moment is taken for one that waits. It is told to stop, as its owner gives up. */
+static void on_late(struct mr_timer *timer)
+{
+    struct mr_job *job = mr_container_of(timer, struct mr_job, lateness);
+
+    if (mr_load(&job->has_begun, relaxed))
+        return;
+    mr_job_cancel(job);
+    mr_loop_note(job->loop, &job->note);
+    job->late(job);
 }
 
 static void count_run(struct mr_offload_loop *own, const struct mr_job *job)
@@ -339,6 +367,8 @@ static void deliver(struct mr_inbox_node *node)
     struct mr_job *job = mr_container_of(node, struct mr_job, completion);
     struct mr_offload_loop *own = &job->offload->loops[mr_loop_index(job->loop)];
 
+    if (job->late != NULL)
+        mr_timer_clear(&job->lateness);
     mr_loop_note(job->loop, &job->note);
     mr_counter_subtract(&own->in_flight[job->lane], 1);
     switch (job->outcome) {

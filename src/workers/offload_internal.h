@@ -33,6 +33,7 @@ struct mr_offload_loop {
     _Atomic uint64_t in_flight[MR_LANE_COUNT];    /* submitted and not back; other loops read it for their estimates */
     uint64_t run_ns[MR_LANE_COUNT];               /* moving average of the time a job ran; 0: none did yet */
     void *turns;                                  /* the implementation's own */
+    struct mr_timer_list lateness;                /* of jobs whose owner wants to know when their deadline passes */
     struct mr_offload_stats *stats, own_stats;    /* the latter unless config.stats says where */
 };
 

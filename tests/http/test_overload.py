@@ -87,8 +87,22 @@ def test_a_job_that_waits_past_its_deadline_is_not_run(start, offload):
     with busy_worker(server, offload) as first, server.connect() as second:
         response = second.request("POST", "/pipe/image?w=50", body=photo())
         assert_refused(response, "expired", "backlog")
+        assert server.metric("millrace_workers_busy") == 1, "no worker had to find it"
         assert first.receive().status == 200
+    server.wait_for_metric("millrace_jobs_total", 1, outcome="expired")
     assert server.metric("millrace_job_run_seconds_count") == 1
+
+
+@pytest.mark.under("workers", "libuv")
+def test_an_image_by_url_that_waits_past_its_deadline_is_refused_and_made_when_it_is_asked_for_again(start, offload, tmp_path):
+    server = start("--workers=1", "--job-deadline=200ms", "--job-time=0", f"--data={tmp_path / 'data'}")
+    image = server.request("PUT", "/files/photo.jpg", body=photo())["Location"].replace("/files/", "/images/")
+    with busy_worker(server, offload) as first:
+        assert_refused(server.get(f"{image}?w=50"), "expired", "backlog")
+        assert server.metric("millrace_workers_busy") == 1, "no worker had to find it"
+        assert first.receive().status == 200
+    server.wait_for_metric("millrace_jobs_total", 1, outcome="expired")
+    assert decode(server.get(f"{image}?w=50").body).width == 50
 
 
 def test_a_job_that_runs_too_long_is_stopped_with_422(start):

@@ -16,7 +16,7 @@
 
 struct probe {
     struct mr_job job;
-    unsigned runs, dones;
+    unsigned runs, dones, lates;
     enum mr_error seen; /* by work() at its last checkpoint */
     unsigned order;     /* of done() */
 };
@@ -76,13 +76,20 @@ static void run_until_released(struct mr_job *job)
     sem_wait(&release);
 }
 
-static int submit(struct probe *probe, enum mr_lane lane, void (*work)(struct mr_job *job))
+static int submit_for(struct probe *probe, enum mr_lane lane, void (*work)(struct mr_job *job),
+                      void (*late)(struct mr_job *job))
 {
-    *probe = (struct probe){.job = {.work = work, .done = on_done, .loop = loop, .lane = lane, .run_time = &run_time}};
+    *probe = (struct probe){
+        .job = {.work = work, .done = on_done, .late = late, .loop = loop, .lane = lane, .run_time = &run_time}};
     int err = mr_offload_submit(offload, &probe->job);
     assert_int_equal(probe->dones, 0); /* never from inside submit */
     outstanding += err == 0;
     return err;
+}
+
+static int submit(struct probe *probe, enum mr_lane lane, void (*work)(struct mr_job *job))
+{
+    return submit_for(probe, lane, work, NULL);
 }
 
 static bool is_on_loop(void)
@@ -313,6 +320,55 @@ static void a_job_that_waited_past_its_deadline_is_not_run(void **state)
     assert_int_equal(probes[0].job.outcome, MR_JOB_EXPIRED);
     assert_int_equal(probes[0].job.started_at, 0);
     assert_int_equal(mr_offload_stats(offload, 0)->expired, 1);
+    close_offload();
+}
+
+static void note_lateness(struct mr_job *job)
+{
+    mr_container_of(job, struct probe, job)->lates++;
+}
+
+static void let_go_of_the_workers(struct mr_job *job)
+{
+    struct probe *probe = mr_container_of(job, struct probe, job);
+
+    assert_true(mr_loop_is_current(job->loop));
+    assert_int_equal(probe->dones, 0);
+    assert_int_equal(probe->runs, 0);
+    note_lateness(job);
+    let_go();
+}
+
+/* All workers are held until it says that it knows. */
+static void owner_of_a_job_that_waits_past_its_deadline_is_told_before_a_worker_finds_it(void **state)
+{
+    (void)state;
+    open_offload(16, 20 * MR_NS_PER_MS, 0);
+    hold_workers(MR_LANE_INTERACTIVE);
+    assert_int_equal(submit_for(&probes[0], MR_LANE_INTERACTIVE, note_run, let_go_of_the_workers), 0);
+    assert_int_equal(submit(&probes[1], MR_LANE_INTERACTIVE, note_run), 0);
+    mr_loop_run(loop);
+    assert_int_equal(probes[0].lates, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(probes[i].job.outcome, MR_JOB_EXPIRED);
+        assert_int_equal(probes[i].runs, 0);
+        assert_int_equal(probes[i].dones, 1);
+    }
+    close_offload();
+}
+
+/* Its own time is another bound. */
+static void job_that_began_in_time_is_never_late(void **state)
+{
+    (void)state;
+    open_offload(16, 50 * MR_NS_PER_MS, 100 * MR_NS_PER_MS);
+    assert_int_equal(submit_for(&probes[0], MR_LANE_INTERACTIVE, run_until_told_to_stop, note_lateness), 0);
+    mr_loop_run(loop);
+    bool has_run = probes[0].runs > 0; /* not where the machine is too busy */
+    assert_true(!has_run || probes[0].lates == 0);
+    assert_int_equal(probes[0].job.outcome, has_run ? MR_JOB_DONE : MR_JOB_EXPIRED);
+    if (has_run)
+        sem_wait(&holding);
     close_offload();
 }
 
@@ -613,6 +669,8 @@ int main(void)
         EVERYWHERE(job_of_unknown_length_counts_as_long_as_others_of_its_lane),
         UNDER(oldest_of_many_is_known_by_the_job_that_was_taken_before_it, 0, "workers"),
         EVERYWHERE(a_job_that_waited_past_its_deadline_is_not_run),
+        ON_THREADS(owner_of_a_job_that_waits_past_its_deadline_is_told_before_a_worker_finds_it),
+        ON_THREADS(job_that_began_in_time_is_never_late),
         EVERYWHERE(a_job_cancelled_while_it_waits_is_not_run),
         ON_THREADS(a_running_job_sees_that_it_was_cancelled),
         EVERYWHERE(a_job_that_runs_too_long_sees_its_time_end),
