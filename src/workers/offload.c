@@ -158,13 +158,23 @@ static unsigned parallelism(const struct mr_offload *offload)
     return offload->ops->is_on_loop ? 1 : offload->config.workers;
 }
 
-/* Time to run the jobs that `loop` has in `lane` and in those before it, also the running ones. */
-static uint64_t work_ns(const struct mr_offload_loop *loop, const struct mr_offload_loop *own, enum mr_lane lane)
+/* Of these, what a lane may have: heavy jobs that run do not make room for others. */
+static unsigned runners_of(const struct mr_offload *offload, enum mr_lane lane)
+{
+    unsigned heavy = mr_load(&offload->lanes.heavy_running, relaxed), all = parallelism(offload);
+
+    if (lane == MR_LANE_HEAVY)
+        return offload->lanes.heavy_max;
+    return heavy < all ? all - heavy : 1;
+}
+
+/* Time to run the jobs that a loop has in `lane` and in those before it, also the running ones. */
+static uint64_t work_ns(const struct mr_offload_loop *loop, enum mr_lane lane)
 {
     uint64_t ns = 0;
 
     for (unsigned ahead = 0; ahead <= lane; ahead++)
-        ns += mr_counter_read(&loop->in_flight[ahead]) * own->run_ns[ahead];
+        ns += mr_counter_read(&loop->in_flight_ns[ahead]);
     return ns;
 }
 
@@ -175,10 +185,10 @@ static uint64_t expected_wait_ns(const struct mr_offload *offload, const struct 
     uint64_t ns = 0;
 
     if (offload->ops->is_on_loop)
-        return work_ns(own, own, lane);
+        return work_ns(own, lane);
     for (unsigned i = 0; i < offload->config.loop_count; i++)
-        ns += work_ns(&offload->loops[i], own, lane);
-    return ns / (lane == MR_LANE_HEAVY ? offload->lanes.heavy_max : parallelism(offload));
+        ns += work_ns(&offload->loops[i], lane);
+    return ns / runners_of(offload, lane);
 }
 
 static int admission(struct mr_offload *offload, unsigned index, enum mr_lane lane)
@@ -247,12 +257,27 @@ void mr_offload_stream_end(struct mr_offload *offload)
 
 static void deliver(struct mr_inbox_node *node);
 
-static void count_submitted(const struct mr_offload_loop *own, struct mr_job *job)
+/* What is expected of a job, as this machine has kept to what was expected of others; of a job of which nothing is
+ * known, what others of its lane took. */
+static uint64_t likely_ns(const struct mr_offload_loop *own, const struct mr_job *job)
+{
+    const struct mr_offload_pace *pace = &own->pace[job->lane];
+
+    if (job->expected_ns == 0)
+        return own->run_ns[job->lane];
+    if (pace->expected_ns == 0)
+        return job->expected_ns;
+    return (uint64_t)((double)job->expected_ns * (double)pace->ran_ns / (double)pace->expected_ns);
+}
+
+static void count_submitted(struct mr_offload_loop *own, struct mr_job *job)
 {
     struct mr_offload_submitted *lane = &own->stats->submitted[job->lane];
     uint64_t number = mr_counter_read(&lane->jobs);
 
-    job->counted_ns = job->expected_ns != 0 ? job->expected_ns : own->run_ns[job->lane];
+    job->counted_ns = likely_ns(own, job);
+    mr_counter_add(&own->in_flight[job->lane], 1);
+    mr_counter_add(&own->in_flight_ns[job->lane], job->counted_ns);
     mr_store(&lane->at[number % MR_OFFLOAD_TIMES], job->submitted_at, relaxed);
     mr_counter_add(&lane->work_ns, job->counted_ns);
     mr_counter_add(&lane->jobs, 1);
@@ -295,7 +320,6 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
     job->cancel.stop_at = 0;
     if (job->late != NULL)
         expect_begin(own, job);
-    mr_counter_add(&own->in_flight[job->lane], 1);
     count_submitted(own, job);
 
     err = mr_queue_try_push(offload->queue, index, job);
@@ -351,6 +375,20 @@ static void on_late(struct mr_timer *timer)
     job->late(job);
 }
 
+static uint64_t faded(uint64_t sum, uint64_t newest)
+{
+    return sum - sum / RUN_AVERAGE_OVER + newest;
+}
+
+/* A job that was told to stop says nothing of how long it would have run. */
+static void note_pace(struct mr_offload_pace *pace, const struct mr_job *job, uint64_t ran_ns)
+{
+    if (job->expected_ns == 0 || mr_cancel_check(&job->cancel) != MR_OK)
+        return;
+    pace->ran_ns = faded(pace->ran_ns, ran_ns);
+    pace->expected_ns = faded(pace->expected_ns, job->expected_ns);
+}
+
 static void count_run(struct mr_offload_loop *own, const struct mr_job *job)
 {
     uint64_t ran_ns = job->finished_at - job->started_at, *average = &own->run_ns[job->lane];
@@ -359,7 +397,8 @@ static void count_run(struct mr_offload_loop *own, const struct mr_job *job)
     mr_histogram_record(&own->stats->queue_wait[job->lane], job->started_at - job->submitted_at);
     if (job->run_time != NULL)
         mr_histogram_record(job->run_time, ran_ns);
-    *average = *average == 0 ? ran_ns : *average - *average / RUN_AVERAGE_OVER + ran_ns / RUN_AVERAGE_OVER;
+    *average = *average == 0 ? ran_ns : faded(*average, ran_ns / RUN_AVERAGE_OVER);
+    note_pace(&own->pace[job->lane], job, ran_ns);
 }
 
 static void deliver(struct mr_inbox_node *node)
@@ -371,6 +410,7 @@ static void deliver(struct mr_inbox_node *node)
         mr_timer_clear(&job->lateness);
     mr_loop_note(job->loop, &job->note);
     mr_counter_subtract(&own->in_flight[job->lane], 1);
+    mr_counter_subtract(&own->in_flight_ns[job->lane], job->counted_ns);
     switch (job->outcome) {
     case MR_JOB_DONE:
         count_run(own, job);

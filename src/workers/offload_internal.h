@@ -30,11 +30,15 @@ extern const struct mr_offload_ops mr_offload_ops_workers, mr_offload_ops_libuv,
 /* What belongs to one loop; written by it alone. */
 struct mr_offload_loop {
     _Alignas(MR_CACHE_LINE) struct mr_loop *loop; /* borrowed */
-    _Atomic uint64_t in_flight[MR_LANE_COUNT];    /* submitted and not back; other loops read it for their estimates */
-    uint64_t run_ns[MR_LANE_COUNT];               /* moving average of the time a job ran; 0: none did yet */
-    void *turns;                                  /* the implementation's own */
-    struct mr_timer_list lateness;                /* of jobs whose owner wants to know when their deadline passes */
-    struct mr_offload_stats *stats, own_stats;    /* the latter unless config.stats says where */
+    /* Submitted and not back: jobs, and what they are expected to run. Other loops read it for their estimates. */
+    _Atomic uint64_t in_flight[MR_LANE_COUNT], in_flight_ns[MR_LANE_COUNT];
+    uint64_t run_ns[MR_LANE_COUNT];   /* moving average of the time a job ran; 0: none did yet */
+    struct mr_offload_pace {          /* of the newest jobs whose time was known before, fading: */
+        uint64_t ran_ns, expected_ns; /* how this machine does what was expected */
+    } pace[MR_LANE_COUNT];
+    void *turns;                               /* the implementation's own */
+    struct mr_timer_list lateness;             /* of jobs whose owner wants to know when their deadline passes */
+    struct mr_offload_stats *stats, own_stats; /* the latter unless config.stats says where */
 };
 
 struct mr_offload {

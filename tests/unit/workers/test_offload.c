@@ -574,6 +574,45 @@ static void a_wait_that_would_pass_the_deadline_is_refused(void **state)
     close_offload();
 }
 
+static int submit_light(struct probe *probe)
+{
+    *probe = (struct probe){.job = {.work = note_run, .done = on_done, .loop = loop, .expected_ns = MR_NS_PER_MS}};
+    int err = mr_offload_submit(offload, &probe->job);
+    outstanding += err == 0;
+    return err;
+}
+
+/* What was slow before says nothing of those that are known to be short. */
+static void submit_light_ones_behind_a_slow_one(void)
+{
+    for (unsigned i = 1; i < 20; i++)
+        assert_int_equal(submit_light(&probes[i]), 0);
+}
+
+static void a_slow_job_does_not_make_light_ones_be_refused(void **state)
+{
+    (void)state;
+    open_offload(64, 40 * MR_NS_PER_MS, 0);
+    when_all_are_back = submit_light_ones_behind_a_slow_one;
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_for_20_ms), 0);
+    mr_loop_run(loop);
+    close_offload();
+}
+
+/* 15 ms over two workers, and two more that run: the fourth would wait for 22.5 ms and more. */
+static void the_work_that_is_expected_of_jobs_is_summed(void **state)
+{
+    (void)state;
+    open_offload(64, 20 * MR_NS_PER_MS, 0);
+    hold_workers(MR_LANE_INTERACTIVE);
+    for (unsigned i = 0; i < 3; i++)
+        submit_expecting(&probes[i], MR_LANE_INTERACTIVE, 15 * MR_NS_PER_MS);
+    assert_int_equal(submit_light(&probes[3]), MR_EBACKLOG);
+    let_go();
+    mr_loop_run(loop);
+    close_offload();
+}
+
 static void streams_that_are_at_work_share_what_may_be_in_flight(void **state)
 {
     (void)state;
@@ -680,6 +719,8 @@ int main(void)
         EVERYWHERE(a_chain_of_jobs_each_submitted_by_the_one_before_goes_on),
         EVERYWHERE(bulk_progresses_under_endless_interactive_jobs),
         EVERYWHERE(a_wait_that_would_pass_the_deadline_is_refused),
+        ON_THREADS(a_slow_job_does_not_make_light_ones_be_refused),
+        UNDER(the_work_that_is_expected_of_jobs_is_summed, 0, "workers"),
         ON_LOOP(jobs_that_are_ready_run_between_looks_at_sockets),
         UNDER(streams_that_are_at_work_share_what_may_be_in_flight, 0, "workers"),
         UNDER(workers_end_with_their_hook, 0, "workers"),
