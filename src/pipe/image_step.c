@@ -118,7 +118,7 @@ static void step_go_on(struct mr_image_step *step)
     }
 }
 
-/* Its answer does not wait for the workers. The job frees the step when it comes back. */
+/* The response does not wait for the workers. The job frees the step when it comes back. */
 static void step_on_late(struct mr_image_job *image)
 {
     struct mr_image_step *step = mr_container_of(image, struct mr_image_step, image);

@@ -281,7 +281,7 @@ static void on_image_done(struct mr_image_job *image)
         land_with(flight, &image->fault);
 }
 
-/* Whoever waits is told now. The flight is out of the table, so that the next one who asks begins another. */
+/* The asks that wait are told now. The flight leaves the table, so that the next ask begins another. */
 static void on_flight_late(struct mr_image_job *image)
 {
     struct mr_flight *flight = mr_container_of(image, struct mr_flight, image);

@@ -37,7 +37,7 @@ struct mr_job {
     void (*work)(struct mr_job *job); /* on a worker (on the loop itself under --offload=none and inline) */
     void (*done)(struct mr_job *job); /* on `loop`, exactly once */
     /* Or NULL. On `loop`, before done(), at most once: it waits past its deadline, and comes back only when a worker
-     * finds it. Whoever waits for it can be told now. It may still be run, in part, by a worker that took it in this
+     * finds it. Its client can be told now. It may still be run, in part, by a worker that took it in this
      * moment. */
     void (*late)(struct mr_job *job);
     struct mr_loop *loop; /* borrowed: the loop it is submitted from; outlives the job */

@@ -159,7 +159,7 @@ static unsigned parallelism(const struct mr_offload *offload)
 }
 
 /* Of these, what a lane may have: heavy jobs that run do not make room for others. */
-static unsigned runners_of(const struct mr_offload *offload, enum mr_lane lane)
+static unsigned runners_for(const struct mr_offload *offload, enum mr_lane lane)
 {
     unsigned heavy = mr_load(&offload->lanes.heavy_running, relaxed), all = parallelism(offload);
 
@@ -188,7 +188,7 @@ static uint64_t expected_wait_ns(const struct mr_offload *offload, const struct 
         return work_ns(own, lane);
     for (unsigned i = 0; i < offload->config.loop_count; i++)
         ns += work_ns(&offload->loops[i], lane);
-    return ns / runners_of(offload, lane);
+    return ns / runners_for(offload, lane);
 }
 
 static int admission(struct mr_offload *offload, unsigned index, enum mr_lane lane)
