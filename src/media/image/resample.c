@@ -53,22 +53,30 @@ int mr_resample_axis_make(struct mr_resample_axis *axis, uint32_t in, double spa
 int mr_resample_axis_make_part(struct mr_resample_axis *axis, uint32_t in, double span, uint32_t out, uint32_t from,
                                uint32_t count)
 {
-    MR_ASSERT(in > 0 && count > 0 && from < out && count <= out - from && span > in - 1.0 && span < in + 1.0);
-    double ratio = span / out;
-    double stretch = MR_MAX(ratio, 1.0);
+    MR_ASSERT(count > 0 && from < out && count <= out - from);
+    return mr_resample_axis_make_grid(
+        axis, in, span, &(struct mr_resample_grid){.whole = out, .from = from, .step = 1, .count = count});
+}
+
+int mr_resample_axis_make_grid(struct mr_resample_axis *axis, uint32_t in, double span,
+                               const struct mr_resample_grid *grid)
+{
+    MR_ASSERT(in > 0 && grid->count > 0 && span > in - 1.0 && span < in + 1.0);
+    double ratio = span / grid->whole;
+    double stretch = MR_MAX(ratio * fabs(grid->step), 1.0);
     uint32_t window = MR_MIN((uint32_t)ceil(support * stretch) * 2, in); /* positions with a weight */
     uint32_t taps = window + (window & 1);
     double *weights = malloc(sizeof(*weights) * window);
-    *axis = (struct mr_resample_axis){.in = in, .out = count, .taps = taps};
-    axis->first = malloc(sizeof(*axis->first) * count);
-    axis->weights = calloc((size_t)count * taps, sizeof(*axis->weights));
+    *axis = (struct mr_resample_axis){.in = in, .out = grid->count, .taps = taps};
+    axis->first = malloc(sizeof(*axis->first) * grid->count);
+    axis->weights = calloc((size_t)grid->count * taps, sizeof(*axis->weights));
     if (weights == NULL || axis->first == NULL || axis->weights == NULL) {
         free(weights);
         mr_resample_axis_free(axis);
         return MR_EMEMORY;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        double centre = ((double)(from + i) + 0.5) * ratio - 0.5;
+    for (uint32_t i = 0; i < grid->count; i++) {
+        double centre = (grid->from + ((double)i + 0.5) * grid->step) * ratio - 0.5;
         double first = MR_MAX(floor(centre) + 1 - (double)(window >> 1), 0.0);
         axis->first[i] = (uint32_t)MR_MIN(first, (double)(in - window));
         for (uint32_t k = 0; k < window; k++)
@@ -147,8 +155,9 @@ void mr_resample_needs(const struct mr_resample_axis *axis, uint32_t from_out, u
                        uint32_t *to)
 {
     MR_ASSERT(from_out < to_out && to_out <= axis->out);
-    *from = axis->first[from_out];
-    *to = MR_MIN(axis->first[to_out - 1] + axis->taps, axis->in);
+    uint32_t one = axis->first[from_out], other = axis->first[to_out - 1];
+    *from = MR_MIN(one, other);
+    *to = MR_MIN(MR_MAX(one, other) + axis->taps, axis->in);
 }
 
 static void vertical_plain(int16_t *line, const int16_t *weights, uint32_t taps, const uint8_t *rows, size_t stride,
@@ -215,6 +224,14 @@ static inline __m128i load_4(const int16_t *at)
     return _mm_loadl_epi64((const __m128i *)(const void *)at);
 }
 
+/* The same of two. */
+static inline __m128i load_2(const int16_t *at)
+{
+    int32_t pair;
+    memcpy(&pair, at, sizeof(pair));
+    return _mm_cvtsi32_si128(pair);
+}
+
 static inline void horizontal_4(uint8_t *out, const int16_t *at, const int16_t *weights, uint32_t taps, uint32_t bands)
 {
     __m128i sum = _mm_set1_epi32(1 << (UP_BITS - 1));
@@ -225,6 +242,51 @@ static inline void horizontal_4(uint8_t *out, const int16_t *at, const int16_t *
     __m128i values = _mm_packs_epi32(_mm_srai_epi32(sum, UP_BITS), sum);
     int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(values, values));
     memcpy(out, &bytes, bands);
+}
+
+/* Of one channel: the sum of an output position in four parts. The weights of a position end where those of the next
+ * one begin, so what is left of them after whole eights is read in parts. */
+static inline __m128i plane_sum(const int16_t *at, const int16_t *weights, uint32_t taps)
+{
+    __m128i sum = _mm_setzero_si128();
+    uint32_t k = 0;
+    for (; k + 8 <= taps; k += 8)
+        sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_loadu_si128((const __m128i *)(const void *)(at + k)),
+                                                _mm_loadu_si128((const __m128i *)(const void *)(weights + k))));
+    if (k + 4 <= taps) {
+        sum = _mm_add_epi32(sum, _mm_madd_epi16(load_4(at + k), load_4(weights + k)));
+        k += 4;
+    }
+    if (k < taps)
+        sum = _mm_add_epi32(sum, _mm_madd_epi16(load_2(at + k), load_2(weights + k)));
+    return sum;
+}
+
+/* Four output positions of one channel. */
+static inline void plane_4(uint8_t *out, const struct mr_resample_axis *axis, uint32_t i, const int16_t *line,
+                           uint32_t line_from)
+{
+    __m128i sum[4];
+    for (uint32_t j = 0; j < 4; j++)
+        sum[j] = plane_sum(line + (axis->first[i + j] - line_from), axis->weights + (size_t)(i + j) * axis->taps,
+                           axis->taps);
+    __m128i low = _mm_add_epi32(_mm_unpacklo_epi32(sum[0], sum[1]), _mm_unpackhi_epi32(sum[0], sum[1]));
+    __m128i high = _mm_add_epi32(_mm_unpacklo_epi32(sum[2], sum[3]), _mm_unpackhi_epi32(sum[2], sum[3]));
+    __m128i all = _mm_add_epi32(_mm_unpacklo_epi64(low, high), _mm_unpackhi_epi64(low, high));
+    all = _mm_srai_epi32(_mm_add_epi32(all, _mm_set1_epi32(1 << (UP_BITS - 1))), UP_BITS);
+    __m128i values = _mm_packs_epi32(all, all);
+    int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(values, values));
+    memcpy(out, &bytes, sizeof(bytes));
+}
+
+static void plane_row(uint8_t *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
+                      const int16_t *line, uint32_t line_from)
+{
+    for (; to - from >= 4; from += 4, out += 4)
+        plane_4(out, axis, from, line, line_from);
+    for (; from < to; from++, out++)
+        horizontal_4(out, line + (axis->first[from] - line_from), axis->weights + (size_t)from * axis->taps, axis->taps,
+                     1);
 }
 
 /* `bands` is a constant where this is called, and the copy above one or two instructions. */
@@ -241,7 +303,7 @@ void mr_resample_horizontal(uint8_t *out, const struct mr_resample_axis *axis, u
 {
     MR_ASSERT(bands >= 1 && bands <= 4 && to <= axis->out);
     if (bands == 1)
-        horizontal_row(out, axis, from, to, line, line_from, 1);
+        plane_row(out, axis, from, to, line, line_from);
     else if (bands == 2)
         horizontal_row(out, axis, from, to, line, line_from, 2);
     else if (bands == 3)

@@ -32,9 +32,19 @@ int mr_resample_axis_make_part(struct mr_resample_axis *axis, uint32_t in, doubl
 /* As many positions as there are, each a Gaussian of sigma positions around itself: what lies past an end is as the end
  * is. MR_OK or MR_EMEMORY. */
 int mr_resample_axis_blur(struct mr_resample_axis *axis, uint32_t in, double sigma);
+/* Output positions that need not lie on those of a whole image: mirrored, or of colours at half the resolution. */
+struct mr_resample_grid {
+    double whole;   /* px that the input shows */
+    double from;    /* px: where the first position begins */
+    double step;    /* px of a position; below 0 they go backwards, and `from` is where the first one ends */
+    uint32_t count; /* positions */
+};
+/* The input positions of one that comes later may lie before those of one that comes earlier. MR_OK or MR_EMEMORY. */
+int mr_resample_axis_make_grid(struct mr_resample_axis *axis, uint32_t in, double span,
+                               const struct mr_resample_grid *grid);
 void mr_resample_axis_free(struct mr_resample_axis *axis);
 
-/* The input positions [*from, *to) that output positions [from_out, to_out) are made of. */
+/* The input positions [*from, *to) that output positions [from_out, to_out) are made of, mirrored or not. */
 void mr_resample_needs(const struct mr_resample_axis *axis, uint32_t from_out, uint32_t to_out, uint32_t *from,
                        uint32_t *to);
 

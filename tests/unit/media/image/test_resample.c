@@ -167,6 +167,68 @@ static void part_of_a_row_is_that_part_of_the_whole(void **state)
     mr_resample_axis_free(&axis);
 }
 
+/* One channel is computed by code of its own: as one of three, it gives the same bytes. */
+static void one_channel_alone_is_as_among_others(void **state)
+{
+    (void)state;
+    for (uint32_t out = 20; out <= 200; out += 9) { /* from 60 weights a position to 6 */
+        struct mr_resample_axis axis;
+        int16_t line[200 * 3 + 16], alone[200 + 16] = {0};
+        uint8_t three[200 * 3], one[200];
+        assert_int_equal(mr_resample_axis_make(&axis, 200, 200, out), MR_OK);
+        for (size_t i = 0; i < MR_ARRAY_SIZE(line); i++)
+            line[i] = (int16_t)(i * i * 97 % 16321);
+        for (size_t i = 0; i < 200; i++)
+            alone[i] = line[3 * i + 1];
+        mr_resample_horizontal(three, &axis, 0, out, line, 0, 3);
+        mr_resample_horizontal(one, &axis, 0, out, alone, 0, 1);
+        for (uint32_t i = 0; i < out; i++)
+            assert_int_equal(one[i], three[3 * i + 1]);
+        mr_resample_axis_free(&axis);
+    }
+}
+
+/* Of 50 px that 101 input positions show, those from 7 to 40: from the one end and from the other. */
+static void mirrored_positions_are_the_same_backwards(void **state)
+{
+    (void)state;
+    struct mr_resample_grid there = {.whole = 50, .from = 7, .step = 1, .count = 33};
+    struct mr_resample_grid back = {.whole = 50, .from = 40, .step = -1, .count = 33};
+    struct mr_resample_axis forwards, backwards;
+    assert_int_equal(mr_resample_axis_make_grid(&forwards, 101, 100.5, &there), MR_OK);
+    assert_int_equal(mr_resample_axis_make_grid(&backwards, 101, 100.5, &back), MR_OK);
+    assert_int_equal(forwards.taps, backwards.taps);
+    for (uint32_t i = 0; i < 33; i++) {
+        uint32_t k = 32 - i;
+        assert_int_equal(forwards.first[i], backwards.first[k]);
+        assert_memory_equal(forwards.weights + i * forwards.taps, backwards.weights + k * forwards.taps,
+                            forwards.taps * sizeof(int16_t));
+    }
+    uint32_t from[2], to[2];
+    mr_resample_needs(&forwards, 0, 33, &from[0], &to[0]);
+    mr_resample_needs(&backwards, 0, 33, &from[1], &to[1]);
+    assert_true(from[0] == from[1] && to[0] == to[1]);
+    mr_resample_axis_free(&forwards);
+    mr_resample_axis_free(&backwards);
+}
+
+/* A ramp at half the resolution has the mean of two positions at each, also where the last one has a half alone. */
+static void position_of_two_px_lies_between_them(void **state)
+{
+    (void)state;
+    struct mr_resample_grid grid = {.whole = 61, .from = 3, .step = 2, .count = 29};
+    struct mr_resample_axis axis;
+    int16_t line[61 + 16] = {0};
+    uint8_t out[29];
+    assert_int_equal(mr_resample_axis_make_grid(&axis, 61, 61, &grid), MR_OK);
+    for (int i = 0; i < 61; i++)
+        line[i] = (int16_t)(4 * i * 64);
+    mr_resample_horizontal(out, &axis, 0, 29, line, 0, 1);
+    for (int i = 2; i < 27; i++) /* 3.5, 5.5 ... */
+        assert_int_equal(out[i], 4 * (3 + 2 * i) + 2);
+    mr_resample_axis_free(&axis);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +238,9 @@ int main(void)
         cmocka_unit_test(weights_of_each_position_sum_to_one),
         cmocka_unit_test(needs_stay_inside_the_input),
         cmocka_unit_test(part_of_a_row_is_that_part_of_the_whole),
+        cmocka_unit_test(one_channel_alone_is_as_among_others),
+        cmocka_unit_test(mirrored_positions_are_the_same_backwards),
+        cmocka_unit_test(position_of_two_px_lies_between_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
