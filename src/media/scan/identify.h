@@ -51,6 +51,9 @@ struct mr_image_info {
     uint8_t orientation;            /* EXIF: 1 upright, 2..8 mirrored or turned */
     struct mr_image_colours colours;
     bool alpha;
+    /* JPEG: brightness alone or with two colours of it, Huffman coding, no colours at a finer resolution than
+     * brightness; without a profile, or with one that says sRGB. */
+    bool plain;
     bool whole; /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
 };
 

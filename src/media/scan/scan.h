@@ -68,6 +68,10 @@ int mr_scan_image(struct mr_scan *out, struct mr_view file, int32_t page, const 
  * it says nothing or nonsense. Damaged EXIF damages no image. Its steps count among the scan's. */
 uint8_t mr_scan_exif_orientation(struct mr_scan *scan, struct mr_view exif);
 
+/* Does an ICC profile of RGB turn no level into another one than sRGB, so that leaving it out changes nothing? The work
+ * is bounded; no step is taken. */
+bool mr_scan_is_srgb(struct mr_view profile);
+
 /* `count` bytes at `offset` lie inside the view. */
 static inline bool mr_view_has(struct mr_view view, size_t offset, size_t count)
 {

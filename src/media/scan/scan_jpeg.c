@@ -28,6 +28,8 @@ enum {
     EOI = 0xD9,
     SOS = 0xDA,
     APP1 = 0xE1,
+    APP2 = 0xE2,
+    APP14 = 0xEE,
     TEM = 0x01,
     END_OF_FILE = -1,
 
@@ -48,7 +50,8 @@ struct jpeg {
     uint8_t bits_left[4][64]; /* of each component and coefficient: low bits that no scan has named yet */
     size_t coded_end;         /* of the last scan's data */
     bool is_progressive, is_arithmetic;
-    bool has_exif;
+    bool has_exif, has_profile;
+    bool has_other_colours; /* than YCbCr, or those of sRGB */
 };
 
 static int damaged(struct jpeg *jpeg, const char *what)
@@ -100,6 +103,20 @@ static void skip_coded_data(struct jpeg *jpeg)
     jpeg->at = jpeg->file.len;
 }
 
+/* Each colour has the resolution of brightness, or a whole part of it; and no names of components say RGB. */
+static bool is_plain_frame(const uint8_t *components, uint8_t bands)
+{
+    uint8_t across = components[1] >> 4, along = components[1] & 15;
+    bool is_plain = bands == 1 || bands == 3;
+    for (size_t i = 0; i < bands; i++) {
+        uint8_t factors = components[3 * i + 1];
+        bool divides =
+            factors >> 4 != 0 && (factors & 15) != 0 && across % (factors >> 4) == 0 && along % (factors & 15) == 0;
+        is_plain = is_plain && divides;
+    }
+    return is_plain && !(bands == 3 && components[0] == 'R' && components[3] == 'G' && components[6] == 'B');
+}
+
 static int read_frame_header(struct jpeg *jpeg, int marker, struct mr_view body)
 {
     struct mr_image_info *info = &jpeg->out->info;
@@ -127,6 +144,7 @@ static int read_frame_header(struct jpeg *jpeg, int marker, struct mr_view body)
         return damaged(jpeg, "its frame header has an impossible size");
     for (size_t i = 0; i < bands; i++)
         jpeg->component_id[i] = body.at[6 + 3 * i];
+    info->plain = !jpeg->is_arithmetic && !jpeg->has_other_colours && is_plain_frame(body.at + 6, bands);
     return MR_OK;
 }
 
@@ -179,6 +197,24 @@ static int read_scan_header(struct jpeg *jpeg, struct mr_view body)
     return MR_OK;
 }
 
+/* Segments that say how colours are meant. Of those in more than one piece, and of what does not say YCbCr in so many
+ * words, libvips and libjpeg are to judge. */
+static void judge_colours(struct jpeg *jpeg, int marker, struct mr_view body)
+{
+    static const char profile[] = "ICC_PROFILE"; /* with its NUL */
+    bool is_other = false;
+    if (marker == APP2 && mr_view_has(body, 0, sizeof(profile)) && memcmp(body.at, profile, sizeof(profile)) == 0) {
+        const size_t head = sizeof(profile) + 2; /* number, count */
+        is_other = jpeg->has_profile || body.len < head || body.at[head - 2] != 1 || body.at[head - 1] != 1 ||
+                   !mr_scan_is_srgb(mr_view_part(body, head, body.len - head));
+        jpeg->has_profile = true;
+    }
+    if (marker == APP14 && mr_view_has(body, 0, 12) && memcmp(body.at, "Adobe", 5) == 0)
+        is_other = body.at[11] != 1;
+    jpeg->has_other_colours = jpeg->has_other_colours || is_other;
+    jpeg->out->info.plain = jpeg->out->info.plain && !is_other;
+}
+
 static int read_segment(struct jpeg *jpeg, int marker)
 {
     if (!mr_view_has(jpeg->file, jpeg->at, 2))
@@ -195,6 +231,7 @@ static int read_segment(struct jpeg *jpeg, int marker)
         jpeg->has_exif = true; /* decoders take the first */
         jpeg->out->info.orientation = mr_scan_exif_orientation(jpeg->out, body);
     }
+    judge_colours(jpeg, marker, body);
     if (marker == SOS) {
         int err = read_scan_header(jpeg, body);
         skip_coded_data(jpeg);
