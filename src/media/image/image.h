@@ -154,6 +154,11 @@ static inline bool mr_image_ops_interlaces(const struct mr_image_ops *ops)
 {
     return ops->interlace || ops->is_progressive;
 }
+/* Is a JPEG to have its colours at half the resolution of brightness? */
+static inline bool mr_image_ops_halves_chroma(const struct mr_image_ops *ops)
+{
+    return ops->chroma == MR_IMAGE_CHROMA_420 || (ops->chroma == MR_IMAGE_CHROMA_AUTO && ops->quality < 90);
+}
 
 /* What imgix and its libraries put into each address, and what asks for nothing: ixlib and ixid, which are in the
  * table, and their signature's s and expires, which are not: where addresses are signed, they have a meaning of their

@@ -21,8 +21,10 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
     VipsForeignSubsample subsample = subsamples[ops->chroma];
     switch (run->plan.format) {
     case MR_IMAGE_JPEG:
-        return vips_jpegsave_target(image, target, "Q", quality, "optimize_coding", TRUE, "interlace", interlace,
-                                    "subsample_mode", subsample, "strip", strip, NULL);
+        return vips_jpegsave_target(
+            image, target, "Q", quality, "optimize_coding", TRUE, "interlace", interlace, "subsample_mode",
+            mr_image_ops_halves_chroma(ops) ? VIPS_FOREIGN_SUBSAMPLE_ON : VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip,
+            NULL);
     case MR_IMAGE_PNG:
         return vips_pngsave_target(image, target, "compression", level, "interlace", interlace, "palette",
                                    mr_image_ops_has_palette(ops), "effort", mr_effort_palette_level(ops), "strip",

@@ -40,9 +40,7 @@ static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image
 {
     switch (format) {
     case MR_IMAGE_JPEG:
-        return ops->quality >= 90 || ops->chroma == MR_IMAGE_CHROMA_444
-                   ? 8
-                   : 5; /* coefficients, for optimal coding; from 90 on colours are not subsampled */
+        return mr_image_ops_halves_chroma(ops) ? 5 : 8; /* coefficients, for optimal coding */
     case MR_IMAGE_PNG:
         if (mr_image_ops_has_palette(ops))
             return 32; /* as GIF */
