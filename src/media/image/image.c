@@ -3,6 +3,7 @@
  * bytes are was decided by our own scan (scan/identify.c). The frames of an animation are decoded first, as one tall
  * strip, and each goes through the steps by itself. */
 #include "media/image/image.h"
+#include "media/image/image_photo.h"
 #include "media/image/image_run.h"
 #include "media/image/image_setup.h"
 
@@ -171,9 +172,20 @@ static int run_animation(struct mr_run *run)
     return err;
 }
 
+static int run_photo(struct mr_run *run, struct mr_image_result *out)
+{
+    out->format = run->plan.format;
+    out->frames = 1;
+    out->width = run->plan.out_width;
+    out->height = run->plan.out_height;
+    return mr_run_photo(run, &out->bytes, &out->len);
+}
+
 static int run_steps(struct mr_run *run, struct mr_image_result *out)
 {
     int err = check_cancel(run);
+    if (err == MR_OK && run->plan.is_photo)
+        return run_photo(run, out);
     if (err == MR_OK)
         err = mr_run_open(run);
     if (err == MR_OK)

@@ -7,6 +7,9 @@
 #include "base/macros.h"
 
 enum {
+    PHOTO_BASE = 512 << 10,
+    PHOTO_ROWS = 64, /* and beside them, for each of the resizer's ratio: */
+    PHOTO_TAPS = 24, /* colours may be decoded at twice the size that they are wanted at */
     BASE = 2 << 20,    /* tables, lookups and the small buffers of every library */
     ROWS = 700,        /* of 8-bit channels, in the strips of all steps together */
     ROWS_ALPHA = 3000, /* the same where colours are multiplied by alpha, in floats */
@@ -124,8 +127,26 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
     return pixels;
 }
 
+/* Of a photograph's own way: the window of decoded rows, the output's planes, of a turned image twice, and the encoder.
+ */
+static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_ops *ops,
+                             const struct mr_image_info *info)
+{
+    uint64_t out = (uint64_t)plan->out_width * plan->out_height, bands = info->bands;
+    uint64_t width = info->width / plan->shrink + 1, height = info->height / plan->shrink + 1;
+    uint64_t rows = PHOTO_ROWS + PHOTO_TAPS * (height / plan->load_height + 1);
+    uint64_t bytes = PHOTO_BASE + bands * rows * width + axis_bytes(2 * width, plan->load_width, plan->out_width) +
+                     axis_bytes(2 * height, plan->load_height, plan->out_height);
+    if (info->whole)
+        bytes += (uint64_t)info->width * info->height * 2 * bands;
+    uint64_t planes = plan->orientation >= 5 ? 2 * bands : bands;
+    return bytes + out * (planes + encoder_bytes(plan->format, ops, bands));
+}
+
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
+    if (plan->is_photo)
+        return photo_memory(plan, ops, info);
     uint64_t bands = MR_MAX(info->bands, 3);
     uint64_t stored = (uint64_t)info->width * info->height;
     uint64_t decoded = stored / ((uint64_t)plan->shrink * plan->shrink);

@@ -11,7 +11,8 @@
 enum {
     LOOKED_AT_MAX = 64,          /* times what is shown */
     RESIZED_SIDE_MAX = 10000000, /* px: libvips' bound. A cut of it may well be small enough to be written */
-    ASKED_SIDE_MAX = 65535
+    ASKED_SIDE_MAX = 65535,
+    PHOTO_RATIO_MAX = 8 /* of the decoded image to the output: above it a box filter is to go first */
 };
 
 struct size {
@@ -459,6 +460,32 @@ static int cut_rect(struct size *size, const struct mr_image_ops *ops, struct mr
     return MR_OK;
 }
 
+/* Are pixels mixed and moved by the resizer alone, and is no metadata kept? */
+static bool asks_for_size_alone(const struct mr_image_ops *ops)
+{
+    bool is_levelled = ops->exposure != 0 || ops->brightness != 0 || ops->contrast != 0 || ops->gamma != 0 ||
+                       ops->highlights != 0 || ops->shadows != 0 || ops->invert;
+    bool is_coloured = ops->saturation != 0 || ops->hue != 0 || ops->sepia != 0 || ops->vibrance != 0 ||
+                       ops->mono.given || ops->icc != MR_IMAGE_ICC_SRGB;
+    bool is_filtered = ops->blur != 0 || ops->sharpness != 0 || ops->unsharp != 0;
+    bool is_moved = ops->flip != MR_IMAGE_FLIP_NONE || ops->rotation != 0 || ops->border != 0;
+    return ops->strip && !is_levelled && !is_coloured && !is_filtered && !is_moved;
+}
+
+/* Whatever is not plain goes the way that all other formats go. */
+static bool goes_as_photo(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    bool is_cut = plan->out_width != plan->width || plan->out_height != plan->height;
+    bool by_content = plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION;
+    bool is_extended = plan->final_width != plan->out_width || plan->final_height != plan->out_height;
+    bool is_enlarged = plan->load_width > info->width || plan->load_height > info->height;
+    uint64_t least_width = (uint64_t)PHOTO_RATIO_MAX * plan->shrink * plan->load_width;
+    uint64_t least_height = (uint64_t)PHOTO_RATIO_MAX * plan->shrink * plan->load_height;
+    bool is_far = info->width > least_width || info->height > least_height;
+    return info->plain && plan->format == MR_IMAGE_JPEG && mr_plan_picks(plan, ops) == 0 && !plan->cut_first &&
+           !(is_cut && by_content) && !is_extended && !is_enlarged && !is_far && asks_for_size_alone(ops);
+}
+
 /* All sizes behind decoder and first cuts, checked. `upright` is what is left to be resized. */
 static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
                      struct size upright, const struct mr_image_limits *limits, struct mr_fault *fault)
@@ -482,6 +509,7 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
         plan->shrink = jpeg_shrink(info, plan, ops->shrink);
     if (info->format == MR_IMAGE_WEBP && !plan->cut_first && plan->frames == 1)
         plan->scale = webp_scale(info, plan, ops->shrink);
+    plan->is_photo = goes_as_photo(plan, ops, info);
     return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, mr_plan_memory(plan, ops, info), fault);
 }
 

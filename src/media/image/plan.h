@@ -19,6 +19,7 @@ struct mr_plan {
     uint64_t final_width, final_height;   /* after rot and pad; of angles other than 90, 180, 270 an upper bound */
     uint32_t shrink;                      /* JPEG: decode at 1/1, 1/2, 1/4 or 1/8 */
     double scale;                         /* WebP: decode at this scale, at most 1 */
+    bool is_photo;                        /* a plain JPEG made smaller, and nothing else: image_photo.c */
 };
 
 /* MR_OK; MR_EPIXELS when the output, or what it is cut from, would be larger than the limits; MR_EDIMENSION when a side
