@@ -12,7 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageMath, ImageStat
 
 from benchlib import BUILD, CACHE, ENVIRONMENT, PHOTO_KIND, ROOT, Load, Verdicts, failures, interleave, machine
 from benchlib import millrace, photo, spread, table
@@ -24,6 +24,8 @@ WARMUP = 0.5
 # Of sharp's libvips only these hold all functions that we call. They need Node.js 20; Debian 12's is 18.
 SHARP_TO_LINK_WITH = ("sharp@0.35.5", "@img/sharp-libvips-dev@1.3.4")
 PSNR_BOUND = 1.0  # dB that our output may be worse: a picture that is worse is no match for one that is better
+SSIM_BOUND = 0.003  # the same of SSIM
+PROBE_BOUND = 0.9  # of its images/s
 
 
 @dataclass
@@ -31,13 +33,15 @@ class Case:
     megapixels: float
     source: str  # suffix, as libvips takes it
     query: str
-    is_jpeg: bool = False  # a target against sharp
+    of_sharp: float = 0  # of sharp's images/s at least; 0: no target
+    has_probe: bool = False  # a plain JPEG made smaller
 
 
 CASES = {
-    "jpeg-0.5": Case(0.5, ".jpg[Q=92]", "w=300", is_jpeg=True),
-    "jpeg-2": Case(2, ".jpg[Q=92]", "w=300", is_jpeg=True),
-    "jpeg-12": Case(12, ".jpg[Q=92]", "w=1200", is_jpeg=True),
+    "jpeg-0.5": Case(0.5, ".jpg[Q=92]", "w=300", of_sharp=1.5, has_probe=True),
+    "jpeg-2": Case(2, ".jpg[Q=92]", "w=300", of_sharp=1.35, has_probe=True),
+    "jpeg-12": Case(12, ".jpg[Q=92]", "w=300", of_sharp=1.15, has_probe=True),
+    "jpeg-12-1200": Case(12, ".jpg[Q=92]", "w=1200", of_sharp=0.9, has_probe=True),
     "webp": Case(2, ".jpg[Q=92]", "w=300&fm=webp"),
     "avif": Case(2, ".jpg[Q=92]", "w=300&fm=avif"),
     "png": Case(0.5, ".png", "w=300"),
@@ -130,24 +134,47 @@ def ask(server, method, target, body=None):
     return said
 
 
-def psnr(output, source):
-    """dB against the whole source, decoded in full and resized with Lanczos3, both by Pillow."""
-    image = decode(output)
-    reference = Image.open(source).convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
+def psnr(image, reference):
+    """dB"""
     squares = ImageStat.Stat(ImageChops.difference(image, reference))
     return 10 * math.log10(255**2 / (sum(squares.sum2) / sum(squares.count)))
+
+
+def window_means(image):
+    """Of windows of 8 x 8 pixels beside each other."""
+    width, height = image.width // 8, image.height // 8
+    return image.crop((0, 0, 8 * width, 8 * height)).resize((width, height), Image.Resampling.BOX)
+
+
+def ssim(image, reference):
+    """Of brightness, the mean of all windows."""
+    a, b = (one.convert("L").convert("F") for one in (image, reference))
+    means = {"a": window_means(a), "b": window_means(b)}
+    for name, (one, other) in {"aa": (a, a), "bb": (b, b), "ab": (a, b)}.items():
+        means[name] = window_means(ImageMath.eval("one * other", one=one, other=other))
+    index = ImageMath.eval(
+        "(2 * a * b + c1) * (2 * (ab - a * b) + c2) / ((a * a + b * b + c1) * (aa - a * a + bb - b * b + c2))",
+        c1=(0.01 * 255) ** 2, c2=(0.03 * 255) ** 2, **means)  # fmt: skip
+    return ImageStat.Stat(index).mean[0]
+
+
+def likeness(output, source):
+    """(dB, SSIM) against the whole source, decoded in full and resized with Lanczos3, both by Pillow."""
+    image = decode(output)
+    reference = Image.open(source).convert("RGB").resize(image.size, Image.Resampling.LANCZOS)
+    return psnr(image, reference), ssim(image, reference)
 
 
 # ---- One case ----
 
 
 class Measured:
-    """What all rounds of one case gave, by side: ours, sharp, bare, plain."""
+    """What all rounds of one case gave, by side: ours, sharp, bare, plain, probe."""
 
     def __init__(self, sides):
         self.rounds = {side: [] for side in sides}
         self.memory_kib = {}  # (peak, at the end) of the servers
-        self.output = {}  # (bytes, dB)
+        self.output = {}  # (bytes, dB, SSIM)
 
     def figures(self, side, name):
         return [None if one is None else one[name] for one in self.rounds[side]]
@@ -163,15 +190,15 @@ def measure(case, args, home):
         servers = {"ours": stack.enter_context(millrace(f"--workers={args.workers}"))}
         if home:
             servers["sharp"] = stack.enter_context(sharp(home, args.workers))
-        measured = Measured([*servers, "bare", "plain"])
+        measured = Measured([*servers, "bare", "plain", *(["probe"] if case.has_probe else [])])
         for side, server in servers.items():
             output = ask(server, "POST", f"/pipe/image?{case.query}", body.read_bytes())
-            measured.output[side] = (len(output), psnr(output, body))
+            measured.output[side] = (len(output), *likeness(output, body))
         for _, side in interleave(args.rounds, list(measured.rounds)):
             if side in servers:
                 one = load(servers[side], case, body, args.seconds)
             else:
-                one = bare(case, body, args.workers, args.seconds, *(["--plain"] if side == "plain" else []))
+                one = bare(case, body, args.workers, args.seconds, *([] if side == "bare" else [f"--{side}"]))
             measured.rounds[side].append(one)
         for side, server in servers.items():
             measured.memory_kib[side] = (server.memory_kib("VmHWM"), server.memory_kib())
@@ -184,29 +211,34 @@ def report(name, case, measured):
     rows = []
     for side in measured.rounds:
         peak, end = measured.memory_kib.get(side, (None, None))
-        size, quality = measured.output.get(side, (None, None))
+        size, decibels, similarity = measured.output.get(side, (None, None, None))
         rows.append([
             side,
             spread(measured.figures(side, "images_per_s")),
             spread(measured.figures(side, "cpu_ms")),
             spread(measured.figures(side, "generator_ms")) if side in measured.output else "-",
             f"{peak / 1024:.0f} / {end / 1024:.0f}" if peak else "-",
-            f"{size}, {quality:.2f} dB" if size else "-",
+            *([str(size), f"{similarity:.4f}", f"{decibels:.2f}"] if size else ["-"] * 3),
         ])
-    table(["", "images/s", "CPU ms an image", "generator's", "RSS MiB, peak / end", "output bytes, PSNR"], rows)
+    table(["", "images/s", "CPU ms an image", "generator's", "RSS MiB, peak / end", "bytes", "SSIM", "PSNR dB"], rows)
     sys.stdout.flush()
 
 
-def judge(verdicts, name, case, measured, at_least_sharp):
+def judge(verdicts, name, case, measured, same_libvips):
     verdicts.at_least(f"{name}: images/s, HTTP / bare loop", measured.ratios("ours", "bare"), 0.95)
+    if case.has_probe:
+        verdicts.at_least(f"{name}: images/s, bare loop / probe", measured.ratios("bare", "probe"), PROBE_BOUND)
     if "sharp" not in measured.rounds:
         return
-    if case.is_jpeg:
-        verdicts.at_least(f"{name}: images/s, millrace / sharp", measured.ratios("ours", "sharp"), at_least_sharp)
+    if case.of_sharp:
+        least = max(case.of_sharp, 1.0) if same_libvips else case.of_sharp
+        verdicts.at_least(f"{name}: images/s, millrace / sharp", measured.ratios("ours", "sharp"), least)
     memory = measured.memory_kib["ours"][0] / measured.memory_kib["sharp"][0]
     verdicts.exactly(f"{name}: peak RSS, millrace / sharp", memory, memory <= 0.5, "<= 0.5")
     difference = measured.output["ours"][1] - measured.output["sharp"][1]
     verdicts.exactly(f"{name}: PSNR, millrace - sharp, dB", difference, difference >= -PSNR_BOUND, f">= -{PSNR_BOUND:g}")
+    difference = measured.output["ours"][2] - measured.output["sharp"][2]
+    verdicts.exactly(f"{name}: SSIM, millrace - sharp", difference, difference >= -SSIM_BOUND, f">= -{SSIM_BOUND:g}")
 
 
 # ---- The run ----
@@ -243,13 +275,13 @@ def main():
             os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "MILLRACE_BUILD": str(build)})
     print(f"{machine()}\n{args.workers} threads on each side, {CONNECTIONS} connections in a closed loop, {args.rounds} rounds of "
           f"{args.seconds:g} s, interleaved; servers are started anew for each case; the source is {PHOTO_KIND}\n"
-          "bare: mr_image_run in a loop; plain: vips_thumbnail_buffer and the encoder in a loop, with Orc")
+          "bare: mr_image_run in a loop; plain: vips_thumbnail_buffer and the encoder in a loop, with Orc; probe: tests/perf/photo_probe.h")
     versions(args, home)
     verdicts = Verdicts()
     for name in args.cases:
         measured = measure(CASES[name], args, home)
         report(name, CASES[name], measured)
-        judge(verdicts, name, CASES[name], measured, 1.0 if args.same_libvips else 0.9)
+        judge(verdicts, name, CASES[name], measured, args.same_libvips)
     verdicts.finish()
 
 

@@ -4,11 +4,13 @@
  *      perf_resize FILE QUERY THREADS SECONDS          QUERY as in the URL: "w=300&fm=webp", without escapes
  *      perf_resize --plain FILE QUERY THREADS SECONDS  what libvips alone takes: vips_thumbnail_buffer and its encoder
  *                                                      with our options, Orc switched on where libvips has it
+ *      perf_resize --probe FILE w=WIDTH THREADS SECONDS  what a JPEG takes at the least (photo_probe.h)
  *
  * Writes {"images_per_s": N, "cpu_ms": N of the process, an image} to standard output. script/bench resize runs it. */
 #include "base/clock.h"
 #include "base/macros.h"
 #include "media/image/image.h"
+#include "photo_probe.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -25,7 +27,7 @@ static struct {
     void *bytes;
     size_t len;
     struct mr_image_ops ops;
-    bool plain;
+    void (*image)(void);
     uint64_t begins, ends; /* monotonic: images that begin in between count */
 } run;
 
@@ -76,17 +78,22 @@ static void run_plain(void)
     g_free(bytes);
 }
 
+static void run_probe(void)
+{
+    unsigned long len = 0;
+    free(probe_run(run.bytes, run.len, (uint32_t)run.ops.width, &len));
+}
+
 /* A rate to the end of the last image: no image counts in part. */
 static void *loop(void *argument)
 {
     struct worker *worker = argument;
-    void (*const image)(void) = run.plain ? run_plain : run_stage;
     uint64_t warmup = 0, began, now;
 
     for (; (began = mr_clock_now()) < run.begins; warmup++)
-        image();
+        run.image();
     do {
-        image();
+        run.image();
         worker->images++;
     } while ((now = mr_clock_now()) < run.ends);
     worker->images_per_s = (double)worker->images / ((double)(now - began) / MR_NS_PER_S);
@@ -129,13 +136,14 @@ static void read_query(const char *query)
 int main(int argc, char **argv)
 {
     static struct worker workers[THREADS_MAX];
-    run.plain = argc > 1 && strcmp(argv[1], "--plain") == 0;
-    char **arguments = argv + (run.plain ? 2 : 1);
+    bool is_plain = argc > 1 && strcmp(argv[1], "--plain") == 0, is_probe = argc > 1 && strcmp(argv[1], "--probe") == 0;
+    char **arguments = argv + (is_plain || is_probe ? 2 : 1);
     if (argc - (int)(arguments - argv) != 4)
-        die("usage", "perf_resize [--plain] FILE QUERY THREADS SECONDS");
+        die("usage", "perf_resize [--plain|--probe] FILE QUERY THREADS SECONDS");
+    run.image = is_plain ? run_plain : is_probe ? run_probe : run_stage;
     if (mr_image_setup() != MR_OK)
         die("libvips", "cannot be started");
-    if (run.plain)
+    if (is_plain)
         vips_vector_set_enabled(TRUE);
     read_file(arguments[0]);
     read_query(arguments[1]);
