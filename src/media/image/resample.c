@@ -17,15 +17,35 @@
 enum { WEIGHT_BITS = 14, LINE_BITS = 6, DOWN_BITS = WEIGHT_BITS - LINE_BITS, UP_BITS = WEIGHT_BITS + LINE_BITS };
 static const double support = 3.0;
 
-static double lanczos3(double x)
+/* An angle that is turned on by steps: a sine costs more than all else of a weight. */
+struct turning {
+    double sine, cosine, step_sine, step_cosine;
+};
+
+static struct turning turning_of(double angle, double step)
 {
-    x = fabs(x);
-    if (x >= support)
-        return 0;
-    if (x < 1e-9)
-        return 1;
-    double p = M_PI * x;
-    return support * sin(p) * sin(p / support) / (p * p);
+    return (struct turning){sin(angle), cos(angle), sin(step), cos(step)};
+}
+
+static void turn_on(struct turning *turning)
+{
+    double sine = turning->sine * turning->step_cosine + turning->cosine * turning->step_sine;
+    turning->cosine = turning->cosine * turning->step_cosine - turning->sine * turning->step_sine;
+    turning->sine = sine;
+}
+
+/* Lanczos3 at `from`, from + step ... */
+static void lanczos3(double *weights, uint32_t count, double from, double step)
+{
+    struct turning whole = turning_of(M_PI * from, M_PI * step);
+    struct turning third = turning_of(M_PI * from / support, M_PI * step / support);
+    for (uint32_t k = 0; k < count; k++, turn_on(&whole), turn_on(&third)) {
+        double x = from + k * step, p = M_PI * x;
+        if (fabs(x) < 1e-6)
+            weights[k] = 1;
+        else
+            weights[k] = fabs(x) >= support ? 0 : support * whole.sine * third.sine / (p * p);
+    }
 }
 
 /* Round the weights to fixed point so that their sum is exactly one: the rounding error goes to the largest. */
@@ -79,8 +99,7 @@ int mr_resample_axis_make_grid(struct mr_resample_axis *axis, uint32_t in, doubl
         double centre = (grid->from + ((double)i + 0.5) * grid->step) * ratio - 0.5;
         double first = MR_MAX(floor(centre) + 1 - (double)(window >> 1), 0.0);
         axis->first[i] = (uint32_t)MR_MIN(first, (double)(in - window));
-        for (uint32_t k = 0; k < window; k++)
-            weights[k] = lanczos3(((double)axis->first[i] + k - centre) / stretch);
+        lanczos3(weights, window, ((double)axis->first[i] - centre) / stretch, 1 / stretch);
         fix_weights(axis->weights + (size_t)i * taps, weights, window);
     }
     free(weights);
