@@ -34,12 +34,16 @@ enum {
     TARGET_MIN = 16 << 10,
 };
 
-/* One plane: from the decoder's rows to what the encoder gets. */
+/* From a decoded plane to the output's, both as the image is stored. */
+struct axes {
+    struct mr_resample_axis x, y;
+};
+
 struct plane {
-    struct mr_resample_axis x, y; /* of the image as it is stored */
-    uint8_t *window;              /* decoded rows: `count`, the first of them is row `top` of the plane */
-    size_t stride;                /* bytes of a row in the window */
-    uint32_t rows, rows_read;     /* that it has room for; that one read gives */
+    const struct axes *axes;
+    uint8_t *window;          /* decoded rows: `count`, the first of them is row `top` of the plane */
+    size_t stride;            /* bytes of a row in the window */
+    uint32_t rows, rows_read; /* that it has room for; that one read gives */
     uint32_t top, count;
     uint32_t left, right; /* columns of the decoded plane that are needed */
     int16_t *line;
@@ -64,6 +68,7 @@ struct photo {
     uint8_t *bytes; /* of the output; g_malloc */
     size_t size;
     uint32_t planes_count;
+    struct axes brightness, colours;
     struct plane planes[PLANES_MAX];
     JSAMPROW rows[PLANES_MAX][ROWS_MAX]; /* for one row of blocks */
     JSAMPARRAY all_rows[PLANES_MAX];
@@ -252,7 +257,8 @@ static void step_start_encoder(struct photo *photo)
     out->in_color_space = photo->planes_count == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
     jpeg_set_defaults(out);
     jpeg_set_quality(out, ops->quality, TRUE);
-    out->comp_info[0].h_samp_factor = out->comp_info[0].v_samp_factor = mr_image_ops_halves_chroma(ops) ? 2 : 1;
+    bool halves = photo->planes_count > 1 && mr_image_ops_halves_chroma(ops);
+    out->comp_info[0].h_samp_factor = out->comp_info[0].v_samp_factor = halves ? 2 : 1;
     out->optimize_coding = TRUE;
     out->write_JFIF_header = FALSE;
     if (mr_image_ops_interlaces(ops))
@@ -325,7 +331,8 @@ static struct mr_resample_grid grid_of(uint32_t whole, uint32_t from, uint32_t s
                                      .count = (shown + px - 1) / px};
 }
 
-static int make_axes(struct plane *plane, const struct photo *photo, const jpeg_component_info *component, uint32_t px)
+/* px: of the output, that a position of the plane is wide and high. */
+static int make_axes(struct axes *axes, const struct photo *photo, const jpeg_component_info *component, uint32_t px)
 {
     const struct mr_plan *plan = &photo->run->plan;
     const struct jpeg_decompress_struct *in = &photo->in;
@@ -341,8 +348,8 @@ static int make_axes(struct plane *plane, const struct photo *photo, const jpeg_
         (double)in->image_width * component->h_samp_factor * block_width(component) / in->max_h_samp_factor / DCTSIZE;
     double span_y =
         (double)in->image_height * component->v_samp_factor * block_height(component) / in->max_v_samp_factor / DCTSIZE;
-    int err = mr_resample_axis_make_grid(&plane->x, component->downsampled_width, span_x, &x);
-    return err != MR_OK ? err : mr_resample_axis_make_grid(&plane->y, component->downsampled_height, span_y, &y);
+    int err = mr_resample_axis_make_grid(&axes->x, component->downsampled_width, span_x, &x);
+    return err != MR_OK ? err : mr_resample_axis_make_grid(&axes->y, component->downsampled_height, span_y, &y);
 }
 
 static uint8_t *make_plane(size_t *stride, uint32_t width, uint32_t height)
@@ -351,47 +358,53 @@ static uint8_t *make_plane(size_t *stride, uint32_t width, uint32_t height)
     return malloc(*stride * height);
 }
 
-static int make_plane_memory(struct plane *plane, const struct photo *photo, const jpeg_component_info *component,
-                             uint32_t px)
+static int make_plane_memory(struct plane *plane, const struct photo *photo, const jpeg_component_info *component)
 {
-    int err = make_axes(plane, photo, component, px);
-    if (err != MR_OK)
-        return err;
+    const struct mr_resample_axis *x = &plane->axes->x, *y = &plane->axes->y;
     uint32_t across = (uint32_t)component->h_samp_factor;
-    mr_resample_needs(&plane->x, 0, plane->x.out, &plane->left, &plane->right);
+    mr_resample_needs(x, 0, x->out, &plane->left, &plane->right);
     plane->is_upwards = is_mirrored_y(photo->run->plan.orientation);
     plane->rows_read = (uint32_t)component->v_samp_factor * block_height(component);
-    plane->rows = plane->rows_read + plane->y.taps + MR_MAX(plane->y.taps, (uint32_t)WINDOW_ROWS);
+    plane->rows = plane->rows_read + y->taps + MR_MAX(y->taps, (uint32_t)WINDOW_ROWS);
     plane->stride = (size_t)(component->width_in_blocks + across - 1) / across * across * block_width(component);
     plane->window = malloc(plane->stride * plane->rows);
     plane->line = malloc(sizeof(*plane->line) * mr_resample_line_len(plane->right - plane->left, 1));
-    plane->out_width = plane->x.out;
-    plane->out_height = plane->y.out;
+    plane->out_width = x->out;
+    plane->out_height = y->out;
     plane->out = make_plane(&plane->out_stride, plane->out_width, plane->out_height);
     return plane->window == NULL || plane->line == NULL || plane->out == NULL ? MR_EMEMORY : MR_OK;
 }
 
+/* Both colours are alike: the scan let through nothing else. */
 static int make_planes(struct photo *photo)
 {
-    uint32_t px = mr_image_ops_halves_chroma(photo->run->ops) ? 2 : 1;
-    photo->planes_count = (uint32_t)photo->in.num_components;
-    for (uint32_t i = 0; i < photo->planes_count; i++)
-        if (make_plane_memory(&photo->planes[i], photo, &photo->in.comp_info[i], i == 0 ? 1 : px) != MR_OK)
-            return mr_fault_set(photo->run->fault, MR_EMEMORY, NULL);
-    return MR_OK;
+    const uint32_t count = (uint32_t)photo->in.num_components;
+    const jpeg_component_info *components = photo->in.comp_info;
+    int err = make_axes(&photo->brightness, photo, &components[0], 1);
+    if (err == MR_OK && count > 1)
+        err = make_axes(&photo->colours, photo, &components[1], mr_image_ops_halves_chroma(photo->run->ops) ? 2 : 1);
+    photo->planes_count = count;
+    for (uint32_t i = 0; i < count && err == MR_OK; i++) {
+        photo->planes[i].axes = i == 0 ? &photo->brightness : &photo->colours;
+        err = make_plane_memory(&photo->planes[i], photo, &components[i]);
+    }
+    return err == MR_OK ? MR_OK : mr_fault_set(photo->run->fault, MR_EMEMORY, NULL);
+}
+
+static void free_axes(struct axes *axes)
+{
+    mr_resample_axis_free(&axes->x);
+    mr_resample_axis_free(&axes->y);
 }
 
 static void free_input_side(struct photo *photo)
 {
     jpeg_destroy_decompress(&photo->in);
+    free_axes(&photo->brightness);
+    free_axes(&photo->colours);
     for (size_t i = 0; i < PLANES_MAX; i++) {
-        struct plane *plane = &photo->planes[i];
-        mr_resample_axis_free(&plane->x);
-        mr_resample_axis_free(&plane->y);
-        free(plane->window);
-        free(plane->line);
-        plane->window = NULL;
-        plane->line = NULL;
+        free(photo->planes[i].window);
+        free(photo->planes[i].line);
     }
 }
 
@@ -412,13 +425,13 @@ static void resample_rows(struct plane *plane)
 {
     for (; plane->done < plane->out_height; plane->done++) {
         uint32_t row = next_row(plane), from, to;
-        mr_resample_needs(&plane->y, row, row + 1, &from, &to);
+        mr_resample_needs(&plane->axes->y, row, row + 1, &from, &to);
         if (to > plane->top + plane->count)
             break;
         const uint8_t *rows = plane->window + (from - plane->top) * plane->stride + plane->left;
         uint8_t *out = plane->out + row * plane->out_stride;
-        mr_resample_vertical(plane->line, &plane->y, row, rows, plane->stride, plane->right - plane->left);
-        mr_resample_horizontal(out, &plane->x, 0, plane->out_width, plane->line, plane->left, 1);
+        mr_resample_vertical(plane->line, &plane->axes->y, row, rows, plane->stride, plane->right - plane->left);
+        mr_resample_horizontal(out, &plane->axes->x, 0, plane->out_width, plane->line, plane->left, 1);
         pad_row(out, plane->out_width, plane->out_stride);
     }
 }
@@ -429,7 +442,7 @@ static uint8_t *make_window_room(struct plane *plane)
     if (plane->count + plane->rows_read > plane->rows) {
         uint32_t from = plane->top + plane->count, to, gone;
         if (plane->done < plane->out_height)
-            mr_resample_needs(&plane->y, next_row(plane), next_row(plane) + 1, &from, &to);
+            mr_resample_needs(&plane->axes->y, next_row(plane), next_row(plane) + 1, &from, &to);
         gone = MR_MIN(from - plane->top, plane->count);
         memmove(plane->window, plane->window + gone * plane->stride, (plane->count - gone) * plane->stride);
         plane->top += gone;

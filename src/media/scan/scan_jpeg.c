@@ -103,7 +103,7 @@ static void skip_coded_data(struct jpeg *jpeg)
     jpeg->at = jpeg->file.len;
 }
 
-/* Each colour has the resolution of brightness, or a whole part of it; and no names of components say RGB. */
+/* Both colours have the resolution of brightness, or one whole part of it; and no names of components say RGB. */
 static bool is_plain_frame(const uint8_t *components, uint8_t bands)
 {
     uint8_t across = components[1] >> 4, along = components[1] & 15;
@@ -114,6 +114,8 @@ static bool is_plain_frame(const uint8_t *components, uint8_t bands)
             factors >> 4 != 0 && (factors & 15) != 0 && across % (factors >> 4) == 0 && along % (factors & 15) == 0;
         is_plain = is_plain && divides;
     }
+    if (bands == 3 && components[4] != components[7])
+        return false;
     return is_plain && !(bands == 3 && components[0] == 'R' && components[3] == 'G' && components[6] == 'B');
 }
 

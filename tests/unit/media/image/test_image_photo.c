@@ -449,6 +449,13 @@ static void only_plain_files_are_plain(void **state)
     assert_true(is_plain(with_segment(file, 0xEE, copy_of(adobe_ycc, 12))));
     assert_false(is_plain(with_segment(file, 0xEE, copy_of(adobe_rgb, 12))));
     assert_false(is_plain(encode(quadrants(100, 80, 4), ".png")));
+    struct bytes uneven = copy_of(file.at, file.len);
+    uint8_t *frame = uneven.at;
+    while (memcmp(frame, "\xFF\xC0", 2) != 0)
+        frame++;
+    assert_int_equal(frame[2 + 8 + 7], 0x11); /* of the third component */
+    frame[2 + 8 + 7] = 0x21;
+    assert_false(is_plain(uneven));
 }
 
 /* ---- refusals */
