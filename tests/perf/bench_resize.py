@@ -8,6 +8,7 @@ import math
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def ssim(image, reference):
     index = ImageMath.eval(
         "(2 * a * b + c1) * (2 * (ab - a * b) + c2) / ((a * a + b * b + c1) * (aa - a * a + bb - b * b + c2))",
         c1=(0.01 * 255) ** 2, c2=(0.03 * 255) ** 2, **means)  # fmt: skip
-    return ImageStat.Stat(index).mean[0]
+    return statistics.fmean(index.getdata())
 
 
 def likeness(output, source):
