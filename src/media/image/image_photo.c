@@ -354,7 +354,7 @@ static int make_axes(struct axes *axes, const struct photo *photo, const jpeg_co
 
 static uint8_t *make_plane(size_t *stride, uint32_t width, uint32_t height)
 {
-    *stride = (width + PADDING - 1) / PADDING * PADDING;
+    *stride = ((size_t)width + PADDING - 1) / PADDING * PADDING;
     return malloc(*stride * height);
 }
 
