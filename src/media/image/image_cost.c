@@ -15,6 +15,12 @@ enum {
     RESIZE_NS = 3,
     TRIM_NS = 15,
     LOOK_NS = 40, /* where to crop */
+
+    PHOTO_BASE_NS = 200000,
+    PHOTO_READ_NS = 2,
+    PHOTO_SCAN_NS = 1,
+    PHOTO_WRITE_NS = 8, /* each pixel of the output */
+    PHOTO_WRITE_PASSES_NS = 13,
 };
 
 /* Each stored pixel, decoded at full size, and at reduced size where the format can. */
@@ -119,6 +125,17 @@ static bool is_looked_at(const struct mr_plan *plan)
     return plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION;
 }
 
+/* A photograph's own way (image_photo.c). */
+static uint64_t photo_ns(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
+{
+    uint64_t scans = info->scans > 1 ? info->scans : 0;
+    uint64_t written = mr_image_ops_interlaces(ops) ? PHOTO_WRITE_PASSES_NS : PHOTO_WRITE_NS;
+    if (!mr_image_ops_halves_chroma(ops))
+        written *= 2;
+    return PHOTO_BASE_NS + (uint64_t)info->width * info->height * (PHOTO_READ_NS + scans * PHOTO_SCAN_NS) +
+           (uint64_t)plan->out_width * plan->out_height * written;
+}
+
 uint64_t mr_image_cost_ns(const struct mr_image_info *info, const struct mr_image_ops *ops)
 {
     const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
@@ -127,6 +144,8 @@ uint64_t mr_image_cost_ns(const struct mr_image_info *info, const struct mr_imag
         return 0;
     if (mr_plan_make(&plan, ops, info, &none, NULL) != MR_OK)
         return BASE_NS; /* it will be refused */
+    if (plan.is_photo)
+        return photo_ns(&plan, ops, info);
     uint64_t stored = (uint64_t)info->width * info->height * plan.frames, decoded = stored;
     if (plan.scale < 1)
         decoded = (uint64_t)((double)stored * plan.scale * plan.scale);
