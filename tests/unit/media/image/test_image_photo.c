@@ -296,6 +296,23 @@ static void thin_pictures_are_the_same(void **state)
     }
 }
 
+/* What fills the last blocks beyond the image shows at no edge of it. */
+static void plain_area_is_plain_to_its_edges(void **state)
+{
+    (void)state;
+    static const uint8_t tone[3] = {200, 230, 140};
+    static const char *const queries[] = {"w=33&q=60", "w=35&q=92", "w=33&q=60&orient=8", "w=41&h=33&fit=crop&q=60"};
+    struct bytes input = coded(plain(101, 77, 3, tone), (struct coding){2, 2, false, 0, 0});
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++) {
+        struct mr_image_result out = run(queries[i], input);
+        VipsImage *image = decode(out.bytes, out.len);
+        for (int n = 0; n < image->Xsize * image->Ysize; n++)
+            if (!is_close(pixel_at(image, n % image->Xsize, n / image->Xsize), tone, 3, 4))
+                fail_msg("%s: pixel %d of %d", queries[i], n, image->Xsize);
+        g_object_unref(image);
+    }
+}
+
 /* ---- which way */
 
 static struct mr_image_info plain_info(uint32_t width, uint32_t height)
@@ -569,6 +586,7 @@ int main(void)
         PHOTO_TEST(turned_and_cut_pictures_are_the_same),
         PHOTO_TEST(grey_stays_grey),
         PHOTO_TEST(thin_pictures_are_the_same),
+        PHOTO_TEST(plain_area_is_plain_to_its_edges),
         PHOTO_TEST(each_parameter_takes_one_of_both_ways),
         PHOTO_TEST(own_way_costs_less),
         PHOTO_TEST(only_plain_files_are_plain),
