@@ -8,8 +8,8 @@
 
 enum {
     PHOTO_BASE = 512 << 10,
-    PHOTO_ROWS = 64, /* and beside them, for each of the resizer's ratio: */
-    PHOTO_TAPS = 24, /* colours may be decoded at twice the size that they are wanted at */
+    PHOTO_ROWS = 64,   /* and beside them, for each of the resizer's ratio: */
+    PHOTO_TAPS = 24,   /* colours may be decoded at twice the size that they are wanted at */
     BASE = 2 << 20,    /* tables, lookups and the small buffers of every library */
     ROWS = 700,        /* of 8-bit channels, in the strips of all steps together */
     ROWS_ALPHA = 3000, /* the same where colours are multiplied by alpha, in floats */

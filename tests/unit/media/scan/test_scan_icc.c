@@ -42,7 +42,7 @@ static void each_primary_and_curve_counts(void **state)
     static const char *const places[] = {"rXYZ", "gXYZ", "bXYZ", "rTRC"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(places); i++) {
         struct bytes profile = profile_of("srgb");
-        size_t at = place_of(profile, places[i]) + 12; /* Y of a primary */
+        size_t at = place_of(profile, places[i]) + 12;                /* Y of a primary */
         profile.at[places[i][1] == 'T' ? at + 1024 : at + 2] ^= 0x40; /* a point in the middle of a curve */
         assert_false(is_srgb(profile));
     }
