@@ -71,8 +71,10 @@ static int serve_home(const struct server *server, const struct mr_child *child,
 static int serve(struct server *server)
 {
     struct mr_fault fault;
-    unsigned passed = mr_systemd_listen_fds();
-    int err = mr_data_open(&server->data, &server->config, passed > 0, &fault);
+    unsigned passed;
+    int err = mr_systemd_listen_fds(&passed, &fault);
+    if (err == MR_OK)
+        err = mr_data_open(&server->data, &server->config, passed > 0, &fault);
     if (err != MR_OK)
         return complain_of_start(err, &fault);
     int status = serve_home(server, NULL, passed);
@@ -112,10 +114,13 @@ static void on_process_ended(void *context, unsigned process)
     mr_data_process_ended(&server->data, process);
 }
 
-static int run_supervisor(struct server *server, unsigned passed)
+static int run_supervisor(struct server *server)
 {
     const struct mr_config *config = &server->config;
     struct mr_fault fault;
+    unsigned passed;
+    if (mr_systemd_listen_fds(&passed, &fault) != MR_OK)
+        return complain_of_start(fault.error, &fault);
     unsigned loops = (unsigned)config->loop.loops, workers = (unsigned)config->offload.workers;
     struct mr_cluster_config cluster = {
         .processes = (unsigned)config->cluster.processes,
@@ -143,7 +148,7 @@ static int run_cluster(struct server *server)
         fprintf(stderr, "millrace: --log-file: %s: %s\n", log->file, strerror(errno));
         return 1;
     }
-    int status = run_supervisor(server, mr_systemd_listen_fds());
+    int status = run_supervisor(server);
     mr_log_stop();
     return status;
 }

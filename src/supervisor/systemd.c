@@ -1,5 +1,4 @@
 #include "supervisor/systemd.h"
-#include "base/error.h"
 #include "base/number.h"
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +6,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define FDS_MAX           64 /* no manager passes more */
 #define WATCHDOG_USEC_MAX (UINT64_C(365) * 86400 * 1000000)
 
 static int send_to(const char *place, const char *state)
@@ -40,16 +38,20 @@ static bool is_our_pid(const char *text)
     return mr_number_parse(mr_slice_of(text), INT32_MAX, &pid) && pid == (uint64_t)getpid();
 }
 
-unsigned mr_systemd_listen_fds(void)
+int mr_systemd_listen_fds(unsigned *out, struct mr_fault *fault)
 {
     const char *count = getenv("LISTEN_FDS");
     uint64_t fds = 0;
-    if (!is_our_pid(getenv("LISTEN_PID")) || !mr_number_parse(mr_slice_of(count), FDS_MAX, &fds))
-        fds = 0;
+    int err = MR_OK;
+    if (count != NULL && is_our_pid(getenv("LISTEN_PID")) &&
+        !mr_number_parse(mr_slice_of(count), MR_SYSTEMD_FDS_MAX, &fds))
+        err = mr_fault_set(fault, MR_EPARAM, "LISTEN_FDS=%.40s is not a number of passed sockets of at most %d", count,
+                           MR_SYSTEMD_FDS_MAX);
+    *out = err == MR_OK ? (unsigned)fds : 0;
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");
     unsetenv("LISTEN_FDNAMES");
-    return (unsigned)fds;
+    return err;
 }
 
 uint64_t mr_systemd_watchdog_ns(void)

@@ -357,6 +357,16 @@ def test_sockets_passed_by_systemd_are_used(start, tmp_path, kind, loops):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("processes", [1, 2])
+def test_more_passed_sockets_than_can_be_served_are_refused(processes):
+    """The clients of those that are left out would wait for ever."""
+    script = 'LISTEN_PID=$$ LISTEN_FDS=65 exec "$@"'
+    command = ["bash", "-c", script, "bash", BINARY, f"--processes={processes}"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=HANG, env=environment())
+    assert_wrong(result, "LISTEN_FDS=65", "64")
+
+
+@pytest.mark.once
 def test_sockets_meant_for_another_process_are_left_alone(start):
     server = start(env={"LISTEN_PID": "1", "LISTEN_FDS": "1"})
     assert server.get("/healthz").status == 200

@@ -281,9 +281,9 @@ static int run_acceptor(struct acceptor *self)
 static int serve_with(struct acceptor *self, const struct mr_config *config, const sigset_t *signals)
 {
     struct mr_fault fault = {0};
-    unsigned passed = mr_systemd_listen_fds();
-    int err = open_acceptor(self, signals);
-    if (err != 0)
+    unsigned passed;
+    int err = mr_systemd_listen_fds(&passed, &fault);
+    if (err == 0 && (err = open_acceptor(self, signals)) != 0)
         mr_fault_set(&fault, err, "cannot open descriptors");
     if (err == 0)
         err = mr_service_create(&self->service, &(struct mr_service_parts){.config = config}, &fault);

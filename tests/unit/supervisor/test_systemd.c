@@ -95,34 +95,57 @@ static void set_passed(long pid, const char *count)
     setenv("LISTEN_FDNAMES", "web", 1);
 }
 
+static void assert_passed(unsigned wanted)
+{
+    unsigned passed = 1000;
+    assert_int_equal(mr_systemd_listen_fds(&passed, NULL), MR_OK);
+    assert_int_equal(passed, wanted);
+}
+
 static void sockets_passed_to_this_process_are_counted_once(void **state)
 {
     (void)state;
     set_passed((long)getpid(), "2");
-    assert_int_equal(mr_systemd_listen_fds(), 2);
+    assert_passed(2);
     assert_null(getenv("LISTEN_FDS"));
     assert_null(getenv("LISTEN_PID"));
     assert_null(getenv("LISTEN_FDNAMES"));
-    assert_int_equal(mr_systemd_listen_fds(), 0);
+    assert_passed(0);
 }
 
 static void sockets_for_another_process_are_left_alone(void **state)
 {
     (void)state;
     set_passed((long)getppid(), "2");
-    assert_int_equal(mr_systemd_listen_fds(), 0);
+    assert_passed(0);
+    set_passed((long)getppid(), "1000");
+    assert_passed(0);
     unsetenv("LISTEN_PID");
     setenv("LISTEN_FDS", "2", 1);
-    assert_int_equal(mr_systemd_listen_fds(), 0);
+    assert_passed(0);
 }
 
-static void senseless_counts_are_none(void **state)
+static void as_many_sockets_as_can_be_served_may_be_passed(void **state)
 {
     (void)state;
-    static const char *const counts[] = {"", "x", "-1", "99999999999999999999", "1000"};
+    set_passed((long)getpid(), "64");
+    assert_passed(MR_SYSTEMD_FDS_MAX);
+    set_passed((long)getpid(), "0");
+    assert_passed(0);
+}
+
+static void more_sockets_and_senseless_counts_are_an_error(void **state)
+{
+    (void)state;
+    static const char *const counts[] = {"", "x", "-1", "99999999999999999999", "65", "1000"};
     for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+        struct mr_fault fault;
+        unsigned passed = 1000;
         set_passed((long)getpid(), counts[i]);
-        assert_int_equal(mr_systemd_listen_fds(), 0);
+        assert_int_equal(mr_systemd_listen_fds(&passed, &fault), MR_EPARAM);
+        assert_int_equal(passed, 0);
+        assert_non_null(strstr(fault.detail, "LISTEN_FDS"));
+        assert_null(getenv("LISTEN_FDS"));
     }
 }
 
@@ -167,7 +190,8 @@ int main(void)
         cmocka_unit_test(address_that_is_none_is_an_error),
         cmocka_unit_test(sockets_passed_to_this_process_are_counted_once),
         cmocka_unit_test(sockets_for_another_process_are_left_alone),
-        cmocka_unit_test(senseless_counts_are_none),
+        cmocka_unit_test(as_many_sockets_as_can_be_served_may_be_passed),
+        cmocka_unit_test(more_sockets_and_senseless_counts_are_an_error),
         cmocka_unit_test(a_watchdog_is_told_twice_in_its_time),
         cmocka_unit_test(a_watchdog_of_another_process_or_of_no_sense_is_none),
     };
