@@ -297,6 +297,17 @@ static int listen_on(struct mr_listener *listener)
     return MR_OK;
 }
 
+/* Remember which file it is: a successor may bind the same path while we drain. */
+static void own_path(struct mr_listener *listener, const char *path)
+{
+    struct stat status;
+    if (lstat(path, &status) != 0)
+        return;
+    memcpy(listener->path, path, strlen(path) + 1);
+    listener->device = status.st_dev;
+    listener->inode = status.st_ino;
+}
+
 int mr_listener_open(struct mr_listener *out, const char *address, unsigned loops, struct mr_fault *fault)
 {
     MR_ASSERT(loops > 0 && loops <= MR_ARRAY_SIZE(out->fds));
@@ -311,7 +322,7 @@ int mr_listener_open(struct mr_listener *out, const char *address, unsigned loop
     union address at;
     int err = describe(out, fd, &at);
     if (is_unix)
-        memcpy(out->path, path, strlen(path) + 1);
+        own_path(out, path);
     if (err == 0)
         err = is_unix ? MR_OK : add_sharing(out, &at, loops);
     if (err == 0)
@@ -379,15 +390,22 @@ int mr_listener_steer(const struct mr_listener *listener, const bool *accepts)
     return err == 0 ? MR_OK : MR_EIO;
 }
 
+void mr_listener_unlink(struct mr_listener *listener)
+{
+    struct stat status;
+    if (listener->path[0] != '\0' && lstat(listener->path, &status) == 0 && status.st_dev == listener->device &&
+        status.st_ino == listener->inode)
+        unlink(listener->path);
+    listener->path[0] = '\0';
+}
+
 void mr_listener_close(struct mr_listener *listener)
 {
+    mr_listener_unlink(listener);
     for (unsigned i = 0; i < listener->fd_count; i++) {
         if (listener->fds[i] >= 0)
             close(listener->fds[i]);
         listener->fds[i] = -1;
     }
     listener->fd_count = 0;
-    if (listener->path[0] != '\0')
-        unlink(listener->path);
-    listener->path[0] = '\0';
 }

@@ -1,7 +1,8 @@
 /* listener.h -- addresses to listen on, as text and as bound descriptors. For start-up, on the main thread.
  *
  *   HOST:PORT   127.0.0.1:8080, [::1]:8080, localhost:8080, 0.0.0.0:80, *:80 (every address)
- *   unix:PATH   a stale socket file without a listener behind it is replaced; removed again at close
+ *   unix:PATH   a stale socket file without a listener behind it is replaced; removed again at close, unless another
+ *               server has put its own in that place
  */
 #ifndef MR_NET_LISTENER_H
 #define MR_NET_LISTENER_H
@@ -15,9 +16,10 @@
 
 struct mr_listener {
     bool is_unix;
-    bool is_loopback; /* reachable from this machine only (a Unix socket counts) */
-    char url[128];    /* "http://127.0.0.1:8080" with the port that was chosen, "unix:/run/millrace.sock" */
-    char path[108];   /* of a Unix socket we created, else "" */
+    bool is_loopback;       /* reachable from this machine only (a Unix socket counts) */
+    char url[128];          /* "http://127.0.0.1:8080" with the port that was chosen, "unix:/run/millrace.sock" */
+    char path[108];         /* of a Unix socket we created, while its file is ours to remove; else "" */
+    uint64_t device, inode; /* private: of that file */
     unsigned fd_count;
     int fds[MR_LISTENER_FDS_MAX]; /* one per loop: sharing the port (SO_REUSEPORT) or duplicates of one descriptor.
                                      Owned. */
@@ -35,7 +37,10 @@ int mr_listener_steer(const struct mr_listener *listener, const bool *accepts);
 /* Is the address loopback, as text, without resolving or binding? For the rule of public listeners, before anything is
  * opened. */
 int mr_listener_check(const char *address, bool *is_loopback, struct mr_fault *fault);
-/* Remove a Unix socket's file; close descriptors that were not handed to a server (those >= 0). */
+/* Remove the file of a Unix socket that we created, if it is still that one. Call it while the socket is open: until
+ * then no other file can have its inode. From here on a successor may bind the path. No effect on others. */
+void mr_listener_unlink(struct mr_listener *listener);
+/* The same, and close descriptors that were not handed to a server (those >= 0). */
 void mr_listener_close(struct mr_listener *listener);
 
 #endif

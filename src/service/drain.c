@@ -109,6 +109,7 @@ static void on_delay_over(uv_timer_t *alarm)
 {
     struct mr_service *service = mr_container_of(alarm, struct mr_service, alarm);
     service->phase = MR_PHASE_DRAINING;
+    mr_listeners_unlink(&service->listeners); /* while the sockets are open; a successor may take the path */
     for (unsigned i = 0; i < service->loop_count; i++) {
         service->loops[i].drain.deliver = begin_loop_drain;
         mr_loop_post(service->loops[i].loop, &service->loops[i].drain);

@@ -78,6 +78,12 @@ int mr_listeners_open(struct mr_listeners *out, const struct mr_listen_settings 
     return passed > 0 ? err : open_listener(out, &wanted, fault);
 }
 
+void mr_listeners_unlink(struct mr_listeners *listeners)
+{
+    for (unsigned i = 0; i < listeners->count; i++)
+        mr_listener_unlink(&listeners->at[i]);
+}
+
 void mr_listeners_close(struct mr_listeners *listeners)
 {
     for (unsigned i = 0; i < listeners->count; i++)

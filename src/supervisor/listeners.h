@@ -32,6 +32,8 @@ int mr_listeners_check(const struct mr_listen_settings *settings, struct mr_faul
 int mr_listeners_open(struct mr_listeners *out, const struct mr_listen_settings *settings, unsigned loops,
                       unsigned passed, struct mr_fault *fault);
 void mr_listeners_close(struct mr_listeners *listeners);
+/* Remove the files of their Unix sockets (mr_listener_unlink()). */
+void mr_listeners_unlink(struct mr_listeners *listeners);
 /* They are served: plain lines on standard error, also when the log goes to a file, and systemd is told. */
 void mr_listeners_announce(const struct mr_listeners *listeners);
 

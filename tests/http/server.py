@@ -283,7 +283,7 @@ class Server:
         try:
             Wire(self.address()).close()
             return True
-        except ConnectionError:
+        except (ConnectionError, FileNotFoundError):  # the latter of a Unix socket
             return False
 
     # ---- ending it

@@ -181,6 +181,27 @@ def test_a_unix_socket_is_removed_at_the_end_and_a_stale_one_replaced(start, tmp
     assert not path.exists()
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_draining_server_leaves_the_unix_socket_of_its_successor_alone(start, tmp_path, processes):
+    path = tmp_path / "millrace.sock"
+    old = start(f"--listen=unix:{path}", f"--processes={processes}")
+    with old.connect() as sending:
+        sending.send(request("POST", "/pipe/image?w=30", {"Content-Length": len(photo())}) + photo()[:100])
+        old.wait_for_metric("millrace_requests_in_flight", 2)
+        old.signal(signal.SIGTERM)
+        wait_for(lambda: not path.exists(), "the path to be free")
+        new = start(f"--listen=unix:{path}")
+        assert not old.exited()
+        sending.send(photo()[100:])
+        assert sending.receive().status == 200
+    assert old.wait() == 0
+    with Wire(str(path)) as wire:
+        assert wire.request("GET", "/healthz").status == 200
+    assert new.terminate() == 0
+    assert not path.exists()
+
+
 def test_two_loops_share_the_work(start):
     server = start("--loops=2", "--workers=2")
     for _ in range(20):

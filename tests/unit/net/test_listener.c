@@ -267,6 +267,32 @@ static void unix_socket_in_use_is_left_alone(void **state)
     mr_listener_close(&first);
 }
 
+static void unix_socket_of_a_successor_is_left_alone(void **state)
+{
+    const struct place *place = *state;
+    struct mr_listener first, second;
+    assert_int_equal(mr_listener_open(&first, place->address, 1, &fault), MR_OK);
+    assert_int_equal(unlink(place->path), 0);
+    assert_int_equal(mr_listener_open(&second, place->address, 1, &fault), MR_OK);
+    mr_listener_close(&first);
+    assert_int_equal(access(place->path, F_OK), 0);
+    mr_listener_close(&second);
+    assert_int_not_equal(access(place->path, F_OK), 0);
+}
+
+static void path_is_free_for_a_successor_while_the_socket_is_open(void **state)
+{
+    const struct place *place = *state;
+    struct mr_listener first, second;
+    assert_int_equal(mr_listener_open(&first, place->address, 1, &fault), MR_OK);
+    mr_listener_unlink(&first);
+    assert_int_equal(mr_listener_open(&second, place->address, 1, &fault), MR_OK);
+    mr_listener_unlink(&first);
+    mr_listener_close(&first);
+    assert_int_equal(access(place->path, F_OK), 0);
+    mr_listener_close(&second);
+}
+
 static void file_that_is_no_socket_is_never_removed(void **state)
 {
     const struct place *place = *state;
@@ -385,6 +411,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(unix_socket_is_made_and_removed, make_place, remove_place),
         cmocka_unit_test_setup_teardown(stale_unix_socket_is_replaced, make_place, remove_place),
         cmocka_unit_test_setup_teardown(unix_socket_in_use_is_left_alone, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(unix_socket_of_a_successor_is_left_alone, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(path_is_free_for_a_successor_while_the_socket_is_open, make_place,
+                                        remove_place),
         cmocka_unit_test_setup_teardown(file_that_is_no_socket_is_never_removed, make_place, remove_place),
         cmocka_unit_test(path_longer_than_a_socket_address_is_refused),
         cmocka_unit_test(passed_in_socket_serves_all_loops),
