@@ -299,7 +299,7 @@ int mr_collect_create(struct mr_collect **out, const struct mr_collect_config *c
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     *collect = (struct mr_collect){.magic = COLLECT_MAGIC, .config = *config};
     mr_temporary_init(&collect->file, config->disk);
-    mr_file_init(&collect->request, config->loop, "body-written", collect_on_written);
+    mr_file_init(&collect->request, config->loop, MR_LABEL_BODY_WRITTEN, collect_on_written);
     int err = open_first_piece(collect, fault);
     if (err != 0)
         free(collect);

@@ -2,7 +2,7 @@
 #include "base/macros.h"
 #include "io/syncer.h"
 
-void mr_file_init(struct mr_file_request *request, struct mr_loop *loop, const char *label, mr_file_done *done)
+void mr_file_init(struct mr_file_request *request, struct mr_loop *loop, enum mr_label label, mr_file_done *done)
 {
     *request = (struct mr_file_request){.loop = loop, .label = label, .done = done, .fd = -1};
 }
@@ -26,7 +26,7 @@ void mr_file_complete(struct mr_file_request *request)
 {
     MR_ON_LOOP(request->loop);
     struct mr_loop *loop = request->loop;
-    const char *label = request->label;
+    enum mr_label label = request->label;
     uint64_t started = mr_loop_enter(loop);
     mr_loop_note(loop, &request->note);
     request->is_submitted = false;

@@ -40,7 +40,7 @@ struct mr_file_request {
 
     bool is_submitted; /* private, as all below */
     struct mr_loop *loop;
-    const char *label;
+    enum mr_label label;
     mr_file_work *work;
     int on, to_directory, flags;
     mode_t mode;
@@ -55,8 +55,7 @@ struct mr_file_request {
     };
 };
 
-/* label: static text. */
-void mr_file_init(struct mr_file_request *request, struct mr_loop *loop, const char *label, mr_file_done *done);
+void mr_file_init(struct mr_file_request *request, struct mr_loop *loop, enum mr_label label, mr_file_done *done);
 static inline bool mr_file_is_idle(const struct mr_file_request *request)
 {
     return !request->is_submitted;

@@ -160,7 +160,7 @@ int mr_source_create(struct mr_source **out, struct mr_loop *loop, int fd)
     }
     source->magic = SOURCE_MAGIC;
     source->fd = fd;
-    mr_file_init(&source->request, loop, "source", on_filled);
+    mr_file_init(&source->request, loop, MR_LABEL_SOURCE, on_filled);
     for (size_t i = 0; i < BLOCKS; i++)
         source->blocks[i].own = blocks + i * BLOCK_SIZE;
     mr_stream_attach_sender(&source->stream, &sender, source);

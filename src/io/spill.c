@@ -447,7 +447,7 @@ int mr_spill_create(struct mr_spill **out, const struct mr_spill_config *config,
     spill->config = *config;
     spill->held = spill->blocked = config->holds;
     mr_temporary_init(&spill->file, config->disk);
-    mr_file_init(&spill->request, config->loop, "spill", on_file);
+    mr_file_init(&spill->request, config->loop, MR_LABEL_SPILL, on_file);
     mr_stream_attach_sender(&spill->out, &out_sender, spill);
     *out = spill;
     return MR_OK;

@@ -39,13 +39,14 @@ void mr_blocked_note(struct mr_blocked *blocked, const struct mr_loop_note *note
     blocked->noted = *note;
 }
 
-void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t length, uint64_t now)
+void mr_blocked_leave(struct mr_blocked *blocked, enum mr_label label, uint64_t length, uint64_t now)
 {
     blocked->busy_ns += length;
     blocked->left_at = now;
-    if (blocked->label != NULL && length <= blocked->longest_ns)
+    if (blocked->has_worked && length <= blocked->longest_ns)
         return;
     close_note(blocked, now);
+    blocked->has_worked = true;
     blocked->label = label;
     blocked->longest_ns = length;
     blocked->whose = blocked->most;
@@ -53,7 +54,7 @@ void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t le
 
 bool mr_blocked_has_worked(const struct mr_blocked *blocked)
 {
-    return blocked->label != NULL;
+    return blocked->has_worked;
 }
 
 uint64_t mr_blocked_finish(struct mr_blocked *blocked, uint64_t now)
@@ -64,7 +65,7 @@ uint64_t mr_blocked_finish(struct mr_blocked *blocked, uint64_t now)
 
 void mr_blocked_reset(struct mr_blocked *blocked)
 {
-    blocked->label = NULL;
+    blocked->has_worked = false;
     blocked->longest_ns = 0;
     blocked->busy_ns = blocked->left_at = 0;
 }

@@ -14,6 +14,7 @@
 #define MR_LOOP_BLOCKED_H
 
 #include "base/clock.h"
+#include "loop/label.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,7 +34,8 @@ struct mr_blocked {            /* all private; zeroed memory is a new one */
     struct mr_loop_note most; /* of those before: for whom it worked longest */
     uint64_t most_ns;
 
-    const char *label; /* of the iteration's longest callback; NULL: none yet */
+    bool has_worked;     /* the iteration has had a callback */
+    enum mr_label label; /* of its longest one, as the next two */
     uint64_t longest_ns;
     struct mr_loop_note whose;
     uint64_t busy_ns; /* of the iteration so far */
@@ -48,8 +50,8 @@ void mr_blocked_enter(struct mr_blocked *blocked, uint64_t now);
 /* It works for *note from here on. The first note counts from the callback's beginning; only for one with another id
  * the clock is read. */
 void mr_blocked_note(struct mr_blocked *blocked, const struct mr_loop_note *note);
-/* It ends, `length` ns after its beginning. label: static text. */
-void mr_blocked_leave(struct mr_blocked *blocked, const char *label, uint64_t length, uint64_t now);
+/* It ends, `length` ns after its beginning. */
+void mr_blocked_leave(struct mr_blocked *blocked, enum mr_label label, uint64_t length, uint64_t now);
 /* The iteration has had a callback. */
 bool mr_blocked_has_worked(const struct mr_blocked *blocked);
 /* The iteration is over: for how long was it busy? */

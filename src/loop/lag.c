@@ -56,30 +56,13 @@ static void on_tick(uv_poll_t *handle, int status, int events)
     probe->seen = loop->requests > loop->resting;
 }
 
-/* Where iterations of that label are counted. */
-static struct mr_loop_blocked *blocked_by(struct mr_loop_stats *stats, const char *label)
-{
-    struct mr_loop_blocked *at = stats->blocked, *last = at + MR_LOOP_LABELS_MAX - 1;
-
-    for (; at < last; at++) {
-        const char *known = atomic_load_explicit(&at->label, memory_order_relaxed);
-        if (known == NULL)
-            break;
-        if (strcmp(known, label) == 0)
-            return at;
-    }
-    /* Relaxed: the text is as old as the program. */
-    atomic_store_explicit(&at->label, at == last ? MR_LOOP_LABEL_REST : label, memory_order_relaxed);
-    return at;
-}
-
 static void log_blocked(const struct mr_loop *loop, uint64_t busy, uint64_t held_back)
 {
     const struct mr_blocked *blocked = &loop->blocked;
     struct mr_log_line line;
 
     mr_log_begin(&line, MR_LOG_WARN, "the loop was blocked");
-    mr_log_text(&line, "label", blocked->label);
+    mr_log_text(&line, "label", mr_label_text(blocked->label));
     mr_log_seconds(&line, "busy", busy);
     mr_log_seconds(&line, "callback", blocked->longest_ns);
     if (blocked->whose.id[0] != '\0') {
@@ -106,7 +89,7 @@ static void keep_example(struct mr_loop_blocked *counter, const struct mr_loop_n
 /* The iteration was busy for too long. */
 static void report_blocked(struct mr_loop *loop, uint64_t busy, uint64_t now)
 {
-    struct mr_loop_blocked *counter = blocked_by(loop->stats, loop->blocked.label);
+    struct mr_loop_blocked *counter = &loop->stats->blocked[loop->blocked.label];
     uint64_t held_back;
 
     mr_counter_add(&counter->count, 1);

@@ -14,29 +14,25 @@
 #include "base/clock.h"
 #include "base/exemplar.h"
 #include "base/histogram.h"
+#include "loop/label.h"
 
 #define MR_LAG_INTERVAL_NS (2 * MR_NS_PER_MS)
 
-/* Labels that are told apart; what comes beyond is counted together, in the last place. */
-#define MR_LOOP_LABELS_MAX 16
-#define MR_LOOP_LABEL_REST "other"
-
 /* Iterations longer than mr_loop_set_warn() said, by the label of their longest callback. */
 struct mr_loop_blocked {
-    _Atomic(const char *) label; /* static text; NULL: this place and those behind it are free */
-    _Atomic uint64_t count, ns;  /* ns: of the whole iterations */
-    struct mr_exemplar worst;    /* of those that worked for a request */
-    struct mr_exemplar last;     /* of all; its request_id may be "" */
+    _Atomic uint64_t count, ns; /* ns: of the whole iterations */
+    struct mr_exemplar worst;   /* of those that worked for a request */
+    struct mr_exemplar last;    /* of all; its request_id may be "" */
 };
 
 struct mr_loop_stats {
-    struct mr_histogram lag;             /* ns a tick was late */
-    struct mr_histogram busy;            /* ns an iteration was busy, of iterations that did something */
-    _Atomic(const char *) longest_label; /* of the longest callback since start: static text, or NULL */
-    _Atomic uint64_t longest_ns;         /* its length */
+    struct mr_histogram lag;        /* ns a tick was late */
+    struct mr_histogram busy;       /* ns an iteration was busy, of iterations that did something */
+    _Atomic uint32_t longest_label; /* of the longest callback since start: enum mr_label */
+    _Atomic uint64_t longest_ns;    /* its length; 0: there was none */
     _Atomic uint64_t iterations;
     _Atomic uint64_t deliveries; /* completions delivered */
-    struct mr_loop_blocked blocked[MR_LOOP_LABELS_MAX];
+    struct mr_loop_blocked blocked[MR_LABEL_COUNT];
 };
 
 #endif

@@ -91,7 +91,7 @@ static void on_deliver(uv_check_t *handle)
     do /* not what is posted meanwhile: that is for a later turn */
         mr_counter_add(&loop->stats->deliveries, mr_inbox_drain(&loop->inbox, DELIVERIES_AT_LEAST, &more));
     while (loop->inbox.taken != NULL && mr_clock_now() - started < DELIVERY_NS);
-    mr_loop_leave(loop, "completions", started);
+    mr_loop_leave(loop, MR_LABEL_COMPLETIONS, started);
 
     if (more)
         uv_idle_start(&loop->hurry, on_hurry);
@@ -295,7 +295,7 @@ uint64_t mr_loop_enter(struct mr_loop *loop)
     return loop->now;
 }
 
-void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started)
+void mr_loop_leave(struct mr_loop *loop, enum mr_label label, uint64_t started)
 {
     loop->now = mr_clock_now();
     uint64_t length = loop->now - started;
@@ -303,7 +303,7 @@ void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started)
     if (length <= atomic_load_explicit(&loop->stats->longest_ns, memory_order_relaxed))
         return;
     atomic_store_explicit(&loop->stats->longest_ns, length, memory_order_relaxed);
-    atomic_store_explicit(&loop->stats->longest_label, label, memory_order_relaxed);
+    atomic_store_explicit(&loop->stats->longest_label, (uint32_t)label, memory_order_relaxed);
 }
 
 void mr_loop_note(struct mr_loop *loop, const struct mr_loop_note *note)

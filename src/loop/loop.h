@@ -59,10 +59,10 @@ uint64_t mr_loop_now(struct mr_loop *loop);
 /* Bracket a callback that libuv makes into our code, so that what holds the loop has a name:
  *      uint64_t started = mr_loop_enter(loop);
  *      ...
- *      mr_loop_leave(loop, "connection-read", started);
- * label: static text. Refreshes mr_loop_now(). Not nested. */
+ *      mr_loop_leave(loop, MR_LABEL_CONNECTION_READ, started);
+ * Refreshes mr_loop_now(). Not nested. */
 uint64_t mr_loop_enter(struct mr_loop *loop);
-void mr_loop_leave(struct mr_loop *loop, const char *label, uint64_t started);
+void mr_loop_leave(struct mr_loop *loop, enum mr_label label, uint64_t started);
 
 /* Whom the bracketed callback that runs works for, from here to the next note or its end: copied, for the line that
  * says what blocked the loop. A job takes the note of the callback that submits it along. About 17 ns,

@@ -51,7 +51,7 @@ static void on_alarm(uv_timer_t *handle)
     }
     if (timer != NULL && timer->expires_at < loop->alarm_at) /* an on_expire may have set it already */
         set_alarm(loop, timer->expires_at);
-    mr_loop_leave(loop, "timers", started);
+    mr_loop_leave(loop, MR_LABEL_TIMERS, started);
 }
 
 void mr_timer_list_open(struct mr_timer_list *list, struct mr_loop *loop, uint64_t duration_ns,

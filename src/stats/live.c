@@ -131,32 +131,17 @@ static void live_write_refusals(struct live_page *out)
     live_close(out);
 }
 
-/* Labels may have moved since: a loop has met a new one. */
-static const struct mr_snapshot_blocked *blocked_before(const struct live_page *out, const char *label)
-{
-    static const struct mr_snapshot_blocked none;
-    const struct mr_snapshot *snapshot = &out->before->snapshot;
-    for (unsigned i = 0; i < snapshot->blocked_count; i++) {
-        if (strcmp(snapshot->blocked[i].label, label) == 0)
-            return &snapshot->blocked[i];
-    }
-    return &none;
-}
-
 static void live_write_blocked(struct live_page *out)
 {
-    const struct mr_snapshot *snapshot = &out->now->snapshot;
+    const struct mr_snapshot *now = &out->now->snapshot;
+    const struct mr_snapshot_blocked *before = out->before->snapshot.blocked;
     live_open(out, "millrace_loop_blocked_total");
-    for (unsigned i = 0; i < snapshot->blocked_count; i++) {
-        const struct mr_snapshot_blocked *now = &snapshot->blocked[i];
-        live_counter(out, now->label, now->count, blocked_before(out, now->label)->count);
-    }
+    for (enum mr_label label = 0; (label = mr_snapshot_next_blocked(now, label)) != MR_LABEL_COUNT; label++)
+        live_counter(out, mr_label_text(label), now->blocked[label].count, before[label].count);
     live_close(out);
     live_open(out, "millrace_loop_blocked_seconds_total");
-    for (unsigned i = 0; i < snapshot->blocked_count; i++) {
-        const struct mr_snapshot_blocked *now = &snapshot->blocked[i];
-        seconds_counter(out, now->label, now->ns, blocked_before(out, now->label)->ns);
-    }
+    for (enum mr_label label = 0; (label = mr_snapshot_next_blocked(now, label)) != MR_LABEL_COUNT; label++)
+        seconds_counter(out, mr_label_text(label), now->blocked[label].ns, before[label].ns);
     live_close(out);
 }
 
@@ -176,14 +161,14 @@ static void live_write_saturated(struct live_page *out)
 
 static void live_write_last_blocked(struct live_page *out)
 {
-    const struct mr_snapshot_blocked *blocked = mr_snapshot_last_blocked(&out->now->snapshot);
-    if (blocked == NULL) {
+    enum mr_label label = mr_snapshot_last_blocked(&out->now->snapshot);
+    if (label == MR_LABEL_COUNT) {
         mr_json_text(&out->json, "blocked_last", NULL);
         return;
     }
-    const struct mr_exemplar_value *last = &blocked->last;
+    const struct mr_exemplar_value *last = &out->now->snapshot.blocked[label].last;
     live_open(out, "blocked_last");
-    mr_json_text(&out->json, "label", blocked->label);
+    mr_json_text(&out->json, "label", mr_label_text(label));
     seconds_member(out, "seconds", last->value);
     mr_json_text(&out->json, "request", last->request_id[0] != '\0' ? last->request_id : NULL);
     mr_json_decimal(&out->json, "time", mr_clock_seconds(last->wall), 3);

@@ -126,21 +126,20 @@ static void write_blocked(struct exposition *out, const struct mr_snapshot *snap
 {
     write_head(out, "millrace_loop_blocked_total", "counter",
                "Iterations of a loop that were busy for longer than --lag-warn, by their longest callback.");
-    for (unsigned i = 0; i < snapshot->blocked_count; i++) {
-        const struct mr_snapshot_blocked *blocked = &snapshot->blocked[i];
-        fprintf(out->file, "millrace_loop_blocked_total{label=\"%s\"} %llu", blocked->label,
-                (unsigned long long)blocked->count);
-        end_line(out, &blocked->worst);
+    for (enum mr_label label = 0; (label = mr_snapshot_next_blocked(snapshot, label)) != MR_LABEL_COUNT; label++) {
+        fprintf(out->file, "millrace_loop_blocked_total{label=\"%s\"} %llu", mr_label_text(label),
+                (unsigned long long)snapshot->blocked[label].count);
+        end_line(out, &snapshot->blocked[label].worst);
     }
     write_head(out, "millrace_loop_blocked_last_timestamp_seconds", "gauge",
                "When the last of them ended, since 1970.");
-    for (unsigned i = 0; i < snapshot->blocked_count; i++)
-        fprintf(out->file, "millrace_loop_blocked_last_timestamp_seconds{label=\"%s\"} %.3f\n",
-                snapshot->blocked[i].label, mr_clock_seconds(snapshot->blocked[i].last.wall));
+    for (enum mr_label label = 0; (label = mr_snapshot_next_blocked(snapshot, label)) != MR_LABEL_COUNT; label++)
+        fprintf(out->file, "millrace_loop_blocked_last_timestamp_seconds{label=\"%s\"} %.3f\n", mr_label_text(label),
+                mr_clock_seconds(snapshot->blocked[label].last.wall));
     write_head(out, "millrace_loop_blocked_seconds_total", "counter", "Time that these iterations were busy.");
-    for (unsigned i = 0; i < snapshot->blocked_count; i++)
-        fprintf(out->file, "millrace_loop_blocked_seconds_total{label=\"%s\"} %.9f\n", snapshot->blocked[i].label,
-                mr_clock_seconds(snapshot->blocked[i].ns));
+    for (enum mr_label label = 0; (label = mr_snapshot_next_blocked(snapshot, label)) != MR_LABEL_COUNT; label++)
+        fprintf(out->file, "millrace_loop_blocked_seconds_total{label=\"%s\"} %.9f\n", mr_label_text(label),
+                mr_clock_seconds(snapshot->blocked[label].ns));
 }
 
 static void write_loops(struct exposition *out, const struct mr_snapshot *snapshot)

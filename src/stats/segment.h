@@ -8,7 +8,7 @@
  *
  * A part outlives its process. A process that replaces a dead one goes on counting in the same counters, so that no
  * total ever goes backwards. Gauges end with their process instead: see mr_segment_ended(). Nothing in a part is a
- * pointer (but to static text), so that a reader needs no trust in the writer.
+ * pointer, and an index is checked by its reader, so that a reader needs no trust in the writer.
  *
  * All numbers are single-writer counters (base/counter.h), which any thread of any process may read. */
 #ifndef MR_STATS_SEGMENT_H

@@ -5,18 +5,6 @@
 
 /* ---- the loops ---- */
 
-static struct mr_snapshot_blocked *find_blocked(struct mr_snapshot *out, const char *label)
-{
-    unsigned i = 0;
-    while (i < out->blocked_count && strcmp(out->blocked[i].label, label) != 0)
-        i++;
-    if (i == MR_LOOP_LABELS_MAX) /* loops that know different ones: the last place is where each counts the rest */
-        return &out->blocked[MR_LOOP_LABELS_MAX - 1];
-    if (i == out->blocked_count)
-        out->blocked[out->blocked_count++] = (struct mr_snapshot_blocked){.label = label};
-    return &out->blocked[i];
-}
-
 static void keep_larger(struct mr_exemplar_value *kept, const struct mr_exemplar *exemplar)
 {
     struct mr_exemplar_value value;
@@ -31,26 +19,34 @@ static void keep_later(struct mr_exemplar_value *kept, const struct mr_exemplar 
         *kept = value;
 }
 
-const struct mr_snapshot_blocked *mr_snapshot_last_blocked(const struct mr_snapshot *snapshot)
+enum mr_label mr_snapshot_next_blocked(const struct mr_snapshot *snapshot, enum mr_label label)
 {
-    const struct mr_snapshot_blocked *last = NULL;
-    for (unsigned i = 0; i < snapshot->blocked_count; i++) {
-        const struct mr_snapshot_blocked *blocked = &snapshot->blocked[i];
-        if (blocked->last.value > 0 && (last == NULL || blocked->last.wall > last->last.wall))
-            last = blocked;
+    while (label < MR_LABEL_COUNT && snapshot->blocked[label].count == 0)
+        label++;
+    return label;
+}
+
+enum mr_label mr_snapshot_last_blocked(const struct mr_snapshot *snapshot)
+{
+    const struct mr_snapshot_blocked *blocked = snapshot->blocked;
+    enum mr_label last = MR_LABEL_COUNT;
+    for (enum mr_label label = 0; label < MR_LABEL_COUNT; label++) {
+        if (blocked[label].last.value > 0 &&
+            (last == MR_LABEL_COUNT || blocked[label].last.wall > blocked[last].last.wall))
+            last = label;
     }
     return last;
 }
 
 static void add_blocked(struct mr_snapshot *out, const struct mr_loop_stats *stats)
 {
-    for (unsigned i = 0; i < MR_LOOP_LABELS_MAX; i++) {
-        const struct mr_loop_blocked *from = &stats->blocked[i];
-        const char *label = atomic_load_explicit(&from->label, memory_order_relaxed);
-        if (label == NULL)
-            return;
-        struct mr_snapshot_blocked *to = find_blocked(out, label);
-        to->count += mr_counter_read(&from->count);
+    for (enum mr_label label = 0; label < MR_LABEL_COUNT; label++) {
+        const struct mr_loop_blocked *from = &stats->blocked[label];
+        struct mr_snapshot_blocked *to = &out->blocked[label];
+        uint64_t count = mr_counter_read(&from->count);
+        if (count == 0)
+            continue;
+        to->count += count;
         to->ns += mr_counter_read(&from->ns);
         keep_larger(&to->worst, &from->worst);
         keep_later(&to->last, &from->last);
@@ -65,10 +61,9 @@ static void add_loop(struct mr_snapshot *out, const struct mr_loop_stats *stats)
     out->deliveries += mr_counter_read(&stats->deliveries);
     add_blocked(out, stats);
     uint64_t longest = mr_counter_read(&stats->longest_ns);
-    const char *label = atomic_load_explicit(&stats->longest_label, memory_order_relaxed);
-    if (longest > out->longest_ns && label != NULL) {
+    if (longest > out->longest_ns) {
         out->longest_ns = longest;
-        out->longest_label = label;
+        out->longest_label = mr_label_text(atomic_load_explicit(&stats->longest_label, memory_order_relaxed));
     }
 }
 

@@ -28,7 +28,6 @@ struct mr_snapshot_source {
 
 /* Iterations that were busy for too long, of one label. */
 struct mr_snapshot_blocked {
-    const char *label; /* static text */
     uint64_t count, ns;
     struct mr_exemplar_value worst; /* .value 0: none is known */
     struct mr_exemplar_value last;  /* the same */
@@ -69,9 +68,8 @@ struct mr_snapshot {
     uint64_t restarts;         /* of processes */
     struct mr_histogram_view lag, busy;
     uint64_t iterations, deliveries, longest_ns;
-    const char *longest_label;                              /* static text */
-    struct mr_snapshot_blocked blocked[MR_LOOP_LABELS_MAX]; /* those that have a label */
-    unsigned blocked_count;
+    const char *longest_label;                          /* static text */
+    struct mr_snapshot_blocked blocked[MR_LABEL_COUNT]; /* by label; those with a count of 0 are not told */
 
     struct mr_histogram_view queue_wait[MR_LANE_COUNT], run_time[MR_STAGE_COUNT];
     struct mr_snapshot_lane queue[MR_LANE_COUNT];
@@ -93,8 +91,10 @@ struct mr_snapshot {
     struct mr_snapshot_variants variants;
 };
 
-/* The label that blocked a loop last, at .last.wall; NULL: none did. */
-const struct mr_snapshot_blocked *mr_snapshot_last_blocked(const struct mr_snapshot *snapshot);
+/* The label that blocked a loop last, at .blocked[label].last.wall; MR_LABEL_COUNT: none did. */
+enum mr_label mr_snapshot_last_blocked(const struct mr_snapshot *snapshot);
+/* The first label from `label` on that has blocked a loop; MR_LABEL_COUNT: there are no more. */
+enum mr_label mr_snapshot_next_blocked(const struct mr_snapshot *snapshot, enum mr_label label);
 
 /* Errors that are counted as refusals, one after the other; the first follows MR_OK. MR_OK: there are no more. */
 enum mr_error mr_snapshot_next_refusal(enum mr_error error);

@@ -241,7 +241,7 @@ static void look_again(struct mr_disk_look *look)
 void mr_disk_look_begin(struct mr_disk_look *look)
 {
     MR_ON_LOOP(look->loop);
-    mr_file_init(&look->request, look->loop, "variant-read", on_record_read);
+    mr_file_init(&look->request, look->loop, MR_LABEL_VARIANT_READ, on_record_read);
     look->node.deliver = on_awaited;
     look_again(look);
 }
@@ -517,7 +517,7 @@ bool mr_disk_write_begin(struct mr_disk_write *write)
         return false;
     }
     atomic_fetch_add_explicit(&write->cache->pending, write->image.len, memory_order_relaxed);
-    mr_file_init(&write->request, write->loop, "variant-write", on_record_written);
+    mr_file_init(&write->request, write->loop, MR_LABEL_VARIANT_WRITE, on_record_written);
     mr_file_run_on(&write->request, write->cache->writer, work_write_record);
     return true;
 }

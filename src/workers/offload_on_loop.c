@@ -26,7 +26,7 @@ static bool run_next_job(struct turn *turn)
         mr_loop_note(loop, &job->note);
         mr_offload_run(offload, runner, job);
     }
-    mr_loop_leave(loop, "job", started);
+    mr_loop_leave(loop, MR_LABEL_JOB, started);
     return job != NULL;
 }
 

@@ -280,7 +280,7 @@ static void step(struct peer *peer)
     if (peer->expired && !mr_connection_is_finished(peer->connection))
         expire(peer);
     settle(peer);
-    mr_loop_leave(peer->loop, "connection", started);
+    mr_loop_leave(peer->loop, MR_LABEL_CONNECTION, started);
 }
 
 /* The stages of a stream may hear of the end before their connection does, and fail: their answer is cut all the same.

@@ -197,7 +197,7 @@ static void accept_on_ready(uv_poll_t *poll, int status, int events)
         pause_listening(listening, uv_strerror(status));
     while (status == 0 && server->accepted < MR_ACCEPTS_PER_TURN && accept_one(listening))
         server->accepted++;
-    mr_loop_leave(server->loop, "accept", started);
+    mr_loop_leave(server->loop, MR_LABEL_ACCEPT, started);
 }
 
 int mr_server_listen(struct mr_server *server, int fd, bool is_unix)

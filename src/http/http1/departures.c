@@ -56,7 +56,7 @@ static void on_hurry(uv_idle_t *handle)
     }
     if (server->waiting == NULL)
         uv_idle_stop(&server->hurry);
-    mr_loop_leave(server->loop, "departures", started);
+    mr_loop_leave(server->loop, MR_LABEL_DEPARTURES, started);
 }
 
 void mr_departures_open(struct mr_server *server, void (*depart)(struct mr_socket *socket))

@@ -212,7 +212,7 @@ void mr_socket_written(struct mr_socket *socket, int status)
         mr_connection_wrote(socket->connection, socket->queued);
         mr_socket_settle(socket);
     }
-    mr_loop_leave(loop, "connection-write", started);
+    mr_loop_leave(loop, MR_LABEL_CONNECTION_WRITE, started);
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -316,7 +316,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
         uv_read_stop(stream);
         end_peer(socket, (int)count);
     }
-    mr_loop_leave(loop, "connection-read", started);
+    mr_loop_leave(loop, MR_LABEL_CONNECTION_READ, started);
 }
 
 static void settle_reading(struct mr_socket *socket)

@@ -400,7 +400,7 @@ static void submit_change(struct mr_store *store, struct mr_loop *loop, const st
     change->context = asked->context;
     change->directory = change->meta_fd = -1;
     mr_store_begin(store, loop);
-    mr_file_init(&change->request, loop, is_delete ? "store-delete" : "store-change", on_change_done);
+    mr_file_init(&change->request, loop, is_delete ? MR_LABEL_STORE_DELETE : MR_LABEL_STORE_CHANGE, on_change_done);
     if (!mr_ulid_is_valid(asked->id)) {
         mr_fault_set(&change->fault, MR_ENOTFOUND, NULL);
         mr_file_run(&change->request, work_failed_change);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define UNREADABLE  "The object cannot be read"
-#define LABEL       "store-open" /* in the log */
+#define LABEL       MR_LABEL_STORE_OPEN /* in the log */
 #define CHEAP_CLOSE MR_MIB
 #define PATH_SIZE   (MR_ULID_DIRECTORY_LEN + 1 + MR_LAYOUT_NAME_SIZE)
 
@@ -63,7 +63,7 @@ void mr_store_close_file(struct mr_store *store, struct mr_loop *loop, int *fd, 
     *closing = (struct closing){.store = store, .loop = loop, .fd = *fd};
     *fd = -1;
     mr_store_begin(store, loop);
-    mr_file_init(&closing->request, loop, "store-close", on_file_closed);
+    mr_file_init(&closing->request, loop, MR_LABEL_STORE_CLOSE, on_file_closed);
     mr_file_run(&closing->request, work_close_file);
 }
 

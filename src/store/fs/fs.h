@@ -66,7 +66,7 @@ void mr_store_end(struct mr_store *store, struct mr_loop *loop);
 int mr_store_write_fault(struct mr_fault *fault, const struct mr_disk_failure *failure, const char *what);
 /* Count a fault, and write a line in the log, at most one a second. label: of the operation (mr_file_init()). Returns
  * its error. */
-int mr_store_report(struct mr_store *store, const struct mr_fault *fault, const char *label);
+int mr_store_report(struct mr_store *store, const struct mr_fault *fault, enum mr_label label);
 
 static inline void mr_store_count(_Atomic uint64_t *number, uint64_t amount)
 {

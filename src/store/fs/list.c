@@ -227,7 +227,7 @@ void mr_store_list(struct mr_store *store, struct mr_loop *loop, const struct mr
     list->descends = !asked->oldest_first;
     list->objects = calloc(asked->limit + 1, sizeof(*list->objects));
     mr_store_begin(store, loop);
-    mr_file_init(&list->request, loop, "store-list", on_trip);
+    mr_file_init(&list->request, loop, MR_LABEL_STORE_LIST, on_trip);
     if (list->objects == NULL)
         mr_fault_set(&list->fault, MR_EMEMORY, NULL);
     else if (asked->after.len > 0 && !mr_ulid_is_valid(asked->after))

@@ -189,7 +189,7 @@ void mr_store_load(struct mr_store_bytes **out, struct mr_store_reader *reader, 
     bytes->loaded = loaded;
     bytes->context = context;
     bytes->len = (size_t)mr_store_reader_object(reader)->size;
-    mr_file_init(&bytes->request, reader->loop, "store-load", on_loaded);
+    mr_file_init(&bytes->request, reader->loop, MR_LABEL_STORE_LOAD, on_loaded);
     if (mr_store_reader_bytes(reader, &payload)) {
         bytes->kind = LOAD_LENT;
         bytes->at = (void *)(uintptr_t)payload.at; /* it is only read */

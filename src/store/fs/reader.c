@@ -68,7 +68,7 @@ static struct mr_store_reader *create_reader(struct mr_store *store, struct mr_l
         return NULL;
     reader->store = store;
     reader->loop = loop;
-    mr_file_init(&reader->request, loop, "store-open", on_entry_read);
+    mr_file_init(&reader->request, loop, MR_LABEL_STORE_OPEN, on_entry_read);
     mr_store_begin(store, loop);
     return reader;
 }

@@ -257,7 +257,7 @@ int mr_scrub_start(struct mr_scrub **out, const struct mr_scrub_config *config)
     }
     scrub->config = *config;
     scrub->walk.chunk_size = (size_t)chunk / PAGE * PAGE;
-    mr_file_init(&scrub->request, config->loop, "store-scrub", on_step);
+    mr_file_init(&scrub->request, config->loop, MR_LABEL_STORE_SCRUB, on_step);
     mr_timer_list_open(&scrub->waits, config->loop, MR_NS_PER_MS, on_waited);
     wait_scrub(scrub, time_to_next_walk(scrub));
     *out = scrub;

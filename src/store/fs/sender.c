@@ -350,7 +350,7 @@ int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader 
     sender->left = length;
     sender->fd = -1;
     sender->turn.deliver = on_sender_turn;
-    mr_file_init(&sender->request, reader->loop, "store-read", on_block_filled);
+    mr_file_init(&sender->request, reader->loop, MR_LABEL_STORE_READ, on_block_filled);
     int err = init_blocks(sender, fault);
     if (err != MR_OK)
         mr_store_sender_destroy(out);

@@ -25,7 +25,7 @@ void mr_store_end(struct mr_store *store, struct mr_loop *loop)
 
 /* ---- failures ---- */
 
-int mr_store_report(struct mr_store *store, const struct mr_fault *fault, const char *label)
+int mr_store_report(struct mr_store *store, const struct mr_fault *fault, enum mr_label label)
 {
     static _Atomic uint64_t reported_at;
     struct mr_log_line line;
@@ -33,7 +33,7 @@ int mr_store_report(struct mr_store *store, const struct mr_fault *fault, const 
     if (!mr_log_is_due(&reported_at))
         return fault->error;
     mr_log_begin(&line, MR_LOG_ERROR, fault->detail[0] != '\0' ? fault->detail : mr_error_text(fault->error));
-    mr_log_text(&line, "label", label);
+    mr_log_text(&line, "label", mr_label_text(label));
     mr_log_end(&line);
     return fault->error;
 }

@@ -414,7 +414,7 @@ int mr_store_writer_create(struct mr_store_writer **out, struct mr_store *store,
     writer->fd = -1;
     mr_ulid_make(writer->id, (int64_t)(mr_clock_wall() / MR_NS_PER_MS));
     mr_buf_init(&writer->queue, QUEUE_LOW, QUEUE_HIGH);
-    mr_file_init(&writer->request, loop, "store-write", on_run_written);
+    mr_file_init(&writer->request, loop, MR_LABEL_STORE_WRITE, on_run_written);
     mr_store_begin(store, loop);
     mr_store_count(&store->numbers->uploads_open, 1);
     join_writers(writer);

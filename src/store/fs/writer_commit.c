@@ -81,7 +81,7 @@ void mr_store_writer_commit(struct mr_store_writer *writer, const struct mr_obje
     writer->state = MR_WRITER_COMMITTING;
     writer->committed = committed;
     writer->committed_context = context;
-    mr_file_init(&commit->request, writer->loop, "store-commit", on_committed);
+    mr_file_init(&commit->request, writer->loop, MR_LABEL_STORE_COMMIT, on_committed);
     commit->store = writer->store;
     commit->finish_context = context;
     MR_ASSERT(commit->finish == NULL || mr_writer_is_short(writer));

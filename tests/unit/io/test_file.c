@@ -27,7 +27,7 @@ static int open_bench(void **state)
         bytes[i] = (unsigned char)(i * 7 + i / 256);
     dones = 0;
     assert_int_equal(mr_loop_create(&loop, 0), MR_OK);
-    mr_file_init(&request, loop, "test", on_done);
+    mr_file_init(&request, loop, MR_LABEL_TEST, on_done);
     faults_begin();
     return 0;
 }
@@ -180,7 +180,7 @@ static void done_may_submit_again_and_may_free(void **state)
     mr_file_stat(&request, place.directory);
     turn_until(5);
     struct mr_file_request *owned = malloc(sizeof(*owned));
-    mr_file_init(owned, loop, "test", on_done_free);
+    mr_file_init(owned, loop, MR_LABEL_TEST, on_done_free);
     mr_file_stat(owned, place.directory);
     turn_until(6);
 }
@@ -200,11 +200,11 @@ static void note_of_the_submitter_holds_in_done(void **state)
     uint64_t started = mr_loop_enter(loop);
     mr_loop_note(loop, &(struct mr_loop_note){.id = "somebody", .bytes = 5});
     mr_file_stat(&request, place.directory);
-    mr_loop_leave(loop, "test", started);
+    mr_loop_leave(loop, MR_LABEL_TEST, started);
     turn_until(1);
     assert_string_equal(noted.id, "somebody");
     assert_int_equal(noted.bytes, 5);
-    assert_string_equal(atomic_load(&mr_loop_stats(loop)->longest_label), "test");
+    assert_int_equal(atomic_load(&mr_loop_stats(loop)->longest_label), MR_LABEL_TEST);
 }
 
 static void request_that_is_submitted_is_not_submitted_again(void **state)

@@ -42,7 +42,7 @@ static int open_bench(void **state)
     loop_thread = pthread_self();
     assert_int_equal(mr_loop_create(&loop, 0), MR_OK);
     for (size_t i = 0; i < REQUESTS; i++)
-        mr_file_init(&requests[i], loop, "test", on_done);
+        mr_file_init(&requests[i], loop, MR_LABEL_TEST, on_done);
     faults_begin();
     return 0;
 }
@@ -227,7 +227,7 @@ static void each_request_completes_on_its_own_loop(void **state)
     for (unsigned i = 0; i < LOOPS; i++) {
         clients[i].rounds = 0;
         assert_int_equal(mr_loop_create(&clients[i].loop, i), MR_OK);
-        mr_file_init(&clients[i].request, clients[i].loop, "test", on_round);
+        mr_file_init(&clients[i].request, clients[i].loop, MR_LABEL_TEST, on_round);
         mr_file_run_on(&clients[i].request, syncer, work_nothing);
         pthread_create(&clients[i].thread, NULL, run_client, &clients[i]);
     }

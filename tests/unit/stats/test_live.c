@@ -77,26 +77,25 @@ static void refusals_are_known_by_the_name_of_their_problem(void **state)
     free_counted(counted);
 }
 
-static void block(const struct counted *counted, unsigned loop, unsigned place, const char *label)
+static void block(const struct counted *counted, unsigned loop, enum mr_label label)
 {
-    struct mr_loop_blocked *blocked = &loop_of(counted, loop)->loop.blocked[place];
-    atomic_store(&blocked->label, label);
+    struct mr_loop_blocked *blocked = &loop_of(counted, loop)->loop.blocked[label];
     mr_counter_add(&blocked->count, 1);
     mr_counter_add(&blocked->ns, 20 * MR_NS_PER_MS);
 }
 
-/* The first loop meets a label that only the second knew so far: the order of the labels changes. */
+/* The first loop is blocked by what has blocked none so far. */
 static void block_both(const struct counted *counted)
 {
-    block(counted, 0, 0, "accept");
-    block(counted, 1, 0, "job");
+    block(counted, 0, MR_LABEL_ACCEPT);
+    block(counted, 1, MR_LABEL_JOB);
 }
 
-static void labels_are_compared_by_name_and_not_by_place(void **state)
+static void labels_that_blocked_a_loop_are_told_with_their_rates(void **state)
 {
     (void)state;
     struct counted *counted = make_counted(2);
-    block(counted, 1, 0, "job");
+    block(counted, 1, MR_LABEL_JOB);
     struct pair *pair = read_pair(counted, block_both);
     size_t len;
     char *json = mr_live_json(&pair->now, &pair->before, &len);
@@ -108,28 +107,28 @@ static void labels_are_compared_by_name_and_not_by_place(void **state)
     free_counted(counted);
 }
 
-static void set_last(const struct counted *counted, unsigned loop, unsigned place, const char *id, uint64_t wall)
+static void set_last(const struct counted *counted, unsigned loop, enum mr_label label, const char *id, uint64_t wall)
 {
     struct mr_exemplar_value last = {.value = 30 * MR_NS_PER_MS, .wall = wall};
     strcpy(last.request_id, id);
-    mr_exemplar_set(&loop_of(counted, loop)->loop.blocked[place].last, &last);
+    mr_exemplar_set(&loop_of(counted, loop)->loop.blocked[label].last, &last);
 }
 
 static void what_blocked_a_loop_last_is_told(void **state)
 {
     (void)state;
     struct counted *counted = make_counted(2);
-    block(counted, 0, 0, "job");
-    block(counted, 1, 0, "accept");
-    block(counted, 1, 1, "job");
+    block(counted, 0, MR_LABEL_JOB);
+    block(counted, 1, MR_LABEL_ACCEPT);
+    block(counted, 1, MR_LABEL_JOB);
     struct pair *pair = read_pair(counted, block_both);
     size_t len;
     char *json = mr_live_json(&pair->now, &pair->before, &len);
     has(json, "\"blocked_last\":null,");
     free(json);
-    set_last(counted, 0, 0, "first", 1000 * MR_NS_PER_MS);
-    set_last(counted, 1, 1, "", 3500 * MR_NS_PER_MS);
-    set_last(counted, 1, 0, "second", 2000 * MR_NS_PER_MS);
+    set_last(counted, 0, MR_LABEL_JOB, "first", 1000 * MR_NS_PER_MS);
+    set_last(counted, 1, MR_LABEL_JOB, "", 3500 * MR_NS_PER_MS);
+    set_last(counted, 1, MR_LABEL_ACCEPT, "second", 2000 * MR_NS_PER_MS);
     mr_live_read(&pair->now, &counted->source, COUNTED_ENDLESS);
     json = mr_live_json(&pair->now, &pair->before, &len);
     has(json, "\"blocked_last\":{\"label\":\"job\",\"seconds\":0.030000,\"request\":null,\"time\":3.500},");
@@ -195,7 +194,7 @@ int main(void)
         cmocka_unit_test(what_blocked_a_loop_last_is_told),
         cmocka_unit_test(queue_and_jobs_are_told_by_age),
         cmocka_unit_test(bounds_and_restarts_of_all_processes_are_told),
-        cmocka_unit_test(labels_are_compared_by_name_and_not_by_place),
+        cmocka_unit_test(labels_that_blocked_a_loop_are_told_with_their_rates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

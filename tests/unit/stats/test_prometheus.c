@@ -150,13 +150,11 @@ static void only_what_occurred_is_listed_of_routes(void **state)
     free_counted(counted);
 }
 
-static void block(const struct counted *counted, unsigned loop, unsigned place, const char *label, uint64_t ns,
-                  const char *id)
+static void block(const struct counted *counted, unsigned loop, enum mr_label label, uint64_t ns, const char *id)
 {
-    struct mr_loop_blocked *blocked = &loop_of(counted, loop)->loop.blocked[place];
+    struct mr_loop_blocked *blocked = &loop_of(counted, loop)->loop.blocked[label];
     struct mr_exemplar_value worst = {.value = ns, .wall = 1500 * MR_NS_PER_MS};
     strcpy(worst.request_id, id);
-    atomic_store(&blocked->label, label);
     mr_counter_add(&blocked->count, 1);
     mr_counter_add(&blocked->ns, ns);
     mr_exemplar_offer(&blocked->worst, &worst);
@@ -166,9 +164,9 @@ static void what_blocked_the_loops_is_added_by_label(void **state)
 {
     (void)state;
     struct counted *counted = make_counted(2);
-    block(counted, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
-    block(counted, 0, 1, "accept", 30 * MR_NS_PER_MS, "b");
-    block(counted, 1, 0, "job", 500 * MR_NS_PER_MS, "c");
+    block(counted, 0, MR_LABEL_JOB, 20 * MR_NS_PER_MS, "a");
+    block(counted, 0, MR_LABEL_ACCEPT, 30 * MR_NS_PER_MS, "b");
+    block(counted, 1, MR_LABEL_JOB, 500 * MR_NS_PER_MS, "c");
     char *text = render(counted);
     assert_true(value_of(text, "millrace_loop_blocked_total{label=\"job\"}") == 2);
     assert_true(value_of(text, "millrace_loop_blocked_total{label=\"accept\"}") == 1);
@@ -188,8 +186,8 @@ static void openmetrics_names_the_request_behind_a_number(void **state)
     mr_counter_add(&counter->by_status[MR_STATUS_200], 1);
     mr_histogram_record(&counter->duration, slowest.value);
     mr_exemplar_offer(&counter->slowest, &slowest);
-    block(counted, 0, 0, "job", 20 * MR_NS_PER_MS, "a");
-    block(counted, 1, 0, "job", 500 * MR_NS_PER_MS, "c");
+    block(counted, 0, MR_LABEL_JOB, 20 * MR_NS_PER_MS, "a");
+    block(counted, 1, MR_LABEL_JOB, 500 * MR_NS_PER_MS, "c");
     char *text = render_as(counted, MR_PROMETHEUS_OPENMETRICS);
     assert_non_null(strstr(text, "# TYPE millrace_loop_blocked counter\n"));
     assert_non_null(strstr(text, "millrace_loop_blocked_total{label=\"job\"} 2 "
