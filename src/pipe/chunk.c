@@ -159,6 +159,7 @@ static void run_chunk(struct mr_job *job)
 {
     struct mr_chunk *chunk = mr_container_of(job, struct mr_chunk, job);
     chunk->err = chunk->call(chunk->chunks->stage, &chunk->piece, &job->cancel, &chunk->fault);
+    job->has_failed = chunk->err != MR_OK && chunk->err != MR_ECANCELLED;
 }
 
 /* False: it waited too long for a worker and is tried again; the client has a timeout of its own. */

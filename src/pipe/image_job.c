@@ -39,6 +39,7 @@ static void work(struct mr_job *job)
                                           &job->cancel, &image->fault);
     if (image->err == MR_OK && image->wants_sha256)
         mr_sha256(image->sha256, image->result.bytes, image->result.len);
+    job->has_failed = image->err != MR_OK;
     if (source->drop != NULL)
         source->drop(source->owner);
 }

@@ -229,6 +229,7 @@ static void work_stage(struct mr_job *job)
     struct mr_self_job *self = mr_container_of(job, struct mr_self_job, stage);
     const struct mr_stage_ops *ops = mr_stage_about(stage_ids[self->kind]).ops;
     self->err = run_stage(ops, self->material, &job->cancel, &self->fault);
+    job->has_failed = self->err != MR_OK;
 }
 
 static void on_stage_done(struct mr_job *job)

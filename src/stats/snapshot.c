@@ -86,17 +86,16 @@ static void add_variants(struct mr_snapshot_variants *out, const struct mr_varia
 
 static void add_jobs(struct mr_snapshot *out, const struct mr_offload_stats *stats, const struct mr_pipe_numbers *jobs)
 {
-    uint64_t failed = mr_counter_read(&jobs->failed), stopped = mr_counter_read(&jobs->stopped);
+    uint64_t stopped = mr_counter_read(&jobs->stopped);
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
         mr_histogram_read(&stats->queue_wait[lane], &out->queue_wait[lane]);
     for (enum mr_stage_id id = 0; id < MR_STAGE_COUNT; id++)
         mr_histogram_read(&jobs->run_time[id], &out->run_time[id]);
-    uint64_t ran = mr_counter_read(&stats->done);
-    out->jobs_done += ran > failed + stopped ? ran - failed - stopped : 0;
+    out->jobs_done += mr_counter_read(&stats->succeeded); /* no difference of two counters: that could step back */
     out->jobs_refused += mr_counter_read(&jobs->refused);
     out->jobs_expired += mr_counter_read(&stats->expired);
     out->jobs_cancelled += mr_counter_read(&stats->cancelled) + mr_counter_read(&stats->shut_down) + stopped;
-    out->jobs_failed += failed;
+    out->jobs_failed += mr_counter_read(&jobs->failed);
 }
 
 /* Until `now`; 0 also where there is nothing that began. */

@@ -49,6 +49,9 @@ struct mr_job {
     enum mr_job_outcome outcome;
     uint64_t submitted_at, started_at, finished_at;
 
+    /* Set by work(), or left false: it did not make what it was asked for, and is not counted as a success. */
+    bool has_failed;
+
     /* work() looks at it at its checkpoints; stop_at is set by the worker that starts the job. */
     struct mr_cancel cancel;
 

@@ -316,6 +316,7 @@ int mr_offload_submit(struct mr_offload *offload, struct mr_job *job)
     job->submitted_at = mr_loop_now(job->loop);
     job->deadline = offload->config.deadline_ns != 0 ? job->submitted_at + offload->config.deadline_ns : UINT64_MAX;
     job->started_at = job->finished_at = 0;
+    job->has_failed = false;
     mr_store(&job->cancel.cancelled, false, relaxed);
     job->cancel.stop_at = 0;
     if (job->late != NULL)
@@ -394,6 +395,8 @@ static void count_run(struct mr_offload_loop *own, const struct mr_job *job)
     uint64_t ran_ns = job->finished_at - job->started_at, *average = &own->run_ns[job->lane];
 
     mr_counter_add(&own->stats->done, 1);
+    if (!job->has_failed)
+        mr_counter_add(&own->stats->succeeded, 1);
     mr_histogram_record(&own->stats->queue_wait[job->lane], job->started_at - job->submitted_at);
     if (job->run_time != NULL)
         mr_histogram_record(job->run_time, ran_ns);

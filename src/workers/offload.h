@@ -41,6 +41,7 @@ struct mr_offload_stats {
     /* Written by the loop. */
     struct mr_histogram queue_wait[MR_LANE_COUNT]; /* from submit to start */
     _Atomic uint64_t done, refused, expired, cancelled, shut_down;
+    _Atomic uint64_t succeeded;                /* of `done`, those that did not say that they failed */
     struct mr_offload_submitted {              /* accepted, of one lane */
         _Atomic uint64_t jobs, work_ns;        /* that they are expected to run */
         _Atomic uint64_t at[MR_OFFLOAD_TIMES]; /* when the newest were, by their number */

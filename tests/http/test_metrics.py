@@ -1,8 +1,10 @@
 """GET /metrics, /healthz, /readyz and /version: what operators look at."""
 
+import gzip
 import re
 import shutil
 import subprocess
+import threading
 
 import pytest
 from images import noise, photo
@@ -174,6 +176,30 @@ def test_the_histograms_of_several_loops_are_one(start):
     metrics = server.metrics()
     assert metrics.sum("millrace_job_run_seconds_count", stage="image") == 10
     assert metrics.sum("millrace_requests_total", code="200") == 10
+
+
+def test_the_jobs_that_were_done_never_become_fewer_while_others_fail(start):
+    """A job that runs on one loop while another is asked must not count as done first and as failed later."""
+    server = start("--loops=2", "--workers=2")
+    broken = gzip.compress(bytes(1000))[:-4] + b"nope"
+    enough = threading.Event()
+
+    def fail():
+        while not enough.is_set():
+            assert server.post("/pipe/gunzip", broken).status == 422
+
+    clients = [threading.Thread(target=fail) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        scrapes = [server.metrics() for _ in range(200)]
+    finally:
+        enough.set()
+        for client in clients:
+            client.join()
+    done = [scrape.sum("millrace_jobs_total", outcome="done") for scrape in scrapes]
+    assert done == sorted(done)
+    assert scrapes[-1].sum("millrace_jobs_total", outcome="failed") > scrapes[0].sum("millrace_jobs_total", outcome="failed")
 
 
 def test_healthz_and_readyz_say_yes(server):

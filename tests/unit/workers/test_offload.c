@@ -161,8 +161,27 @@ static void every_job_comes_back_once(void **state)
     assert_int_equal(runs.count, MR_ARRAY_SIZE(probes));
     assert_int_equal(waits.count, MR_ARRAY_SIZE(probes));
     assert_int_equal(stats->done, MR_ARRAY_SIZE(probes));
+    assert_int_equal(stats->succeeded, MR_ARRAY_SIZE(probes));
     assert_int_equal(mr_offload_busy(offload), 0);
     assert_int_equal(mr_offload_depth(offload, MR_LANE_BULK), 0);
+    close_offload();
+}
+
+static void run_and_fail(struct mr_job *job)
+{
+    note_run(job);
+    job->has_failed = true;
+}
+
+static void job_that_says_that_it_failed_is_done_and_no_success(void **state)
+{
+    (void)state;
+    open_offload(4, MR_NS_PER_S * 60, 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(submit(&probes[i], MR_LANE_BULK, i == 1 ? note_run : run_and_fail), 0);
+    mr_loop_run(loop);
+    assert_int_equal(mr_offload_stats(offload, 0)->done, 3);
+    assert_int_equal(mr_offload_stats(offload, 0)->succeeded, 1);
     close_offload();
 }
 
@@ -702,6 +721,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EVERYWHERE(every_job_comes_back_once),
+        EVERYWHERE(job_that_says_that_it_failed_is_done_and_no_success),
         ON_THREADS(jobs_that_come_together_run_together),
         EVERYWHERE(a_full_lane_refuses_and_the_others_do_not),
         EVERYWHERE(what_waits_is_known_by_lane_with_its_work_and_its_oldest_job),
