@@ -18,6 +18,8 @@
 #include "loop/loop_internal.h"
 
 #include "base/counter.h"
+#include "base/log.h"
+#include <errno.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -180,8 +182,9 @@ void mr_loop_destroy(struct mr_loop **out)
 
 /* Ask the kernel for short turns of the calling thread on its core. Linux (EEVDF, 6.12 or newer) lets whoever runs have
  * his slice before a thread that wakes up, which the tick makes up to 4 ms long, except when the other's slice is
- * shorter. Needs no privilege and gives no more time in all; where it is not known, nothing changes. Threads that the
- * loop starts do not inherit it. docs/queue.md has the measurement. */
+ * shorter. Needs no privilege and gives no more time in all; where it is not known, nothing changes; where it is
+ * forbidden (by a seccomp filter), the log says it. Threads that the loop starts do not inherit it. docs/queue.md has
+ * the measurement. */
 static void ask_for_short_slices(void)
 {
     struct { /* struct sched_attr as of its first version (sched_setattr(2)), which glibc 2.36 does not declare */
@@ -195,7 +198,8 @@ static void ask_for_short_slices(void)
     if (sched_getscheduler(0) != SCHED_OTHER)
         return; /* somebody chose another policy for the process */
     attr.nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
-    (void)syscall(SYS_sched_setattr, 0, &attr, 0);
+    if (syscall(SYS_sched_setattr, 0, &attr, 0) != 0 && errno == EPERM)
+        mr_log(MR_LOG_WARN, "the loop cannot ask for short turns on its core (sched_setattr): %s", strerror(errno));
 }
 
 static void become(struct mr_loop *loop, bool with_probe)

@@ -1,12 +1,15 @@
 #define _GNU_SOURCE /* SCHED_BATCH, SCHED_IDLE, pthread_setname_np */
 #include "workers/pool.h"
 
+#include "base/log.h"
 #include "base/macros.h"
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,22 +30,31 @@ struct mr_pool {
     struct worker workers[];
 };
 
-/* Of the calling thread alone: on Linux a thread has a nice value and a policy of its own. Lowering them needs no
- * privilege; should it be refused all the same (a seccomp filter), the work goes on at the old priority. */
-static void lower_priority(enum mr_worker_priority priority)
+/* Of the calling thread alone: on Linux a thread has a nice value and a policy of its own. False, with errno: the
+ * system refuses it. */
+static bool lower_priority(enum mr_worker_priority priority)
 {
     const struct sched_param none = {0};
 
     if (priority == MR_PRIORITY_EQUAL)
-        return;
-    if (priority == MR_PRIORITY_IDLE) {
-        (void)sched_setscheduler(0, SCHED_IDLE, &none);
-        return;
-    }
+        return true;
+    if (priority == MR_PRIORITY_IDLE)
+        return sched_setscheduler(0, SCHED_IDLE, &none) == 0;
     id_t self = (id_t)syscall(SYS_gettid);
     int nice_now = getpriority(PRIO_PROCESS, self);
-    (void)setpriority(PRIO_PROCESS, self, MR_MIN(nice_now + NICER_BY, 19));
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    bool is_nice = setpriority(PRIO_PROCESS, self, MR_MIN(nice_now + NICER_BY, 19)) == 0;
+    return sched_setscheduler(0, SCHED_BATCH, &none) == 0 && is_nice;
+}
+
+/* Lowering needs no privilege, but a seccomp filter may forbid it. The work goes on at the old priority, where it can
+ * hold up the loop. All workers start together, and one line says it. */
+static void take_priority(enum mr_worker_priority priority)
+{
+    static _Atomic uint64_t told_at;
+
+    if (!lower_priority(priority) && mr_log_is_due(&told_at))
+        mr_log(MR_LOG_WARN, "workers cannot be given a lower priority than the loop (--worker-priority): %s",
+               strerror(errno));
 }
 
 static void *run(void *argument)
@@ -53,7 +65,7 @@ static void *run(void *argument)
 
     snprintf(name, sizeof(name), "worker-%u", worker->index % 1000);
     pthread_setname_np(pthread_self(), name);
-    lower_priority(pool->priority);
+    take_priority(pool->priority);
     pool->body(pool->argument, worker->index);
     return NULL;
 }
