@@ -209,6 +209,8 @@ int mr_drain_open(struct mr_service *service)
     sigset_t watched;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a temporary file over the limit: EFBIG */
+    if (getpid() == 1)        /* of a container: the kernel reaps the orphans that it gives us */
+        signal(SIGCHLD, SIG_IGN);
     sigemptyset(&watched);
     sigaddset(&watched, SIGTERM);
     sigaddset(&watched, SIGINT);

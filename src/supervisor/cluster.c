@@ -269,21 +269,36 @@ static void on_death(struct cluster *cluster, unsigned index, int status)
     log_death(cluster, index, pid, status);
 }
 
-/* Looked for one by one: a SIGCHLD may stand for several. */
+/* A child that has ended and is still there to be asked; 0: there is none. */
+static pid_t ended_child(void)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 ? info.si_pid : 0;
+}
+
+/* The place of the process; cluster->count: it is none of ours. */
+static unsigned index_of(const struct cluster *cluster, pid_t pid)
+{
+    unsigned index = 0;
+    while (index < cluster->count && cluster->processes[index].pid != pid)
+        index++;
+    return index;
+}
+
+/* All that have ended: a SIGCHLD may stand for several. One that is none of ours was there before us, or was adopted: as
+ * the first process of a container the supervisor is the parent of all orphans in it. */
 static void reap(struct cluster *cluster)
 {
-    for (unsigned i = 0; i < cluster->count; i++) {
-        pid_t pid = cluster->processes[i].pid;
-        siginfo_t info = {.si_pid = 0};
-        int status;
-        if (pid == 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
-            continue;
-        mr_segment_ended(cluster->segment, i); /* before its processor time is gone with it */
-        if (waitpid(pid, &status, 0) != pid)
+    int status;
+    for (pid_t pid; (pid = ended_child()) != 0;) {
+        unsigned index = index_of(cluster, pid);
+        if (index < cluster->count)
+            mr_segment_ended(cluster->segment, index); /* before its processor time is gone with it */
+        if (waitpid(pid, &status, 0) != pid || index == cluster->count)
             continue;
         if (cluster->config->ended != NULL)
-            cluster->config->ended(cluster->context, i);
-        on_death(cluster, i, status);
+            cluster->config->ended(cluster->context, index);
+        on_death(cluster, index, status);
     }
 }
 
@@ -349,6 +364,7 @@ static int watch_signals(struct cluster *cluster)
     sigaddset(&watched, SIGCHLD);
     sigprocmask(SIG_BLOCK, &watched, &cluster->mask_before);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* who started us may have ignored it: then nobody could be waited for */
     cluster->signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
     return cluster->signals >= 0 ? MR_OK : MR_EIO;
 }

@@ -342,6 +342,43 @@ def test_a_closed_standard_error_never_kills():
         process.wait()
 
 
+# ---- the first process of a container
+
+
+def reparented(pid):
+    """An orphan in the container whose first process is `pid`: it ends at once, and its parent before it."""
+    subprocess.run(["nsenter", "--pid", "-t", str(pid), "sh", "-c", "(sleep 0.05; exit 3) &"], check=True, timeout=HANG)
+
+
+def zombies_of(pid):
+    children = open(f"/proc/{pid}/task/{pid}/children").read().split()
+    return [child for child in children if open(f"/proc/{child}/stat").read().rpartition(")")[2].split()[0] == "Z"]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("processes", [1, 2])
+def test_orphans_are_reaped_by_the_first_process_of_a_container(processes):
+    inside = ["unshare", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*inside, "true"], capture_output=True, timeout=HANG).returncode != 0:
+        pytest.skip("no right to a PID namespace")
+    command = [*inside, str(BINARY), "--listen=127.0.0.1:0", f"--processes={processes}", "--workers=1"]
+    outside = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    try:
+        assert any("listening on" in line for line in outside.stderr)
+        [first] = open(f"/proc/{outside.pid}/task/{outside.pid}/children").read().split()
+        before = len(open(f"/proc/{first}/task/{first}/children").read().split())
+        for _ in range(5):
+            reparented(first)
+        wait_for(lambda: len(open(f"/proc/{first}/task/{first}/children").read().split()) == before, "the orphans to be gone")
+        assert zombies_of(first) == []
+        os.kill(int(first), signal.SIGTERM)
+        assert outside.wait(HANG) == 0
+    finally:
+        outside.kill()
+        outside.wait()
+        outside.stderr.close()
+
+
 # ---- systemd
 
 
