@@ -87,7 +87,7 @@ _Noreturn static void be_process(struct cluster *cluster, unsigned index)
     exit(cluster->serve(cluster->context, &child));
 }
 
-/* New connections to those that serve. */
+/* New connections to those that serve, as long as the listeners are open. */
 static void steer_cluster(const struct cluster *cluster)
 {
     bool accepts[MR_LISTENER_FDS_MAX];
@@ -137,10 +137,10 @@ static void on_process_ready(struct cluster *cluster, unsigned index)
 {
     struct process *process = &cluster->processes[index];
     process->is_ready = process->pid != 0;
-    if (cluster->phase == RUNNING)
+    if (cluster->phase != STARTING) {
         steer_cluster(cluster);
-    if (cluster->phase != STARTING)
         return;
+    }
     if (index == 0) {
         for (unsigned i = 1; i < cluster->count; i++)
             start_process(cluster, i);
@@ -256,8 +256,8 @@ static void on_death(struct cluster *cluster, unsigned index, int status)
     bool was_ready = process->is_ready;
     process->pid = 0;
     process->is_ready = false;
+    steer_cluster(cluster); /* also while it leaves: with --drain-delay clients still come */
     if (cluster->phase == RUNNING) {
-        steer_cluster(cluster);
         if (mr_clock_now() - process->started_at >= MR_CLUSTER_STEADY_NS)
             process->early_deaths = 0;
         restart_later(process);

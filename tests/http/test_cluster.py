@@ -336,6 +336,20 @@ def test_with_a_drain_delay_all_go_on_accepting(start):
     server.wait()
 
 
+def test_a_process_that_dies_in_the_drain_delay_is_steered_away_from(start):
+    server = start("--processes=2", "--workers=1", "--drain-delay=10m")
+    server.signal(signal.SIGTERM)
+    wait_for(lambda: server.get("/readyz").status == 503, "the drain to begin")
+    kill_one(server)
+    wait_for(lambda: "process killed" in server.text(), "the death to be noticed")
+    for _ in range(20):
+        assert server.get("/healthz").status == 200
+    assert len(server.children()) == 1
+    server.drained = True
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 1
+
+
 def is_alive(pid):
     try:
         os.kill(pid, 0)
