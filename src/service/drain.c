@@ -14,6 +14,8 @@
 
 /* A job that was aborted stops at its next checkpoint. The process ends without one that takes longer than this. */
 #define CUT_GRACE_MS 5000
+/* Told to systemd beyond --drain-delay and --drain-timeout: the former, and as much for the rest of the way out. */
+#define END_GRACE_NS (MR_NS_PER_MS * 2 * CUT_GRACE_MS)
 /* Turns of a loop that still accept: the length of a listener's queue, so that a flood does not keep the drain from its
  * beginning. */
 #define DRAIN_TURNS_MAX 4096
@@ -117,10 +119,10 @@ static void on_delay_over(uv_timer_t *alarm)
     uv_timer_start(alarm, on_drain_timeout, service->config->drain.timeout / MR_NS_PER_MS, 0);
 }
 
-void mr_drain_announce(struct mr_http *http)
+void mr_drain_announce(struct mr_http *http, const struct mr_drain_settings *settings)
 {
     atomic_store_explicit(&http->draining, true, memory_order_relaxed);
-    mr_systemd_notify("STOPPING=1");
+    mr_systemd_notify_stopping(settings->delay + settings->timeout + END_GRACE_NS);
     mr_log(MR_LOG_INFO, "leaving");
 }
 
@@ -130,7 +132,7 @@ void mr_drain_begin(struct mr_service *service)
     if (service->phase != MR_PHASE_SERVING)
         return;
     service->phase = MR_PHASE_LEAVING;
-    mr_drain_announce(&service->http);
+    mr_drain_announce(&service->http, &service->config->drain);
     if (service->scrub != NULL)
         mr_scrub_stop(service->scrub);
     uv_timer_start(&service->alarm, on_delay_over, service->config->drain.delay / MR_NS_PER_MS, 0);

@@ -31,8 +31,9 @@ enum mr_phase {
 struct mr_http;
 struct mr_service;
 
-/* Say that the server shuts down: in its responses, to systemd, in the log. For any transport; any thread. */
-void mr_drain_announce(struct mr_http *http);
+/* Say that the server shuts down: in its responses, to systemd (which is told how long it may take), in the log. For
+ * any transport; any thread. */
+void mr_drain_announce(struct mr_http *http, const struct mr_drain_settings *settings);
 
 /* Watch for signals, which are blocked from here on for good. Before the loops run and before any thread that does not
  * block signals itself. MR_OK or MR_EIO. */

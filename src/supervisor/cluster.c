@@ -188,7 +188,7 @@ static void shut_down_cluster(struct cluster *cluster)
     cluster->close_at = now + cluster->config->drain_delay_ns;
     cluster->kill_at = cluster->close_at + cluster->config->drain_timeout_ns + DRAIN_GRACE_NS;
     forget_restarts(cluster);
-    mr_systemd_notify("STOPPING=1");
+    mr_systemd_notify_stopping(cluster->kill_at - now + END_GRACE_NS);
     mr_log(MR_LOG_INFO, "leaving, %u processes", mr_segment_running(cluster->segment));
     tell_all(cluster, SIGTERM);
 }

@@ -1,5 +1,6 @@
 #include "supervisor/systemd.h"
 #include "base/number.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +31,13 @@ int mr_systemd_notify(const char *state)
 {
     const char *place = getenv("NOTIFY_SOCKET");
     return place == NULL || place[0] == '\0' ? MR_OK : send_to(place, state);
+}
+
+int mr_systemd_notify_stopping(uint64_t longest_ns)
+{
+    char state[64];
+    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu", (unsigned long long)(longest_ns / 1000));
+    return mr_systemd_notify(state);
 }
 
 static bool is_our_pid(const char *text)

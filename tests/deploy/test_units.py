@@ -55,7 +55,7 @@ def test_with_socket_activation_the_first_client_starts_it_and_readiness_is_told
         finally:
             activator.terminate()
             assert activator.wait() == 0
-        assert notify.recv(1000) == b"STOPPING=1"
+        assert notify.recv(1000).startswith(b"STOPPING=1\n")
 
 
 @pytest.mark.parametrize("processes", [1, 2])

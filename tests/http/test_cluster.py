@@ -414,12 +414,15 @@ def test_a_socket_passed_by_systemd_is_shared_and_readiness_told_once(start, tmp
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, socket.create_server(("127.0.0.1", 0)) as passed:
         notify.bind(str(tmp_path / "notify.sock"))
         notify.settimeout(10)
-        server = start("--processes=2", "--workers=1", passed=passed, env={"NOTIFY_SOCKET": str(tmp_path / "notify.sock")})
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify.sock")}
+        server = start("--processes=2", "--workers=1", "--drain-timeout=100s", passed=passed, env=env)
         assert server.get("/healthz").status == 200
         kill_one(server)
         wait_for_processes(server, 2)
         assert server.terminate() == 0
-        assert [notify.recv(1000) for _ in range(2)] == [b"READY=1", b"STOPPING=1"]
+        assert notify.recv(1000) == b"READY=1"
+        state, _, extended = notify.recv(1000).decode().partition("\nEXTEND_TIMEOUT_USEC=")
+        assert state == "STOPPING=1" and int(extended) > 100e6
         notify.setblocking(False)
         with pytest.raises(BlockingIOError):
             notify.recv(1000)

@@ -389,10 +389,11 @@ def test_readiness_and_stopping_are_told_to_systemd(start, tmp_path, abstract):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(path)
         notify.settimeout(10)
-        server = start(env={"NOTIFY_SOCKET": path.replace("\0", "@")})
+        server = start("--drain-delay=200ms", "--drain-timeout=100s", env={"NOTIFY_SOCKET": path.replace("\0", "@")})
         assert b"READY=1" in notify.recv(1000)
         assert server.terminate() == 0
-        assert b"STOPPING=1" in notify.recv(1000)
+        state, _, extended = notify.recv(1000).decode().partition("\nEXTEND_TIMEOUT_USEC=")
+        assert state == "STOPPING=1" and int(extended) > 100.2e6
 
 
 @pytest.mark.once

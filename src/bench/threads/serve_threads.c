@@ -161,7 +161,7 @@ static void enter_phase(struct acceptor *self, enum mr_phase phase, uint64_t len
 static void begin_to_leave(struct acceptor *self)
 {
     enter_phase(self, MR_PHASE_LEAVING, self->config->drain.delay);
-    mr_drain_announce(self->app->http);
+    mr_drain_announce(self->app->http, &self->config->drain);
 }
 
 static void end_phase(struct acceptor *self)

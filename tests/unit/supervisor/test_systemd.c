@@ -45,8 +45,8 @@ static void state_is_sent_to_a_socket_with_a_path(void **state)
     setenv("NOTIFY_SOCKET", path, 1);
     assert_int_equal(mr_systemd_notify("READY=1"), MR_OK);
     assert_told(manager, "READY=1");
-    assert_int_equal(mr_systemd_notify("STOPPING=1"), MR_OK);
-    assert_told(manager, "STOPPING=1");
+    assert_int_equal(mr_systemd_notify_stopping(UINT64_C(90000001999)), MR_OK);
+    assert_told(manager, "STOPPING=1\nEXTEND_TIMEOUT_USEC=90000001");
     close(manager);
     assert_int_equal(mr_systemd_notify("READY=1"), MR_EIO); /* nobody is there any more */
     unlink(path);
