@@ -12,6 +12,10 @@
  * once, at the start, while there is one thread. */
 void mr_console_mute_libraries(void);
 
+/* Write a line, which ends with a newline, to standard error itself, unless there is no room for it within so long (0:
+ * now): its reader may have stopped, and this program goes on. Any thread. */
+void mr_console_say(const char *line, int patience_ms);
+
 /* Standard error for this program's own words; any thread. Use it wherever libraries may have been muted. */
 FILE *mr_console(void);
 

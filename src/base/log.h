@@ -25,13 +25,15 @@ enum mr_log_format { MR_LOG_LOGFMT, MR_LOG_JSON };
 /* Start the logger thread. path NULL: standard error. 0 or MR_EIO (errno tells). Before start and after stop, lines go
  * to standard error directly. */
 int mr_log_start(enum mr_log_level level, enum mr_log_format format, const char *path);
-/* The same without a thread, for a process that is going to fork: each line is written at once, by who logs. start may
- * follow, in the process or in its child. */
+/* The same without a thread, for a process that is going to fork: each line is written at once, by who logs; one for
+ * which a pipe, a socket or a terminal has no room is dropped and counted. start may follow, in the process or in its
+ * child. */
 int mr_log_open(enum mr_log_level level, enum mr_log_format format, const char *path);
-/* Write everything pending, end the thread if there is one, close the file. */
+/* Write everything pending, end the thread if there is one, close the file. Takes seconds at most: where nothing can be
+ * written any more the thread is left alone, and the process should end. */
 void mr_log_stop(void);
 /* Write what is pending at once, from the calling thread: for the last moment before an abort. Best effort: a line
- * that the logger's thread has just taken may be missing. */
+ * that the logger's thread has just taken may be missing, and so may what finds no room within a second. */
 void mr_log_flush(void);
 /* Open the file again (after a rotation). No effect on standard error. Not from a signal handler. */
 void mr_log_reopen(void);

@@ -6,8 +6,13 @@
  * MR_LOG_PENDING_MAX, so a disk that hangs costs lines and never memory or time.
  *
  * Several processes may write to one place: a file is opened for appending, where each writev is whole; and to what is
- * none (a pipe, a socket) no more is written at once than PIPE_BUF, which the kernel does not tear apart. */
-#define _GNU_SOURCE 1 /* dup3 */
+ * none (a pipe, a socket) no more is written at once than PIPE_BUF, which the kernel does not tear apart.
+ *
+ * Without the thread, in a supervisor, a line is written at once, and dropped where there is no room for it: the
+ * reader of standard error may have stopped. Whether a pipe has room is not certain while others write to it too, so it
+ * is opened once more, as a description of its own that does not block. On a socket each call says that it must not
+ * block. */
+#define _GNU_SOURCE 1 /* dup3, pthread_timedjoin_np */
 #include "base/log_writer.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -22,17 +27,20 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-#define GATHER_NS (15 * MR_NS_PER_MS)
-#define STUCK_MS  1000
-#define RUNS_MAX  256 /* lines of one writev */
+#define GATHER_NS  (15 * MR_NS_PER_MS)
+#define STUCK_MS   1000
+#define STOP_STEPS 5   /* seconds that stop waits in all, while lines go out */
+#define RUNS_MAX   256 /* lines of one writev */
 
 struct node {
     struct node *next;
@@ -51,10 +59,14 @@ static struct {
     pthread_t thread;
     pthread_mutex_t writing; /* held from taking lines to having written them: keeps their order */
     int fd;
+    int direct_fd;    /* the same, opened once more: see above; or -1 */
     size_t bytes_max; /* of one write: see above */
     char *path;       /* NULL: standard error */
-} logger = {
-    .dropped = &logger.own_dropped, .writing = PTHREAD_MUTEX_INITIALIZER, .fd = STDERR_FILENO, .bytes_max = PIPE_BUF};
+} logger = {.dropped = &logger.own_dropped,
+            .writing = PTHREAD_MUTEX_INITIALIZER,
+            .fd = STDERR_FILENO,
+            .direct_fd = -1,
+            .bytes_max = PIPE_BUF};
 
 static void count_dropped(uint64_t lines)
 {
@@ -91,22 +103,36 @@ static bool write_all(int fd, struct iovec *runs, int count)
     return true;
 }
 
-/* Up to RUNS_MAX nodes and bytes_max at the front of the list are written and freed. Returns the rest. */
-static struct node *write_some(struct node *list, bool *failed)
+/* All of it, unless there is no room for it within so long. */
+static bool write_direct(struct iovec *runs, int count, size_t bytes, int patience_ms)
 {
-    struct iovec runs[RUNS_MAX];
+    int fd = logger.direct_fd >= 0 ? logger.direct_fd : logger.fd;
+    if (poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, patience_ms) <= 0)
+        return false;
+    const struct msghdr message = {.msg_iov = runs, .msg_iovlen = (size_t)count};
+    ssize_t written = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (written < 0 && errno == ENOTSOCK)
+        written = writev(fd, runs, count);
+    return written == (ssize_t)bytes;
+}
+
+/* Up to RUNS_MAX nodes and bytes_max at the front of the list: what one write takes. Returns how many. */
+static int gather_lines(struct iovec runs[RUNS_MAX], size_t *bytes, struct node *list)
+{
     int count = 0;
-    size_t bytes = 0;
+    *bytes = 0;
     for (struct node *node = list; node != NULL && count < RUNS_MAX; node = node->next) {
-        if (count > 0 && bytes + node->len > logger.bytes_max)
+        if (count > 0 && *bytes + node->len > logger.bytes_max)
             break;
         runs[count++] = (struct iovec){.iov_base = node->text, .iov_len = node->len};
-        bytes += node->len;
+        *bytes += node->len;
     }
-    if (!write_all(logger.fd, runs, count)) {
-        count_dropped((uint64_t)count);
-        *failed = true;
-    }
+    return count;
+}
+
+/* Free so many nodes, which were written or are lost. Returns the rest. */
+static struct node *free_nodes(struct node *list, int count, size_t bytes)
+{
     for (; count > 0; count--) {
         struct node *next = list->next;
         free(list);
@@ -114,6 +140,18 @@ static struct node *write_some(struct node *list, bool *failed)
     }
     atomic_fetch_sub_explicit(&logger.pending_bytes, bytes, memory_order_relaxed);
     return list;
+}
+
+static struct node *write_some(struct node *list, bool *failed)
+{
+    struct iovec runs[RUNS_MAX];
+    size_t bytes;
+    int count = gather_lines(runs, &bytes, list);
+    if (!write_all(logger.fd, runs, count)) {
+        count_dropped((uint64_t)count);
+        *failed = true;
+    }
+    return free_nodes(list, count, bytes);
 }
 
 static struct node *reverse(struct node *newest)
@@ -153,11 +191,32 @@ static void push(struct node *node)
         sem_post(&logger.wake);
 }
 
+/* In the log itself, where the gap is. */
+static void report_drops(void)
+{
+    uint64_t dropped = atomic_exchange_explicit(&logger.unreported, 0, memory_order_relaxed);
+    if (dropped == 0)
+        return;
+    struct mr_log_line line;
+    mr_log_begin(&line, MR_LOG_WARN, "Log lines were dropped.");
+    mr_log_int(&line, "dropped", (int64_t)dropped);
+    mr_log_end(&line);
+}
+
+static void write_at_once(const char *text, size_t len)
+{
+    struct iovec line = {.iov_base = (char *)(uintptr_t)text, .iov_len = len};
+    if (!write_direct(&line, 1, len, 0))
+        count_dropped(1);
+    else
+        report_drops();
+}
+
 void mr_log_write(const char *text, size_t len)
 {
     /* Acquire pairs with the release in mr_log_writer_start(): the semaphore is there. */
     if (!atomic_load_explicit(&logger.running, memory_order_acquire)) {
-        write_all(logger.fd, &(struct iovec){.iov_base = (char *)(uintptr_t)text, .iov_len = len}, 1);
+        write_at_once(text, len);
         return;
     }
     size_t before = atomic_fetch_add_explicit(&logger.pending_bytes, len, memory_order_relaxed);
@@ -182,6 +241,22 @@ void mr_log_count_in(_Atomic uint64_t *dropped)
     atomic_store_explicit(&logger.dropped, dropped != NULL ? dropped : &logger.own_dropped, memory_order_relaxed);
 }
 
+/* Once there is no room within the time, the rest is dropped. */
+static void write_pending_soon(void)
+{
+    struct node *list = reverse(atomic_exchange_explicit(&logger.pending, NULL, memory_order_acquire));
+    bool has_room = true;
+    while (list != NULL) {
+        struct iovec runs[RUNS_MAX];
+        size_t bytes;
+        int count = gather_lines(runs, &bytes, list);
+        has_room = has_room && write_direct(runs, count, bytes, STUCK_MS);
+        if (!has_room)
+            count_dropped((uint64_t)count);
+        list = free_nodes(list, count, bytes);
+    }
+}
+
 void mr_log_flush(void)
 {
     /* Not for ever: the writer may hang, or it is this very thread. */
@@ -189,7 +264,7 @@ void mr_log_flush(void)
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 1;
     bool locked = pthread_mutex_timedlock(&logger.writing, &until) == 0;
-    write_pending_locked();
+    write_pending_soon();
     if (locked)
         pthread_mutex_unlock(&logger.writing);
 }
@@ -199,11 +274,25 @@ static int open_file(const char *path)
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 }
 
+/* A description of our own of the pipe or terminal that `fd` is; -1: it is neither, or cannot be had. */
+static int open_again(int fd)
+{
+    struct stat status;
+    char path[32];
+    if (fstat(fd, &status) != 0 || !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)))
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
 static void close_file(void)
 {
     if (logger.fd != STDERR_FILENO)
         close(logger.fd);
+    if (logger.direct_fd >= 0)
+        close(logger.direct_fd);
     logger.fd = STDERR_FILENO;
+    logger.direct_fd = -1;
     free(logger.path);
     logger.path = NULL;
 }
@@ -217,18 +306,10 @@ static void reopen(void)
     }
     dup3(fd, logger.fd, O_CLOEXEC);
     close(fd);
-}
-
-/* In the log itself, where the gap is. */
-static void report_drops(void)
-{
-    uint64_t dropped = atomic_exchange_explicit(&logger.unreported, 0, memory_order_relaxed);
-    if (dropped == 0)
-        return;
-    struct mr_log_line line;
-    mr_log_begin(&line, MR_LOG_WARN, "Log lines were dropped.");
-    mr_log_int(&line, "dropped", (int64_t)dropped);
-    mr_log_end(&line);
+    if (logger.direct_fd >= 0) {
+        close(logger.direct_fd);
+        logger.direct_fd = open_again(logger.fd);
+    }
 }
 
 static bool write_batch(void)
@@ -266,13 +347,15 @@ static int start_thread(void)
     return error;
 }
 
-int mr_log_writer_open(const char *path)
+static int open_log(const char *path)
 {
     MR_ASSERT(!atomic_load(&logger.running));
     int fd = path == NULL ? STDERR_FILENO : open_file(path);
     if (fd < 0)
         return MR_EIO;
     close_file(); /* of an earlier opening, perhaps before a fork */
+    atomic_store(&logger.own_dropped, 0);
+    atomic_store(&logger.unreported, 0);
     struct stat status;
     logger.fd = fd;
     logger.path = path == NULL ? NULL : strdup(path);
@@ -280,13 +363,19 @@ int mr_log_writer_open(const char *path)
     return MR_OK;
 }
 
+int mr_log_writer_open(const char *path)
+{
+    int err = open_log(path);
+    if (err == MR_OK)
+        logger.direct_fd = open_again(logger.fd);
+    return err;
+}
+
 int mr_log_writer_start(const char *path)
 {
-    int err = mr_log_writer_open(path);
+    int err = open_log(path);
     if (err != MR_OK)
         return err;
-    atomic_store(&logger.own_dropped, 0);
-    atomic_store(&logger.unreported, 0);
     atomic_store(&logger.stopping, false);
     sem_init(&logger.wake, 0, 0);
     int error = start_thread();
@@ -300,6 +389,25 @@ int mr_log_writer_start(const char *path)
     return MR_OK;
 }
 
+/* Wait for the thread as long as lines go out, and a bounded time. False: it hangs in a write. */
+static bool join_thread(void)
+{
+    size_t before = SIZE_MAX;
+    for (int step = 0; step < STOP_STEPS; step++) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += 1;
+        if (pthread_timedjoin_np(logger.thread, NULL, &until) == 0)
+            return true;
+        size_t pending = atomic_load_explicit(&logger.pending_bytes, memory_order_relaxed);
+        if (pending == before)
+            break;
+        before = pending;
+    }
+    pthread_detach(logger.thread);
+    return false;
+}
+
 void mr_log_stop(void)
 {
     if (!atomic_load(&logger.running)) {
@@ -308,9 +416,10 @@ void mr_log_stop(void)
     }
     atomic_store(&logger.stopping, true);
     sem_post(&logger.wake);
-    pthread_join(logger.thread, NULL);
+    if (!join_thread())
+        return; /* the file is the thread's for good, and later lines wait in vain */
     atomic_store(&logger.running, false);
-    write_pending_locked(); /* what came in while the thread ended; there is no one left to lock out */
+    write_pending_soon(); /* what came in while the thread ended; there is no one left to lock out */
     close_file();
 }
 

@@ -12,6 +12,7 @@
 struct front {
     uint64_t started_wall;
     _Atomic uint64_t restarts;
+    _Atomic uint64_t log_dropped; /* lines of its own log */
     struct place {
         _Atomic pid_t pid;              /* 0: it does not run */
         _Atomic uint64_t cpu_before_ns; /* of those that were here before it */
@@ -226,6 +227,11 @@ unsigned mr_segment_running(const struct mr_segment *segment)
     for (unsigned i = 0; i < segment->processes; i++)
         running += mr_segment_pid(segment, i) != 0;
     return running;
+}
+
+_Atomic uint64_t *mr_segment_log_dropped(const struct mr_segment *segment)
+{
+    return &front_of(segment)->log_dropped;
 }
 
 uint64_t mr_segment_restarts(const struct mr_segment *segment)

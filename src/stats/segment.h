@@ -78,6 +78,7 @@ struct mr_offload_runner_stats *mr_segment_runner(const struct mr_segment *segme
 
 pid_t mr_segment_pid(const struct mr_segment *segment, unsigned process); /* 0: it does not run */
 unsigned mr_segment_running(const struct mr_segment *segment);            /* processes that run */
+_Atomic uint64_t *mr_segment_log_dropped(const struct mr_segment *segment); /* lines of the supervisor's own log */
 uint64_t mr_segment_restarts(const struct mr_segment *segment);
 uint64_t mr_segment_started_wall(const struct mr_segment *segment); /* when it was made, ns since 1970 */
 /* Processor time, ns, user and system, of all that run and ran. Never goes backwards. */

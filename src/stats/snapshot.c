@@ -255,6 +255,7 @@ void mr_snapshot_read(struct mr_snapshot *out, const struct mr_snapshot_source *
     out->loops = out->processes * (mr_segment_loops(segment) / mr_segment_processes(segment));
     out->started_wall = mr_segment_started_wall(segment);
     out->restarts = mr_segment_restarts(segment);
+    out->log_dropped = mr_counter_read(mr_segment_log_dropped(segment));
     out->longest_label = "none";
     out->is_draining = atomic_load_explicit(&source->http->draining, memory_order_relaxed);
     out->queue_capacity = (uint64_t)out->processes * source->queue_capacity;

@@ -81,6 +81,7 @@ _Noreturn static void be_process(struct cluster *cluster, unsigned index)
     if (getppid() != cluster->pid) /* it died before we asked */
         _exit(1);
     unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
+    mr_log_count_in(NULL); /* the supervisor's counter is read-only from here on */
     mr_segment_enter(cluster->segment, index);
     struct mr_child child = {
         .index = index, .segment = cluster->segment, .listeners = &cluster->listeners, .ready_fd = cluster->ready[1]};
@@ -378,6 +379,8 @@ static int open_cluster(struct cluster *cluster, struct mr_fault *fault)
         return err;
     if ((err = mr_segment_create(&cluster->segment, cluster->count, config->loops, config->runners)) != MR_OK)
         mr_fault_set(fault, err, "cannot start: %s", mr_error_text(err));
+    else
+        mr_log_count_in(mr_segment_log_dropped(cluster->segment));
     if (err == MR_OK && (pipe2(cluster->ready, O_NONBLOCK | O_CLOEXEC) != 0 || watch_signals(cluster) != MR_OK))
         err = mr_fault_set(fault, MR_EIO, "cannot start: %s", strerror(errno));
     return err;
@@ -386,6 +389,7 @@ static int open_cluster(struct cluster *cluster, struct mr_fault *fault)
 static void close_cluster(struct cluster *cluster)
 {
     mr_listeners_close(&cluster->listeners);
+    mr_log_count_in(NULL);
     if (cluster->segment != NULL)
         mr_segment_destroy(&cluster->segment);
     int fds[] = {cluster->signals, cluster->ready[0], cluster->ready[1]};

@@ -1,8 +1,8 @@
 #include "supervisor/listeners.h"
 #include "base/assert.h"
+#include "base/console.h"
 #include "supervisor/systemd.h"
 #include <stdio.h>
-#include <unistd.h>
 
 // clang-format off
 const struct mr_option mr_listen_options[] = {
@@ -93,7 +93,10 @@ void mr_listeners_close(struct mr_listeners *listeners)
 
 void mr_listeners_announce(const struct mr_listeners *listeners)
 {
-    for (unsigned i = 0; i < listeners->count; i++)
-        dprintf(STDERR_FILENO, "listening on %s\n", listeners->at[i].url);
+    char line[sizeof("listening on \n") + sizeof(listeners->at[0].url)];
+    for (unsigned i = 0; i < listeners->count; i++) {
+        snprintf(line, sizeof(line), "listening on %s\n", listeners->at[i].url);
+        mr_console_say(line, 0);
+    }
     mr_systemd_notify("READY=1");
 }

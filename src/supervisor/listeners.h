@@ -34,7 +34,8 @@ int mr_listeners_open(struct mr_listeners *out, const struct mr_listen_settings 
 void mr_listeners_close(struct mr_listeners *listeners);
 /* Remove the files of their Unix sockets (mr_listener_unlink()). */
 void mr_listeners_unlink(struct mr_listeners *listeners);
-/* They are served: plain lines on standard error, also when the log goes to a file, and systemd is told. */
+/* They are served: plain lines on standard error, also when the log goes to a file, and systemd is told. Does not wait
+ * for room on standard error. */
 void mr_listeners_announce(const struct mr_listeners *listeners);
 
 #endif

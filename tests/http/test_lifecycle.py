@@ -342,6 +342,42 @@ def test_a_closed_standard_error_never_kills():
         process.wait()
 
 
+def children_of(pid):
+    return open(f"/proc/{pid}/task/{pid}/children").read().split()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_standard_error_that_nobody_reads_any_more_holds_nobody_up(processes):
+    reading, writing = os.pipe()
+    command = [BINARY, "--listen=127.0.0.1:0", f"--processes={processes}", "--workers=1"]
+    server = subprocess.Popen(command, stderr=writing, env=environment())
+    try:
+        log = os.fdopen(reading)
+        port = next(int(line.rsplit(":", 1)[1]) for line in log if "listening on" in line)
+        ours = os.open(f"/proc/self/fd/{writing}", os.O_WRONLY | os.O_NONBLOCK)
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(ours, bytes(4096))
+        for _ in range(50):
+            with Wire(("127.0.0.1", port)) as wire:
+                assert wire.request("GET", "/healthz").status == 200
+        if processes > 1:
+            victim = children_of(server.pid)[0]
+            os.kill(int(victim), signal.SIGKILL)
+            wait_for(lambda: len(found := children_of(server.pid)) == 2 and victim not in found, "another process")
+            with Wire(("127.0.0.1", port)) as wire:
+                assert wire.request("GET", "/healthz").status == 200
+        server.terminate()
+        assert server.wait(HANG) == 0
+    finally:
+        server.kill()
+        server.wait()
+        for fd in (writing, ours):
+            os.close(fd)
+        log.close()
+
+
 # ---- the first process of a container
 
 
@@ -351,8 +387,7 @@ def reparented(pid):
 
 
 def zombies_of(pid):
-    children = open(f"/proc/{pid}/task/{pid}/children").read().split()
-    return [child for child in children if open(f"/proc/{child}/stat").read().rpartition(")")[2].split()[0] == "Z"]
+    return [child for child in children_of(pid) if open(f"/proc/{child}/stat").read().rpartition(")")[2].split()[0] == "Z"]
 
 
 @pytest.mark.once
@@ -365,11 +400,11 @@ def test_orphans_are_reaped_by_the_first_process_of_a_container(processes):
     outside = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
     try:
         assert any("listening on" in line for line in outside.stderr)
-        [first] = open(f"/proc/{outside.pid}/task/{outside.pid}/children").read().split()
-        before = len(open(f"/proc/{first}/task/{first}/children").read().split())
+        [first] = children_of(outside.pid)
+        before = len(children_of(first))
         for _ in range(5):
             reparented(first)
-        wait_for(lambda: len(open(f"/proc/{first}/task/{first}/children").read().split()) == before, "the orphans to be gone")
+        wait_for(lambda: len(children_of(first)) == before, "the orphans to be gone")
         assert zombies_of(first) == []
         os.kill(int(first), signal.SIGTERM)
         assert outside.wait(HANG) == 0

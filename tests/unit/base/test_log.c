@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -405,6 +406,91 @@ static void non_blocking_standard_error_loses_nothing(void **state)
     assert_int_equal(lines, LOGGED);
 }
 
+/* Standard error becomes a pipe that is full and that nobody reads. */
+static void fill_standard_error(int ends[2])
+{
+    static const char page[4096];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], page, sizeof(page)) > 0)
+        continue;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+}
+
+/* In a child, as it leaves a thread behind that hangs. Its status; a hang would be ended by SIGALRM. */
+static int status_with_full_standard_error(void (*child)(void))
+{
+    int ends[2], status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        fill_standard_error(ends);
+        alarm(100);
+        child();
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void stop_with_a_line(void)
+{
+    if (mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL) != 0)
+        _exit(1);
+    mr_log(MR_LOG_INFO, "nobody reads it");
+    mr_log_stop();
+    mr_log(MR_LOG_INFO, "nor that");
+}
+
+static void flush_with_a_line(void)
+{
+    if (mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL) != 0)
+        _exit(1);
+    mr_log(MR_LOG_INFO, "nobody reads it");
+    mr_log_flush();
+}
+
+static void open_with_lines(void)
+{
+    if (mr_log_open(MR_LOG_INFO, MR_LOG_LOGFMT, NULL) != 0)
+        _exit(1);
+    for (int i = 0; i < 100; i++)
+        mr_log(MR_LOG_INFO, "nobody reads it");
+    _exit(mr_log_dropped() == 100 ? 0 : 2);
+}
+
+static void stop_and_flush_do_not_wait_for_ever_for_a_reader_who_has_stopped(void **state)
+{
+    (void)state;
+    assert_int_equal(status_with_full_standard_error(stop_with_a_line), 0);
+    assert_int_equal(status_with_full_standard_error(flush_with_a_line), 0);
+}
+
+static void opened_log_drops_what_finds_no_room_and_says_so_later(void **state)
+{
+    (void)state;
+    int ends[2], saved = dup(STDERR_FILENO);
+    assert_int_equal(status_with_full_standard_error(open_with_lines), 0);
+    fill_standard_error(ends);
+    assert_int_equal(mr_log_open(MR_LOG_INFO, MR_LOG_LOGFMT, NULL), 0);
+    mr_log(MR_LOG_INFO, "lost");
+    for (int i = 0; i < 2; i++)
+        assert_true(read(ends[0], content, 4096) == 4096);
+    mr_log(MR_LOG_INFO, "there is room again");
+    mr_log_stop();
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    read_to_end(&ends[0]);
+    close(ends[0]);
+    const char *text = content; /* behind the zeros that filled it */
+    while (*text == '\0')
+        text++;
+    assert_non_null(strstr(text, "there is room again"));
+    assert_non_null(strstr(text, "dropped=1"));
+    assert_null(strstr(text, "lost"));
+}
+
 static void opened_log_is_written_at_once_and_can_be_started_later(void **state)
 {
     (void)state;
@@ -530,6 +616,8 @@ int main(void)
         with_directory(file_that_cannot_be_opened_anew_is_kept),
         with_directory(non_blocking_standard_error_loses_nothing),
         with_directory(flush_writes_at_once),
+        with_directory(stop_and_flush_do_not_wait_for_ever_for_a_reader_who_has_stopped),
+        with_directory(opened_log_drops_what_finds_no_room_and_says_so_later),
         with_directory(opened_log_is_written_at_once_and_can_be_started_later),
         with_directory(opened_log_that_is_rotated_is_opened_anew),
         with_directory(dropped_lines_are_counted_where_the_caller_says),
