@@ -114,6 +114,15 @@ static void on_process_ended(void *context, unsigned process)
     mr_data_process_ended(&server->data, process);
 }
 
+/* Where jobs run on the loops, a loop is silent for as long as a job may take. */
+static uint64_t hang_timeout_of(const struct mr_config *config)
+{
+    uint64_t timeout = config->cluster.hang_timeout, job_time = config->offload.job_time;
+    if (config->offload.kind != MR_OFFLOAD_NONE && config->offload.kind != MR_OFFLOAD_INLINE)
+        return timeout;
+    return timeout == 0 || job_time == 0 ? 0 : timeout + job_time;
+}
+
 static int run_supervisor(struct server *server)
 {
     const struct mr_config *config = &server->config;
@@ -128,6 +137,8 @@ static int run_supervisor(struct server *server)
         .runners = mr_offload_runners((enum mr_offload_kind)config->offload.kind, workers, loops),
         .listen = &config->listen,
         .passed = passed,
+        .hang_timeout_ns = hang_timeout_of(config),
+        .start_timeout_ns = config->cluster.start_timeout,
         .drain_delay_ns = config->drain.delay,
         .drain_timeout_ns = config->drain.timeout,
         .reload = reload_keys,

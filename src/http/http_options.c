@@ -12,16 +12,16 @@ const struct mr_option mr_http_options[] = {
     MR_OPTION_ROW(mr_http_settings, "max-head",        SIZE, 4096, 1048576, "SIZE", "16KiB", max_head, "request line and header fields"),
     MR_OPTION_ROW(mr_http_settings, "max-connections", INT, 1, 1000000, "N", "16384", max_connections, "connections open at a time"),
     MR_OPTION_ROW(mr_http_settings, "max-requests-per-connection", INT, 0, 1e9, "N", "10000", max_requests_per_connection, "then it is closed; 0: none"),
-    MR_OPTION_ROW(mr_http_settings, "head-timeout",    TIME, 0.1, 86400, "TIME", "60s", head_timeout, "for a whole request head"),
-    MR_OPTION_ROW(mr_http_settings, "body-timeout",    TIME, 0.1, 86400, "TIME", "60s", body_timeout, "for progress on a body, either way"),
+    MR_OPTION_ROW(mr_http_settings, "head-timeout",    TIME, 0.1, 86400, "TIME", "60s", head_timeout, NULL),
+    MR_OPTION_ROW(mr_http_settings, "body-timeout",    TIME, 0.1, 86400, "TIME", "60s", body_timeout, "for a whole request head; for progress on a body, either way"),
     MR_OPTION_ROW(mr_http_settings, "idle-timeout",    TIME, 0.1, 86400, "TIME", "75s", idle_timeout, "of a connection between requests"),
     MR_OPTION_ROW(mr_http_settings, "min-rate",        SIZE, 0, 0, "SIZE", "1KiB", min_rate,     "bytes/s of a body, over a minute; 0: none"),
     MR_OPTION_END,
 };
 
 const struct mr_option mr_http_origin_options[] = {
-    MR_OPTION_LIST(mr_http_settings, "allow-host",     "NAME", allow_host,                       "Host name to answer for, repeatable"),
-    MR_OPTION_LIST(mr_http_settings, "allow-origin",   "ORIGIN", allow_origin,                   "page origin that may call, repeatable"),
+    MR_OPTION_LIST(mr_http_settings, "allow-host",     "NAME", allow_host, NULL),
+    MR_OPTION_LIST(mr_http_settings, "allow-origin",   "ORIGIN", allow_origin,                   "Host name to answer for; page origin that may call; repeatable"),
     MR_OPTION_LIST(mr_http_settings, "trust-proxy",    "ADDRESS[/BITS]|unix", trust_proxy,       "proxy that tells who its client is, repeatable"),
     MR_OPTION_ROW(mr_http_settings, "public-url",      TEXT, 0, 1000, "URL", NULL, public_url,   "where clients reach this server"),
     MR_OPTION_END,

@@ -23,6 +23,8 @@ struct mr_service_loop {
     uv_thread_t thread;                     /* of all but loop 0 */
     struct mr_inbox_node drain, cut, quiet; /* drain.c: what loop 0 tells it, and its response */
     unsigned drain_turns;                   /* that accepted more before the drain began */
+    struct mr_timer_list beats;             /* run.c: gives a sign of life */
+    struct mr_timer beat;
 };
 
 struct mr_service {
@@ -60,8 +62,7 @@ struct mr_service {
     bool is_reloading, reloads_again; /* again: a SIGHUP came meanwhile */
     void (*reload)(void);             /* on libuv's pool, after SIGHUP; or NULL */
 
-    struct mr_timer_list watchdog_list; /* run.c; loop 0: tells the service manager that it turns */
-    struct mr_timer watchdog;
+    uint64_t beat_ns; /* run.c: how often each loop gives a sign of life; 0: it need not */
 };
 
 /* No offload takes jobs any more (mr_offload_close()). Any thread. */

@@ -5,6 +5,8 @@
 #include "supervisor/systemd.h"
 #include <unistd.h>
 
+#define BEATS_MISSED 2 /* that make a loop a silent one */
+
 /* ---- listening ---- */
 
 /* Hand the process's descriptors of the listener to its servers, one each. */
@@ -69,27 +71,53 @@ static void announce(const struct mr_service *service)
     (void)written;
 }
 
-/* Loop 0 turns. That the others do, the log tells (--lag-warn). */
-static void on_watchdog(struct mr_timer *timer)
+/* ---- signs of life ---- */
+
+static struct mr_loop_numbers *beat_numbers_of(const struct mr_service_loop *on)
 {
-    struct mr_service *service = mr_container_of(timer, struct mr_service, watchdog);
-    mr_systemd_notify("WATCHDOG=1");
-    mr_timer_set(&service->watchdog_list, timer);
+    const struct mr_service *service = on->service;
+    unsigned index = (unsigned)(on - service->loops);
+    return mr_segment_loop(service->segment, mr_service_index(service) * service->loop_count + index);
 }
 
-/* Of several processes the supervisor tells the manager, and watches them itself. */
-static void open_watchdog(struct mr_service *service)
+/* The manager is told of all loops at once: while one of them is silent it hears nothing. */
+static void tell_watchdog(const struct mr_service *service)
 {
-    uint64_t period_ns = service->child == NULL ? mr_systemd_watchdog_ns() : 0;
-    mr_timer_list_open(&service->watchdog_list, service->loops[0].loop, period_ns, on_watchdog);
-    if (period_ns > 0)
-        mr_timer_set(&service->watchdog_list, &service->watchdog);
+    uint64_t silent_since = mr_segment_silent_since(service->segment, mr_service_index(service));
+    if (mr_clock_now() - silent_since <= BEATS_MISSED * service->beat_ns)
+        mr_systemd_notify("WATCHDOG=1");
 }
 
-static void close_watchdog(struct mr_service *service)
+static void on_beat(struct mr_timer *timer)
 {
-    mr_timer_clear(&service->watchdog);
-    mr_timer_list_close(&service->watchdog_list);
+    struct mr_service_loop *on = mr_container_of(timer, struct mr_service_loop, beat);
+    atomic_store_explicit(&beat_numbers_of(on)->beat_at, mr_clock_now(), memory_order_relaxed);
+    mr_timer_set(&on->beats, timer);
+    if (on == on->service->loops && on->service->child == NULL)
+        tell_watchdog(on->service);
+}
+
+/* One of several processes tells its supervisor, which tells the manager; the only one tells the manager itself.
+ * Without a supervisor and without a manager that asks, a loop at rest sleeps. */
+static void open_beats(struct mr_service *service)
+{
+    service->beat_ns = service->child != NULL ? service->child->beat_ns : mr_systemd_watchdog_ns() / BEATS_MISSED;
+    for (unsigned i = 0; i < service->loop_count; i++) {
+        struct mr_service_loop *on = &service->loops[i];
+        mr_timer_list_open(&on->beats, on->loop, service->beat_ns, on_beat);
+        if (service->beat_ns == 0)
+            continue;
+        atomic_store_explicit(&beat_numbers_of(on)->beat_at, mr_clock_now(), memory_order_relaxed);
+        mr_timer_set(&on->beats, &on->beat);
+    }
+}
+
+static void close_beats(struct mr_service *service)
+{
+    for (unsigned i = 0; i < service->loop_count; i++) {
+        mr_timer_clear(&service->loops[i].beat);
+        mr_timer_list_close(&service->loops[i].beats);
+    }
 }
 
 static void run_loop(void *context)
@@ -125,7 +153,7 @@ int mr_service_run(struct mr_service *service)
 {
     if (mr_drain_open(service) != 0)
         mr_log(MR_LOG_WARN, "signals cannot be watched");
-    open_watchdog(service);
+    open_beats(service);
     unsigned started = start_loop_threads(service);
     if (started == service->loop_count) {
         start_scrub(service);
@@ -139,7 +167,7 @@ int mr_service_run(struct mr_service *service)
     mr_loop_run(service->loops[0].loop);
     for (unsigned i = 1; i < started; i++)
         uv_thread_join(&service->loops[i].thread);
-    close_watchdog(service);
+    close_beats(service);
     mr_drain_close(service);
     return service->was_cut;
 }

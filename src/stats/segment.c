@@ -149,6 +149,7 @@ static void clear_gauges(const struct mr_segment *segment, unsigned process)
         atomic_store_explicit(&loop->http.connections, 0, memory_order_relaxed);
         atomic_store_explicit(&loop->http.requests_in_flight, 0, memory_order_relaxed);
         atomic_store_explicit(&loop->events.listeners, 0, memory_order_relaxed);
+        atomic_store_explicit(&loop->beat_at, 0, memory_order_relaxed);
         clear_waiting(&loop->offload);
     }
     for (unsigned i = 0; i < segment->runners; i++) {
@@ -214,6 +215,16 @@ struct mr_offload_runner_stats *mr_segment_runner(const struct mr_segment *segme
 {
     char *runners = part_of(segment, runner / segment->runners) + runners_at(segment);
     return &((struct mr_offload_runner_stats *)(void *)runners)[runner % segment->runners];
+}
+
+uint64_t mr_segment_silent_since(const struct mr_segment *segment, unsigned process)
+{
+    uint64_t since = UINT64_MAX;
+    for (unsigned i = 0; i < segment->loops; i++) {
+        uint64_t beat_at = mr_counter_read(&mr_segment_loop(segment, process * segment->loops + i)->beat_at);
+        since = MR_MIN(since, beat_at);
+    }
+    return since;
 }
 
 pid_t mr_segment_pid(const struct mr_segment *segment, unsigned process)

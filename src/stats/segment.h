@@ -39,6 +39,7 @@ struct mr_loop_numbers {
     struct mr_variant_numbers variants;
     struct mr_http_counters http;
     struct mr_events_numbers events;
+    _Atomic uint64_t beat_at; /* when it last gave a sign of life, monotonic ns; 0: not yet, or it need not */
 };
 
 /* What a process counts beside its loops. */
@@ -76,8 +77,10 @@ struct mr_process_numbers *mr_segment_process(const struct mr_segment *segment, 
 struct mr_loop_numbers *mr_segment_loop(const struct mr_segment *segment, unsigned loop);
 struct mr_offload_runner_stats *mr_segment_runner(const struct mr_segment *segment, unsigned runner);
 
-pid_t mr_segment_pid(const struct mr_segment *segment, unsigned process); /* 0: it does not run */
-unsigned mr_segment_running(const struct mr_segment *segment);            /* processes that run */
+/* When that loop of the process which has been silent for longest last gave a sign of life; 0: it has not yet. */
+uint64_t mr_segment_silent_since(const struct mr_segment *segment, unsigned process);
+pid_t mr_segment_pid(const struct mr_segment *segment, unsigned process);   /* 0: it does not run */
+unsigned mr_segment_running(const struct mr_segment *segment);              /* processes that run */
 _Atomic uint64_t *mr_segment_log_dropped(const struct mr_segment *segment); /* lines of the supervisor's own log */
 uint64_t mr_segment_restarts(const struct mr_segment *segment);
 uint64_t mr_segment_started_wall(const struct mr_segment *segment); /* when it was made, ns since 1970 */

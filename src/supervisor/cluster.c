@@ -21,7 +21,8 @@
 #define BACKOFF_MIN_NS (100 * MR_NS_PER_MS)
 #define BACKOFF_MAX_NS (10 * MR_NS_PER_S)
 #define DRAIN_GRACE_NS (10 * MR_NS_PER_S) /* beyond --drain-timeout: a process needs 5 s for what was cut */
-#define END_GRACE_NS   MR_NS_PER_S        /* for SIGUSR1 */
+#define END_GRACE_NS   MR_NS_PER_S        /* for SIGUSR1, and for SIGABRT */
+#define LOOKS          4                  /* at each process within a timeout; beats of its loops likewise */
 #define NEVER          UINT64_MAX
 
 enum phase { STARTING, RUNNING, LEAVING, ENDING };
@@ -31,6 +32,9 @@ struct process {
     bool is_ready;       /* it serves */
     uint64_t started_at; /* monotonic ns, as all here */
     uint64_t restart_at; /* NEVER: not waited for */
+    uint64_t judged_at;  /* its silence counts from here: from its start, its readiness, or a pause of the supervisor */
+    uint64_t aborted_at; /* NEVER: it was not */
+    bool is_silent;      /* it gives no sign of life: no new connections for it */
     unsigned early_deaths;
 };
 
@@ -49,12 +53,16 @@ struct cluster {
     uint64_t close_at, kill_at; /* when to close the listeners, and to kill the processes that are left */
     uint64_t watchdog_ns;       /* how often the manager is to be told that the supervisor lives; 0: it does not ask */
     uint64_t watchdog_at;       /* and when the next time */
-    int status;                 /* the exit status, if all goes on well */
+    uint64_t look_ns;           /* how often the processes are looked at; 0: never */
+    uint64_t looked_at, look_at;
+    int status; /* the exit status, if all goes on well */
 };
 
 // clang-format off
 const struct mr_option mr_cluster_options[] = {
     MR_OPTION_ROW(mr_cluster_settings, "processes", INT, 1, MR_PROCESSES_MAX, "N", "1", processes, "processes that serve; 2 or more: under a supervisor"),
+    MR_OPTION_ROW(mr_cluster_settings, "hang-timeout", TIME, 0, 86400, "TIME", "30s", hang_timeout,   NULL),
+    MR_OPTION_ROW(mr_cluster_settings, "start-timeout", TIME, 0, 86400, "TIME", "30s", start_timeout, "end a process that is silent; that does not start; 0: none"),
     MR_OPTION_END,
 };
 // clang-format on
@@ -81,11 +89,21 @@ _Noreturn static void be_process(struct cluster *cluster, unsigned index)
     if (getppid() != cluster->pid) /* it died before we asked */
         _exit(1);
     unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
-    mr_log_count_in(NULL); /* the supervisor's counter is read-only from here on */
+    mr_log_count_in(NULL);     /* the supervisor's counter is read-only from here on */
     mr_segment_enter(cluster->segment, index);
     struct mr_child child = {
-        .index = index, .segment = cluster->segment, .listeners = &cluster->listeners, .ready_fd = cluster->ready[1]};
+        .index = index,
+        .segment = cluster->segment,
+        .listeners = &cluster->listeners,
+        .ready_fd = cluster->ready[1],
+        .beat_ns = cluster->config->hang_timeout_ns / LOOKS,
+    };
     exit(cluster->serve(cluster->context, &child));
+}
+
+static bool may_accept(const struct process *process)
+{
+    return process->is_ready && !process->is_silent;
 }
 
 /* New connections to those that serve, as long as the listeners are open. */
@@ -94,7 +112,7 @@ static void steer_cluster(const struct cluster *cluster)
     bool accepts[MR_LISTENER_FDS_MAX];
     unsigned loops = cluster->config->loops;
     for (unsigned i = 0; i < cluster->count * loops; i++)
-        accepts[i] = cluster->processes[i / loops].is_ready;
+        accepts[i] = may_accept(&cluster->processes[i / loops]);
     for (unsigned i = 0; i < cluster->listeners.count; i++) {
         if (mr_listener_steer(&cluster->listeners.at[i], accepts) != MR_OK)
             mr_log(MR_LOG_WARN, "cannot steer connections: %s", strerror(errno));
@@ -111,7 +129,13 @@ static void start_process(struct cluster *cluster, unsigned index)
 {
     struct process *process = &cluster->processes[index];
     *process = (struct process){
-        .started_at = mr_clock_now(), .restart_at = NEVER, .early_deaths = process->early_deaths, .pid = fork()};
+        .started_at = mr_clock_now(),
+        .judged_at = mr_clock_now(),
+        .restart_at = NEVER,
+        .aborted_at = NEVER,
+        .early_deaths = process->early_deaths,
+        .pid = fork(),
+    };
     if (process->pid == 0)
         be_process(cluster, index);
     if (process->pid > 0) {
@@ -138,6 +162,7 @@ static void on_process_ready(struct cluster *cluster, unsigned index)
 {
     struct process *process = &cluster->processes[index];
     process->is_ready = process->pid != 0;
+    process->judged_at = mr_clock_now();
     if (cluster->phase != STARTING) {
         steer_cluster(cluster);
         return;
@@ -256,7 +281,7 @@ static void on_death(struct cluster *cluster, unsigned index, int status)
     pid_t pid = process->pid;
     bool was_ready = process->is_ready;
     process->pid = 0;
-    process->is_ready = false;
+    process->is_ready = process->is_silent = false;
     steer_cluster(cluster); /* also while it leaves: with --drain-delay clients still come */
     if (cluster->phase == RUNNING) {
         if (mr_clock_now() - process->started_at >= MR_CLUSTER_STEADY_NS)
@@ -286,8 +311,8 @@ static unsigned index_of(const struct cluster *cluster, pid_t pid)
     return index;
 }
 
-/* All that have ended: a SIGCHLD may stand for several. One that is none of ours was there before us, or was adopted: as
- * the first process of a container the supervisor is the parent of all orphans in it. */
+/* All that have ended: a SIGCHLD may stand for several. One that is none of ours was there before us, or was adopted:
+ * as the first process of a container the supervisor is the parent of all orphans in it. */
 static void reap(struct cluster *cluster)
 {
     int status;
@@ -301,6 +326,104 @@ static void reap(struct cluster *cluster)
             cluster->config->ended(cluster->context, index);
         on_death(cluster, index, status);
     }
+}
+
+/* ---- hangs ---- */
+
+static void log_silence(const struct cluster *cluster, unsigned index, const char *message, uint64_t silence)
+{
+    struct mr_log_line line;
+    mr_log_begin(&line, MR_LOG_WARN, message);
+    mr_log_int(&line, "process", index);
+    mr_log_int(&line, "pid", cluster->processes[index].pid);
+    mr_log_seconds(&line, "silent", silence);
+    mr_log_end(&line);
+}
+
+static void abort_process(struct cluster *cluster, unsigned index, const char *why, uint64_t silence)
+{
+    log_silence(cluster, index, why, silence);
+    cluster->processes[index].aborted_at = mr_clock_now();
+    kill(cluster->processes[index].pid, SIGABRT);
+}
+
+/* How long it has given no sign of life. */
+static uint64_t silence_of(const struct cluster *cluster, unsigned index, uint64_t now)
+{
+    uint64_t since = MR_MAX(mr_segment_silent_since(cluster->segment, index), cluster->processes[index].judged_at);
+    return now - MR_MIN(since, now);
+}
+
+/* Returns whether new connections are to be steered in another way. */
+static bool look_at_serving(struct cluster *cluster, unsigned index, uint64_t now)
+{
+    struct process *process = &cluster->processes[index];
+    uint64_t timeout = cluster->config->hang_timeout_ns, silence = silence_of(cluster, index, now);
+    bool is_silent = timeout != 0 && silence > timeout / 2;
+    if (timeout != 0 && silence > timeout && process->aborted_at == NEVER)
+        abort_process(cluster, index, "process hangs: ending it", silence);
+    if (is_silent == process->is_silent)
+        return false;
+    process->is_silent = is_silent;
+    log_silence(cluster, index, is_silent ? "process gives no sign of life" : "process lives again", silence);
+    return true;
+}
+
+static void look_at_starting(struct cluster *cluster, unsigned index, uint64_t now)
+{
+    const struct process *process = &cluster->processes[index];
+    uint64_t timeout = cluster->config->start_timeout_ns, age = now - MR_MIN(process->judged_at, now);
+    if (timeout != 0 && age > timeout && process->aborted_at == NEVER)
+        abort_process(cluster, index, "process does not begin to serve: ending it", age);
+}
+
+/* All of them were silent to a supervisor that was stopped itself. */
+static void forgive_silence(struct cluster *cluster, uint64_t now)
+{
+    if (now - cluster->looked_at <= 2 * cluster->look_ns)
+        return;
+    for (unsigned i = 0; i < cluster->count; i++)
+        cluster->processes[i].judged_at = now;
+}
+
+/* Not once the listeners are closed: then kill_at ends what does not end itself. */
+static void look_at_processes(struct cluster *cluster, uint64_t now)
+{
+    bool steers = false;
+    forgive_silence(cluster, now);
+    cluster->looked_at = now;
+    cluster->look_at = now + cluster->look_ns;
+    for (unsigned i = 0; i < cluster->count && cluster->listeners.count > 0; i++) {
+        const struct process *process = &cluster->processes[i];
+        if (process->pid == 0)
+            continue;
+        if (process->is_ready)
+            steers |= look_at_serving(cluster, i, now);
+        else
+            look_at_starting(cluster, i, now);
+        if (process->aborted_at != NEVER && now - process->aborted_at >= END_GRACE_NS)
+            kill(process->pid, SIGKILL);
+    }
+    if (steers)
+        steer_cluster(cluster);
+}
+
+/* Does one process live, or is none judged yet? */
+static bool is_alive(const struct cluster *cluster)
+{
+    unsigned silent = 0, accepting = 0;
+    for (unsigned i = 0; i < cluster->count; i++) {
+        silent += cluster->processes[i].is_silent;
+        accepting += may_accept(&cluster->processes[i]);
+    }
+    return accepting > 0 || silent == 0;
+}
+
+/* Often enough for the shorter of the timeouts. */
+static uint64_t look_ns_of(const struct mr_cluster_config *config)
+{
+    uint64_t hang = config->hang_timeout_ns, start = config->start_timeout_ns;
+    return (hang == 0 || (start != 0 && start < hang) ? start : hang) / LOOKS;
 }
 
 /* ---- the loop ---- */
@@ -318,9 +441,12 @@ static void on_time(struct cluster *cluster, uint64_t now)
         cluster->close_at = NEVER;
     }
     if (cluster->watchdog_at <= now) {
-        mr_systemd_notify("WATCHDOG=1");
+        if (is_alive(cluster))
+            mr_systemd_notify("WATCHDOG=1");
         cluster->watchdog_at = now + cluster->watchdog_ns;
     }
+    if (cluster->look_at <= now)
+        look_at_processes(cluster, now);
     if (cluster->kill_at <= now) {
         mr_log(MR_LOG_ERROR, "some process did not end");
         tell_all(cluster, SIGKILL);
@@ -331,7 +457,7 @@ static void on_time(struct cluster *cluster, uint64_t now)
 /* Until something is due, as poll() wants it. */
 static int pause_ms(const struct cluster *cluster, uint64_t now)
 {
-    uint64_t due = MR_MIN(MR_MIN(cluster->close_at, cluster->kill_at), cluster->watchdog_at);
+    uint64_t due = MR_MIN(MR_MIN(cluster->close_at, cluster->kill_at), MR_MIN(cluster->watchdog_at, cluster->look_at));
     for (unsigned i = 0; i < cluster->count; i++)
         due = MR_MIN(due, cluster->processes[i].restart_at);
     if (due == NEVER)
@@ -365,7 +491,7 @@ static int watch_signals(struct cluster *cluster)
     sigaddset(&watched, SIGCHLD);
     sigprocmask(SIG_BLOCK, &watched, &cluster->mask_before);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, SIG_DFL); /* who started us may have ignored it: then nobody could be waited for */
+    signal(SIGCHLD, SIG_DFL); /* if our parent ignored it, no child could be waited for */
     cluster->signals = signalfd(-1, &watched, SFD_NONBLOCK | SFD_CLOEXEC);
     return cluster->signals >= 0 ? MR_OK : MR_EIO;
 }
@@ -413,6 +539,9 @@ int mr_cluster_run(const struct mr_cluster_config *config, mr_child_main *serve,
     cluster->signals = cluster->ready[0] = cluster->ready[1] = -1;
     cluster->close_at = cluster->kill_at = cluster->watchdog_at = NEVER;
     cluster->watchdog_ns = mr_systemd_watchdog_ns();
+    cluster->look_ns = look_ns_of(config);
+    cluster->looked_at = mr_clock_now();
+    cluster->look_at = cluster->look_ns != 0 ? cluster->looked_at + cluster->look_ns : NEVER;
     for (unsigned i = 0; i < cluster->count; i++)
         cluster->processes[i].restart_at = NEVER;
 

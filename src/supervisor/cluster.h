@@ -15,6 +15,12 @@
  * Deaths. A process that dies is replaced: at once if it had lived for MR_CLUSTER_STEADY_NS, else after a pause that
  * grows with each early death (mr_cluster_backoff_ns). A death before all processes have been ready ends the start.
  *
+ * Hangs. Each loop of each process gives a sign of life, in the segment, four times in --hang-timeout. New connections
+ * are steered away from a process with a loop that is silent for half that time. After all of it the process is ended,
+ * with SIGABRT and then SIGKILL, and replaced as one that died; so is one that does not serve within --start-timeout.
+ * The time in which the supervisor itself was stopped does not count. The service manager is told that the server lives
+ * while at least one process does.
+ *
  * Shutdown. SIGTERM and SIGINT are passed on as SIGTERM. The supervisor closes its listeners after --drain-delay, when
  * the processes close theirs. A second signal is passed on as SIGUSR1, which ends a process at once. A process ignores
  * a second SIGTERM, because terminals and systemd signal every process, and then the supervisor does so once more. If
@@ -30,10 +36,11 @@
 #define MR_CLUSTER_STEADY_NS (10 * MR_NS_PER_S)
 
 struct mr_cluster_settings {
-    int64_t processes; /* 2 or more: under a supervisor */
+    int64_t processes;                    /* 2 or more: under a supervisor */
+    uint64_t hang_timeout, start_timeout; /* ns; 0: none */
 };
 
-extern const struct mr_option mr_cluster_options[]; /* --processes */
+extern const struct mr_option mr_cluster_options[]; /* --processes, --hang-timeout, --start-timeout */
 
 /* What the supervisor has to know of its processes. All borrowed. */
 struct mr_cluster_config {
@@ -41,6 +48,8 @@ struct mr_cluster_config {
     unsigned loops, runners; /* of each process: its sockets per address, its places in the segment */
     const struct mr_listen_settings *listen;
     unsigned passed;               /* sockets from the service manager (systemd.h) */
+    uint64_t hang_timeout_ns;      /* a process with a loop that is silent for so long is replaced; 0: none is */
+    uint64_t start_timeout_ns;     /* and one that does not serve by then; 0: the same */
     uint64_t drain_delay_ns;       /* from SIGTERM until it closes its listeners */
     uint64_t drain_timeout_ns;     /* from then until it stops waiting for the processes, and some seconds more */
     void (*reload)(void *context); /* after SIGHUP, so that processes to come begin with it; serve's context. Or NULL */
@@ -53,6 +62,7 @@ struct mr_child {
     struct mr_segment *segment;
     const struct mr_listeners *listeners; /* open; the process's copies of the descriptors */
     int ready_fd;                         /* write one octet, the index, when it serves */
+    uint64_t beat_ns; /* each loop gives a sign of life so often (mr_loop_numbers.beat_at); 0: it need not */
 };
 
 typedef int mr_child_main(void *context, const struct mr_child *child);

@@ -204,6 +204,95 @@ def test_one_that_dies_at_once_is_started_later_each_time(start):
     wait_for_processes(server, 2)
 
 
+def log_of(server, message, *pids):
+    """The lines of the log with that message, once there is one for each of these processes."""
+
+    def found():
+        lines = [line for line in list(server.log) if message in line]
+        return lines if all(any(f"pid={pid} " in line for line in lines) for pid in pids) else None
+
+    return wait_for(found, f"'{message}' of {pids}")
+
+
+def test_a_process_that_hangs_is_ended_and_replaced(start):
+    server = start("--processes=2", "--workers=1", "--hang-timeout=1s")
+    victim = server.children()[0]
+    os.kill(victim, signal.SIGSTOP)
+    [line] = log_of(server, "process hangs", victim)
+    assert float(re.search(r"silent=(\S+)", line)[1]) > 1
+    wait_for_processes(server, 2, {victim})
+    [line] = log_of(server, "process killed", victim)
+    assert re.search(r"signal=[69] ", line)  # it was stopped: SIGKILL came before it could see SIGABRT
+    assert server.metric("millrace_process_restarts_total") == 1
+
+
+def test_a_process_that_is_silent_gets_no_connections_until_it_lives_again(start):
+    server = start("--processes=2", "--workers=1", "--hang-timeout=12s")
+    victim = server.children()[0]
+    os.kill(victim, signal.SIGSTOP)
+    log_of(server, "no sign of life", victim)
+    for _ in range(20):  # as likely as 1 in 2^20 without
+        assert server.get("/healthz").status == 200
+    assert "process hangs" not in server.text()
+    os.kill(victim, signal.SIGCONT)
+    log_of(server, "lives again", victim)
+    held = kept(server, 40)
+    assert victim in held and len(held) == 2
+    close_all(held)
+
+
+def test_systemd_hears_nothing_while_no_process_lives(start, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "notify.sock"))
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify.sock"), "WATCHDOG_USEC": "100000"}
+        server = start("--processes=2", "--workers=1", "--hang-timeout=8s", env=env)
+        pids = server.children()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        log_of(server, "no sign of life", *pids)
+        notify.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                notify.recv(1000)
+        notify.settimeout(1)
+        with pytest.raises(TimeoutError):
+            notify.recv(1000)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        notify.settimeout(HANG)
+        assert notify.recv(1000) == b"WATCHDOG=1"
+        wait_for_processes(server, 2)
+
+
+def test_nobody_is_ended_for_the_time_in_which_all_were_stopped(start):
+    """As in a virtual machine that was paused: the supervisor goes on first and finds all of them silent."""
+    server = start("--processes=2", "--workers=1", "--hang-timeout=2s")
+    pids = server.children()
+    for pid in (server.process.pid, *pids):
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(3)
+    server.signal(signal.SIGCONT)
+    time.sleep(0.3)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    wait_for_processes(server, 2)
+    assert server.children() == pids
+    assert "process hangs" not in server.text()
+
+
+def test_a_process_that_does_not_begin_to_serve_ends_the_start(tmp_path):
+    os.mkfifo(tmp_path / "identity")  # nobody writes to it: who reads it waits for ever
+    result = subprocess.run(
+        [BINARY, "--processes=2", "--listen=127.0.0.1:0", "--start-timeout=1s", f"--identity={tmp_path}/identity"],
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        env=environment(),
+    )
+    assert result.returncode == 1
+    assert "process does not begin to serve" in result.stderr and "listening on" not in result.stderr
+
+
 def counters(metrics):
     return {
         (name, *sorted(labels.items())): value

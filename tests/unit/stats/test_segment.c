@@ -99,6 +99,21 @@ static void gauges_end_with_their_process(void **state)
     assert_int_equal(mr_segment_running(segment), 0);
 }
 
+static void beat(void)
+{
+    atomic_store(&mr_segment_loop(segment, 0)->beat_at, 70);
+    assert_int_equal(mr_segment_silent_since(segment, 0), 0); /* its other loop has not beaten yet */
+    atomic_store(&mr_segment_loop(segment, 1)->beat_at, 50);
+    assert_int_equal(mr_segment_silent_since(segment, 0), 50);
+}
+
+static void process_is_as_silent_as_its_most_silent_loop(void **state)
+{
+    (void)state;
+    assert_int_equal(run_process(beat), 0);
+    assert_int_equal(mr_segment_silent_since(segment, 0), 0); /* it has ended */
+}
+
 static void burn(void)
 {
     while (clock() < CLOCKS_PER_SEC / 50)
@@ -148,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(counters_outlive_their_process_and_its_successor_counts_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(gauges_end_with_their_process, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(process_is_as_silent_as_its_most_silent_loop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(processor_time_of_the_dead_is_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(process_that_writes_to_its_neighbour_ends_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_do_not_overlap, set_up, tear_down),
