@@ -318,6 +318,9 @@ static int open_app(struct mr_service *service)
         .job_deadline_ns = config->offload.job_deadline,
         .store = service->store,
         .variants = service->variants,
+        .throttling = mr_machine_find_throttling(service->throttling, sizeof(service->throttling))
+                          ? service->throttling
+                          : NULL,
     };
     return mr_app_open(app, mr_routes);
 }

@@ -9,6 +9,7 @@
 #include "service/drain.h"
 #include "service/service.h"
 #include "store/scrub.h"
+#include <limits.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -48,6 +49,7 @@ struct mr_service {
     struct mr_http_counters *http_counters[MR_LOOPS_MAX];
     struct mr_offload_stats *offload_stats[MR_LOOPS_MAX];
     struct mr_listeners listeners;
+    char throttling[PATH_MAX]; /* of the CPU quota (base/machine.h); "": there is none */
 
     atomic_uint loops_cut; /* drain.c: the last of them closes the offload */
     atomic_bool was_cut;   /* drain.c: on any loop there was something to abort */

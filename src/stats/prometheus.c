@@ -1,4 +1,5 @@
 #include "stats/prometheus.h"
+#include "base/machine.h"
 #include "base/number.h"
 #include "http/problem.h"
 #include "stats/snapshot.h"
@@ -430,6 +431,10 @@ static void write_process(struct exposition *out, const struct mr_snapshot_sourc
     write_number(out, "process_virtual_memory_bytes", "gauge", sums.size * page, "Address space.");
     write_seconds(out, "process_cpu_seconds_total", "counter", mr_clock_seconds(mr_segment_cpu_ns(segment)),
                   "Processor time, user and system.");
+    uint64_t throttled;
+    if (source->throttling != NULL && mr_machine_read_throttling(source->throttling, &throttled))
+        write_seconds(out, "millrace_cpu_throttled_seconds_total", "counter", mr_clock_seconds(throttled),
+                      "Time in which the CPU quota of the cgroup stopped its threads.");
     write_seconds(out, "process_start_time_seconds", "gauge", mr_clock_seconds(mr_segment_started_wall(segment)),
                   "When the server started, since 1970.");
     write_descriptors(out, source, sums.descriptors);

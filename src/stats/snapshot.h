@@ -24,6 +24,7 @@ struct mr_snapshot_source {
     uint64_t job_deadline_ns;               /* the longest wait of a job; 0: none */
     const struct mr_store *store;           /* NULL: no files are kept */
     const struct mr_variant_home *variants; /* NULL: no images are kept on the disk */
+    const char *throttling;                 /* the file for mr_machine_read_throttling(); NULL: there is no CPU quota */
 };
 
 /* Iterations that were busy for too long, of one label. */

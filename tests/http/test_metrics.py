@@ -1,12 +1,15 @@
 """GET /metrics, /healthz, /readyz and /version: what operators look at."""
 
 import gzip
+import os
 import re
 import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
+import server as servers
 from images import noise, photo
 from server import ON_LOOP, wait_for
 
@@ -200,6 +203,51 @@ def test_the_jobs_that_were_done_never_become_fewer_while_others_fail(start):
     done = [scrape.sum("millrace_jobs_total", outcome="done") for scrape in scrapes]
     assert done == sorted(done)
     assert scrapes[-1].sum("millrace_jobs_total", outcome="failed") > scrapes[0].sum("millrace_jobs_total", outcome="failed")
+
+
+@pytest.fixture
+def fifth_of_a_core():
+    """The file that takes processes into a group with that quota; cgroups of either version."""
+    for root, files in (("/sys/fs/cgroup/cpu", {"cpu.cfs_quota_us": "20000"}), ("/sys/fs/cgroup", {"cpu.max": "20000 100000"})):
+        group = Path(root, f"millrace-test-{os.getpid()}")
+        try:
+            group.mkdir()
+        except OSError:
+            continue
+        try:
+            for name, value in files.items():
+                (group / name).write_text(value)
+            yield group / "cgroup.procs"
+            return
+        except OSError:
+            pass
+        finally:
+            wait_for(lambda: removed(group), "the group to be empty")
+    pytest.skip("no right to a CPU quota")
+
+
+def removed(group):
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.once
+def test_time_in_which_a_quota_stopped_the_server_is_counted(fifth_of_a_core, start, monkeypatch):
+    assert start().metric("millrace_cpu_throttled_seconds_total") == 0  # and is not there at all
+    before = servers.words_to_start
+    inside = ["sh", "-c", f'echo $$ > {fifth_of_a_core} && exec "$@"', "sh"]
+    monkeypatch.setattr(servers, "words_to_start", lambda offload: [*inside, *before(offload)])
+    server = start("--workers=2")
+    wait_for(lambda: "CPU quota of 0.20 cores" in server.text(), "the warning")
+
+    def stopped():
+        server.post("/pipe/image?w=900", noise(1200, 900))
+        return server.metric("millrace_cpu_throttled_seconds_total") > 0
+
+    wait_for(stopped, "the quota to stop it")
 
 
 def test_healthz_and_readyz_say_yes(server):

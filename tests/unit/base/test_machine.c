@@ -173,6 +173,39 @@ static void v1_quota_counts(void **state)
     assert_int_equal(machine_in_root().cores, 1);
 }
 
+static void throttling_is_that_of_the_group_with_the_smallest_quota(void **state)
+{
+    (void)state;
+    char path[512], wanted[512];
+    uint64_t ns;
+    write_file("/proc/self/cgroup", "0::/a/b\n");
+    write_file("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    assert_false(mr_machine_find_throttling_in(path, sizeof(path), root));
+    write_file("/sys/fs/cgroup/a/b/cpu.max", "50000 100000\n");
+    write_file("/sys/fs/cgroup/a/cpu.max", "25000 100000\n");
+    assert_true(mr_machine_find_throttling_in(path, sizeof(path), root));
+    snprintf(wanted, sizeof(wanted), "%s/sys/fs/cgroup/a/cpu.stat", root);
+    assert_string_equal(path, wanted);
+    assert_false(mr_machine_find_throttling_in(path, strlen(wanted), root)); /* no room for the NUL */
+    assert_false(mr_machine_read_throttling(wanted, &ns));
+    write_file("/sys/fs/cgroup/a/cpu.stat", "usage_usec 9\nnr_periods 3\nnr_throttled 2\nthrottled_usec 1500\n");
+    assert_true(mr_machine_read_throttling(wanted, &ns));
+    assert_int_equal(ns, 1500000);
+}
+
+static void v1_counts_throttling_in_nanoseconds(void **state)
+{
+    (void)state;
+    char path[512];
+    uint64_t ns;
+    snprintf(path, sizeof(path), "%s/cpu.stat", root);
+    write_file("/cpu.stat", "nr_periods 3\nnr_throttled 2\nthrottled_time 1500\n");
+    assert_true(mr_machine_read_throttling(path, &ns));
+    assert_int_equal(ns, 1500);
+    write_file("/cpu.stat", "nr_throttled 2\nthrottled_time x\n");
+    assert_false(mr_machine_read_throttling(path, &ns));
+}
+
 static void damaged_quotas_are_passed_over(void **state)
 {
     (void)state;
@@ -207,6 +240,8 @@ int main(void)
         with_root(v2_quota_is_rounded_down_to_cores_but_not_to_none),
         with_root(quota_of_an_ancestor_counts),
         with_root(v1_quota_counts),
+        with_root(throttling_is_that_of_the_group_with_the_smallest_quota),
+        with_root(v1_counts_throttling_in_nanoseconds),
         with_root(damaged_quotas_are_passed_over),
         cmocka_unit_test(this_machine_has_memory_and_cores),
     };
