@@ -12,6 +12,7 @@
 #include "supervisor/cluster.h"
 #include "supervisor/systemd.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -164,8 +165,18 @@ static int run_cluster(struct server *server)
     return status;
 }
 
+/* One that comes while the server starts waits until it is read (service/drain.h), and does not end it. */
+static void hold_hangups(void)
+{
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
 static int run(struct server *server)
 {
+    hold_hangups();
     /* A core file would hold what clients sent. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){.rlim_cur = 0, .rlim_max = 0});
     return server->config.cluster.processes > 1 ? run_cluster(server) : run_alone(server);

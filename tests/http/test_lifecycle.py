@@ -318,6 +318,38 @@ def test_sighup_is_no_end_and_reopens_the_log(start, tmp_path):
     assert server.get("/healthz").status == 200
 
 
+@pytest.mark.once
+def test_a_sighup_while_it_starts_is_no_end_and_not_lost(tmp_path):
+    """The start waits for the file of an identity, which is a FIFO."""
+    identity, log = tmp_path / "identity", tmp_path / "millrace.log"
+    os.mkfifo(identity)
+    made = run("keygen", tmp_path / "made")
+    assert made.returncode == 0
+    command = [BINARY, "--listen=127.0.0.1:0", f"--identity={identity}", f"--log-file={log}"]
+    server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment())
+    try:
+        writing = wait_for(lambda: opened_for_writing(identity), "the server to read the identity")
+        log.rename(tmp_path / "millrace.log.1")
+        server.send_signal(signal.SIGHUP)
+        os.write(writing, (tmp_path / "made").read_bytes())
+        os.close(writing)
+        assert "listening on" in server.stderr.readline()
+        wait_for(log.exists, "the log to be opened anew")
+        server.terminate()
+        assert server.wait(HANG) == 0
+    finally:
+        server.kill()
+        server.wait()
+        server.stderr.close()
+
+
+def opened_for_writing(fifo):
+    try:
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # ENXIO: nobody reads it
+        return None
+
+
 def test_sigpipe_never_kills(start):
     server = start()
     server.signal(signal.SIGPIPE)
