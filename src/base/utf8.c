@@ -44,3 +44,15 @@ size_t mr_utf8_decode(struct mr_slice text, uint32_t *point)
     *point = bits;
     return length;
 }
+
+bool mr_utf8_is_valid(struct mr_slice text)
+{
+    while (text.len > 0) {
+        size_t len = mr_utf8_length(text);
+        if (len == 0)
+            return false;
+        text.at += len;
+        text.len -= len;
+    }
+    return true;
+}

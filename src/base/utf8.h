@@ -10,5 +10,7 @@
 size_t mr_utf8_length(struct mr_slice text);
 /* The same, and its code point in *point, which is left alone when there is none. */
 size_t mr_utf8_decode(struct mr_slice text, uint32_t *point);
+/* Is all of it well formed? */
+bool mr_utf8_is_valid(struct mr_slice text);
 
 #endif

@@ -208,6 +208,13 @@ def test_a_file_of_keys_that_is_not_there_or_none(tmp_path):
     assert_wrong(pipe("encrypt", "--passphrase-file", tmp_path / "empty"), "passphrase")
 
 
+@pytest.mark.parametrize("line, word", [(b"\xef\xbb\xbfhunter2\n", "byte order mark"), (b"Gr\xfc\xdfe\n", "UTF-8"), ("hunter2\n".encode("utf-16"), "UTF-8")])
+def test_a_passphrase_that_age_would_not_take_is_refused(tmp_path, line, word):
+    (tmp_path / "passphrase").write_bytes(line)
+    for stage in ("encrypt", "decrypt"):
+        assert_wrong(pipe(stage, "--passphrase-file", tmp_path / "passphrase", data=b"never read"), word)
+
+
 @pytest.mark.parametrize("name", ["pipe", "keygen"])
 def test_help(name):
     result = command(name, "--help")

@@ -252,6 +252,14 @@ def test_age_and_the_server_open_what_the_other_encrypted_with_a_passphrase(serv
     assert through(server, "/pipe/decrypt", there.read_bytes(), field, chunk=50) == body
 
 
+@pytest.mark.parametrize("stage", ["encrypt", "decrypt"])
+@pytest.mark.parametrize("passphrase, word", [("Gr\u00fc\u00dfe", "UTF-8"), ("\u00ef\u00bb\u00bfhunter2", "byte order mark")])
+def test_a_passphrase_that_age_would_not_take_is_refused(server, stage, passphrase, word):
+    """As fetch() and requests send it, in Latin-1; as an editor saves it. `age -d` could not open the file."""
+    document = problem(server.post(f"/pipe/{stage}", b"x", {"Age-Passphrase": passphrase}), 400, "bad-parameter")
+    assert word in document["detail"]
+
+
 @pytest.mark.slow
 def test_a_wrong_passphrase_or_none_is_422(server):
     data = through(server, "/pipe/encrypt", b"hello", {"Age-Passphrase": "hunter2"})

@@ -1,5 +1,6 @@
 #include "media/age/age_wrap.h"
 #include "base/assert.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdatomic.h>
@@ -69,6 +70,18 @@ int mr_age_unwrap_x25519(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_
     return opened ? MR_OK : MR_ENOKEY;
 }
 
+/* Other programs take what is typed as UTF-8: what is sent here as Latin-1 (by fetch() and Python's requests), or with a
+ * byte order mark in front (by an editor), would open nothing that they made, and they nothing that we made. */
+static int check_text(struct mr_slice text, struct mr_fault *fault)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    if (text.len >= sizeof(mark) - 1 && memcmp(text.at, mark, sizeof(mark) - 1) == 0)
+        return mr_fault_set(fault, MR_EPARAM, "The passphrase begins with a byte order mark, which nobody types.");
+    if (!mr_utf8_is_valid(text))
+        return mr_fault_set(fault, MR_EPARAM, "The passphrase is not UTF-8: other programs of age would not take it.");
+    return MR_OK;
+}
+
 int mr_age_passphrase_set(struct mr_age_passphrase *out, struct mr_slice text, struct mr_fault *fault)
 {
     out->len = 0;
@@ -78,6 +91,9 @@ int mr_age_passphrase_set(struct mr_age_passphrase *out, struct mr_slice text, s
         return mr_fault_set(fault, MR_EPARAM, "The passphrase must not be empty.");
     if (text.len > MR_AGE_PASSPHRASE_MAX)
         return mr_fault_limit(fault, MR_EPARAM, "passphrase", MR_AGE_PASSPHRASE_MAX, text.len);
+    int err = check_text(text, fault);
+    if (err != MR_OK)
+        return err;
     memcpy(out->text, text.at, text.len);
     out->len = text.len;
     return MR_OK;

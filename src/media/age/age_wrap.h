@@ -22,7 +22,8 @@ struct mr_age_passphrase {
     char text[MR_AGE_PASSPHRASE_MAX];
 };
 
-/* Take a copy; text.at NULL: there is none. MR_EPARAM: it is empty or too long. */
+/* Take a copy; text.at NULL: there is none. MR_EPARAM: it is empty, too long, not UTF-8, or begins with a byte order
+ * mark. */
 int mr_age_passphrase_set(struct mr_age_passphrase *out, struct mr_slice text, struct mr_fault *fault);
 
 /* Make the stanza for a public key. MR_EPARAM: it is a point of low order, so nobody's key. */

@@ -68,14 +68,27 @@ static void malformed_utf8_has_no_length(void **state)
         char *copy = malloc(len); /* exact: the address sanitizer sees the end */
         memcpy(copy, table[i], len);
         assert_int_equal(mr_utf8_length((struct mr_slice){copy, len}), 0);
+        assert_false(mr_utf8_is_valid((struct mr_slice){copy, len}));
         free(copy);
     }
+}
+
+static void text_is_valid_when_all_of_it_is(void **state)
+{
+    (void)state;
+    assert_true(mr_utf8_is_valid(MR_SLICE("")));
+    assert_true(mr_utf8_is_valid(MR_SLICE("Gr\xc3\xbc\xc3\x9f"
+                                          "e \xf0\x9f\x98\x80")));
+    assert_false(mr_utf8_is_valid(MR_SLICE("Gr\xfc\xdf"
+                                           "e")));
+    assert_false(mr_utf8_is_valid(MR_SLICE("cut \xc3")));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_point_is_utf8_and_nothing_shorter),
+        cmocka_unit_test(text_is_valid_when_all_of_it_is),
         cmocka_unit_test(malformed_utf8_has_no_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

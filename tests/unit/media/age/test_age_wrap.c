@@ -160,6 +160,21 @@ static void passphrases_have_bounds(void **state)
                      MR_EPARAM);
 }
 
+static void passphrase_is_utf8_without_a_byte_order_mark(void **state)
+{
+    (void)state;
+    struct mr_age_passphrase passphrase;
+    struct mr_fault fault = {0};
+    assert_int_equal(mr_age_passphrase_set(&passphrase, MR_SLICE("p\xc3\xa4ssword"), NULL), MR_OK);
+    assert_int_equal(mr_age_passphrase_set(&passphrase, MR_SLICE("p\xe4ssword"), &fault), MR_EPARAM);
+    assert_non_null(strstr(fault.detail, "UTF-8"));
+    assert_null(strstr(fault.detail, "ssword"));
+    assert_int_equal(passphrase.len, 0);
+    assert_int_equal(mr_age_passphrase_set(&passphrase, MR_SLICE("\xef\xbb\xbfpassword"), &fault), MR_EPARAM);
+    assert_non_null(strstr(fault.detail, "byte order mark"));
+    assert_int_equal(mr_age_passphrase_set(&passphrase, MR_SLICE("password\xef\xbb\xbf"), NULL), MR_OK);
+}
+
 static int init(void **state)
 {
     (void)state;
@@ -176,6 +191,7 @@ int main(void)
         cmocka_unit_test_teardown(memory_is_taken_from_the_budget_and_given_back, stages_end_test),
         cmocka_unit_test_teardown(second_passphrase_at_a_time_is_told_to_come_again, stages_end_test),
         cmocka_unit_test_teardown(passphrases_have_bounds, stages_end_test),
+        cmocka_unit_test_teardown(passphrase_is_utf8_without_a_byte_order_mark, stages_end_test),
     };
     return cmocka_run_group_tests(tests, init, NULL);
 }
