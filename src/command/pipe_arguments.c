@@ -2,6 +2,7 @@
 #include "base/assert.h"
 #include "base/console.h"
 #include "base/macros.h"
+#include "media/codec/codec.h"
 #include "workers/offload_options.h"
 
 #define USAGE "usage: millrace pipe STAGE[/STAGE]... [--PARAMETER VALUE]... < INPUT > OUTPUT\n"
@@ -20,6 +21,8 @@ static const struct mr_option options[] = {
     ROW("workers",         INT, 1, MR_WORKERS_MAX, "N", NULL, workers,   "threads that compute (as many as cores)"),
     ROW("max-expansion",   SIZE, 0, 0, "SIZE", "0", max_expansion,       "what gunzip and unzstd may write; 0: no bound"),
     ROW("max-expansion-ratio", INT, 0, 1e9, "N", "0", max_expansion_ratio, "the same, in times the input; 0: no bound"),
+    ROW("max-zstd-window", SIZE, 1024, MR_UNZSTD_WINDOW_MAX, "SIZE", "128MiB", max_zstd_window, "memory that a zstd frame may ask for"),
+    ROW("max-work-factor", INT, 1, 30, "N", "22", max_work_factor,       "of an age passphrase: it takes 2^N KiB of memory"),
     ROW("max-pixels",      INT, 1, 1e10, "N", "100000000", max_pixels,   "pixels of an image, in and out, all frames"),
     ROW("quiet",           BOOL, 0, 0, NULL, NULL, quiet,                "no progress on the terminal"),
     ROW("force",           BOOL, 0, 0, NULL, NULL, force,                "write binary output even to a terminal"),

@@ -21,7 +21,8 @@ struct mr_pipe_arguments {
     char *passphrase_file;            /* or NULL */
     int64_t workers;                  /* 0: as many as cores */
     uint64_t max_expansion;           /* 0: no bound, as the next */
-    int64_t max_expansion_ratio, max_pixels;
+    int64_t max_expansion_ratio, max_pixels, max_work_factor;
+    uint64_t max_zstd_window;
     bool quiet, force;
 };
 

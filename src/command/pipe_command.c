@@ -169,6 +169,8 @@ static int create_with(struct command *command, struct mr_slice passphrase, stru
                 .passphrase = passphrase,
                 .expansion_bytes = arguments->max_expansion,
                 .expansion_ratio = (uint64_t)arguments->max_expansion_ratio,
+                .zstd_window = arguments->max_zstd_window,
+                .work_factor = (uint32_t)arguments->max_work_factor,
                 .large_pieces = true},
         .numbers = &command->numbers,
     };

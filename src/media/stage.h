@@ -79,6 +79,8 @@ struct mr_stage_env {
     struct mr_slice identity;             /* decrypt: sent with the request ("AGE-SECRET-KEY-1..."); during create */
     struct mr_slice passphrase;           /* encrypt, decrypt: sent with the request; during create; .at NULL: none */
     uint64_t expansion_bytes, expansion_ratio; /* gunzip, unzstd: of the output; 0: no bound */
+    uint64_t zstd_window;                      /* unzstd: bytes that a frame may ask for; 0: MR_UNZSTD_WINDOW */
+    uint32_t work_factor;                      /* decrypt: of a passphrase; 0: MR_AGE_WORK_FACTOR */
     bool large_pieces; /* encrypt, decrypt: the workers are this stream's alone, so that fewer pieces are better */
 };
 

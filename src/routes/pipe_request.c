@@ -18,6 +18,8 @@ static int read_env(struct mr_stage_env *env, const struct mr_request *request, 
         .identities = app->identities,
         .expansion_bytes = app->pipe->max_expansion,
         .expansion_ratio = (uint64_t)app->pipe->max_expansion_ratio,
+        .zstd_window = app->pipe->max_zstd_window,
+        .work_factor = (uint32_t)app->pipe->max_work_factor,
     };
     int err = read_secret(&env->identity, &request->head, "Age-Identity", fault);
     if (err == MR_OK)

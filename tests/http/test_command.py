@@ -208,6 +208,20 @@ def test_a_file_of_keys_that_is_not_there_or_none(tmp_path):
     assert_wrong(pipe("encrypt", "--passphrase-file", tmp_path / "empty"), "passphrase")
 
 
+SCRYPT = b"age-encryption.org/v1\n-> scrypt rF0/NwblUHHTpgQgRpe5CQ %d\nUw7c8hTUNUbBfQjpYHkGFZZ0R3cbc95VYLSWbYuEUwE\n--- %s\n" + bytes(48)
+
+
+def test_bounds_of_work_and_windows_are_wider_than_a_server_s(passphrase_file):
+    for factor, options, bound in ((23, (), 22), (13, ("--max-work-factor=12",), 12)):
+        data = SCRYPT % (factor, b"A" * 43)
+        assert_failed(pipe("decrypt", "--passphrase-file", passphrase_file, *options, data=data), f"max-work-factor is {bound}")
+    # What `zstd --long=27` and `--long=28` write of a stream: the first has a window of 128 MiB (RFC 8878, 3.1.1.1.2).
+    frames = {log: b"\x28\xb5\x2f\xfd\x00" + bytes([(log - 10) << 3]) + b"\x29\x00\x00hello" for log in (27, 28)}
+    assert good(pipe("unzstd", data=frames[27])) == b"hello"
+    assert_failed(pipe("unzstd", data=frames[28]), "max-zstd-window is 134217728")
+    assert good(pipe("unzstd", "--max-zstd-window=256MiB", data=frames[28])) == b"hello"
+
+
 @pytest.mark.parametrize("line, word", [(b"\xef\xbb\xbfhunter2\n", "byte order mark"), (b"Gr\xfc\xdfe\n", "UTF-8"), ("hunter2\n".encode("utf-16"), "UTF-8")])
 def test_a_passphrase_that_age_would_not_take_is_refused(tmp_path, line, word):
     (tmp_path / "passphrase").write_bytes(line)

@@ -30,7 +30,7 @@ def assert_wrong(result, *words):
 # ---- options
 
 OPTIONS = """listen open workers loops offload queue-depth job-deadline job-time max-body body-memory memory-budget disk-budget max-pixels max-frames
-    max-head max-connections max-requests-per-connection head-timeout body-timeout min-rate idle-timeout drain-delay drain-timeout
+    max-zstd-window max-work-factor hang-timeout start-timeout max-head max-connections max-requests-per-connection head-timeout body-timeout min-rate idle-timeout drain-delay drain-timeout
     allow-host log-level log-format config check-config help version""".split()
 
 

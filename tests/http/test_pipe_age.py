@@ -282,6 +282,14 @@ def test_a_passphrase_that_takes_too_much_work_is_refused_at_once(server, factor
     assert document["limit"]["value"] == 18 and document["value"] == factor
 
 
+def test_the_bound_of_work_can_be_set(start):
+    """Below the bound the passphrase is tried."""
+    server = start("--max-work-factor=12")
+    document = problem(server.post("/pipe/decrypt", SCRYPT % (13, b"A" * 43), {"Age-Passphrase": "x"}), 422, "work-factor")
+    assert document["limit"] == {"name": "max-work-factor", "value": 12}
+    problem(server.post("/pipe/decrypt", SCRYPT % (12, b"A" * 43), {"Age-Passphrase": "x"}), 422, "no-matching-key")
+
+
 @pytest.mark.threads
 @pytest.mark.slow
 @pytest.mark.unsanitized("libsodium's work, several times a second")

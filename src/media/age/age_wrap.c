@@ -70,13 +70,14 @@ int mr_age_unwrap_x25519(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_
     return opened ? MR_OK : MR_ENOKEY;
 }
 
-/* Other programs take what is typed as UTF-8: what is sent here as Latin-1 (by fetch() and Python's requests), or with a
- * byte order mark in front (by an editor), would open nothing that they made, and they nothing that we made. */
+/* Other programs take what is typed as UTF-8: what is sent here as Latin-1 (by fetch() and Python's requests), or with
+ * a byte order mark in front (by an editor), would open nothing that they made, and they nothing that we made. */
 static int check_text(struct mr_slice text, struct mr_fault *fault)
 {
     static const char mark[] = "\xef\xbb\xbf";
     if (text.len >= sizeof(mark) - 1 && memcmp(text.at, mark, sizeof(mark) - 1) == 0)
-        return mr_fault_set(fault, MR_EPARAM, "The passphrase begins with a byte order mark, which nobody types.");
+        return mr_fault_set(fault, MR_EPARAM,
+                            "The passphrase begins with a byte order mark, which is no part of what is typed.");
     if (!mr_utf8_is_valid(text))
         return mr_fault_set(fault, MR_EPARAM, "The passphrase is not UTF-8: other programs of age would not take it.");
     return MR_OK;
@@ -85,6 +86,7 @@ static int check_text(struct mr_slice text, struct mr_fault *fault)
 int mr_age_passphrase_set(struct mr_age_passphrase *out, struct mr_slice text, struct mr_fault *fault)
 {
     out->len = 0;
+    out->work_factor = MR_AGE_WORK_FACTOR;
     if (text.at == NULL)
         return MR_OK;
     if (text.len == 0)
@@ -157,8 +159,8 @@ int mr_age_unwrap_scrypt(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_
 {
     uint8_t wrap_key[MR_AGE_KEY];
     MR_ASSERT(stanza->type == MR_AGE_SCRYPT);
-    if (stanza->work_factor > MR_AGE_WORK_FACTOR_MAX)
-        return mr_fault_limit(fault, MR_EKEYWORK, "work-factor", MR_AGE_WORK_FACTOR_MAX, stanza->work_factor);
+    if (stanza->work_factor > passphrase->work_factor)
+        return mr_fault_limit(fault, MR_EKEYWORK, "max-work-factor", passphrase->work_factor, stanza->work_factor);
     int err = derive_scrypt(wrap_key, passphrase, stanza, budget, fault);
     if (err != MR_OK)
         return err;

@@ -11,19 +11,20 @@
 #include "media/age/age_keys.h"
 
 enum {
-    MR_AGE_WORK_FACTOR = 18,     /* that is written */
-    MR_AGE_WORK_FACTOR_MAX = 18, /* that is read; each one more doubles time and memory */
+    MR_AGE_WORK_FACTOR =
+        18, /* that is written, and read unless more is allowed: each one more doubles time and memory */
     MR_AGE_PASSPHRASE_MAX = 1024,
 };
 
 /* A secret: lies in memory of sodium_malloc() only. */
 struct mr_age_passphrase {
-    size_t len; /* 0: none */
+    size_t len;           /* 0: none */
+    uint32_t work_factor; /* the largest that is read */
     char text[MR_AGE_PASSPHRASE_MAX];
 };
 
-/* Take a copy; text.at NULL: there is none. MR_EPARAM: it is empty, too long, not UTF-8, or begins with a byte order
- * mark. */
+/* Take a copy, with MR_AGE_WORK_FACTOR as its bound; text.at NULL: there is none. MR_EPARAM: it is empty, too long, not
+ * UTF-8, or begins with a byte order mark. */
 int mr_age_passphrase_set(struct mr_age_passphrase *out, struct mr_slice text, struct mr_fault *fault);
 
 /* Make the stanza for a public key. MR_EPARAM: it is a point of low order, so nobody's key. */
@@ -39,7 +40,7 @@ int mr_age_unwrap_x25519(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_
 int mr_age_wrap_scrypt(struct mr_age_stanza *out, const uint8_t file_key[MR_AGE_FILE_KEY],
                        const struct mr_age_passphrase *passphrase, struct mr_budget *budget, struct mr_fault *fault);
 
-/* The same back; also MR_EKEYWORK: more work than MR_AGE_WORK_FACTOR_MAX; and MR_ENOKEY: not this passphrase. */
+/* The same back; also MR_EKEYWORK: more work than passphrase->work_factor; and MR_ENOKEY: not this passphrase. */
 int mr_age_unwrap_scrypt(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_stanza *stanza,
                          const struct mr_age_passphrase *passphrase, struct mr_budget *budget, struct mr_fault *fault);
 

@@ -49,6 +49,8 @@ static int create(void **out, const struct mr_stage_env *env, struct mr_fault *f
     stage->held = env->identities;
     stage->chunks = env->large_pieces ? MR_AGE_LARGE_CHUNKS : MR_AGE_PIECE_CHUNKS;
     int err = mr_age_passphrase_set(&stage->passphrase, env->passphrase, fault);
+    if (env->work_factor != 0)
+        stage->passphrase.work_factor = env->work_factor;
     if (err == MR_OK)
         err = take_identity(stage, env->identity, fault);
     if (err != MR_OK)

@@ -12,14 +12,15 @@
  * gunzip and unzstd return MR_EFORMAT when the input does not begin as their format does (also when it is empty),
  * MR_ECORRUPT when it is damaged, ends too soon or has something else behind its end, and MR_EEXPANSION when the output
  * passes a bound of the environment (expansion.h) or a Zstandard frame needs a window of more than
- * MR_UNZSTD_WINDOW_MAX bytes. Checksums are compared: what ends cleanly is what was once compressed. */
+ * zstd_window bytes of the environment. Checksums are compared: what ends cleanly is what was once compressed. */
 #ifndef MR_MEDIA_CODEC_H
 #define MR_MEDIA_CODEC_H
 
 #include "media/stage.h"
 
 /* What `zstd -19` may use; --ultra and --long go beyond. RFC 8878, section 3.1.1.1.2, asks for as much at least. */
-#define MR_UNZSTD_WINDOW_MAX (UINT64_C(8) << 20)
+#define MR_UNZSTD_WINDOW     (UINT64_C(8) << 20)
+#define MR_UNZSTD_WINDOW_MAX (UINT64_C(1) << 31) /* that libzstd takes at most */
 
 extern const struct mr_stage_ops mr_stage_gzip, mr_stage_gunzip, mr_stage_zstd, mr_stage_unzstd;
 

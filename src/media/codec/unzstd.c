@@ -12,9 +12,6 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { WINDOW_LOG_MAX = 23 };
-_Static_assert(MR_UNZSTD_WINDOW_MAX == UINT64_C(1) << WINDOW_LOG_MAX, "two words for one bound");
-
 #define OUT_MAX (256 * MR_KIB)
 /* What lives as long as the stage: the decoder's tables; and, known when a frame begins, its window and a block or two
  * of input and of output, which the stage takes from the budget itself. */
@@ -29,9 +26,20 @@ struct unzstd {
     struct mr_budget *budget; /* borrowed, or NULL */
     uint64_t charged;         /* bytes taken from it */
     uint64_t window;          /* the largest so far: the decoder keeps it */
+    uint64_t window_max;      /* that a frame may ask for */
 };
 
 static const struct mr_param_spec params[] = {{.name = NULL}};
+
+/* libzstd has a bound of its own, which is a power of two: the one at or above ours. */
+static int window_log(uint64_t window)
+{
+    ZSTD_bounds bounds = ZSTD_dParam_getBounds(ZSTD_d_windowLogMax);
+    int log = bounds.lowerBound;
+    while (log < bounds.upperBound && UINT64_C(1) << log < window)
+        log++;
+    return log;
+}
 
 static int create(void **out, const struct mr_stage_env *env, struct mr_fault *fault)
 {
@@ -43,7 +51,8 @@ static int create(void **out, const struct mr_stage_env *env, struct mr_fault *f
         free(unzstd);
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     }
-    size_t code = ZSTD_DCtx_setParameter(unzstd->decoder, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+    unzstd->window_max = env->zstd_window != 0 ? env->zstd_window : MR_UNZSTD_WINDOW;
+    size_t code = ZSTD_DCtx_setParameter(unzstd->decoder, ZSTD_d_windowLogMax, window_log(unzstd->window_max));
     MR_ASSERT(!ZSTD_isError(code));
     mr_expansion_init(&unzstd->expansion, env);
     unzstd->budget = env->budget;
@@ -79,8 +88,8 @@ static int enter_frame(struct unzstd *unzstd, const unsigned char *in, size_t le
     if (len == 0 || !mr_zstd_is_frame(in, len))
         return refuse_start(unzstd, len, fault);
     uint64_t window = mr_zstd_window(in, len);
-    if (window > MR_UNZSTD_WINDOW_MAX)
-        return mr_expansion_refuse(fault, "zstd-window", MR_UNZSTD_WINDOW_MAX, window,
+    if (window > unzstd->window_max)
+        return mr_expansion_refuse(fault, "max-zstd-window", unzstd->window_max, window,
                                    "The Zstandard data needs a larger window to be expanded than is allowed.");
     unzstd->started = unzstd->in_frame = true;
     unzstd->window = MR_MAX(unzstd->window, window);

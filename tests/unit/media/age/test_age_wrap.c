@@ -84,15 +84,32 @@ static void work_beyond_the_bound_is_refused_before_it_is_done(void **state)
     (void)state;
     struct mr_age_stanza stanza = {.type = MR_AGE_SCRYPT};
     struct mr_age_passphrase passphrase = passphrase_of("password");
-    static const uint32_t factors[] = {MR_AGE_WORK_FACTOR_MAX + 1, 30, 63, 64, UINT32_MAX};
+    static const uint32_t factors[] = {MR_AGE_WORK_FACTOR + 1, 30, 63, 64, UINT32_MAX};
     for (size_t i = 0; i < MR_ARRAY_SIZE(factors); i++) {
         struct mr_fault fault = {0};
         uint8_t back[16];
         stanza.work_factor = factors[i];
         assert_int_equal(mr_age_unwrap_scrypt(back, &stanza, &passphrase, NULL, &fault), MR_EKEYWORK);
-        assert_int_equal(fault.limit, MR_AGE_WORK_FACTOR_MAX);
+        assert_int_equal(fault.limit, MR_AGE_WORK_FACTOR);
         assert_int_equal(fault.value, factors[i]);
     }
+}
+
+static void bound_of_work_is_the_passphrase_s(void **state)
+{
+    (void)state;
+    const uint8_t *file_key = random_bytes(16, 5);
+    struct mr_age_stanza stanza = cheap_stanza(file_key);
+    struct mr_age_passphrase passphrase = passphrase_of("password");
+    struct mr_fault fault = {0};
+    uint8_t back[16];
+    passphrase.work_factor = 9;
+    assert_int_equal(mr_age_unwrap_scrypt(back, &stanza, &passphrase, NULL, &fault), MR_EKEYWORK);
+    assert_int_equal(fault.limit, 9);
+    assert_string_equal(fault.limit_name, "max-work-factor");
+    passphrase.work_factor = 10;
+    assert_int_equal(mr_age_unwrap_scrypt(back, &stanza, &passphrase, NULL, &fault), MR_OK);
+    assert_memory_equal(back, file_key, 16);
 }
 
 static void memory_is_taken_from_the_budget_and_given_back(void **state)
@@ -188,6 +205,7 @@ int main(void)
         cmocka_unit_test_teardown(points_of_low_order_are_refused_on_both_sides, stages_end_test),
         cmocka_unit_test_teardown(passphrase_opens_what_it_closed, stages_end_test),
         cmocka_unit_test_teardown(work_beyond_the_bound_is_refused_before_it_is_done, stages_end_test),
+        cmocka_unit_test_teardown(bound_of_work_is_the_passphrase_s, stages_end_test),
         cmocka_unit_test_teardown(memory_is_taken_from_the_budget_and_given_back, stages_end_test),
         cmocka_unit_test_teardown(second_passphrase_at_a_time_is_told_to_come_again, stages_end_test),
         cmocka_unit_test_teardown(passphrases_have_bounds, stages_end_test),

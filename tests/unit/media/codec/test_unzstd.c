@@ -177,13 +177,31 @@ static void a_window_up_to_the_bound_passes_and_a_larger_one_does_not(void **sta
         struct run run = {.seed = 1};
         assert_int_equal(run_stage(&run, &mr_stage_unzstd, packed.at, packed.len), log <= 23 ? MR_OK : MR_EEXPANSION);
         if (log > 23) {
-            assert_string_equal(run.fault.limit_name, "zstd-window");
+            assert_string_equal(run.fault.limit_name, "max-zstd-window");
             assert_int_equal(run.fault.limit, 8 << 20);
             assert_int_equal(run.fault.value, 1 << log);
         }
         run_end(&run);
         free(packed.at);
     }
+    free(input.at);
+}
+
+static void the_bound_of_the_window_is_the_environment_s(void **state)
+{
+    (void)state;
+    static const uint64_t bounds[] = {1 << 27, (1 << 27) - 1, (1 << 26) + 1, 1 << 20};
+    struct bytes input = make_text(100000), packed = {0};
+    append_frame(&packed, input.at, input.len, 27);
+    for (size_t i = 0; i < MR_ARRAY_SIZE(bounds); i++) {
+        struct run run = {.seed = 1, .env.zstd_window = bounds[i]};
+        int err = run_stage(&run, &mr_stage_unzstd, packed.at, packed.len);
+        assert_int_equal(err, bounds[i] >= 1 << 27 ? MR_OK : MR_EEXPANSION);
+        if (err != MR_OK)
+            assert_int_equal(run.fault.limit, bounds[i]);
+        run_end(&run);
+    }
+    free(packed.at);
     free(input.at);
 }
 
@@ -328,6 +346,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_corrupt),
         cmocka_unit_test(every_flipped_bit_is_noticed_or_means_nothing),
         cmocka_unit_test(a_window_up_to_the_bound_passes_and_a_larger_one_does_not),
+        cmocka_unit_test(the_bound_of_the_window_is_the_environment_s),
         cmocka_unit_test(window_of_a_header_is_read_as_the_standard_says),
         cmocka_unit_test(output_up_to_the_bound_passes_and_a_byte_more_does_not),
         cmocka_unit_test(a_bomb_ends_at_the_ratio),
