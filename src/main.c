@@ -6,6 +6,7 @@
 #include "command/command.h"
 #include "service/config.h"
 #include "service/data.h"
+#include "service/identities.h"
 #include "service/key_rings.h"
 #include "service/process.h"
 #include "service/service.h"
@@ -182,13 +183,35 @@ static int run(struct server *server)
     return server->config.cluster.processes > 1 ? run_cluster(server) : run_alone(server);
 }
 
+static bool complain_of_file(const char *option, const char *detail)
+{
+    fprintf(stderr, "millrace: --%s: %s\n", option, detail);
+    return false;
+}
+
+/* The files that the options name beside those of mr_key_rings_open(), for --check-config. */
+static bool check_files(const struct mr_config *config)
+{
+    struct mr_age_keys *identities;
+    struct mr_fault fault;
+    char detail[sizeof(fault.detail)];
+    int err = mr_identities_open(&identities, &config->app.identity, true, &fault);
+    mr_age_keys_free(&identities);
+    if (err != MR_OK)
+        return complain_of_file("identity", fault.detail);
+    if (config->log.file == NULL || mr_log_check(config->log.file) == MR_OK)
+        return true;
+    snprintf(detail, sizeof(detail), "%s: %s", config->log.file, strerror(errno));
+    return complain_of_file("log-file", detail);
+}
+
 /* The options, and the key files: --check-config reads them, too, so that they can be tried before SIGHUP. */
 static enum mr_options_result read_server(struct server *out, int argc, char *const *argv, char *const *environment)
 {
     struct mr_fault fault;
     enum mr_options_result result = mr_config_read(&out->config, argc, argv, environment, stderr);
     if (mr_key_rings_open(&out->rings, &out->config, &fault) == MR_OK)
-        return result;
+        return result == MR_OPTIONS_CHECK && !check_files(&out->config) ? MR_OPTIONS_WRONG : result;
     fprintf(stderr, "millrace: %s\n", fault.detail);
     return MR_OPTIONS_WRONG;
 }

@@ -25,10 +25,12 @@ enum mr_log_format { MR_LOG_LOGFMT, MR_LOG_JSON };
 /* Start the logger thread. path NULL: standard error. 0 or MR_EIO (errno tells). Before start and after stop, lines go
  * to standard error directly. */
 int mr_log_start(enum mr_log_level level, enum mr_log_format format, const char *path);
-/* The same without a thread, for a process that is going to fork: each line is written at once, by who logs; one for
+/* The same without a thread, for a process that is going to fork: each line is written at once, by the caller; one for
  * which a pipe, a socket or a terminal has no room is dropped and counted. start may follow, in the process or in its
  * child. */
 int mr_log_open(enum mr_log_level level, enum mr_log_format format, const char *path);
+/* Could that file be opened, as far as can be known without making it? 0 or MR_EIO (errno tells). */
+int mr_log_check(const char *path);
 /* Write everything pending, end the thread if there is one, close the file. Takes seconds at most: where nothing can be
  * written any more the thread is left alone, and the process should end. */
 void mr_log_stop(void);

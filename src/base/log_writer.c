@@ -285,6 +285,22 @@ static int open_again(int fd)
     return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+int mr_log_check(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 || errno == ENXIO) /* a pipe without a reader yet */
+        return MR_OK;
+    if (errno != ENOENT)
+        return MR_EIO;
+    const char *slash = strrchr(path, '/');
+    char *directory = slash == NULL ? strdup(".") : strndup(path, MR_MAX((size_t)(slash - path), 1));
+    int refused = directory == NULL || access(directory, W_OK | X_OK) != 0;
+    free(directory);
+    return refused ? MR_EIO : MR_OK;
+}
+
 static void close_file(void)
 {
     if (logger.fd != STDERR_FILENO)

@@ -152,6 +152,9 @@ static int load_identities(struct command *command, struct mr_fault *fault)
         return mr_fault_set(fault, err, NULL);
     for (size_t i = 0; i < arguments->identities.count && err == MR_OK; i++)
         err = mr_age_keys_load(command->identities, arguments->identities.values[i], fault);
+    if (err == MR_OK && command->identities != NULL && command->identities->others > 0 && !arguments->quiet)
+        fprintf(mr_console(), "millrace: pipe: %zu identities are passed over: post-quantum, of a plugin or of ssh\n",
+                command->identities->others);
     return err;
 }
 

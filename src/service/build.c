@@ -5,6 +5,7 @@
 #include "io/temporary.h"
 #include "media/codec/codec.h"
 #include "routes/routes.h"
+#include "service/identities.h"
 #include "service/internal.h"
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -318,9 +319,8 @@ static int open_app(struct mr_service *service)
         .job_deadline_ns = config->offload.job_deadline,
         .store = service->store,
         .variants = service->variants,
-        .throttling = mr_machine_find_throttling(service->throttling, sizeof(service->throttling))
-                          ? service->throttling
-                          : NULL,
+        .throttling =
+            mr_machine_find_throttling(service->throttling, sizeof(service->throttling)) ? service->throttling : NULL,
     };
     return mr_app_open(app, mr_routes);
 }
@@ -340,17 +340,6 @@ static int build_service(struct mr_service *service)
     return err == MR_OK ? open_app(service) : err;
 }
 
-static int load_identity_files(struct mr_service *service, struct mr_fault *fault)
-{
-    const struct mr_option_list *files = &service->config->app.identity;
-    int err = files->count > 0 ? mr_age_keys_create(&service->identities) : MR_OK;
-    if (err != MR_OK)
-        return mr_fault_set(fault, err, "the identities cannot be kept: %s", mr_error_text(err));
-    for (size_t i = 0; i < files->count && err == MR_OK; i++)
-        err = mr_age_keys_load(service->identities, files->values[i], fault);
-    return err;
-}
-
 static int open_rings(struct mr_service *service, const struct mr_key_rings *passed, struct mr_fault *fault)
 {
     const struct mr_config *config = service->config;
@@ -368,7 +357,8 @@ static int build_all(struct mr_service *service, const struct mr_service_parts *
 {
     int err = open_rings(service, parts->rings, fault);
     if (err == MR_OK)
-        err = load_identity_files(service, fault);
+        err = mr_identities_open(&service->identities, &service->config->app.identity, mr_service_index(service) == 0,
+                                 fault);
     if (err != MR_OK)
         return err;
     if ((err = create_segment(service)) != MR_OK)

@@ -208,6 +208,16 @@ def test_a_file_of_keys_that_is_not_there_or_none(tmp_path):
     assert_wrong(pipe("encrypt", "--passphrase-file", tmp_path / "empty"), "passphrase")
 
 
+def test_identities_of_other_kinds_are_passed_over_with_a_warning(identity, recipient, tmp_path):
+    mixed = tmp_path / "mixed"
+    mixed.write_text("AGE-SECRET-KEY-PQ-1QQQQ\nAGE-PLUGIN-YUBIKEY-1QQQQ\n" + identity.read_text())
+    secret = good(pipe("encrypt", "--recipient", recipient, data=b"hello"))
+    result = pipe("decrypt", "--identity", mixed, data=secret)
+    assert (result.returncode, result.stdout) == (0, b"hello")
+    assert b"2 identities are passed over" in result.stderr
+    assert pipe("decrypt", "--identity", mixed, "--quiet", data=secret).stderr == b""
+
+
 SCRYPT = b"age-encryption.org/v1\n-> scrypt rF0/NwblUHHTpgQgRpe5CQ %d\nUw7c8hTUNUbBfQjpYHkGFZZ0R3cbc95VYLSWbYuEUwE\n--- %s\n" + bytes(48)
 
 

@@ -102,6 +102,23 @@ def test_check_config_opens_nothing(tmp_path):
     assert "listening on" not in result.stderr
 
 
+def test_check_config_reads_every_file_that_is_named(tmp_path):
+    good, bad, log = tmp_path / "good", tmp_path / "bad", tmp_path / "millrace.log"
+    assert run("keygen", good).returncode == 0
+    bad.write_text("nonsense\n")
+    assert run("--check-config", f"--identity={good}", f"--log-file={log}").returncode == 0
+    assert not log.exists(), "it makes none"
+    assert_wrong(run("--check-config", f"--identity={good}", f"--identity={bad}"), "--identity", str(bad), "line 1")
+    assert_wrong(run("--check-config", f"--identity={tmp_path}/nothing"), "--identity", "No such file")
+    assert_wrong(run("--check-config", f"--log-file={tmp_path}"), "--log-file", "directory")
+    assert_wrong(run("--check-config", f"--log-file={tmp_path}/nowhere/millrace.log"), "--log-file", "No such file")
+    for option in ("--api-keys", "--signing-keys", "--presets"):
+        assert_wrong(run("--check-config", f"{option}={bad}"), option, str(bad))
+    good.write_text(good.read_text() + "AGE-SECRET-KEY-PQ-1QQQQ\n")
+    result = run("--check-config", f"--identity={good}")
+    assert result.returncode == 0 and "1 identities" in result.stderr and "passed over" in result.stderr
+
+
 @pytest.mark.once
 def test_flags_stand_above_the_environment_and_that_above_the_file(start, offload, tmp_path):
     file = tmp_path / "millrace.conf"

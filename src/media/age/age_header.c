@@ -140,7 +140,9 @@ static bool read_stanza(struct reader *reader, struct mr_age_stanza *out)
         out->type = MR_AGE_X25519;
     else if (mr_slice_is(arguments.at[0], "scrypt"))
         out->type = MR_AGE_SCRYPT;
-    else
+    else if (mr_slice_is(arguments.at[0], "mlkem768x25519") || mr_slice_is(arguments.at[0], "mlkem768p256tag"))
+        out->type = MR_AGE_HYBRID;
+    if (out->type == MR_AGE_OTHER || out->type == MR_AGE_HYBRID)
         return true;
     if (!(out->type == MR_AGE_X25519 ? is_x25519(out, &arguments) : is_scrypt(out, &arguments)))
         return wrong(reader, "the arguments of a stanza are not those of its type.");
@@ -272,7 +274,7 @@ static char *put_base64(char *at, const uint8_t *bytes, size_t len)
 size_t mr_age_stanza_write(char out[MR_AGE_STANZA_TEXT_MAX], const struct mr_age_stanza *stanza)
 {
     char *at = out;
-    MR_ASSERT(stanza->type != MR_AGE_OTHER);
+    MR_ASSERT(stanza->type == MR_AGE_X25519 || stanza->type == MR_AGE_SCRYPT);
     if (stanza->type == MR_AGE_X25519) {
         at = put(at, MR_SLICE("-> X25519 "));
         at = put_base64(at, stanza->share, MR_AGE_SHARE);

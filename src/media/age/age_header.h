@@ -27,7 +27,8 @@ enum {
     MR_AGE_STANZA_TEXT_MAX = 128, /* bytes that the text of a known stanza fits in */
 };
 
-enum mr_age_stanza_type { MR_AGE_OTHER, MR_AGE_X25519, MR_AGE_SCRYPT };
+/* HYBRID: for a post-quantum key; it is not looked at any further. */
+enum mr_age_stanza_type { MR_AGE_OTHER, MR_AGE_X25519, MR_AGE_SCRYPT, MR_AGE_HYBRID };
 
 struct mr_age_stanza {
     enum mr_age_stanza_type type;

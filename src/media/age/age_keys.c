@@ -7,6 +7,8 @@
 
 #define RECIPIENT_PREFIX "age"
 #define IDENTITY_PREFIX  "AGE-SECRET-KEY-"
+#define SSH_BEGIN        "-----BEGIN "
+#define SSH_END          "-----END "
 
 int mr_age_keys_create(struct mr_age_keys **out)
 {
@@ -40,6 +42,29 @@ static int add_identity(struct mr_age_keys *keys, struct mr_slice text, const ch
     return MR_OK;
 }
 
+static bool line_begins_with(struct mr_slice line, const char *start)
+{
+    size_t len = strlen(start);
+    return line.len >= len && memcmp(line.at, start, len) == 0;
+}
+
+/* An identity that age may read, and we do not. Of a private key of ssh it is the first line. */
+static bool is_of_another_kind(struct mr_slice line)
+{
+    return line_begins_with(line, "AGE-SECRET-KEY-PQ-1") || line_begins_with(line, "AGE-PLUGIN-") ||
+           line_begins_with(line, "ssh-") || line_begins_with(line, SSH_BEGIN);
+}
+
+static void skip_ssh_key(struct mr_slice *text, size_t *number)
+{
+    bool is_over = false;
+    while (text->at != NULL && !is_over) {
+        struct mr_slice line = mr_slice_cut(text, '\n');
+        is_over = line_begins_with(line, SSH_END);
+        ++*number;
+    }
+}
+
 int mr_age_keys_add(struct mr_age_keys *keys, struct mr_slice text, const char *name, struct mr_fault *fault)
 {
     size_t before = keys->count;
@@ -50,12 +75,20 @@ int mr_age_keys_add(struct mr_age_keys *keys, struct mr_slice text, const char *
         line = mr_slice_trim(line);
         if (line.len == 0 || line.at[0] == '#')
             continue;
+        if (is_of_another_kind(line)) {
+            keys->others++;
+            if (line_begins_with(line, SSH_BEGIN))
+                skip_ssh_key(&text, &number);
+            continue;
+        }
         int err = add_identity(keys, line, name, number, fault);
         if (err != MR_OK)
             return err;
     }
     if (keys->count == before)
-        return mr_fault_set(fault, MR_EPARAM, "%s: there is no identity (" IDENTITY_PREFIX "1...).", name);
+        return mr_fault_set(fault, MR_EPARAM, "%s: there is no identity (" IDENTITY_PREFIX "1...)%s.", name,
+                            keys->others > 0 ? "; post-quantum ones, those of plugins and of ssh are not supported"
+                                             : "");
     return MR_OK;
 }
 

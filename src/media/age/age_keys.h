@@ -22,7 +22,8 @@ struct mr_age_identity {
 };
 
 struct mr_age_keys {
-    size_t count;                                             /* read-only */
+    size_t count;  /* read-only, as the next */
+    size_t others; /* identities of other kinds that were passed over: post-quantum ones, of plugins, of ssh */
     struct mr_age_identity identities[MR_AGE_IDENTITIES_MAX]; /* private to age */
 };
 
@@ -31,8 +32,9 @@ int mr_age_keys_create(struct mr_age_keys **out);
 void mr_age_keys_free(struct mr_age_keys **keys);
 
 /* Add the identities of a text: "AGE-SECRET-KEY-1..." each on a line of its own, which ends with LF or CRLF; lines that
- * are blank or begin with # are passed over. `name`: what a fault calls the text. MR_EPARAM: a line is not such a key,
- * there is none, or there are more than MR_AGE_IDENTITIES_MAX; then those before it are in the list. */
+ * are blank or begin with # are passed over, and so are identities of other kinds, which are counted. `name`: what a
+ * fault calls the text. MR_EPARAM: a line is no identity, there is none of ours, or there are more than
+ * MR_AGE_IDENTITIES_MAX; then those before it are in the list. */
 int mr_age_keys_add(struct mr_age_keys *keys, struct mr_slice text, const char *name, struct mr_fault *fault);
 
 /* The same from a file, as age-keygen writes it. Also MR_EIO, MR_EMEMORY; MR_EPARAM if it is longer than

@@ -97,9 +97,11 @@ static int find_file_key(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_
                          const struct decrypt *stage, const struct mr_cancel *cancel, struct mr_fault *fault)
 {
     struct mr_age_stanza stanza;
+    bool is_hybrid = false;
     for (struct mr_slice rest = header->stanzas; mr_age_header_next(&rest, &stanza);) {
         if (stanza.type == MR_AGE_SCRYPT) /* then it is the only one */
             return try_passphrase(file_key, &stanza, stage, fault);
+        is_hybrid |= stanza.type == MR_AGE_HYBRID;
         if (stanza.type != MR_AGE_X25519)
             continue;
         int err = try_identities(file_key, &stanza, stage->sent, cancel, fault);
@@ -108,7 +110,8 @@ static int find_file_key(uint8_t file_key[MR_AGE_FILE_KEY], const struct mr_age_
         if (err != MR_ENOKEY)
             return err;
     }
-    return mr_fault_set(fault, MR_ENOKEY, NULL);
+    return mr_fault_set(fault, MR_ENOKEY,
+                        is_hybrid ? "The file is encrypted to a post-quantum key, which is not supported." : NULL);
 }
 
 /* The payload key of a header that is all there. */

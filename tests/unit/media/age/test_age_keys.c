@@ -81,6 +81,7 @@ static void other_lines_are_refused(void **state)
                                         IDENTITY IDENTITY,
                                         IDENTITY " " IDENTITY,
                                         "AGE-SECRET-KEY-PQ-1QQQQ",
+                                        IDENTITY "\nAGE-SECRET-KEY-QP-1QQQQ",
                                         IDENTITY "\nnonsense"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(texts); i++) {
         struct mr_fault fault = {0};
@@ -88,6 +89,23 @@ static void other_lines_are_refused(void **state)
             fail_msg("accepted: %s", texts[i]);
         assert_int_equal(fault.error, MR_EPARAM);
     }
+}
+
+#define SSH_KEY "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
+
+static void identities_of_other_kinds_are_passed_over_and_counted(void **state)
+{
+    (void)state;
+    struct mr_fault fault = {0};
+    assert_int_equal(
+        add("AGE-SECRET-KEY-PQ-1QQQQ\nAGE-PLUGIN-YUBIKEY-1QQQQ\n" SSH_KEY IDENTITY "\nssh-ed25519 AAAA me\n", &fault),
+        MR_OK);
+    assert_int_equal(keys->count, 1);
+    assert_int_equal(keys->others, 4);
+    assert_int_equal(add(SSH_KEY "nonsense", &fault), MR_EPARAM);
+    assert_non_null(strstr(fault.detail, "line 6"));
+    assert_int_equal(add("-----BEGIN OPENSSH PRIVATE KEY-----\n" IDENTITY, &fault), MR_EPARAM); /* it has no end */
+    assert_non_null(strstr(fault.detail, "not supported"));
 }
 
 static void list_has_a_bound(void **state)
@@ -209,6 +227,7 @@ int main(void)
                                         end_test),
         cmocka_unit_test_setup_teardown(fault_says_file_and_line_and_nothing_of_the_key, begin_test, end_test),
         cmocka_unit_test_setup_teardown(other_lines_are_refused, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(identities_of_other_kinds_are_passed_over_and_counted, begin_test, end_test),
         cmocka_unit_test_setup_teardown(list_has_a_bound, begin_test, end_test),
         cmocka_unit_test_setup_teardown(missing_and_long_files_are_refused, begin_test, end_test),
         cmocka_unit_test_setup_teardown(recipients_are_read, begin_test, end_test),
