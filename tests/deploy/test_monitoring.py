@@ -92,6 +92,21 @@ def test_prometheus_evaluates_them_and_none_fires_on_a_sound_server(prometheus):
     assert [rule["name"] for rule in loaded if rule["state"] == "firing"] == []
 
 
+# ---- the autoscaler
+
+
+def test_the_autoscaler_s_metric_is_answered_as_the_adapter_asks_for_it(prometheus):
+    scaler = yaml.safe_load((ROOT / "deploy/kubernetes/stateless/hpa.yaml").read_text())
+    wanted = scaler["spec"]["metrics"][0]["pods"]["metric"]["name"]
+    adapter = yaml.safe_load((ROOT / "deploy/kubernetes/monitoring/prometheus-adapter.yaml").read_text())
+    rule = next(each for each in adapter["rules"] if each["name"]["as"] == wanted)
+    assert {each["resource"] for each in rule["resources"]["overrides"].values()} == {"namespace", "pod"}
+    assert prometheus.api("series", **{"match[]": rule["seriesQuery"]})
+    asked = rule["metricsQuery"].replace("<<.Series>>", rule["seriesQuery"].partition("{")[0]).replace("<<.GroupBy>>", "pod")
+    found = prometheus.query(asked.replace("<<.LabelMatchers>>", 'namespace="media",pod=~"millrace-1|millrace-2"'))
+    assert [labels for labels, _ in found] == [{"pod": "millrace-1"}] and found[0][1] >= 0
+
+
 # ---- the runbook
 
 
