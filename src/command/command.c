@@ -8,5 +8,6 @@ const struct mr_program_command mr_commands[] = {
     {"signing-key", mr_signing_key_main, "make a key for the file of --signing-keys"},
     {"sign", mr_sign_main, "sign the address of an image"},
     {"store", mr_store_main, "check a data directory that no server uses"},
+    {"health", mr_health_main, "ask a running server whether it lives"},
     {.name = NULL},
 };

@@ -1,7 +1,7 @@
 /* command.h -- what `millrace` does beside serving: `millrace pipe`, `millrace keygen`, `millrace api-key`, `millrace
- * signing-key`, `millrace sign`, `millrace store`. Each runs on the main thread and returns the exit status of the
- * program: 0 done, 1 failed, 2 the arguments are wrong. What they have to say goes to standard error, one line that
- * begins with "millrace: pipe: ", "millrace: keygen: ", ... */
+ * signing-key`, `millrace sign`, `millrace store`, `millrace health`. Each runs on the main thread and returns the exit
+ * status of the program: 0 done, 1 failed, 2 the arguments are wrong. What they have to say goes to standard error, one
+ * line that begins with "millrace: pipe: ", "millrace: keygen: ", ... */
 #ifndef MR_COMMAND_COMMAND_H
 #define MR_COMMAND_COMMAND_H
 
@@ -22,5 +22,7 @@ mr_program_main mr_signing_key_main;
 mr_program_main mr_sign_main;
 /* `millrace store check DATA`: findings and their sum on standard output; 3 when there is damage. */
 mr_program_main mr_store_main;
+/* `millrace health`: ask the server that has these options whether it lives, or takes new requests (--ready). */
+mr_program_main mr_health_main;
 
 #endif

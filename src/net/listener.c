@@ -399,6 +399,76 @@ void mr_listener_unlink(struct mr_listener *listener)
     listener->path[0] = '\0';
 }
 
+/* ---- The other side. ---- */
+
+static void replace_wildcard(union address *at)
+{
+    if (at->any.sa_family == AF_INET && at->v4.sin_addr.s_addr == htonl(INADDR_ANY))
+        at->v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (at->any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&at->v6.sin6_addr))
+        at->v6.sin6_addr = in6addr_loopback;
+}
+
+/* The first address of a name, as bind_name() takes it. */
+static int resolve(union address *out, const char *host, const char *address, struct mr_fault *fault)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    int err = getaddrinfo(host, NULL, &hints, &found);
+    if (err != 0)
+        return mr_fault_set(fault, MR_EIO, "cannot connect to %s: %s", address, gai_strerror(err));
+    memcpy(out, found->ai_addr, MR_MIN(found->ai_addrlen, sizeof(*out)));
+    freeaddrinfo(found);
+    return MR_OK;
+}
+
+static int find_peer(union address *out, const char *address, struct mr_fault *fault)
+{
+    *out = (union address){.local = {.sun_family = AF_UNIX}};
+    const char *path = address + sizeof(unix_prefix) - 1;
+    if (is_unix_text(address)) {
+        int err = check_path(path, fault);
+        if (err == MR_OK)
+            memcpy(out->local.sun_path, path, strlen(path) + 1);
+        return err;
+    }
+    struct parts parts;
+    int err = parse(&parts, address, fault);
+    if (err != MR_OK)
+        return err;
+    if (strcmp(parts.host, "*") == 0) /* both families: that of IPv4 is always there */
+        out->v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    else if (parts.is_literal)
+        *out = parts.at;
+    else
+        err = resolve(out, parts.host, address, fault);
+    replace_wildcard(out);
+    out->v4.sin_port = htons(parts.port); /* the same place as sin6_port */
+    return err;
+}
+
+int mr_listener_connect(int *out, const char *address, unsigned timeout_s, struct mr_fault *fault)
+{
+    const struct timeval patience = {.tv_sec = timeout_s};
+    union address at;
+    *fault = (struct mr_fault){.error = MR_OK};
+    *out = -1;
+    int err = find_peer(&at, address, fault);
+    if (err != MR_OK)
+        return err;
+    int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+        connect(fd, &at.any, length_of(&at)) == 0) {
+        *out = fd;
+        return MR_OK;
+    }
+    bool is_late = errno == EINPROGRESS || errno == EAGAIN; /* what a timeout of connect() says */
+    err = mr_fault_set(fault, MR_EIO, "cannot connect to %s: %s", address, strerror(is_late ? ETIMEDOUT : errno));
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
 void mr_listener_close(struct mr_listener *listener)
 {
     mr_listener_unlink(listener);

@@ -1,4 +1,5 @@
-/* listener.h -- addresses to listen on, as text and as bound descriptors. For start-up, on the main thread.
+/* listener.h -- addresses to listen on, as text and as bound descriptors, and how they are reached. Blocking: for
+ * start-up and commands, on the main thread.
  *
  *   HOST:PORT   127.0.0.1:8080, [::1]:8080, localhost:8080, 0.0.0.0:80, *:80 (every address)
  *   unix:PATH   a stale socket file without a listener behind it is replaced; removed again at close, unless another
@@ -37,6 +38,10 @@ int mr_listener_steer(const struct mr_listener *listener, const bool *accepts);
 /* Is the address loopback, as text, without resolving or binding? For the rule of public listeners, before anything is
  * opened. */
 int mr_listener_check(const char *address, bool *is_loopback, struct mr_fault *fault);
+/* Connect to the server that listens on `address`, over loopback if it listens on every address. *out is a blocking
+ * socket, owned by the caller, whose calls give up after `timeout_s` seconds, as connecting does. MR_OK, MR_EPARAM
+ * (malformed), MR_EIO; the fault's detail is a sentence. */
+int mr_listener_connect(int *out, const char *address, unsigned timeout_s, struct mr_fault *fault);
 /* Remove the file of a Unix socket that we created, if it is still that one. Call it while the socket is open: until
  * then no other file can have its inode. From here on a successor may bind the path. No effect on others. */
 void mr_listener_unlink(struct mr_listener *listener);

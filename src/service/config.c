@@ -46,7 +46,7 @@ const struct mr_options_program *mr_config_program(void)
         .env_prefix = "MILLRACE",
         .usage = "millrace: a media service. curl --data-binary @photo.jpg 'http://" MR_DEFAULT_LISTEN
                  "/pipe/image?w=300' -o small.jpg\n"
-                 "Without a server: millrace pipe, keygen, api-key, signing-key, sign, store (each has --help).",
+                 "Commands: millrace pipe, keygen, api-key, signing-key, sign, store, health (each has --help).",
         .options = options,
     };
     if (options[0].spec.name == NULL)

@@ -84,8 +84,9 @@ def test_the_completion_has_every_option_and_command():
     assert completed(BINARY, "--max-b") == ["--max-body"]
     assert completed(BINARY, "--data-") == []  # of curl, in an example
     assert completed(BINARY, "k") == ["keygen"]
-    assert set(completed(BINARY, "")) >= {"pipe", "keygen", "api-key", "signing-key", "sign", "store"}
+    assert set(completed(BINARY, "")) >= {"pipe", "keygen", "api-key", "signing-key", "sign", "store", "health"}
     assert "--recipient" in completed(BINARY, "pipe", "--re")
     assert completed(BINARY, "sign", "--exp") == ["--expires"]
+    assert completed(BINARY, "health", "--re") == ["--ready"]
     assert set(completed(BENCH, "")) == {"load", "lab", "serve-threads"}
     assert "--warmup" in completed(BENCH, "load", "--w")

@@ -14,7 +14,7 @@ function __millrace_options
 end
 
 function __millrace_commands
-    __millrace_help | sed -n -e '/^Without a server: /{s/^[^:]*: millrace //;s/(.*//;s/, */\n/g;p}' -e 's/^  \([a-z][a-z-]*\)  .*/\1/p' | string trim
+    __millrace_help | sed -n -e '/^Commands: /{s/^[^:]*: millrace //;s/(.*//;s/, */\n/g;p}' -e 's/^  \([a-z][a-z-]*\)  .*/\1/p' | string trim
 end
 
 for program in millrace millrace-bench

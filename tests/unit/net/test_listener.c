@@ -187,6 +187,58 @@ static void loopback_is_known_without_binding(void **state)
     }
 }
 
+static bool reaches(const char *address)
+{
+    int fd;
+    int err = mr_listener_connect(&fd, address, 5, &fault);
+    if (err == MR_OK)
+        close(fd);
+    else
+        assert_int_equal(fd, -1);
+    return err == MR_OK;
+}
+
+static void server_is_reached_by_the_address_that_it_listens_on(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "0.0.0.0", "*", "localhost", "[::1]", "[::]"};
+    (void)state;
+    for (size_t i = 0; i < MR_ARRAY_SIZE(hosts) - (has_ipv6() ? 0 : 2); i++) {
+        struct mr_listener listener;
+        char address[64];
+        snprintf(address, sizeof(address), "%s:0", hosts[i]);
+        assert_int_equal(mr_listener_open(&listener, address, 1, &fault), MR_OK);
+        snprintf(address, sizeof(address), "%s:%u", hosts[i], port_of(listener.fds[0]));
+        if (!reaches(address))
+            fail_msg("%s: %s", address, fault.detail);
+        mr_listener_close(&listener);
+        assert_false(reaches(address));
+        assert_non_null(strstr(fault.detail, address));
+        assert_non_null(strstr(fault.detail, "Connection refused"));
+    }
+}
+
+static void unix_socket_is_reached_by_its_path(void **state)
+{
+    (void)state;
+    struct mr_listener listener;
+    char address[64];
+    snprintf(address, sizeof(address), "unix:/tmp/millrace-connect-%d", (int)getpid());
+    assert_int_equal(mr_listener_open(&listener, address, 1, &fault), MR_OK);
+    assert_true(reaches(address));
+    mr_listener_close(&listener);
+    assert_false(reaches(address));
+    assert_non_null(strstr(fault.detail, "No such file"));
+}
+
+static void malformed_address_is_not_connected_to(void **state)
+{
+    int fd;
+    (void)state;
+    assert_int_equal(mr_listener_connect(&fd, "127.0.0.1", 5, &fault), MR_EPARAM);
+    assert_int_equal(mr_listener_connect(&fd, "unix:", 5, &fault), MR_EPARAM);
+    assert_int_equal(fd, -1);
+}
+
 static void malformed_address_is_refused_by_open_too(void **state)
 {
     (void)state;
@@ -406,6 +458,9 @@ int main(void)
         cmocka_unit_test(star_is_every_address_of_both_families),
         cmocka_unit_test(localhost_is_the_ipv4_loopback),
         cmocka_unit_test(loopback_is_known_without_binding),
+        cmocka_unit_test(server_is_reached_by_the_address_that_it_listens_on),
+        cmocka_unit_test(unix_socket_is_reached_by_its_path),
+        cmocka_unit_test(malformed_address_is_not_connected_to),
         cmocka_unit_test(malformed_address_is_refused_by_open_too),
         cmocka_unit_test(address_of_another_machine_is_an_error),
         cmocka_unit_test_setup_teardown(unix_socket_is_made_and_removed, make_place, remove_place),
