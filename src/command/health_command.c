@@ -68,9 +68,12 @@ static int ask_health(const char *address, const char *path)
     char response[RESPONSE_MAX + 1];
     struct mr_fault fault;
     int fd;
-    if (mr_listener_connect(&fd, address, PATIENCE_S, &fault) != MR_OK)
-        return health_failed(fault.detail);
-    int err = exchange(fd, path, response);
+    int err = mr_listener_connect(&fd, address, PATIENCE_S, &fault);
+    if (err != MR_OK) {
+        health_failed(fault.detail);
+        return err == MR_EPARAM ? 2 : 1;
+    }
+    err = exchange(fd, path, response);
     close(fd);
     return err == MR_OK ? judge_response(response) : health_failed("the server did not respond in time");
 }
@@ -97,14 +100,15 @@ static void write_health_help(FILE *out)
 
 int mr_health_main(int argc, char *const *argv, char *const *environment)
 {
-    struct mr_config config;
+    struct mr_config config = {0};
     bool is_ready;
     char **rest = calloc((size_t)argc + 1, sizeof(*rest));
     if (rest == NULL)
         return health_failed(mr_error_text(MR_EMEMORY));
     int count = split_arguments(rest, &is_ready, argc, argv);
-    int status =
-        mr_options_answer(mr_config_read(&config, count, rest, environment, stderr), "millrace", write_health_help);
+    /* Not mr_config_read(): whether the options go together is the server's matter, which may have further ones. */
+    enum mr_options_result result = mr_options_parse(mr_config_program(), &config, count, rest, environment, stderr);
+    int status = mr_options_answer(result, "millrace", write_health_help);
     if (status == MR_OPTIONS_GO_ON) {
         const struct mr_option_list *listen = &config.listen.addresses;
         status =
