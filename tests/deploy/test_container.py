@@ -1,12 +1,18 @@
-"""What a container asks of the server: the duties of PID 1."""
+"""What a container asks of the server: the duties of PID 1; and compose files, whose configurations are run with Debian's programs."""
 
+import gzip
+import http.client
 import os
+import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from server import BINARY, HANG, environment, wait_for
+import yaml
+from proxies import PROXIES, Proxy, program
+from server import BINARY, HANG, ROOT, environment, starting, wait_for
 
 AS_PID_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 
@@ -49,3 +55,87 @@ def test_as_pid_1_it_reaps_what_is_not_its_own_and_ends_when_it_is_told(started_
     assert len(children(pid)) == (processes if processes > 1 else 0)
     os.kill(pid, signal.SIGTERM)
     assert outer.wait(HANG) == 0
+
+
+# ---- compose
+
+
+COMPOSE = ROOT / "deploy/compose"
+SERVICES = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def size(text):
+    number, unit = re.fullmatch(r"(\d+)([A-Za-z]+)", text).groups()
+    return int(number) * UNITS[unit]
+
+
+@pytest.fixture
+def secrets(tmp_path):
+    """A directory with the files that the compose file expects beside it, and the key that may do everything."""
+    directory = tmp_path / "secrets"
+    directory.mkdir()
+    said = subprocess.run([BINARY, "api-key", "all", "--rights", "pipe,metrics"], capture_output=True, text=True, check=True, env=environment())
+    (directory / "api-keys").write_text(said.stdout)
+    (directory / "api-keys").chmod(0o640)
+    (directory / "metrics-key").write_text(said.stderr)
+    return directory
+
+
+def test_compose_finds_the_file_well_formed(secrets):
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("no docker-compose: script/bootstrap --test installs it")
+    copy = secrets.parent / "deploy/compose"
+    shutil.copytree(COMPOSE, copy)
+    shutil.copytree(secrets, copy / "secrets")
+    command = [compose, "-f", copy / "compose.yaml", "--profile", "haproxy", "--profile", "caddy", "config", "--services"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert set(result.stdout.split()) == {"millrace", "prometheus", "haproxy", "caddy"}
+
+
+def test_its_paths_are_those_of_the_repository_and_its_limits_match():
+    for service in SERVICES.values():
+        for volume in service.get("volumes", []):
+            path = volume.split(":")[0]
+            assert not path.startswith(".") or "/secrets/" in path or (COMPOSE / path).exists(), path
+    given = SERVICES["millrace"]["environment"]
+    assert size(SERVICES["millrace"]["mem_limit"]) == 2 * size(given["MILLRACE_MEMORY_BUDGET"])
+    assert "ports" not in SERVICES["millrace"] and SERVICES["millrace"]["networks"] == ["inside"]
+
+
+@pytest.fixture
+def composed(secrets):
+    """A server with the options of the compose file, and its key."""
+    given = SERVICES["millrace"]["environment"] | {"MILLRACE_API_KEYS": str(secrets / "api-keys"), "MILLRACE_LISTEN": "127.0.0.1:0"}
+    given |= {"MILLRACE_TRUST_PROXY": "127.0.0.1"}
+    key = (secrets / "metrics-key").read_text().strip()
+    with starting("workers") as start:
+        yield start("--listen=127.0.0.1:0", env=given, key=key), key
+
+
+@pytest.mark.parametrize("name, file", [("haproxy", "haproxy.cfg"), ("caddy", "Caddyfile")])
+def test_the_proxy_s_configuration_works_with_debian_s_program(composed, name, file):
+    """Its health checks among it."""
+    if program(PROXIES[name][1]) is None:
+        pytest.skip(f"no {name}: script/bootstrap --test fetches it")
+    server, key = composed
+    text = (COMPOSE / file).read_text()
+    assert text.count("millrace:8080") == 1
+    fields = [("Host", "localhost:8000"), ("Authorization", f"Bearer {key}")]
+    with Proxy(name, server.port, text.replace("millrace:8080", "127.0.0.1:8080")) as proxy:
+
+        def ask(method, target, body=None, fields=()):
+            connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=HANG)
+            try:
+                connection.request(method, target, body, dict(fields))
+                response = connection.getresponse()
+                return response.status, response.read()
+            finally:
+                connection.close()
+
+        status, packed = ask("POST", "/pipe/gzip", b"body" * 1000, fields)
+        assert status == 200 and gzip.decompress(packed) == b"body" * 1000
+        assert ask("POST", "/pipe/gzip", b"body", [("Host", "localhost:8000")])[0] == 401
+        wait_for(lambda: server.metric("millrace_requests_total", route="/readyz", code="200") >= 1, "the proxy's health check")
