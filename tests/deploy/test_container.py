@@ -14,7 +14,8 @@ import yaml
 from proxies import PROXIES, Proxy, program
 from server import BINARY, HANG, ROOT, environment, starting, wait_for
 
-AS_PID_1 = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+AS_ROOT = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]  # which a chroot would not allow
+AS_PID_1 = ["unshare", *AS_ROOT, "--pid", "--fork", "--kill-child"]
 
 
 def children(pid):
