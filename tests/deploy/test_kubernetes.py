@@ -60,6 +60,15 @@ def test_all_objects_are_what_kubernetes_knows():
     assert complaints(objects) == [[] for _ in objects]
 
 
+def test_the_command_that_hands_the_alerts_to_the_operator_makes_a_valid_object():
+    command = re.search(r"(?s)```sh\n(\{ printf .*?)```", (ROOT / "docs/deploy.md").read_text())[1]
+    assert command.count("kubectl apply -n millrace -f -") == 1
+    made = subprocess.run(["bash", "-c", command.replace("kubectl apply -n millrace -f -", "cat")], cwd=ROOT, capture_output=True, text=True, check=True)
+    rule = yaml.safe_load(made.stdout)
+    assert rule["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    assert complaints([rule]) == [[]]
+
+
 def test_the_check_finds_what_is_wrong():
     deployment = one("stateless", "Deployment")
     wrong = [json.loads(json.dumps(deployment)) for _ in range(3)]
