@@ -104,6 +104,7 @@ def test_it_serves_as_its_user_and_drains_when_it_is_stopped(podman, tmp_path):
     assert podman("exec", "millrace", "/usr/bin/millrace", "health").returncode == 0
     assert podman("exec", "millrace", "/usr/bin/millrace", "health", "--ready").returncode == 0
     with Wire(address) as wire:
+        assert set(wire.request("GET", "/version").json()["image"]["reads"]) == {"jpg", "png", "webp", "gif", "avif", "heif", "tiff"}
         body = photo(2000, 1500)
         file = wire.request("PUT", "/files/photo.jpg", body=body).json()["id"]
         assert wire.request("GET", f"/files/{file}").body == body
