@@ -1,11 +1,33 @@
 /* DESIGN: each format's encoder. Metadata was dropped from the image itself (image_metadata.c) and is not left to the
  * encoders alone. */
+#include "media/image/avif_save.h"
 #include "media/image/effort.h"
 #include "media/image/image_io.h"
 #include "media/image/image_run.h"
 #include "media/image/webp_strip.h"
 
 #include "base/assert.h"
+
+/* libvips keeps what EXIF's block and its own fields for it say the same: of all metadata, it writes what is left. */
+static int save_by_libvips(struct mr_run *run, VipsTarget *target, const struct mr_avif_settings *settings)
+{
+    return vips_heifsave_target(run->image, target, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q",
+                                settings->quality, "bitdepth", 8, "lossless", settings->lossless, "subsample_mode",
+                                settings->halves_colours ? VIPS_FOREIGN_SUBSAMPLE_ON : VIPS_FOREIGN_SUBSAMPLE_OFF,
+                                "effort", settings->effort, NULL);
+}
+
+static int save_avif(struct mr_run *run, VipsTarget *target, int quality, int effort)
+{
+    const struct mr_image_ops *ops = run->ops;
+    bool wants_full = ops->chroma == MR_IMAGE_CHROMA_AUTO ? quality >= 90 : ops->chroma == MR_IMAGE_CHROMA_444;
+    const struct mr_avif_settings settings = {.quality = quality,
+                                              .effort = effort,
+                                              .lossless = ops->lossless,
+                                              .halves_colours = !wants_full && !ops->lossless};
+    bool keeps_all = !ops->strip && ops->gps;
+    return keeps_all ? save_by_libvips(run, target, &settings) : mr_avif_save(run, target, &settings);
+}
 
 static int call_saver(struct mr_run *run, VipsTarget *target)
 {
@@ -32,11 +54,8 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
     case MR_IMAGE_WEBP:
         return vips_webpsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
                                     strip, NULL);
-    case MR_IMAGE_AVIF: /* lossless alone would still halve the colours' resolution */
-        return vips_heifsave_target(image, target, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", quality,
-                                    "bitdepth", 8, "lossless", ops->lossless, "subsample_mode",
-                                    ops->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : subsample, "effort", level, "strip",
-                                    strip, NULL);
+    case MR_IMAGE_AVIF:
+        return save_avif(run, target, quality, level);
     case MR_IMAGE_GIF:
         return vips_gifsave_target(image, target, "effort", level, "strip", strip, NULL);
     case MR_IMAGE_TIFF:
