@@ -8,27 +8,39 @@
 
 enum { UNSTOPPABLE_MS = 36000 };
 
+/* Of the encoder's scale: its ends, and where nothing is given, what is chosen, and the least for a large frame. */
 static const struct {
-    int lowest, highest, unset; /* of the encoder's scale */
-} scales[MR_IMAGE_FORMAT_COUNT] = {
-    [MR_IMAGE_PNG] = {1, 9, 6}, [MR_IMAGE_WEBP] = {0, 6, 4}, [MR_IMAGE_AVIF] = {0, 6, 2}, [MR_IMAGE_GIF] = {1, 10, 4}};
-
-int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops)
-{
-    int lowest = scales[format].lowest, highest = scales[format].highest;
-    return ops->effort < 0 ? scales[format].unset : lowest + (ops->effort * (highest - lowest) + 4) / 9;
-}
-
-int mr_effort_palette_level(const struct mr_image_ops *ops)
-{
-    return mr_effort_level(MR_IMAGE_GIF, ops);
-}
+    int lowest, highest, chosen, chosen_least;
+} scales[MR_IMAGE_FORMAT_COUNT] = {[MR_IMAGE_PNG] = {1, 9, 6, 6},
+                                   [MR_IMAGE_WEBP] = {0, 6, 4, 4},
+                                   [MR_IMAGE_AVIF] = {0, 6, 4, 2},
+                                   [MR_IMAGE_GIF] = {1, 10, 4, 4}};
 
 /* Milliseconds of CPU time for a megapixel, by level. */
 static const uint32_t avif_costs[] = {1500, 1900, 2200, 4400, 10500, 11500, 22000};
 static const uint32_t webp_costs[] = {900, 900, 900, 900, 900, 900, 1000};
 static const uint32_t webp_alpha_costs[] = {900, 900, 900, 900, 900, 900, 6300};
 static const uint32_t gif_costs[] = {0 /* no such level */, 710, 1100, 1450, 1750, 2150, 2500, 2850, 3400, 3900, 4450};
+
+static uint64_t pixels_in_time(uint32_t ms_a_megapixel)
+{
+    return (uint64_t)UNSTOPPABLE_MS * 1000000 / ms_a_megapixel;
+}
+
+int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t pixels)
+{
+    int lowest = scales[format].lowest, highest = scales[format].highest, level = scales[format].chosen;
+    if (ops->effort >= 0)
+        return lowest + (ops->effort * (highest - lowest) + 4) / 9;
+    while (level > scales[format].chosen_least && pixels > pixels_in_time(avif_costs[level]))
+        level--;
+    return level;
+}
+
+int mr_effort_palette_level(const struct mr_image_ops *ops)
+{
+    return mr_effort_level(MR_IMAGE_GIF, ops, 0);
+}
 
 uint64_t mr_effort_pixels_max(enum mr_image_format format, const struct mr_image_ops *ops, bool alpha,
                               const char **limit)
@@ -57,5 +69,5 @@ uint64_t mr_effort_pixels_max(enum mr_image_format format, const struct mr_image
     default:
         return UINT64_MAX;
     }
-    return (uint64_t)UNSTOPPABLE_MS * 1000000 / costs[mr_effort_level(format, ops)];
+    return pixels_in_time(costs[mr_effort_level(format, ops, UINT64_MAX)]);
 }

@@ -5,8 +5,9 @@
 
 #include "media/image/image.h"
 
-/* The parameter `effort` (0..9, or this stage's choice) on the encoder's own scale. 0 for a format that has none. */
-int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops);
+/* The parameter `effort` (0..9) on the encoder's own scale, for a frame of so many pixels: where it is not given, this
+ * stage's choice, which is less for large ones. 0 for a format that has none. */
+int mr_effort_level(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t pixels);
 /* The same of the search for the palette of a PNG, which is that of a GIF. */
 int mr_effort_palette_level(const struct mr_image_ops *ops);
 

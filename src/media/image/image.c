@@ -193,6 +193,8 @@ static int run_steps(struct mr_run *run, struct mr_image_result *out)
     if (err == MR_OK)
         err = mr_run_pick(run);
     if (err == MR_OK)
+        err = mr_run_choose_chroma(run);
+    if (err == MR_OK)
         err = check_cancel(run);
     if (err != MR_OK)
         return err;

@@ -64,8 +64,9 @@ struct mr_image_crop_way {
 };
 enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, MR_IMAGE_EDGE_RIGHT = 8 };
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
-/* The resolution of colours: half of that of brightness, full, or as the encoder finds it right for the quality. */
+/* The resolution of colours: half of that of brightness, full, or full where it shows. */
 enum { MR_IMAGE_CHROMA_AUTO, MR_IMAGE_CHROMA_420, MR_IMAGE_CHROMA_444 };
+enum { MR_IMAGE_QUALITY_FULL_CHROMA = 90 };       /* from it on it shows */
 enum { MR_IMAGE_ICC_SRGB, MR_IMAGE_ICC_KEEP };    /* the output is sRGB; or has the RGB profile of its original */
 enum { MR_IMAGE_FILL_SOLID, MR_IMAGE_FILL_BLUR }; /* a colour; or the image, blurred, large enough to cover it */
 enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
@@ -129,16 +130,17 @@ struct mr_image_ops {
     uint32_t formats;              /* bits of those that it may be where it is not given; 0: all. See ..._allow */
     enum mr_image_format fallback; /* what stands for one that it may not be */
     uint32_t picks;                /* auto=format: bits of the formats that it may pick; 0: it was not asked for */
-    int32_t quality;               /* 1..100 */
+    int32_t quality;               /* 1..100, for all formats as of a JPEG */
     int32_t effort;                /* 0..9 of the encoder; -1: this stage's choice */
     bool lossless, interlace;
-    bool is_progressive; /* a format of a name that says so: as interlace */
-    bool palette;        /* of PNG: at most 256 colours */
-    bool is_paletted;    /* a format of a name that says so: as palette */
-    int32_t chroma;      /* MR_IMAGE_CHROMA_...: of JPEG and AVIF */
-    int32_t icc;         /* MR_IMAGE_ICC_... */
-    bool strip, gps;     /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
-    int32_t shrink;      /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
+    bool is_progressive;                  /* a format of a name that says so: as interlace */
+    bool palette;                         /* of PNG: at most 256 colours */
+    bool is_paletted;                     /* a format of a name that says so: as palette */
+    int32_t chroma;                       /* MR_IMAGE_CHROMA_...: of JPEG and AVIF */
+    bool is_chroma_short, is_chroma_long; /* it was given as `chroma`, as `chromasub`, which is the same */
+    int32_t icc;                          /* MR_IMAGE_ICC_... */
+    bool strip, gps; /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
+    int32_t shrink;  /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
 };
 
 /* The parameters of the stage (imgix names): validation, GET /pipe and the docs are made from this table. Ends with a
@@ -154,10 +156,12 @@ static inline bool mr_image_ops_interlaces(const struct mr_image_ops *ops)
 {
     return ops->interlace || ops->is_progressive;
 }
-/* Is a JPEG to have its colours at half the resolution of brightness? */
-static inline bool mr_image_ops_halves_chroma(const struct mr_image_ops *ops)
+
+/* Are colours to have full resolution, whatever they are? Where the chroma is AUTO, pixels may ask for it too. */
+static inline bool mr_image_ops_wants_full_chroma(const struct mr_image_ops *ops)
 {
-    return ops->chroma == MR_IMAGE_CHROMA_420 || (ops->chroma == MR_IMAGE_CHROMA_AUTO && ops->quality < 90);
+    return ops->chroma == MR_IMAGE_CHROMA_444 ||
+           (ops->chroma == MR_IMAGE_CHROMA_AUTO && ops->quality >= MR_IMAGE_QUALITY_FULL_CHROMA);
 }
 
 /* What imgix and its libraries put into each address, and what asks for nothing: ixlib and ixid, which are in the

@@ -14,7 +14,8 @@ enum {
     ALPHA_NS = 15,    /* colours are multiplied by alpha, and divided by it */
     RESIZE_NS = 3,
     TRIM_NS = 15,
-    LOOK_NS = 40, /* where to crop */
+    LOOK_NS = 40,  /* where to crop */
+    CHROMA_NS = 4, /* whether colours have edges */
 
     PHOTO_BASE_NS = 200000,
     PHOTO_READ_NS = 2,
@@ -39,9 +40,9 @@ static const uint32_t webp_lossless_ns[] = {300, 400, 500, 600, 700, 750, 800};
 static const uint32_t palette_ns[] = {0, 700, 750, 800, 900, 1050, 1250, 1500, 1900, 2600, 3500};
 static const uint32_t avif_ns[] = {340, 430, 500, 1000, 2400, 2600, 6000};
 
-static uint64_t encoder_ns(enum mr_image_format format, const struct mr_image_ops *ops, bool alpha)
+static uint64_t encoder_ns(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t pixels, bool alpha)
 {
-    int level = mr_effort_level(format, ops);
+    int level = mr_effort_level(format, ops, pixels);
     switch (format) {
     case MR_IMAGE_JPEG:
         return mr_image_ops_interlaces(ops) ? 20 : 12;
@@ -130,7 +131,7 @@ static uint64_t photo_ns(const struct mr_plan *plan, const struct mr_image_ops *
 {
     uint64_t scans = info->scans > 1 ? info->scans : 0;
     uint64_t written = mr_image_ops_interlaces(ops) ? PHOTO_WRITE_PASSES_NS : PHOTO_WRITE_NS;
-    if (!mr_image_ops_halves_chroma(ops))
+    if (mr_image_ops_wants_full_chroma(ops))
         written *= 2;
     return PHOTO_BASE_NS + (uint64_t)info->width * info->height * (PHOTO_READ_NS + scans * PHOTO_SCAN_NS) +
            (uint64_t)plan->out_width * plan->out_height * written;
@@ -155,5 +156,6 @@ uint64_t mr_image_cost_ns(const struct mr_image_info *info, const struct mr_imag
     bool alpha = info->alpha || mr_plan_adds_alpha(&plan, ops);
     return BASE_NS + stored * reading_ns(info, decoded < stored) + decoded * decoded_ns(info, ops) +
            resized * (is_looked_at(&plan) ? LOOK_NS : 0) +
-           out * (steps_ns(ops) + encoder_ns(likely_format(&plan, ops), ops, alpha));
+           out * (steps_ns(ops) + encoder_ns(likely_format(&plan, ops), ops, out / plan.frames, alpha)) +
+           out * (mr_plan_looks_at_colours(&plan, ops, info) ? CHROMA_NS : 0);
 }

@@ -4,6 +4,7 @@
 #include "media/image/effort.h"
 #include "media/image/image_io.h"
 #include "media/image/image_run.h"
+#include "media/image/quality.h"
 #include "media/image/webp_strip.h"
 
 #include "base/assert.h"
@@ -19,13 +20,11 @@ static int save_by_libvips(struct mr_run *run, VipsTarget *target, const struct 
 
 static int save_avif(struct mr_run *run, VipsTarget *target, int quality, int effort)
 {
-    const struct mr_image_ops *ops = run->ops;
-    bool wants_full = ops->chroma == MR_IMAGE_CHROMA_AUTO ? quality >= 90 : ops->chroma == MR_IMAGE_CHROMA_444;
     const struct mr_avif_settings settings = {.quality = quality,
                                               .effort = effort,
-                                              .lossless = ops->lossless,
-                                              .halves_colours = !wants_full && !ops->lossless};
-    bool keeps_all = !ops->strip && ops->gps;
+                                              .lossless = run->ops->lossless,
+                                              .halves_colours = run->halves_colours && !run->ops->lossless};
+    bool keeps_all = !run->ops->strip && run->ops->gps;
     return keeps_all ? save_by_libvips(run, target, &settings) : mr_avif_save(run, target, &settings);
 }
 
@@ -33,20 +32,16 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
 {
     const struct mr_image_ops *ops = run->ops;
     VipsImage *image = run->image;
-    int quality = ops->quality;
+    uint64_t pixels = (uint64_t)image->Xsize * (uint64_t)image->Ysize / run->plan.frames;
+    int quality = mr_quality_level(run->plan.format, ops->quality);
     gboolean strip = ops->strip && !run->keeps_profile; /* all else was dropped */
-    int level = mr_effort_level(run->plan.format, ops);
+    int level = mr_effort_level(run->plan.format, ops, pixels);
     gboolean interlace = mr_image_ops_interlaces(ops);
-    static const VipsForeignSubsample subsamples[] = {[MR_IMAGE_CHROMA_AUTO] = VIPS_FOREIGN_SUBSAMPLE_AUTO,
-                                                      [MR_IMAGE_CHROMA_420] = VIPS_FOREIGN_SUBSAMPLE_ON,
-                                                      [MR_IMAGE_CHROMA_444] = VIPS_FOREIGN_SUBSAMPLE_OFF};
-    VipsForeignSubsample subsample = subsamples[ops->chroma];
+    VipsForeignSubsample subsample = run->halves_colours ? VIPS_FOREIGN_SUBSAMPLE_ON : VIPS_FOREIGN_SUBSAMPLE_OFF;
     switch (run->plan.format) {
     case MR_IMAGE_JPEG:
-        return vips_jpegsave_target(
-            image, target, "Q", quality, "optimize_coding", TRUE, "interlace", interlace, "subsample_mode",
-            mr_image_ops_halves_chroma(ops) ? VIPS_FOREIGN_SUBSAMPLE_ON : VIPS_FOREIGN_SUBSAMPLE_OFF, "strip", strip,
-            NULL);
+        return vips_jpegsave_target(image, target, "Q", quality, "optimize_coding", TRUE, "interlace", interlace,
+                                    "subsample_mode", subsample, "strip", strip, NULL);
     case MR_IMAGE_PNG:
         return vips_pngsave_target(image, target, "compression", level, "interlace", interlace, "palette",
                                    mr_image_ops_has_palette(ops), "effort", mr_effort_palette_level(ops), "strip",

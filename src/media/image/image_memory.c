@@ -39,11 +39,12 @@ static uint64_t decoder_bytes(const struct mr_image_info *info)
 }
 
 /* Bytes that encoding holds for each pixel, its output included. */
-static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t bands)
+static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t bands,
+                              bool halves_colours)
 {
     switch (format) {
     case MR_IMAGE_JPEG:
-        return mr_image_ops_halves_chroma(ops) ? 5 : 8; /* coefficients, for optimal coding */
+        return halves_colours ? 5 : 8; /* coefficients, for optimal coding */
     case MR_IMAGE_PNG:
         if (mr_image_ops_has_palette(ops))
             return 32; /* as GIF */
@@ -63,15 +64,17 @@ static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image
 
 /* The same of the format that needs most, where one is yet to be picked. GIF, which needs much, is picked only where
  * all others are forbidden. */
-static uint64_t planned_encoder_bytes(const struct mr_plan *plan, const struct mr_image_ops *ops, uint64_t bands)
+static uint64_t planned_encoder_bytes(const struct mr_plan *plan, const struct mr_image_ops *ops, uint64_t bands,
+                                      bool looks_at_colours)
 {
     uint32_t picks = mr_plan_picks(plan, ops);
-    uint64_t most = picks == 0 ? encoder_bytes(plan->format, ops, bands) : 0;
+    bool halves_colours = !mr_image_ops_wants_full_chroma(ops) && !looks_at_colours;
+    uint64_t most = picks == 0 ? encoder_bytes(plan->format, ops, bands, halves_colours) : 0;
     if (picks != MR_IMAGE_BIT(MR_IMAGE_GIF))
         picks &= ~MR_IMAGE_BIT(MR_IMAGE_GIF);
     for (unsigned format = MR_IMAGE_JPEG; format < MR_IMAGE_FORMAT_COUNT; format++)
         if (picks & MR_IMAGE_BIT(format))
-            most = MR_MAX(most, encoder_bytes((enum mr_image_format)format, ops, bands));
+            most = MR_MAX(most, encoder_bytes((enum mr_image_format)format, ops, bands, halves_colours));
     return most;
 }
 
@@ -105,8 +108,8 @@ static uint64_t resizer_bytes(const struct mr_plan *plan, const struct mr_image_
 }
 
 /* Pixels of the images that some steps keep as a whole, to read them in their own order. */
-static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *plan, uint64_t decoded, uint64_t resized,
-                       uint64_t out)
+static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *plan, bool looks_at_colours,
+                       uint64_t decoded, uint64_t resized, uint64_t out)
 {
     uint64_t pixels = 0;
     bool is_random = plan->orientation != 1 || plan->crop.crop == MR_IMAGE_CROP_ENTROPY ||
@@ -122,7 +125,7 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
         pixels += out;
     if (ops->fill == MR_IMAGE_FILL_BLUR)
         pixels += 4 * out;
-    if (mr_image_ops_picks(ops) != 0) /* they are looked at before they are encoded */
+    if (mr_image_ops_picks(ops) != 0 || looks_at_colours) /* they are looked at before they are encoded */
         pixels += plan->frames * out;
     return pixels;
 }
@@ -140,7 +143,7 @@ static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_o
     if (info->whole)
         bytes += (uint64_t)info->width * info->height * 2 * bands;
     uint64_t planes = plan->orientation >= 5 ? 2 * bands : bands;
-    return bytes + out * (planes + encoder_bytes(plan->format, ops, bands));
+    return bytes + out * (planes + encoder_bytes(plan->format, ops, bands, !mr_image_ops_wants_full_chroma(ops)));
 }
 
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
@@ -166,8 +169,9 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
         bytes += plan->frames * (stored + out) * 4;
     if (!info->alpha && mr_plan_adds_alpha(plan, ops))
         bands++;
-    bytes += copies(ops, plan, decoded, resized, out) * bands;
-    return bytes + plan->frames * out * planned_encoder_bytes(plan, ops, bands);
+    bool looks_at_colours = mr_plan_looks_at_colours(plan, ops, info);
+    bytes += copies(ops, plan, looks_at_colours, decoded, resized, out) * bands;
+    return bytes + plan->frames * out * planned_encoder_bytes(plan, ops, bands, looks_at_colours);
 }
 
 uint64_t mr_image_memory(const struct mr_image_info *info, const struct mr_image_ops *ops)

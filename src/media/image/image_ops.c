@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUALITY_DEFAULT = 80, SIDE_MAX = 65535, PAD_MAX = 4096 };
+enum { QUALITY_DEFAULT = 75, SIDE_MAX = 65535, PAD_MAX = 4096 };
 
 /* Words as a person writes them, in the order of the values they stand for. */
 static const char *const fit_words[] = {"clip", "crop", "max", "min", "scale", "fill", "clamp", "fillmax", NULL};
@@ -86,6 +86,7 @@ enum {
     EFFORT,
     LOSSLESS,
     INTERLACE,
+    CHROMA,
     CHROMASUB,
     PALETTE,
     CS,
@@ -160,11 +161,12 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
     [AUTO] =      {.name = "auto", TEXT(40, "format: without fm, the format is picked: avif, webp, jpg or png, as fits the image and as the client accepts; compress: no effect")},
     [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without; pjpg: progressive jpg, png8: png with palette, png32: png")},
-    [Q] =         {.name = "q", INT(1, 100, "quality of jpg, webp and avif; 80 without it")},
+    [Q] =         {.name = "q", INT(1, 100, "quality, for jpg, webp and avif as a jpg of that number looks; 75 without it")},
     [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
     [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly")},
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
-    [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full for jpg of q=90 and above")},
+    [CHROMA] =    {.name = "chroma", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full from q=90 on, and where coloured edges ask for it")},
+    [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "the same as chroma")},
     [PALETTE] =   {.name = "palette", FLAG("png of at most 256 colours")},
     [CS] =        {.name = "cs", CHOICE(cs_words, "ignored: all output is sRGB")},
     [ICC] =       {.name = "icc", CHOICE(icc_words, "srgb: the output is sRGB; keep: an RGB profile of the original goes with its colours as they are, but into no gif")},
@@ -203,7 +205,7 @@ static const struct field {
     [BLUR] = {REAL, AT(blur), 0},         [SHARP] = {REAL, AT(sharpness), 0},   [FRAME] = {INT32, AT(frame), 0},
     [Q] = {INT32, AT(quality), QUALITY_DEFAULT},                                [EFFORT] = {INT32, AT(effort), -1},
     [LOSSLESS] = {BOOL, AT(lossless), 0}, [INTERLACE] = {BOOL, AT(interlace), 0}, [STRIP] = {BOOL, AT(strip), 1},
-    [CHROMASUB] = {INT32, AT(chroma), 0}, [ICC] = {INT32, AT(icc), 0}, [PALETTE] = {BOOL, AT(palette), 0},
+    [CHROMA] = {INT32, AT(chroma), 0}, [CHROMASUB] = {INT32, AT(chroma), 0}, [ICC] = {INT32, AT(icc), 0}, [PALETTE] = {BOOL, AT(palette), 0},
     [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
 };
 // clang-format on
@@ -278,6 +280,15 @@ static int set_frame(struct mr_image_ops *ops, int64_t value, bool is_page, stru
     return MR_OK;
 }
 
+static int set_chroma(struct mr_image_ops *ops, int32_t value, bool is_long, struct mr_fault *fault)
+{
+    if (is_long ? ops->is_chroma_short : ops->is_chroma_long)
+        return mr_fault_set(fault, MR_EPARAM, "chroma and chromasub are the same: give one of them.");
+    ops->chroma = value;
+    *(is_long ? &ops->is_chroma_long : &ops->is_chroma_short) = true;
+    return MR_OK;
+}
+
 /* Below 1 it is a part of the image; of pixels there are whole ones. */
 static int check_side(const struct mr_param_spec *spec, double value, struct mr_fault *fault)
 {
@@ -323,6 +334,9 @@ static int set_parsed(struct mr_image_ops *ops, size_t row, const struct mr_para
     case FM:
         set_format(ops, (size_t)value->integer);
         return MR_OK;
+    case CHROMA:
+    case CHROMASUB:
+        return set_chroma(ops, (int32_t)value->integer, row == CHROMASUB, fault);
     case FRAME:
     case PAGE:
         return set_frame(ops, value->integer, row == PAGE, fault);
@@ -504,6 +518,8 @@ static bool output_has_effect(const struct mr_image_ops *ops, size_t row)
         return may_be(ops->format, jpeg | png);
     case CHROMASUB:
         return may_be(ops->format, jpeg | avif);
+    case CHROMA: /* written as chromasub */
+        return false;
     case PALETTE:
         return may_be(ops->format, png);
     case ICC:

@@ -257,7 +257,7 @@ static void step_start_encoder(struct photo *photo)
     out->in_color_space = photo->planes_count == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
     jpeg_set_defaults(out);
     jpeg_set_quality(out, ops->quality, TRUE);
-    bool halves = photo->planes_count > 1 && mr_image_ops_halves_chroma(ops);
+    bool halves = photo->planes_count > 1 && !mr_image_ops_wants_full_chroma(ops);
     out->comp_info[0].h_samp_factor = out->comp_info[0].v_samp_factor = halves ? 2 : 1;
     out->optimize_coding = TRUE;
     out->write_JFIF_header = FALSE;
@@ -382,7 +382,8 @@ static int make_planes(struct photo *photo)
     const jpeg_component_info *components = photo->in.comp_info;
     int err = make_axes(&photo->brightness, photo, &components[0], 1);
     if (err == MR_OK && count > 1)
-        err = make_axes(&photo->colours, photo, &components[1], mr_image_ops_halves_chroma(photo->run->ops) ? 2 : 1);
+        err =
+            make_axes(&photo->colours, photo, &components[1], mr_image_ops_wants_full_chroma(photo->run->ops) ? 1 : 2);
     photo->planes_count = count;
     for (uint32_t i = 0; i < count && err == MR_OK; i++) {
         photo->planes[i].axes = i == 0 ? &photo->brightness : &photo->colours;

@@ -36,26 +36,6 @@ enum mr_image_format mr_image_pick(const struct mr_image_ops *ops, const struct 
     return MR_IMAGE_UNKNOWN;
 }
 
-/* Measured on three photographs of 450 to 600 pixels (mean SSIM of their luminance, libvips 8.14). What looks alike is
- * at most 7 beside straight lines between these points, mostly below them. Such a WebP has 0.8 of the bytes of the
- * JPEG, and an AVIF 0.65; at one and the same number an AVIF would have as many as the JPEG. */
-struct match {
-    int32_t jpeg, other;
-};
-static const struct match webp_matches[] = {{0, 0}, {60, 66}, {80, 82}, {100, 100}};
-static const struct match avif_matches[] = {{0, 25}, {50, 49}, {80, 65}, {100, 100}};
-
-int32_t mr_image_pick_quality(enum mr_image_format format, int32_t quality)
-{
-    const struct match *at = format == MR_IMAGE_AVIF ? avif_matches : webp_matches;
-    if (format != MR_IMAGE_AVIF && format != MR_IMAGE_WEBP)
-        return quality;
-    while (at[1].jpeg < quality)
-        at++;
-    int32_t span = at[1].jpeg - at->jpeg;
-    return at->other + ((quality - at->jpeg) * (at[1].other - at->other) + span / 2) / span;
-}
-
 /* ---- what it is like ---- */
 
 /* Measured on 24 PNG and GIF (screenshots, diagrams, icons, scans, photographs) at their own size, lossless WebP
@@ -156,7 +136,6 @@ int mr_run_pick(struct mr_run *run)
         return refuse_pick(run, &sight);
     run->picked = *run->ops;
     run->picked.lossless = run->ops->lossless || (sight.is_flat && run->plan.format == MR_IMAGE_WEBP);
-    run->picked.quality = mr_image_pick_quality(run->plan.format, run->ops->quality);
     run->ops = &run->picked;
     return drop_alpha(run, &sight);
 }

@@ -19,8 +19,6 @@ struct mr_image_flatness {
 /* One of ops' picks that can be written here and holds the picture; UNKNOWN: there is none. It has no loss where the
  * picture is flat or ops say `lossless`, if there is such a format. */
 enum mr_image_format mr_image_pick(const struct mr_image_ops *ops, const struct mr_image_sight *sight);
-/* The quality at which this format looks like a JPEG of `quality`. */
-int32_t mr_image_pick_quality(enum mr_image_format format, int32_t quality);
 
 /* Look at a row of `width` pixels with `bands` channels of 8 bits. */
 void mr_image_flatness_add(struct mr_image_flatness *flatness, const uint8_t *row, size_t width, size_t bands);

@@ -34,6 +34,7 @@ struct mr_run {
     atomic_int stopped;         /* why the run is to stop, or MR_OK. libvips may read on a thread of its own */
     bool keeps_profile;         /* icc=keep, and there is one that can be kept */
     bool is_srgb;               /* converted before all else */
+    bool halves_colours;        /* of JPEG and AVIF: 4:2:0 */
     bool is_resampled;          /* pixels were mixed: resized, blurred, turned by any angle */
     bool in_memory;             /* image's pixels are computed and can be read in any order */
     VipsRect trim;              /* what `trim` leaves; width 0: not known yet */
@@ -83,6 +84,7 @@ VipsImage *mr_run_blurred(VipsImage *in, double sigma);
 struct mr_image_colour mr_run_over_white(struct mr_image_colour colour);
 int mr_run_drop_metadata(struct mr_run *run);                     /* image_metadata.c */
 int mr_run_pick(struct mr_run *run);                              /* image_pick.c */
+int mr_run_choose_chroma(struct mr_run *run);                     /* image_chroma.c, when the format is known */
 int mr_run_encode(struct mr_run *run, void **bytes, size_t *len); /* image_encode.c */
 
 #endif

@@ -10,6 +10,7 @@
 
 enum {
     LOOKED_AT_MAX = 64,          /* times what is shown */
+    COLOURED_MAX = 4000000,      /* px of an output whose colours are looked at */
     RESIZED_SIDE_MAX = 10000000, /* px: libvips' bound. A cut of it may well be small enough to be written */
     ASKED_SIDE_MAX = 65535,
     PHOTO_RATIO_MAX = 8 /* of the decoded image to the output: above it a box filter is to go first */
@@ -287,6 +288,16 @@ bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, u
            width * height <= mr_effort_pixels_max(format, ops, alpha, &limit);
 }
 
+bool mr_plan_looks_at_colours(const struct mr_plan *plan, const struct mr_image_ops *ops,
+                              const struct mr_image_info *info)
+{
+    static const uint32_t halved = MR_IMAGE_BIT(MR_IMAGE_JPEG) | MR_IMAGE_BIT(MR_IMAGE_AVIF);
+    uint32_t picks = mr_plan_picks(plan, ops), formats = picks != 0 ? picks : MR_IMAGE_BIT(plan->format);
+    bool is_open = ops->chroma == MR_IMAGE_CHROMA_AUTO && !mr_image_ops_wants_full_chroma(ops);
+    return is_open && (formats & halved) != 0 && info->bands >= 3 && !info->halves_colours &&
+           plan->final_width * plan->final_height <= COLOURED_MAX;
+}
+
 bool mr_plan_adds_alpha(const struct mr_plan *plan, const struct mr_image_ops *ops)
 {
     bool is_larger = plan->final_width != plan->out_width || plan->final_height != plan->out_height;
@@ -483,7 +494,8 @@ static bool goes_as_photo(const struct mr_plan *plan, const struct mr_image_ops 
     uint64_t least_height = (uint64_t)PHOTO_RATIO_MAX * plan->shrink * plan->load_height;
     bool is_far = info->width > least_width || info->height > least_height;
     return info->plain && plan->format == MR_IMAGE_JPEG && mr_plan_picks(plan, ops) == 0 && !plan->cut_first &&
-           !(is_cut && by_content) && !is_extended && !is_enlarged && !is_far && asks_for_size_alone(ops);
+           !(is_cut && by_content) && !is_extended && !is_enlarged && !is_far && asks_for_size_alone(ops) &&
+           !mr_plan_looks_at_colours(plan, ops, info);
 }
 
 /* All sizes behind decoder and first cuts, checked. `upright` is what is left to be resized. */

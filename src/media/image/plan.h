@@ -68,6 +68,10 @@ uint32_t mr_plan_side_max(enum mr_image_format format);
 bool mr_plan_fits(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t width, uint64_t height,
                   bool alpha);
 
+/* Do the output's pixels tell whether its colours need full resolution? They are held for it. */
+bool mr_plan_looks_at_colours(const struct mr_plan *plan, const struct mr_image_ops *ops,
+                              const struct mr_image_info *info);
+
 /* May the output be transparent where the input was not: in areas that are added, or in the border? */
 bool mr_plan_adds_alpha(const struct mr_plan *plan, const struct mr_image_ops *ops);
 

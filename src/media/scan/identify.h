@@ -54,6 +54,7 @@ struct mr_image_info {
     /* JPEG: brightness alone or with two colours of it, Huffman coding, no colours at a finer resolution than
      * brightness; without a profile, or with one that says sRGB. */
     bool plain;
+    bool halves_colours; /* stored with a lower resolution than brightness: most JPEGs, WebP with loss */
     bool whole; /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
 };
 

@@ -144,8 +144,10 @@ static int read_frame_header(struct jpeg *jpeg, int marker, struct mr_view body)
     memset(jpeg->bits_left, ALL_BITS, sizeof(jpeg->bits_left));
     if (info->width == 0 || info->height == 0 || info->width > SIDE_MAX || info->height > SIDE_MAX)
         return damaged(jpeg, "its frame header has an impossible size");
-    for (size_t i = 0; i < bands; i++)
+    for (size_t i = 0; i < bands; i++) {
         jpeg->component_id[i] = body.at[6 + 3 * i];
+        info->halves_colours = info->halves_colours || body.at[7 + 3 * i] != body.at[7];
+    }
     info->plain = !jpeg->is_arithmetic && !jpeg->has_other_colours && is_plain_frame(body.at + 6, bands);
     return MR_OK;
 }

@@ -73,6 +73,7 @@ static int read_bitstream(struct webp *webp, const struct chunk *chunk, struct s
     if (chunk->body.len < 10 || (at[0] & 1) != 0 || memcmp(at + 3, "\x9d\x01\x2a", 3) != 0)
         return damaged(webp, "its image has no valid header");
     *out = (struct size){mr_read_le16(at + 6) & 0x3FFF, mr_read_le16(at + 8) & 0x3FFF, false};
+    webp->out->info.halves_colours = true;
     return out->width != 0 && out->height != 0 ? MR_OK : damaged(webp, "its image is empty");
 }
 

@@ -30,7 +30,7 @@ static void thumbnails_of_photographs_are_interactive(void **state)
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 6000, 4000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
     assert_int_equal(lane(image(MR_IMAGE_JPEG, 10000, 10000), 300, MR_IMAGE_UNKNOWN), MR_LANE_INTERACTIVE);
     assert_int_equal(lane(image(MR_IMAGE_PNG, 4000, 3000), 300, MR_IMAGE_WEBP), MR_LANE_INTERACTIVE);
-    assert_int_equal(lane(image(MR_IMAGE_JPEG, 6000, 4000), 600, MR_IMAGE_AVIF), MR_LANE_INTERACTIVE);
+    assert_int_equal(lane(image(MR_IMAGE_JPEG, 6000, 4000), 500, MR_IMAGE_AVIF), MR_LANE_INTERACTIVE);
 }
 
 static void what_takes_a_second_is_heavy(void **state)

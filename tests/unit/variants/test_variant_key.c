@@ -45,9 +45,9 @@ static bool are_same(struct mr_variant_key one, struct mr_variant_key other)
 
 /* Each list is one image, in many spellings; tests/fuzz/fuzz_image_key.c makes more of them. */
 static const char *const spellings[][8] = {
-    {"w=300 h=200 fit=crop fm=webp", "fm=webp fit=crop h=200 w=300", "w=300 h=200 fit=crop fm=webp q=80",
+    {"w=300 h=200 fit=crop fm=webp", "fm=webp fit=crop h=200 w=300", "w=300 h=200 fit=crop fm=webp q=75",
      "h=200 dpr=1 w=300 fm=webp rot=0 fit=crop ixlib=js-3.8", "w=0300 h=200 fit=crop fm=webp crop=center"},
-    {"", "q=80", "fit=clip bri=-0 con=0.0 flip=none trim=none strip=yes shrink=fast auto=compress", "dpr=2 fit=fill"},
+    {"", "q=75", "fit=clip bri=-0 con=0.0 flip=none trim=none strip=yes shrink=fast auto=compress", "dpr=2 fit=fill"},
     {"dpr=1.5 w=10", "w=10 dpr=1.50", "w=10 dpr=01.5 fit=scale", "w=10 dpr=1.5 crop=top fp-x=0.3 gps=1"},
     {"bg=f00", "bg=ff0000", "bg=Red", "bg=ffff0000", "bg=F00"},
     {"fm=jpg", "fm=jpeg", "fm=jpg lossless=1 effort=3", "auto=format fm=jpg", "fm=jpg lossless=on"},

@@ -13,7 +13,8 @@ static void canonical_text_has_one_order_and_no_defaults(void **state)
 {
     (void)state;
     check_canonical("", "");
-    check_canonical("q=80&fit=clip", "");
+    check_canonical("q=75&fit=clip", "");
+    check_canonical("chroma=444", "chromasub=444");
     check_canonical("fm=webp&q=70&crop=left,top&fit=crop&h=200&w=300",
                     "w=300&h=200&fit=crop&crop=top,left&fm=webp&q=70");
     check_canonical("fm=jpeg", "fm=jpg");
@@ -51,6 +52,8 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("interlace=0&fm=png8", "fm=png&palette=1");
     check_canonical("fm=png32", "fm=png");
     check_canonical("fm=webp&chromasub=444&palette=1", "fm=webp");
+    check_canonical("fm=webp&chroma=444", "fm=webp");
+    check_canonical("chroma=auto", "");
     check_canonical("w=5&h=6&fit=crop&crop=faces,entropy,top,left,centre", "w=5&h=6&fit=crop&crop=attention,top,left");
     check_canonical("w=5&h=6&fit=crop&crop=left,top,faces", "w=5&h=6&fit=crop&crop=top,left");
     check_canonical("w=5&h=6&fit=crop&crop=focalpoint,faces,centre,top", "w=5&h=6&fit=crop&crop=focalpoint,attention");
@@ -220,6 +223,7 @@ static void wrong_value_names_its_parameter(void **state)
         {"fill", "gen"},
         {"fill-color", "no"},
         {"chromasub", "422"},
+        {"chroma", "422"},
         {"palette", "json"},
         {"trim-md", "256"},
         {"trim-color", "colour"},
@@ -262,6 +266,7 @@ static void two_names_of_one_operation_are_refused_in_any_order(void **state)
 {
     (void)state;
     static const char *const names[] = {"frame", "page"}, *const tones[] = {"mono", "monochrome"};
+    static const char *const chromas[] = {"chroma", "chromasub"};
     for (size_t i = 0; i < 2; i++) {
         struct mr_image_ops ops;
         struct mr_fault fault = {0};
@@ -272,6 +277,8 @@ static void two_names_of_one_operation_are_refused_in_any_order(void **state)
         assert_int_equal(ops.frame, 2);
         assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(tones[i]), MR_SLICE("fff"), &fault), MR_OK);
         assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(tones[1 - i]), MR_SLICE("fff"), &fault), MR_EPARAM);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(chromas[i]), MR_SLICE("auto"), &fault), MR_OK);
+        assert_int_equal(mr_image_ops_set(&ops, mr_slice_of(chromas[1 - i]), MR_SLICE("444"), &fault), MR_EPARAM);
     }
 }
 

@@ -58,19 +58,6 @@ static void the_format_fits_the_picture_and_the_client(void **state)
     }
 }
 
-static void quality_is_that_of_a_jpeg(void **state)
-{
-    static const struct {
-        int32_t jpeg, webp, avif;
-    } rows[] = {{1, 1, 25}, {50, 55, 49}, {60, 66, 54}, {80, 82, 65}, {90, 91, 83}, {100, 100, 100}};
-    (void)state;
-    for (size_t i = 0; i < MR_ARRAY_SIZE(rows); i++) {
-        assert_int_equal(mr_image_pick_quality(MR_IMAGE_WEBP, rows[i].jpeg), rows[i].webp);
-        assert_int_equal(mr_image_pick_quality(MR_IMAGE_AVIF, rows[i].jpeg), rows[i].avif);
-        assert_int_equal(mr_image_pick_quality(MR_IMAGE_JPEG, rows[i].jpeg), rows[i].jpeg);
-    }
-}
-
 static struct mr_image_result run_for(uint32_t picks, const char *query, struct bytes input)
 {
     struct mr_image_ops ops = ops_of(query);
@@ -234,7 +221,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IMAGE_TEST(the_format_fits_the_picture_and_the_client),
-        IMAGE_TEST(quality_is_that_of_a_jpeg),
         IMAGE_TEST(size_that_no_format_holds_is_refused_with_the_most_that_one_does),
         IMAGE_TEST(transparency_counts_if_it_is_used),
         IMAGE_TEST(areas_that_were_added_are_transparency_too),

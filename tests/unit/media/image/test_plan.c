@@ -1,3 +1,4 @@
+#include "media/image/effort.h"
 #include "media/image/plan.h"
 #include "media/images.h"
 
@@ -219,6 +220,21 @@ static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void *
     assert_int_equal(plan_error("fm=png&effort=9", jpeg(9000, 9000), &fault), MR_OK);
 }
 
+/* What is chosen where nothing is given is less for what is large, so that it may be as large as before. */
+static void effort_of_a_large_avif_is_less(void **state)
+{
+    (void)state;
+    const struct mr_image_ops open = ops_of("fm=avif"), given = ops_of("fm=avif&effort=6");
+    static const struct {
+        uint64_t pixels;
+        int level;
+    } cases[] = {{1, 4}, {3428571, 4}, {3428572, 3}, {8181818, 3}, {8181819, 2}, {UINT64_MAX, 2}};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
+        assert_int_equal(mr_effort_level(MR_IMAGE_AVIF, &open, cases[i].pixels), cases[i].level);
+        assert_int_equal(mr_effort_level(MR_IMAGE_AVIF, &given, cases[i].pixels), 4);
+    }
+}
+
 static void alpha_of_a_webp_costs_more_at_the_highest_effort(void **state)
 {
     (void)state;
@@ -373,6 +389,7 @@ static void memory_follows_what_is_decoded(void **state)
     (void)state;
     struct mr_image_ops thumbnail = ops_of("w=300"), same = ops_of("");
     struct mr_image_info info = jpeg(2000, 1336);
+    info.halves_colours = true;
     uint64_t shrunk = mr_image_memory(&info, &thumbnail);
     assert_in_range(shrunk, 2 << 20, 8 << 20);                          /* measured: 2 MB */
     assert_in_range(mr_image_memory(&info, &same), 14000000, 28000000); /* 13.8 MB */
@@ -514,6 +531,7 @@ int main(void)
         cmocka_unit_test(output_beyond_the_limits_is_refused),
         cmocka_unit_test(frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are),
         cmocka_unit_test(effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped),
+        cmocka_unit_test(effort_of_a_large_avif_is_less),
         cmocka_unit_test(alpha_of_a_webp_costs_more_at_the_highest_effort),
         cmocka_unit_test(format_is_one_that_is_allowed),
         cmocka_unit_test(sizes_after_a_cut_are_checked_for_all_frames),
