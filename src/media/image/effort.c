@@ -56,8 +56,8 @@ uint64_t mr_effort_pixels_max(enum mr_image_format format, const struct mr_image
         costs = alpha ? webp_alpha_costs : webp_costs;
         break;
     case MR_IMAGE_PNG:
-        if (!mr_image_ops_has_palette(ops))
-            return UINT64_MAX;
+        if (mr_image_ops_palette(ops) != MR_IMAGE_PALETTE_YES)
+            return UINT64_MAX; /* one that is there by itself is only made in time (plan.c) */
         format = MR_IMAGE_GIF; /* the same search */
         *limit = "png-pixels";
         costs = gif_costs;

@@ -66,7 +66,8 @@ enum { MR_IMAGE_EDGE_TOP = 1, MR_IMAGE_EDGE_BOTTOM = 2, MR_IMAGE_EDGE_LEFT = 4, 
 enum { MR_IMAGE_FLIP_NONE, MR_IMAGE_FLIP_H, MR_IMAGE_FLIP_V, MR_IMAGE_FLIP_BOTH };
 /* The resolution of colours: half of that of brightness, full, or full where it shows. */
 enum { MR_IMAGE_CHROMA_AUTO, MR_IMAGE_CHROMA_420, MR_IMAGE_CHROMA_444 };
-enum { MR_IMAGE_QUALITY_FULL_CHROMA = 90 };       /* from it on it shows */
+enum { MR_IMAGE_QUALITY_FULL_CHROMA = 90 };                                     /* from it on it shows */
+enum { MR_IMAGE_PALETTE_AUTO = -1, MR_IMAGE_PALETTE_NO, MR_IMAGE_PALETTE_YES }; /* AUTO: as the original has it */
 enum { MR_IMAGE_ICC_SRGB, MR_IMAGE_ICC_KEEP };    /* the output is sRGB; or has the RGB profile of its original */
 enum { MR_IMAGE_FILL_SOLID, MR_IMAGE_FILL_BLUR }; /* a colour; or the image, blurred, large enough to cover it */
 enum { MR_IMAGE_RECT_MIDDLE = -1, MR_IMAGE_RECT_END = -2 };
@@ -134,8 +135,9 @@ struct mr_image_ops {
     int32_t effort;                /* 0..9 of the encoder; -1: this stage's choice */
     bool lossless, interlace;
     bool is_progressive;                  /* a format of a name that says so: as interlace */
-    bool palette;                         /* of PNG: at most 256 colours */
-    bool is_paletted;                     /* a format of a name that says so: as palette */
+    int32_t palette;                      /* MR_IMAGE_PALETTE_...: of PNG, at most 256 colours */
+    bool is_paletted;                     /* a format of a name that says so: as palette=1 */
+    bool is_true_colour;                  /* the same: as palette=0, where that says nothing */
     int32_t chroma;                       /* MR_IMAGE_CHROMA_...: of JPEG and AVIF */
     bool is_chroma_short, is_chroma_long; /* it was given as `chroma`, as `chromasub`, which is the same */
     int32_t icc;                          /* MR_IMAGE_ICC_... */
@@ -147,10 +149,11 @@ struct mr_image_ops {
  * row without a name. */
 extern const struct mr_param_spec mr_image_params[];
 
-/* Is a PNG to have a palette, a JPEG or PNG to be readable in passes? */
-static inline bool mr_image_ops_has_palette(const struct mr_image_ops *ops)
+/* Is a PNG to have a palette (MR_IMAGE_PALETTE_...), a JPEG or PNG to be readable in passes? */
+static inline int32_t mr_image_ops_palette(const struct mr_image_ops *ops)
 {
-    return ops->palette || ops->is_paletted;
+    bool says_no = ops->is_true_colour && ops->palette == MR_IMAGE_PALETTE_AUTO;
+    return ops->is_paletted ? MR_IMAGE_PALETTE_YES : says_no ? MR_IMAGE_PALETTE_NO : ops->palette;
 }
 static inline bool mr_image_ops_interlaces(const struct mr_image_ops *ops)
 {

@@ -40,14 +40,15 @@ static const uint32_t webp_lossless_ns[] = {300, 400, 500, 600, 700, 750, 800};
 static const uint32_t palette_ns[] = {0, 700, 750, 800, 900, 1050, 1250, 1500, 1900, 2600, 3500};
 static const uint32_t avif_ns[] = {340, 430, 500, 1000, 2400, 2600, 6000};
 
-static uint64_t encoder_ns(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t pixels, bool alpha)
+static uint64_t encoder_ns(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t pixels, bool alpha,
+                           bool palette)
 {
     int level = mr_effort_level(format, ops, pixels);
     switch (format) {
     case MR_IMAGE_JPEG:
         return mr_image_ops_interlaces(ops) ? 20 : 12;
     case MR_IMAGE_PNG:
-        return png_ns[level] + (mr_image_ops_has_palette(ops) ? palette_ns[mr_effort_palette_level(ops)] : 0);
+        return png_ns[level] + (palette ? palette_ns[mr_effort_palette_level(ops)] : 0);
     case MR_IMAGE_WEBP:
         return (ops->lossless ? webp_lossless_ns : webp_ns)[level] + (alpha ? webp_alpha_ns[level] : 0);
     case MR_IMAGE_GIF:
@@ -156,6 +157,6 @@ uint64_t mr_image_cost_ns(const struct mr_image_info *info, const struct mr_imag
     bool alpha = info->alpha || mr_plan_adds_alpha(&plan, ops);
     return BASE_NS + stored * reading_ns(info, decoded < stored) + decoded * decoded_ns(info, ops) +
            resized * (is_looked_at(&plan) ? LOOK_NS : 0) +
-           out * (steps_ns(ops) + encoder_ns(likely_format(&plan, ops), ops, out / plan.frames, alpha)) +
+           out * (steps_ns(ops) + encoder_ns(likely_format(&plan, ops), ops, out / plan.frames, alpha, plan.palette)) +
            out * (mr_plan_looks_at_colours(&plan, ops, info) ? CHROMA_NS : 0);
 }

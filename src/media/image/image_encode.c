@@ -44,8 +44,7 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
                                     "subsample_mode", subsample, "strip", strip, NULL);
     case MR_IMAGE_PNG:
         return vips_pngsave_target(image, target, "compression", level, "interlace", interlace, "palette",
-                                   mr_image_ops_has_palette(ops), "effort", mr_effort_palette_level(ops), "strip",
-                                   strip, NULL);
+                                   run->plan.palette, "effort", mr_effort_palette_level(ops), "strip", strip, NULL);
     case MR_IMAGE_WEBP:
         return vips_webpsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
                                     strip, NULL);

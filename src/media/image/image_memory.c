@@ -39,14 +39,13 @@ static uint64_t decoder_bytes(const struct mr_image_info *info)
 }
 
 /* Bytes that encoding holds for each pixel, its output included. */
-static uint64_t encoder_bytes(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t bands,
-                              bool halves_colours)
+static uint64_t encoder_bytes(enum mr_image_format format, uint64_t bands, bool halves_colours, bool palette)
 {
     switch (format) {
     case MR_IMAGE_JPEG:
         return halves_colours ? 5 : 8; /* coefficients, for optimal coding */
     case MR_IMAGE_PNG:
-        if (mr_image_ops_has_palette(ops))
+        if (palette)
             return 32; /* as GIF */
         return bands + bands / 2 + 1;
     case MR_IMAGE_WEBP:
@@ -69,12 +68,12 @@ static uint64_t planned_encoder_bytes(const struct mr_plan *plan, const struct m
 {
     uint32_t picks = mr_plan_picks(plan, ops);
     bool halves_colours = !mr_image_ops_wants_full_chroma(ops) && !looks_at_colours;
-    uint64_t most = picks == 0 ? encoder_bytes(plan->format, ops, bands, halves_colours) : 0;
+    uint64_t most = picks == 0 ? encoder_bytes(plan->format, bands, halves_colours, plan->palette) : 0;
     if (picks != MR_IMAGE_BIT(MR_IMAGE_GIF))
         picks &= ~MR_IMAGE_BIT(MR_IMAGE_GIF);
     for (unsigned format = MR_IMAGE_JPEG; format < MR_IMAGE_FORMAT_COUNT; format++)
         if (picks & MR_IMAGE_BIT(format))
-            most = MR_MAX(most, encoder_bytes((enum mr_image_format)format, ops, bands, halves_colours));
+            most = MR_MAX(most, encoder_bytes((enum mr_image_format)format, bands, halves_colours, plan->palette));
     return most;
 }
 
@@ -143,7 +142,7 @@ static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_o
     if (info->whole)
         bytes += (uint64_t)info->width * info->height * 2 * bands;
     uint64_t planes = plan->orientation >= 5 ? 2 * bands : bands;
-    return bytes + out * (planes + encoder_bytes(plan->format, ops, bands, !mr_image_ops_wants_full_chroma(ops)));
+    return bytes + out * (planes + planned_encoder_bytes(plan, ops, bands, false));
 }
 
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)

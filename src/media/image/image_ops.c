@@ -160,14 +160,14 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [FRAME] =     {.name = "frame", INT(1, 65535, "only this frame of an animation")},
     [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
     [AUTO] =      {.name = "auto", TEXT(40, "format: without fm, the format is picked: avif, webp, jpg or png, as fits the image and as the client accepts; compress: no effect")},
-    [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without; pjpg: progressive jpg, png8: png with palette, png32: png")},
+    [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without; pjpg: progressive jpg, png8: png with palette, png32: png without palette")},
     [Q] =         {.name = "q", INT(1, 100, "quality, for jpg, webp and avif as a jpg of that number looks; 75 without it")},
     [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
-    [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly")},
+    [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly; png without a palette of its own")},
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
     [CHROMA] =    {.name = "chroma", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full from q=90 on, and where coloured edges ask for it")},
     [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "the same as chroma")},
-    [PALETTE] =   {.name = "palette", FLAG("png of at most 256 colours")},
+    [PALETTE] =   {.name = "palette", FLAG("png of at most 256 colours; without it where the original had a palette and is not enlarged")},
     [CS] =        {.name = "cs", CHOICE(cs_words, "ignored: all output is sRGB")},
     [ICC] =       {.name = "icc", CHOICE(icc_words, "srgb: the output is sRGB; keep: an RGB profile of the original goes with its colours as they are, but into no gif")},
     [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
@@ -205,7 +205,7 @@ static const struct field {
     [BLUR] = {REAL, AT(blur), 0},         [SHARP] = {REAL, AT(sharpness), 0},   [FRAME] = {INT32, AT(frame), 0},
     [Q] = {INT32, AT(quality), QUALITY_DEFAULT},                                [EFFORT] = {INT32, AT(effort), -1},
     [LOSSLESS] = {BOOL, AT(lossless), 0}, [INTERLACE] = {BOOL, AT(interlace), 0}, [STRIP] = {BOOL, AT(strip), 1},
-    [CHROMA] = {INT32, AT(chroma), 0}, [CHROMASUB] = {INT32, AT(chroma), 0}, [ICC] = {INT32, AT(icc), 0}, [PALETTE] = {BOOL, AT(palette), 0},
+    [CHROMA] = {INT32, AT(chroma), 0}, [CHROMASUB] = {INT32, AT(chroma), 0}, [ICC] = {INT32, AT(icc), 0}, [PALETTE] = {INT32, AT(palette), MR_IMAGE_PALETTE_AUTO},
     [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
 };
 // clang-format on
@@ -318,6 +318,7 @@ static void set_format(struct mr_image_ops *ops, size_t word)
     ops->format = format_values[word];
     ops->is_progressive = strcmp(format_words[word], "pjpg") == 0;
     ops->is_paletted = strcmp(format_words[word], "png8") == 0;
+    ops->is_true_colour = strcmp(format_words[word], "png32") == 0;
 }
 
 static int set_parsed(struct mr_image_ops *ops, size_t row, const struct mr_param_value *value, struct mr_fault *fault)
@@ -512,8 +513,9 @@ static bool output_has_effect(const struct mr_image_ops *ops, size_t row)
         return may_be(ops->format, jpeg | webp | avif);
     case EFFORT:
         return may_be(ops->format, png | webp | avif | gif);
-    case LOSSLESS:
-        return may_be(ops->format, webp | avif);
+    case LOSSLESS: /* of PNG: no palette by itself */
+        return may_be(ops->format, webp | avif) ||
+               (may_be(ops->format, png) && mr_image_ops_palette(ops) == MR_IMAGE_PALETTE_AUTO);
     case INTERLACE:
         return may_be(ops->format, jpeg | png);
     case CHROMASUB:
@@ -646,7 +648,7 @@ size_t mr_image_ops_canonical(const struct mr_image_ops *ops, char *out, size_t 
     struct text text = {.out = out, .size = size};
     struct mr_image_ops plain = *ops;
     plain.interlace = mr_image_ops_interlaces(ops);
-    plain.palette = mr_image_ops_has_palette(ops);
+    plain.palette = mr_image_ops_palette(ops);
     if (size > 0)
         out[0] = '\0';
     for (size_t row = 0; row < PARAM_COUNT; row++)

@@ -498,6 +498,19 @@ static bool goes_as_photo(const struct mr_plan *plan, const struct mr_image_ops 
            !mr_plan_looks_at_colours(plan, ops, info);
 }
 
+/* Quantising takes time, and what was enlarged has more shades than before. */
+static bool wants_palette(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
+                          struct size upright)
+{
+    int32_t palette = mr_image_ops_palette(ops);
+    const char *limit;
+    if (palette != MR_IMAGE_PALETTE_AUTO)
+        return palette == MR_IMAGE_PALETTE_YES;
+    bool is_enlarged = plan->width > upright.width || plan->height > upright.height;
+    return info->palette && !ops->lossless && !is_enlarged &&
+           plan->final_width * plan->final_height <= mr_effort_pixels_max(MR_IMAGE_GIF, ops, false, &limit);
+}
+
 /* All sizes behind decoder and first cuts, checked. `upright` is what is left to be resized. */
 static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info,
                      struct size upright, const struct mr_image_limits *limits, struct mr_fault *fault)
@@ -509,6 +522,7 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
         return err;
     plan_sizes(plan, ops, upright, box);
     mr_plan_final_size(&plan->final_width, &plan->final_height, ops, plan->canvas_width, plan->canvas_height);
+    plan->palette = wants_palette(plan, ops, info, upright);
     plan->load_width = swaps ? plan->height : plan->width;
     plan->load_height = swaps ? plan->width : plan->height;
     err = check_size(plan, limits, fault);

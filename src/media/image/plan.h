@@ -17,6 +17,7 @@ struct mr_plan {
     uint32_t crop_left, crop_top;         /* where the output lies in the resized image (not: entropy, attention) */
     uint32_t canvas_width, canvas_height; /* after fill or clamp: at least the two above */
     uint64_t final_width, final_height;   /* after rot and pad; of angles other than 90, 180, 270 an upper bound */
+    bool palette;                         /* of a PNG, if the output is one */
     uint32_t shrink;                      /* JPEG: decode at 1/1, 1/2, 1/4 or 1/8 */
     double scale;                         /* WebP: decode at this scale, at most 1 */
     bool is_photo;                        /* a plain JPEG made smaller, and nothing else: image_photo.c */

@@ -54,8 +54,9 @@ struct mr_image_info {
     /* JPEG: brightness alone or with two colours of it, Huffman coding, no colours at a finer resolution than
      * brightness; without a profile, or with one that says sRGB. */
     bool plain;
+    bool palette;        /* colours are numbers of a list */
     bool halves_colours; /* stored with a lower resolution than brightness: most JPEGs, WebP with loss */
-    bool whole; /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
+    bool whole;          /* decoding holds the whole image at once: progressive JPEG, interlaced PNG, WebP, GIF ... */
 };
 
 /* Recognise and measure `bytes`, the whole image: every structure of the container is visited, so that a file which was

@@ -182,6 +182,7 @@ int mr_scan_gif(struct mr_scan *out, struct mr_view file, struct mr_fault *fault
         is_disposed = frame.disposal == MR_GIF_CLEAR || (frame.disposal == MR_GIF_RESTORE && info->frames == 1);
     }
     info->bands = info->alpha ? 4 : 3;
+    info->palette = true;
     if (err == MR_OK && info->frames == 0)
         err = damaged(&gif, "it has no frame");
     if (err == MR_OK && (info->width == 0 || info->height == 0))

@@ -11,7 +11,6 @@
 
 #define TYPE MR_HEIF_TYPE
 
-
 /* What the properties of an item say. */
 struct said {
     uint32_t width, height; /* ispe; 0: not said */

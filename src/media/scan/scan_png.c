@@ -72,6 +72,7 @@ static int read_header(struct png *png, struct mr_view body)
     info->bands = bands_of(body.at[9], body.at[8]);
     info->bits = body.at[8] == 16 ? 16 : 8;
     info->alpha = (body.at[9] & 4) != 0;
+    info->palette = body.at[9] == 3;
     info->whole = body.at[12] != 0;
     info->scans = 1;
     if (info->width == 0 || info->height == 0 || info->width > SIDE_MAX || info->height > SIDE_MAX)

@@ -276,6 +276,7 @@ static int check_kind(struct mr_tiff *tiff, const struct page *page)
 
     bool palette = page->photometric == PHOTOMETRIC_PALETTE;
     info->bands = (uint8_t)(palette ? 3 : page->samples);
+    info->palette = palette;
     info->bits = page->bits == 16 ? 16 : 8;
     info->alpha = page->photometric != PHOTOMETRIC_SEPARATED && (info->bands == 2 || info->bands == 4);
     return MR_OK;
@@ -293,7 +294,8 @@ static uint64_t part_bytes_free(const struct page *page)
     bool tiled = page->tile_width != 0;
     uint64_t width = tiled ? page->tile_width : page->width;
     uint64_t height = tiled ? page->tile_height : MR_MIN(page->rows_per_strip, page->height);
-    return PART_BYTES_FREE + (uint64_t)PIXEL_BYTES_MAX * MR_MIN(width, MR_IMAGE_SIDE_MAX) * MR_MIN(height, MR_IMAGE_SIDE_MAX);
+    return PART_BYTES_FREE +
+           (uint64_t)PIXEL_BYTES_MAX * MR_MIN(width, MR_IMAGE_SIDE_MAX) * MR_MIN(height, MR_IMAGE_SIDE_MAX);
 }
 
 /* Of the first `needed` parts: each lies inside the file, and together they are not much longer than it. */

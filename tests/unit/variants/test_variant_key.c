@@ -51,7 +51,7 @@ static const char *const spellings[][8] = {
     {"dpr=1.5 w=10", "w=10 dpr=1.50", "w=10 dpr=01.5 fit=scale", "w=10 dpr=1.5 crop=top fp-x=0.3 gps=1"},
     {"bg=f00", "bg=ff0000", "bg=Red", "bg=ffff0000", "bg=F00"},
     {"fm=jpg", "fm=jpeg", "fm=jpg lossless=1 effort=3", "auto=format fm=jpg", "fm=jpg lossless=on"},
-    {"fm=png interlace=1", "interlace= fm=png", "interlace=yes fm=png q=7", "fm=png interlace=true lossless=1"},
+    {"fm=png interlace=1", "interlace= fm=png", "interlace=yes fm=png q=7", "fm=png interlace=true chroma=444"},
     {"auto=format", "auto=format,compress", "auto=compress,format"},
     {"frame=3", "page=3", "page=03"},
     {"orient=90", "orient=6"},

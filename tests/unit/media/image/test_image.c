@@ -872,6 +872,58 @@ static void formats_of_other_names_are_what_they_say(void **state)
     assert_false(holds_bytes(&out, "PLTE", 4));
 }
 
+/* 240 colours, each in many places. */
+static VipsImage *of_few_colours(int width, int height)
+{
+    VipsImage *image = quadrants(width, height, 3);
+    for (int i = 0; i < width * height; i++)
+        memcpy(pixel_at(image, 0, 0) + (ptrdiff_t)i * 3,
+               (uint8_t[]){(uint8_t)(i * 7 % 240), (uint8_t)(i * 7 % 240 / 2), 90}, 3);
+    return image;
+}
+
+static void check_palette(bool wanted, const char *query, struct bytes input)
+{
+    struct mr_image_result out = run(query, input);
+    if (holds_bytes(&out, "PLTE", 4) != wanted)
+        fail_msg("%s", query);
+}
+
+static void palette_stays_unless_the_picture_is_enlarged(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {".png[palette]", ".gif"};
+    for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
+        struct bytes input = encode(of_few_colours(160, 120), suffixes[i]);
+        check_palette(true, "fm=png", input);
+        check_palette(true, "fm=png&w=80", input);
+        check_palette(true, "fm=png&w=300&fit=max", input);
+        check_palette(true, "fm=png&rect=0,0,40,40&w=40", input);
+        check_palette(false, "fm=png&w=161", input);
+        check_palette(false, "fm=png&rect=0,0,40,40&w=80", input);
+        check_palette(false, "fm=png&palette=0", input);
+        check_palette(false, "fm=png32", input);
+        check_palette(false, "fm=png&lossless=1", input);
+        check_palette(true, "fm=png&lossless=1&palette=1", input);
+        check_palette(true, "fm=png8&w=300", input);
+    }
+    check_palette(false, "fm=png", encode(of_few_colours(160, 120), ".png"));
+}
+
+/* Whatever has a palette already loses nothing by it. */
+static void palette_that_stays_has_the_same_colours(void **state)
+{
+    (void)state;
+    struct bytes input = encode(of_few_colours(160, 120), ".png[palette]");
+    struct mr_image_result out = run("fm=png", input);
+    VipsImage *have = decode(out.bytes, out.len), *want = decode(input.at, input.len);
+    assert_int_equal(have->Bands, want->Bands);
+    assert_memory_equal(have->data, want->data, (size_t)160 * 120 * (size_t)want->Bands);
+    assert_true(out.len <= input.len + input.len / 10);
+    g_object_unref(have);
+    g_object_unref(want);
+}
+
 static void what_is_no_image_is_refused(void **state)
 {
     (void)state;
@@ -1108,6 +1160,8 @@ int main(void)
         IMAGE_TEST(cut_image_is_damaged_wherever_it_is_cut),
         IMAGE_TEST(jpeg_that_lacks_a_part_of_its_data_is_damaged),
         IMAGE_TEST(formats_of_other_names_are_what_they_say),
+        IMAGE_TEST(palette_stays_unless_the_picture_is_enlarged),
+        IMAGE_TEST(palette_that_stays_has_the_same_colours),
         IMAGE_TEST(what_is_no_image_is_refused),
         IMAGE_TEST(cancelled_job_does_nothing),
         IMAGE_TEST(job_whose_time_is_over_stops),

@@ -50,7 +50,10 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("w=5&h=6&fit=fill&fill=blur&fill-color=fff", "w=5&h=6&fit=fill&fill=blur");
     check_canonical("fm=pjpg", "fm=jpg&interlace=1");
     check_canonical("interlace=0&fm=png8", "fm=png&palette=1");
-    check_canonical("fm=png32", "fm=png");
+    check_canonical("fm=png32", "fm=png&palette=0");
+    check_canonical("palette=1&fm=png32", "fm=png&palette=1");
+    check_canonical("palette=0&fm=png8", "fm=png&palette=1");
+    check_canonical("fm=png&lossless=1&palette=0", "fm=png&palette=0");
     check_canonical("fm=webp&chromasub=444&palette=1", "fm=webp");
     check_canonical("fm=webp&chroma=444", "fm=webp");
     check_canonical("chroma=auto", "");
@@ -108,6 +111,8 @@ static void canonical_text_means_the_same_again(void **state)
                                           "rect=center,middle,5,6&trim=alpha",
                                           "rect=right,0.25,5,6",
                                           "fm=png&palette=1",
+                                          "fm=png&palette=0",
+                                          "fm=png&lossless=1",
                                           "exp=1&high=-2&shad=3&invert=1&hue=4&sepia=5&vib=-6&usm=7&usmrad=0.5",
                                           "w=5&h=6&fit=fill&fill=blur&border=4,80ff0000",
                                           "w=5&h=6&fit=fillmax&fill-color=ff0000",
