@@ -142,6 +142,7 @@ struct mr_image_ops {
     bool is_chroma_short, is_chroma_long; /* it was given as `chroma`, as `chromasub`, which is the same */
     int32_t icc;                          /* MR_IMAGE_ICC_... */
     bool strip, gps; /* strip: drop all metadata (the default); else what is not known to be harmless, unless gps */
+    bool linear;     /* resize in linear light */
     int32_t shrink;  /* MR_IMAGE_SHRINK_...: careful leaves a factor of two to the resizer */
 };
 

@@ -66,7 +66,7 @@ static int convert_deep(struct mr_run *run)
 
 /* The rest of the steps is for 8 bits a channel. Where a curve lies between these and sRGB it must be bent before: dark
  * tones that differ would else become one. */
-int mr_run_to_8_bits(struct mr_run *run)
+static int cut_to_8_bits(struct mr_run *run)
 {
     if (run->image->BandFmt == VIPS_FORMAT_UCHAR)
         return MR_OK;
@@ -82,6 +82,16 @@ int mr_run_to_8_bits(struct mr_run *run)
         return err;
     failed = vips_copy(run->image, &next, "interpretation", type, NULL);
     return mr_run_step(run, failed, next);
+}
+
+/* Light is known of sRGB. */
+int mr_run_to_8_bits(struct mr_run *run)
+{
+    int err = cut_to_8_bits(run);
+    if (err != MR_OK || !run->ops->linear || run->keeps_profile || run->is_srgb)
+        return err;
+    run->is_srgb = true;
+    return convert_to_srgb(run);
 }
 
 static int flatten(struct mr_run *run, struct mr_image_colour colour)

@@ -13,6 +13,7 @@ enum {
     DEEP_NS = 20,     /* 16 bits */
     ALPHA_NS = 15,    /* colours are multiplied by alpha, and divided by it */
     RESIZE_NS = 3,
+    LINEAR_NS = 40, /* light instead of tones */
     TRIM_NS = 15,
     LOOK_NS = 40,  /* where to crop */
     CHROMA_NS = 4, /* whether colours have edges */
@@ -117,6 +118,8 @@ static uint64_t decoded_ns(const struct mr_image_info *info, const struct mr_ima
         ns += ALPHA_NS;
     if (info->bits > 8)
         ns += DEEP_NS;
+    if (ops->linear)
+        ns += LINEAR_NS;
     if (ops->trim != MR_IMAGE_TRIM_NONE)
         ns += TRIM_NS;
     return ns;

@@ -244,7 +244,8 @@ int mr_run_resize(struct mr_run *run)
         span_x = (double)run->scan.info.width / plan->shrink;
         span_y = (double)run->scan.info.height / plan->shrink;
     }
-    VipsImage *next = mr_image_resize_part(run->image, span_x, span_y, width, height, part);
+    VipsImage *next = (run->ops->linear ? mr_image_resize_part_linear
+                                        : mr_image_resize_part)(run->image, span_x, span_y, width, height, part);
     run->in_memory = false;
     run->is_resampled = true;
     return mr_run_step(run, next == NULL, next);

@@ -162,7 +162,7 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
     if (info->format == MR_IMAGE_JPEG && info->whole)
         bytes += stored * 2 * info->bands;
     uint64_t width = (uint64_t)(info->width * plan->scale / plan->shrink) + 1;
-    bytes += MR_MIN(info->alpha ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
+    bytes += MR_MIN(info->alpha || ops->linear ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
     bytes += resizer_bytes(plan, info, bands);
     if (plan->frames > 1) /* the whole strip, before and after */
         bytes += plan->frames * (stored + out) * 4;

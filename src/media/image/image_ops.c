@@ -94,6 +94,7 @@ enum {
     STRIP,
     GPS,
     SHRINK,
+    LINEAR,
     IXLIB,
     IXID,
     PARAM_COUNT
@@ -173,6 +174,7 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [STRIP] =     {.name = "strip", FLAG("0 keeps author, copyright, dates and exposure")},
     [GPS] =       {.name = "gps", FLAG("with strip=0: keep the position and all other metadata too")},
     [SHRINK] =    {.name = "shrink", CHOICE(shrink_words, "fast: the decoder shrinks as far as it can; careful: the resizer does the last factor of two")},
+    [LINEAR] =    {.name = "linear", FLAG("resize in linear light, as it mixes in the eye; the decoder does not shrink")},
     [IXLIB] =     {.name = "ixlib", TEXT(100, "ignored")},
     [IXID] =      {.name = "ixid", TEXT(200, "ignored")},
 };
@@ -206,7 +208,7 @@ static const struct field {
     [Q] = {INT32, AT(quality), QUALITY_DEFAULT},                                [EFFORT] = {INT32, AT(effort), -1},
     [LOSSLESS] = {BOOL, AT(lossless), 0}, [INTERLACE] = {BOOL, AT(interlace), 0}, [STRIP] = {BOOL, AT(strip), 1},
     [CHROMA] = {INT32, AT(chroma), 0}, [CHROMASUB] = {INT32, AT(chroma), 0}, [ICC] = {INT32, AT(icc), 0}, [PALETTE] = {INT32, AT(palette), MR_IMAGE_PALETTE_AUTO},
-    [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0},
+    [GPS] = {BOOL, AT(gps), 0},           [SHRINK] = {INT32, AT(shrink), 0}, [LINEAR] = {BOOL, AT(linear), 0},
 };
 // clang-format on
 
@@ -473,6 +475,8 @@ static bool size_has_effect(const struct mr_image_ops *ops, size_t row)
     case FP_X:
     case FP_Y:
         return is_cropped(ops) && has_way(ops, MR_IMAGE_CROP_FOCALPOINT);
+    case LINEAR:
+        return is_sized(ops);
     case TRIM_COLOR:
         return ops->trim == MR_IMAGE_TRIM_COLOUR || ops->trim == MR_IMAGE_TRIM_COLOUR_UNLESS_ALPHA;
     case TRIM_MD:

@@ -8,7 +8,9 @@
 #include "base/assert.h"
 #include "base/macros.h"
 
+#include <math.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 enum {
@@ -29,7 +31,7 @@ struct stage {
 /* What one thread needs to compute a part of the output. */
 struct reader {
     VipsRegion *region;
-    int16_t *line;
+    void *line; /* 16-bit values, or floats */
 };
 
 static void *start(VipsImage *out, void *in, void *data)
@@ -38,7 +40,8 @@ static void *start(VipsImage *out, void *in, void *data)
     VipsImage *image = in;
     struct stage *stage = data;
     struct reader *reader = calloc(1, sizeof(*reader));
-    int16_t *line = malloc(sizeof(*line) * mr_resample_line_len((uint32_t)image->Xsize, (uint32_t)image->Bands));
+    size_t value = image->BandFmt == VIPS_FORMAT_FLOAT ? sizeof(float) : sizeof(int16_t);
+    void *line = malloc(value * mr_resample_line_len((uint32_t)image->Xsize, (uint32_t)image->Bands));
     VipsRegion *region = vips_region_new(image);
     if (reader == NULL || line == NULL || region == NULL) {
         free(reader);
@@ -63,11 +66,30 @@ static int stop(void *seq, void *in, void *data)
     return 0;
 }
 
-/* Where a pixel of 8-bit channels lies in a region's buffer. */
-static uint8_t *pixel_at(const VipsRegion *region, int x, int y, uint32_t bands)
+static uint8_t *region_at(const VipsRegion *region, int x, int y)
 {
+    ptrdiff_t pixel =
+        region->im->BandFmt == VIPS_FORMAT_FLOAT ? region->im->Bands * (ptrdiff_t)sizeof(float) : region->im->Bands;
     return region->data + (ptrdiff_t)(y - region->valid.top) * region->bpl +
-           (ptrdiff_t)(x - region->valid.left) * (ptrdiff_t)bands;
+           (ptrdiff_t)(x - region->valid.left) * pixel;
+}
+
+/* One row of the output: `rows` are those of the input that it is made of, from column `from` on, `count` of them. */
+static void make_row(VipsRegion *out, const struct stage *stage, const struct reader *reader, int y, uint32_t from,
+                     uint32_t count)
+{
+    uint32_t row = (uint32_t)y, bands = (uint32_t)out->im->Bands;
+    uint32_t left = (uint32_t)out->valid.left, right = left + (uint32_t)out->valid.width;
+    void *to = region_at(out, out->valid.left, y);
+    const void *rows = region_at(reader->region, (int)from, (int)stage->y.first[row]);
+    size_t stride = (size_t)reader->region->bpl;
+    if (out->im->BandFmt == VIPS_FORMAT_FLOAT) {
+        mr_resample_vertical_real(reader->line, &stage->y, row, rows, stride / sizeof(float), (size_t)count * bands);
+        mr_resample_horizontal_real(to, &stage->x, left, right, reader->line, from, bands);
+    } else {
+        mr_resample_vertical(reader->line, &stage->y, row, rows, stride, (size_t)count * bands);
+        mr_resample_horizontal(to, &stage->x, left, right, reader->line, from, bands);
+    }
 }
 
 /* Rows above those that are needed are passed over a few at a time: asked for one far below the last, libvips'
@@ -87,11 +109,10 @@ static int pass_over(struct stage *stage, VipsRegion *from, const VipsRect *need
 
 static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *done)
 {
-    (void)done;
+    (void)in, (void)done;
     struct stage *stage = data;
     const struct reader *reader = seq;
     const VipsRect *wanted = &out->valid;
-    uint32_t bands = (uint32_t)((VipsImage *)in)->Bands;
     uint32_t left = (uint32_t)wanted->left;
     uint32_t right = left + (uint32_t)wanted->width;
     uint32_t top = (uint32_t)wanted->top;
@@ -104,12 +125,8 @@ static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *
     VipsRect needed = {(int)in_left, (int)in_top, (int)(in_right - in_left), (int)(in_bottom - in_top)};
     if (pass_over(stage, from, &needed) || vips_region_prepare(from, &needed))
         return -1;
-    for (uint32_t y = top; y < bottom; y++) {
-        const uint8_t *rows = pixel_at(from, needed.left, (int)stage->y.first[y], bands);
-        mr_resample_vertical(reader->line, &stage->y, y, rows, (size_t)from->bpl, (size_t)needed.width * bands);
-        mr_resample_horizontal(pixel_at(out, wanted->left, (int)y, bands), &stage->x, left, right, reader->line,
-                               in_left, bands);
-    }
+    for (uint32_t y = top; y < bottom; y++)
+        make_row(out, stage, reader, (int)y, in_left, in_right - in_left);
     return 0;
 }
 
@@ -146,7 +163,8 @@ static struct stage *make_stage(VipsImage *in, struct mr_resample_axis x, struct
  * read in rows, from top to bottom, as the decoders give it. */
 static VipsImage *resample(VipsImage *in, struct mr_resample_axis x, struct mr_resample_axis y)
 {
-    MR_ASSERT(in->BandFmt == VIPS_FORMAT_UCHAR && in->Bands >= 1 && in->Bands <= 4);
+    MR_ASSERT(in->BandFmt == VIPS_FORMAT_UCHAR || in->BandFmt == VIPS_FORMAT_FLOAT);
+    MR_ASSERT(in->Bands >= 1 && in->Bands <= 4);
     struct stage *stage = make_stage(in, x, y);
     if (stage == NULL)
         return NULL;
@@ -259,5 +277,82 @@ VipsImage *mr_image_resize_part(VipsImage *in, double span_x, double span_y, int
         return NULL;
     VipsImage *out = mr_image_unpremultiply(small);
     g_object_unref(small);
+    return out;
+}
+
+/* ---- in linear light ---- */
+
+static double linear_of(double tone)
+{
+    return tone <= 0.04045 ? tone / 12.92 : pow((tone + 0.055) / 1.055, 2.4);
+}
+
+static double tone_of(double light)
+{
+    return light <= 0.0031308 ? light * 12.92 : 1.055 * pow(light, 1 / 2.4) - 0.055;
+}
+
+/* Colours become light from 0 to 65535, alpha stays. */
+static VipsImage *to_light(VipsImage *in)
+{
+    float light[256 * 4];
+    int bands = in->Bands, colours = vips_image_hasalpha(in) ? bands - 1 : bands;
+    for (int tone = 0; tone < 256; tone++)
+        for (int band = 0; band < bands; band++)
+            light[tone * bands + band] = (float)(band < colours ? UINT16_MAX * linear_of(tone / 255.0) : tone);
+    VipsImage *table =
+        vips_image_new_from_memory_copy(light, sizeof(*light) * 256 * (size_t)bands, 256, 1, bands, VIPS_FORMAT_FLOAT);
+    VipsImage *out = NULL;
+    if (table == NULL || vips_maplut(in, &out, table, NULL))
+        out = NULL;
+    VIPS_UNREF(table);
+    return out;
+}
+
+/* The tones of channels that are light alone. */
+static VipsImage *to_tones(VipsImage *in)
+{
+    uint8_t tones[UINT16_MAX + 1];
+    for (int light = 0; light <= UINT16_MAX; light++)
+        tones[light] = (uint8_t)lround(255 * tone_of((double)light / UINT16_MAX));
+    VipsImage *table = vips_image_new_from_memory_copy(tones, sizeof(tones), UINT16_MAX + 1, 1, 1, VIPS_FORMAT_UCHAR);
+    VipsImage *half = NULL, *whole = NULL, *out = NULL;
+    if (table == NULL || vips_linear1(in, &half, 1.0, 0.5, NULL) || vips_cast(half, &whole, VIPS_FORMAT_USHORT, NULL) ||
+        vips_maplut(whole, &out, table, NULL))
+        out = NULL;
+    VIPS_UNREF(table);
+    VIPS_UNREF(half);
+    VIPS_UNREF(whole);
+    return out;
+}
+
+static VipsImage *to_tones_and_alpha(VipsImage *in)
+{
+    VipsImage *light = NULL, *alpha = NULL, *bytes = NULL, *tones = NULL, *out = NULL;
+    if (!vips_extract_band(in, &light, 0, "n", in->Bands - 1, NULL))
+        tones = to_tones(light);
+    if (tones == NULL || vips_extract_band(in, &alpha, in->Bands - 1, NULL) ||
+        vips_linear1(alpha, &bytes, 1.0, 0.5, "uchar", TRUE, NULL) || vips_bandjoin2(tones, bytes, &out, NULL))
+        out = NULL;
+    VIPS_UNREF(light);
+    VIPS_UNREF(alpha);
+    VIPS_UNREF(bytes);
+    VIPS_UNREF(tones);
+    return out;
+}
+
+VipsImage *mr_image_resize_part_linear(VipsImage *in, double span_x, double span_y, int width, int height,
+                                       VipsRect part)
+{
+    bool has_alpha = vips_image_hasalpha(in);
+    VipsImage *light = to_light(in), *weighed = NULL, *small = NULL, *plain = NULL, *out = NULL;
+    if (light != NULL && (!has_alpha || vips_premultiply(light, &weighed, "max_alpha", 255.0, NULL) == 0))
+        small = resize_channels(has_alpha ? weighed : light, span_x, span_y, width, height, part);
+    if (small != NULL && (!has_alpha || vips_unpremultiply(small, &plain, "max_alpha", 255.0, NULL) == 0))
+        out = has_alpha ? to_tones_and_alpha(plain) : to_tones(small);
+    VIPS_UNREF(light);
+    VIPS_UNREF(weighed);
+    VIPS_UNREF(small);
+    VIPS_UNREF(plain);
     return out;
 }

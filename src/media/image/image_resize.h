@@ -10,6 +10,9 @@
 VipsImage *mr_image_resize(VipsImage *in, double span_x, double span_y, int width, int height);
 /* Of the same image a part alone: pixel for pixel what a cut of it would be, but nothing beside it is computed. */
 VipsImage *mr_image_resize_part(VipsImage *in, double span_x, double span_y, int width, int height, VipsRect part);
+/* The same of what 8-bit sRGB shows, in linear light: as it mixes in the eye. */
+VipsImage *mr_image_resize_part_linear(VipsImage *in, double span_x, double span_y, int width, int height,
+                                       VipsRect part);
 /* The whole, each channel for itself: for colours that are weighed by their alpha, or have none. */
 VipsImage *mr_image_resize_channels(VipsImage *in, double span_x, double span_y, int width, int height);
 /* Each channel blurred by a Gaussian of so many px in both directions. */

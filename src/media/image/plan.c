@@ -480,7 +480,7 @@ static bool asks_for_size_alone(const struct mr_image_ops *ops)
                        ops->mono.given || ops->icc != MR_IMAGE_ICC_SRGB;
     bool is_filtered = ops->blur != 0 || ops->sharpness != 0 || ops->unsharp != 0;
     bool is_moved = ops->flip != MR_IMAGE_FLIP_NONE || ops->rotation != 0 || ops->border != 0;
-    return ops->strip && !is_levelled && !is_coloured && !is_filtered && !is_moved;
+    return ops->strip && !ops->linear && !is_levelled && !is_coloured && !is_filtered && !is_moved;
 }
 
 /* Whatever is not plain goes the way that all other formats go. */
@@ -531,9 +531,10 @@ static int plan_rest(struct mr_plan *plan, const struct mr_image_ops *ops, const
     if (err != MR_OK)
         return err;
     place_crop(plan, ops);
-    if (info->format == MR_IMAGE_JPEG && !plan->cut_first)
+    bool may_shrink = !plan->cut_first && !ops->linear;
+    if (info->format == MR_IMAGE_JPEG && may_shrink)
         plan->shrink = jpeg_shrink(info, plan, ops->shrink);
-    if (info->format == MR_IMAGE_WEBP && !plan->cut_first && plan->frames == 1)
+    if (info->format == MR_IMAGE_WEBP && may_shrink && plan->frames == 1)
         plan->scale = webp_scale(info, plan, ops->shrink);
     plan->is_photo = goes_as_photo(plan, ops, info);
     return limits->reserve == NULL ? MR_OK : limits->reserve(limits->context, mr_plan_memory(plan, ops, info), fault);

@@ -361,3 +361,33 @@ void mr_resample_horizontal(uint8_t *out, const struct mr_resample_axis *axis, u
 }
 
 #endif
+
+void mr_resample_vertical_real(float *line, const struct mr_resample_axis *axis, uint32_t y, const float *rows,
+                               size_t stride, size_t count)
+{
+    const int16_t *weights = axis->weights + (size_t)y * axis->taps;
+    uint32_t taps = MR_MIN(axis->taps, axis->in - axis->first[y]);
+    memset(line, 0, count * sizeof(*line));
+    for (uint32_t k = 0; k < taps; k++) {
+        const float *row = rows + k * stride, weight = (float)weights[k] / MR_RESAMPLE_ONE;
+        for (size_t x = 0; x < count; x++)
+            line[x] += row[x] * weight;
+    }
+}
+
+void mr_resample_horizontal_real(float *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
+                                 const float *line, uint32_t line_from, uint32_t bands)
+{
+    MR_ASSERT(bands >= 1 && to <= axis->out);
+    for (uint32_t i = from; i < to; i++, out += bands) {
+        const int16_t *weights = axis->weights + (size_t)i * axis->taps;
+        const float *at = line + (size_t)(axis->first[i] - line_from) * bands;
+        uint32_t taps = MR_MIN(axis->taps, axis->in - axis->first[i]);
+        for (uint32_t band = 0; band < bands; band++) {
+            float sum = 0;
+            for (uint32_t k = 0; k < taps; k++)
+                sum += at[(size_t)k * bands + band] * (float)weights[k];
+            out[band] = sum / MR_RESAMPLE_ONE;
+        }
+    }
+}

@@ -62,4 +62,10 @@ void mr_resample_vertical(int16_t *line, const struct mr_resample_axis *axis, ui
 void mr_resample_horizontal(uint8_t *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
                             const int16_t *line, uint32_t line_from, uint32_t bands);
 
+/* The same of values that are no bytes. `stride` is in floats, and the line holds `count`. */
+void mr_resample_vertical_real(float *line, const struct mr_resample_axis *axis, uint32_t y, const float *rows,
+                               size_t stride, size_t count);
+void mr_resample_horizontal_real(float *out, const struct mr_resample_axis *axis, uint32_t from, uint32_t to,
+                                 const float *line, uint32_t line_from, uint32_t bands);
+
 #endif

@@ -910,6 +910,29 @@ static void palette_stays_unless_the_picture_is_enlarged(void **state)
     check_palette(false, "fm=png", encode(of_few_colours(160, 120), ".png"));
 }
 
+/* Half of the light is the tone 188, whatever way the pixels come. */
+static void light_mixes_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    static const char *const suffixes[] = {".png", ".webp[lossless]", ".tif", ".jpg[Q=100]"};
+    for (int bands = 1; bands <= 4; bands++)
+        for (size_t i = 0; i < MR_ARRAY_SIZE(suffixes); i++) {
+            VipsImage *image = plain(160, 120, bands, (const uint8_t[]){255, 255, 255, 255});
+            for (int row = 0; row < 120; row += 2)
+                memset(pixel_at(image, 0, row), 0, (size_t)160 * (size_t)bands);
+            for (int at = 0; at < 160 * 120 && bands % 2 == 0; at++)
+                pixel_at(image, 0, 0)[(at + 1) * bands - 1] = 255;
+            if (i == 3 && bands % 2 == 0) {
+                g_object_unref(image);
+                continue;
+            }
+            struct bytes input = encode(image, suffixes[i]);
+            check_pixel("fm=png&w=40&linear=1", input, 0, (const uint8_t[]){188, 188, 188, 255}, 3);
+            check_pixel("fm=png&w=40", input, 0, (const uint8_t[]){128, 128, 128, 255}, 3);
+            images_end_test(NULL);
+        }
+}
+
 /* Whatever has a palette already loses nothing by it. */
 static void palette_that_stays_has_the_same_colours(void **state)
 {
@@ -1162,6 +1185,7 @@ int main(void)
         IMAGE_TEST(formats_of_other_names_are_what_they_say),
         IMAGE_TEST(palette_stays_unless_the_picture_is_enlarged),
         IMAGE_TEST(palette_that_stays_has_the_same_colours),
+        IMAGE_TEST(light_mixes_where_it_is_asked_for),
         IMAGE_TEST(what_is_no_image_is_refused),
         IMAGE_TEST(cancelled_job_does_nothing),
         IMAGE_TEST(job_whose_time_is_over_stops),

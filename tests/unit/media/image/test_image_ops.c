@@ -84,6 +84,7 @@ static void what_has_no_effect_is_not_in_the_canonical_text(void **state)
     check_canonical("bri=-12.50", "bri=-12.5");
     check_canonical("orient=0&pad=0&flip=none&trim=none", "");
     check_canonical("auto=compress", "");
+    check_canonical("linear=1", "");
     check_canonical("auto=format&fm=png", "fm=png");
 }
 
@@ -126,6 +127,7 @@ static void canonical_text_means_the_same_again(void **state)
                                           "bri=-10&con=20&gam=30&sat=-40&mono=aabbcc&blur=100&sharp=7",
                                           "frame=3&fm=avif&q=50&effort=0&lossless=1",
                                           "interlace=1&strip=0&gps=1&shrink=careful",
+                                          "w=3&linear=1",
                                           "w=300&auto=format&q=50",
                                           "w=65535&h=65535&fit=crop&crop=left&fm=jpg&q=99"};
     for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++)

@@ -39,6 +39,57 @@ static void part_has_the_pixels_of_a_cut(void **state)
     }
 }
 
+/* ---- in linear light ---- */
+
+/* Pixels of two tones by turns: half of the light is the tone 188, not 128. */
+static VipsImage *checked(int bands, uint8_t dark, uint8_t bright)
+{
+    VipsImage *image = quadrants(80, 60, bands);
+    for (int i = 0; i < 80 * 60; i++)
+        memset(pixel_at(image, i % 80, i / 80), (i % 80 + i / 80) % 2 == 0 ? dark : bright, (size_t)bands);
+    for (int i = 0; i < 80 * 60 && bands % 2 == 0; i++)
+        pixel_at(image, 0, 0)[(i + 1) * bands - 1] = 200;
+    return image;
+}
+
+static void light_is_what_mixes(void **state)
+{
+    (void)state;
+    static const VipsRect part = {4, 3, 10, 9};
+    for (int bands = 1; bands <= 4; bands++) {
+        VipsImage *in = checked(bands, 0, 255);
+        VipsImage *small = mr_image_resize_part_linear(in, 80, 60, 20, 15, part);
+        assert_non_null(small);
+        VipsImage *out = vips_image_copy_memory(small);
+        assert_non_null(out);
+        assert_true(out->Xsize == part.width && out->Ysize == part.height && out->Bands == bands);
+        assert_int_equal(out->BandFmt, VIPS_FORMAT_UCHAR);
+        for (int i = 0; i < part.width * part.height * bands; i++) {
+            bool is_alpha = bands % 2 == 0 && i % bands == bands - 1;
+            assert_in_range(pixel_at(out, 0, 0)[i], is_alpha ? 200 : 187, is_alpha ? 200 : 189);
+        }
+        g_object_unref(out);
+        g_object_unref(small);
+        g_object_unref(in);
+    }
+}
+
+/* What is transparent has no light. */
+static void light_behind_no_alpha_does_not_mix(void **state)
+{
+    (void)state;
+    VipsImage *in = checked(4, 255, 0);
+    for (int i = 0; i < 80 * 60; i++)
+        pixel_at(in, i % 80, i / 80)[3] = pixel_at(in, i % 80, i / 80)[0]; /* the dark ones */
+    VipsImage *small = mr_image_resize_part_linear(in, 80, 60, 20, 15, (VipsRect){0, 0, 20, 15});
+    VipsImage *out = vips_image_copy_memory(small);
+    assert_non_null(out);
+    assert_true(is_close(pixel_at(out, 9, 7), (const uint8_t[]){255, 255, 255, 128}, 4, 1));
+    g_object_unref(out);
+    g_object_unref(small);
+    g_object_unref(in);
+}
+
 /* ---- what is read for it ---- */
 
 struct rows {
@@ -155,6 +206,8 @@ int main(void)
         IMAGE_TEST(turned_image_that_is_trimmed_is_held_once),
         IMAGE_TEST(thin_image_that_is_cut_by_content_has_its_length_reserved),
         IMAGE_TEST(part_has_the_pixels_of_a_cut),
+        IMAGE_TEST(light_is_what_mixes),
+        IMAGE_TEST(light_behind_no_alpha_does_not_mix),
         IMAGE_TEST(rows_above_a_part_are_passed_over_a_few_at_a_time),
     };
     return cmocka_run_group_tests(tests, images_setup, images_teardown);
