@@ -24,7 +24,8 @@ static int add_format(struct mr_image_fence *fence, struct mr_slice word, struct
     struct mr_image_ops ops;
     mr_image_ops_init(&ops);
     if (mr_image_ops_set(&ops, MR_SLICE("fm"), word, NULL) != MR_OK)
-        return mr_fault_set(fault, MR_EPARAM, "\"%.*s\" is no format of an output (jpg, png, webp, avif, gif, tiff)",
+        return mr_fault_set(fault, MR_EPARAM,
+                            "\"%.*s\" is no format of an output (jpg, png, webp, avif, gif, tiff, jxl)",
                             MR_SLICE_ARG(mr_param_sent_name(word)));
     if (fence->formats == 0)
         fence->fallback = ops.format;
@@ -78,6 +79,8 @@ int mr_image_fence_read(struct mr_image_fence *out, const struct mr_fence_settin
                         struct mr_fault *fault)
 {
     *out = (struct mr_image_fence){.formats = 0};
+    if (settings->formats == NULL)
+        *out = (struct mr_image_fence){.formats = MR_IMAGE_BITS_USUAL, .fallback = MR_IMAGE_JPEG};
     *option = "formats";
     int err = read_fence_list(out, settings->formats, add_format, fault);
     if (err != MR_OK)

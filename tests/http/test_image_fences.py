@@ -111,3 +111,17 @@ def test_wrong_fences_are_told_at_the_start(option, word):
         result = subprocess.run([BINARY, option, *more], capture_output=True, text=True, timeout=HANG, env=environment())
         assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
         assert result.stderr.startswith(f"millrace: {option.split('=')[0]}: ") and word in result.stderr
+
+
+def test_jpeg_xl_is_written_where_it_is_named(share, directory):
+    usual, named = share(f"--data={directory}-usual"), share(f"--data={directory}-named", "--formats=jpg,jxl")
+    for target in ("/pipe/image?fm=jxl", f"{keep(usual, photo())}?fm=jxl"):
+        response = usual.post(target, photo()) if "pipe" in target else usual.get(target)
+        assert response.status == 400 and "--formats" in response.json()["detail"], response.body
+    for response in (named.post("/pipe/image?fm=jxl&w=50", photo()), named.get(f"{keep(named, photo())}?fm=jxl&w=50")):
+        if "jxl" not in named.get("/version").json()["image"]["writes"]:
+            assert response.status == 415 and "image/jxl" in response.json()["detail"]
+            continue
+        assert response.status == 200 and response["Content-Type"] == "image/jxl", response.body
+        assert response.body[:2] == b"\xff\x0a" or response.body[4:8] == b"JXL "
+    assert named.post("/pipe/image", b"\xff\x0a" + bytes(100)).status == 415, "it is not read"

@@ -44,19 +44,24 @@ def cases():
     for kind in ("animgif", "animwebp"):
         for query in ("w=200&fm=gif", "w=200&fm=webp", "fm=webp", "w=100&fm=jpg", "frame=3&fm=png"):
             yield kind, 0.25, query
-    for format in ("jpg", "png", "webp", "gif", "avif", "tif", "png8", "pjpg"):
+    for format in ("jpg", "png", "webp", "gif", "avif", "tif", "png8", "pjpg", "jxl"):
         yield "jpg", 2, f"w=800&fm={format}"
-    for format in ("png", "webp", "gif", "avif", "png8"):
+    for format in ("png", "webp", "gif", "avif", "png8", "jxl"):
         for effort in (0, 3, 6, 9):
             yield "jpg", 2, f"w=500&fm={format}&effort={effort}"
-    for query in ("fm=webp&lossless=1", "fm=avif&lossless=1", "fm=webp&lossless=1&effort=0", "fm=webp&lossless=1&effort=9", "fm=jpg&q=95", "fm=avif&q=30", "fm=webp&q=30"):
+    for query in ("fm=webp&lossless=1", "fm=avif&lossless=1", "fm=webp&lossless=1&effort=0", "fm=webp&lossless=1&effort=9", "fm=jxl&lossless=1", "fm=jpg&q=95", "fm=avif&q=30", "fm=webp&q=30"):
         yield "jpg", 2, f"w=500&{query}"
     for query in ("fm=webp", "fm=webp&effort=9", "fm=webp&lossless=1", "fm=png", "fm=avif", "fm=gif"):
         yield "alphapng", 2, f"w=500&{query}"
+    for kind in ("png", "alphapng", "webpll"):
+        yield kind, 2, "w=800&fm=jpg&linear=1"
+    for query in ("w=1000&fm=avif", "w=1900&fm=jpg", "w=400&fm=png"):
+        yield "png", 2, query
+        yield "gif", 2, query
     for query in (
         "dpr=2", "h=600&fit=crop&crop=entropy", "h=600&fit=crop&crop=attention", "h=900&fit=fill", "h=900&fit=fill&fill=blur", "h=900&fit=clamp",
         "pad=200", "pad=20", "rot=90", "rot=17", "rot=17&rot-type=pivot", "flip=hv", "blur=20", "blur=200", "blur=2000", "sharp=50", "usm=50", "usm=50&usmrad=20",
-        "mono=a06030", "bri=20&con=20&gam=20&sat=20", "hue=90", "vib=50", "trim=auto", "rect=100,100,800,600", "border=20,red", "bg=80ff0000", "shrink=careful",
+        "mono=a06030", "bri=20&con=20&gam=20&sat=20", "hue=90", "vib=50", "trim=auto", "rect=100,100,800,600", "border=20,red", "bg=80ff0000", "shrink=careful", "linear=1",
     ):  # fmt: skip
         yield "jpg", 2, f"w=800&{query}"
 

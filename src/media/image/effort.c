@@ -1,6 +1,7 @@
-/* DESIGN: libvips hands the encoders of AVIF, WebP and GIF a whole frame and waits. Nothing stops them before they are
- * through with it, so their time is bounded by the number of pixels that they get. The costs are CPU time on one core
- * of 2023 for noise at q=100, which is the worst content that was found; photographs take a third of it or less. */
+/* DESIGN: libvips hands the encoders of AVIF, WebP, JPEG XL and GIF a whole frame and waits. Nothing stops them before
+ * they are through with it, so their time is bounded by the number of pixels that they get. The costs are CPU time on
+ * one core of 2023 for noise at q=100, which is the worst content that was found; photographs take a third of it or
+ * less. */
 #include "media/image/effort.h"
 
 #include "base/assert.h"
@@ -14,12 +15,15 @@ static const struct {
 } scales[MR_IMAGE_FORMAT_COUNT] = {[MR_IMAGE_PNG] = {1, 9, 6, 6},
                                    [MR_IMAGE_WEBP] = {0, 6, 4, 4},
                                    [MR_IMAGE_AVIF] = {0, 6, 4, 2},
-                                   [MR_IMAGE_GIF] = {1, 10, 4, 4}};
+                                   [MR_IMAGE_GIF] = {1, 10, 4, 4},
+                                   [MR_IMAGE_JXL] = {3, 7, 7, 7}};
 
 /* Milliseconds of CPU time for a megapixel, by level. */
 static const uint32_t avif_costs[] = {1500, 1900, 2200, 4400, 10500, 11500, 22000};
 static const uint32_t webp_costs[] = {900, 900, 900, 900, 900, 900, 1000};
 static const uint32_t webp_alpha_costs[] = {900, 900, 900, 900, 900, 900, 6300};
+static const uint32_t jxl_costs[] = {0, 0, 0, 300, 300, 400, 450, 600};
+static const uint32_t jxl_lossless_costs[] = {0, 0, 0, 500, 2000, 2100, 2300, 3600};
 static const uint32_t gif_costs[] = {0 /* no such level */, 710, 1100, 1450, 1750, 2150, 2500, 2850, 3400, 3900, 4450};
 
 static uint64_t pixels_in_time(uint32_t ms_a_megapixel)
@@ -61,6 +65,10 @@ uint64_t mr_effort_pixels_max(enum mr_image_format format, const struct mr_image
         format = MR_IMAGE_GIF; /* the same search */
         *limit = "png-pixels";
         costs = gif_costs;
+        break;
+    case MR_IMAGE_JXL:
+        *limit = "jxl-pixels";
+        costs = ops->lossless ? jxl_lossless_costs : jxl_costs;
         break;
     case MR_IMAGE_GIF:
         *limit = "gif-pixels";

@@ -86,6 +86,9 @@ enum { MR_IMAGE_LEFT, MR_IMAGE_RIGHT, MR_IMAGE_TOP, MR_IMAGE_BOTTOM, MR_IMAGE_SI
 
 /* Sets of formats. */
 #define MR_IMAGE_BIT(format) (1u << (format))
+/* All that are written but JPEG XL, which few clients show: it is written where an operator names it. */
+#define MR_IMAGE_BITS_USUAL \
+    (MR_IMAGE_BITS_ANYWHERE | MR_IMAGE_BIT(MR_IMAGE_WEBP) | MR_IMAGE_BIT(MR_IMAGE_TIFF) | MR_IMAGE_BIT(MR_IMAGE_AVIF))
 /* What all clients show, whether they say so or not. */
 #define MR_IMAGE_BITS_ANYWHERE (MR_IMAGE_BIT(MR_IMAGE_JPEG) | MR_IMAGE_BIT(MR_IMAGE_PNG) | MR_IMAGE_BIT(MR_IMAGE_GIF))
 

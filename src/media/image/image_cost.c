@@ -39,6 +39,8 @@ static const uint32_t webp_ns[] = {40, 45, 60, 70, 80, 95, 150};
 static const uint32_t webp_alpha_ns[] = {100, 100, 100, 150, 150, 200, 1500};
 static const uint32_t webp_lossless_ns[] = {300, 400, 500, 600, 700, 750, 800};
 static const uint32_t palette_ns[] = {0, 700, 750, 800, 900, 1050, 1250, 1500, 1900, 2600, 3500};
+static const uint32_t jxl_ns[] = {0, 0, 0, 150, 150, 220, 280, 350};
+static const uint32_t jxl_lossless_ns[] = {0, 0, 0, 300, 1100, 1200, 1400, 1900};
 static const uint32_t avif_ns[] = {340, 430, 500, 1000, 2400, 2600, 6000};
 
 static uint64_t encoder_ns(enum mr_image_format format, const struct mr_image_ops *ops, uint64_t pixels, bool alpha,
@@ -58,6 +60,8 @@ static uint64_t encoder_ns(enum mr_image_format format, const struct mr_image_op
         return 200;
     case MR_IMAGE_AVIF:
         return avif_ns[level];
+    case MR_IMAGE_JXL:
+        return (ops->lossless ? jxl_lossless_ns : jxl_ns)[level];
     default:
         return 20;
     }

@@ -50,6 +50,9 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
                                     strip, NULL);
     case MR_IMAGE_AVIF:
         return save_avif(run, target, quality, level);
+    case MR_IMAGE_JXL:
+        return vips_jxlsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
+                                   strip, NULL);
     case MR_IMAGE_GIF:
         return vips_gifsave_target(image, target, "effort", level, "strip", strip, NULL);
     case MR_IMAGE_TIFF:

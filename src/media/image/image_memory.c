@@ -56,6 +56,8 @@ static uint64_t encoder_bytes(enum mr_image_format format, uint64_t bands, bool 
         return bands + 1;
     case MR_IMAGE_AVIF:
         return 40;
+    case MR_IMAGE_JXL:
+        return 100; /* floats of all steps at once */
     default:
         return 8;
     }

@@ -24,11 +24,11 @@ static const char *const fill_words[] = {"solid", "blur", NULL};
 static const char *const rot_words[] = {"straighten", "pivot", NULL};
 static const char *const trim_words[] = {"none", "auto", "color", "alpha", "colorunlessalpha", NULL};
 static const char *const shrink_words[] = {"fast", "careful", NULL};
-static const char *const format_words[] = {"jpg",  "png", "webp", "avif", "gif",   "tiff",
-                                           "jpeg", "tif", "pjpg", "png8", "png32", NULL};
+static const char *const format_words[] = {"jpg", "png",  "webp", "avif",  "gif", "tiff", "jpeg",
+                                           "tif", "pjpg", "png8", "png32", "jxl", NULL};
 static const enum mr_image_format format_values[] = {MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_WEBP, MR_IMAGE_AVIF,
                                                      MR_IMAGE_GIF,  MR_IMAGE_TIFF, MR_IMAGE_JPEG, MR_IMAGE_TIFF,
-                                                     MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_PNG};
+                                                     MR_IMAGE_JPEG, MR_IMAGE_PNG,  MR_IMAGE_PNG,  MR_IMAGE_JXL};
 static const char *const chroma_words[] = {"auto", "420", "444", NULL};
 
 enum {
@@ -162,9 +162,9 @@ const struct mr_param_spec mr_image_params[PARAM_COUNT + 1] = {
     [PAGE] =      {.name = "page", INT(1, 65535, "this page of a TIFF; the same as frame")},
     [AUTO] =      {.name = "auto", TEXT(40, "format: without fm, the format is picked: avif, webp, jpg or png, as fits the image and as the client accepts; compress: no effect")},
     [FM] =        {.name = "fm", CHOICE(format_words, "format of the output; without it that of the input, but of tiff and heif png with alpha and jpg without; pjpg: progressive jpg, png8: png with palette, png32: png without palette")},
-    [Q] =         {.name = "q", INT(1, 100, "quality, for jpg, webp and avif as a jpg of that number looks; 75 without it")},
-    [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif and gif may spend: 0 is fastest")},
-    [LOSSLESS] =  {.name = "lossless", FLAG("webp without loss, avif nearly; png without a palette of its own")},
+    [Q] =         {.name = "q", INT(1, 100, "quality, for jpg, webp, avif and jxl as a jpg of that number looks; 75 without it")},
+    [EFFORT] =    {.name = "effort", INT(0, 9, "what the encoder of png, webp, avif, gif and jxl may spend: 0 is fastest")},
+    [LOSSLESS] =  {.name = "lossless", FLAG("webp and jxl without loss, avif nearly; png without a palette of its own")},
     [INTERLACE] = {.name = "interlace", FLAG("progressive jpg, interlaced png")},
     [CHROMA] =    {.name = "chroma", CHOICE(chroma_words, "resolution of the colours of jpg and avif: 420 half, 444 full; auto: full from q=90 on, and where coloured edges ask for it")},
     [CHROMASUB] = {.name = "chromasub", CHOICE(chroma_words, "the same as chroma")},
@@ -505,7 +505,7 @@ static bool output_has_effect(const struct mr_image_ops *ops, size_t row)
 {
     static const uint32_t jpeg = MR_IMAGE_BIT(MR_IMAGE_JPEG), png = MR_IMAGE_BIT(MR_IMAGE_PNG);
     static const uint32_t webp = MR_IMAGE_BIT(MR_IMAGE_WEBP), avif = MR_IMAGE_BIT(MR_IMAGE_AVIF);
-    static const uint32_t gif = MR_IMAGE_BIT(MR_IMAGE_GIF);
+    static const uint32_t gif = MR_IMAGE_BIT(MR_IMAGE_GIF), jxl = MR_IMAGE_BIT(MR_IMAGE_JXL);
     switch (row) {
     case FILL:
         return is_filled(ops);
@@ -514,11 +514,11 @@ static bool output_has_effect(const struct mr_image_ops *ops, size_t row)
     case USMRAD:
         return ops->unsharp != 0;
     case Q:
-        return may_be(ops->format, jpeg | webp | avif);
+        return may_be(ops->format, jpeg | webp | avif | jxl);
     case EFFORT:
-        return may_be(ops->format, png | webp | avif | gif);
+        return may_be(ops->format, png | webp | avif | gif | jxl);
     case LOSSLESS: /* of PNG: no palette by itself */
-        return may_be(ops->format, webp | avif) ||
+        return may_be(ops->format, webp | avif | jxl) ||
                (may_be(ops->format, png) && mr_image_ops_palette(ops) == MR_IMAGE_PALETTE_AUTO);
     case INTERLACE:
         return may_be(ops->format, jpeg | png);

@@ -29,7 +29,7 @@ enum mr_image_format mr_image_pick(const struct mr_image_ops *ops, const struct 
             return order[i];
     }
     /* What is left where formats are forbidden. */
-    static const enum mr_image_format rest[] = {MR_IMAGE_JPEG, MR_IMAGE_GIF, MR_IMAGE_TIFF};
+    static const enum mr_image_format rest[] = {MR_IMAGE_JPEG, MR_IMAGE_GIF, MR_IMAGE_TIFF, MR_IMAGE_JXL};
     for (size_t i = 0; i < MR_ARRAY_SIZE(rest); i++)
         if (is_candidate(rest[i], ops, sight))
             return rest[i];

@@ -22,7 +22,7 @@
 
 #include <vips/vector.h> /* needs vips.h before it */
 
-/* name: as in GET /version; loader: the class that may be called; codec: what libheif must have for it */
+/* name: as in GET /version; loader: the class that may be called, NULL: none; codec: what libheif must have for it */
 static const struct {
     enum mr_image_format format;
     const char *name, *loader, *load_operation, *save_operation;
@@ -34,6 +34,7 @@ static const struct {
     {MR_IMAGE_GIF, "gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_target", 0},
     {MR_IMAGE_AVIF, "avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_target", heif_compression_AV1},
     {MR_IMAGE_HEIF, "heif", "VipsForeignLoadHeif", "heifload_buffer", NULL, heif_compression_HEVC},
+    {MR_IMAGE_JXL, "jxl", NULL, NULL, "jxlsave_target", 0},
     {MR_IMAGE_TIFF, "tiff", "VipsForeignLoadTiff", "tiffload_source", "tiffsave_target", 0},
 };
 
@@ -89,6 +90,7 @@ static void allow_loaders(void)
 {
     vips_block_untrusted_set(TRUE);
     vips_operation_block_set("VipsForeignLoad", TRUE);
+    vips_operation_block_set("VipsForeignSaveJxl", FALSE); /* what it reads are our pixels */
     readable[0] = writable[0] = '\0';
     for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
         is_unreadable[formats[i].format] = !can_load(i);

@@ -23,6 +23,7 @@ const char *mr_image_media_type(enum mr_image_format format)
         [MR_IMAGE_TIFF] = "image/tiff",
         [MR_IMAGE_HEIF] = "image/heif",
         [MR_IMAGE_AVIF] = "image/avif",
+        [MR_IMAGE_JXL] = "image/jxl",
     };
     return types[format < MR_IMAGE_FORMAT_COUNT ? format : MR_IMAGE_UNKNOWN];
 }
@@ -30,8 +31,9 @@ const char *mr_image_media_type(enum mr_image_format format)
 const char *mr_image_extension(enum mr_image_format format)
 {
     static const char *const extensions[MR_IMAGE_FORMAT_COUNT] = {
-        [MR_IMAGE_UNKNOWN] = "bin", [MR_IMAGE_JPEG] = "jpg",  [MR_IMAGE_PNG] = "png",   [MR_IMAGE_WEBP] = "webp",
-        [MR_IMAGE_GIF] = "gif",     [MR_IMAGE_TIFF] = "tiff", [MR_IMAGE_HEIF] = "heif", [MR_IMAGE_AVIF] = "avif",
+        [MR_IMAGE_UNKNOWN] = "bin", [MR_IMAGE_JPEG] = "jpg",  [MR_IMAGE_PNG] = "png",
+        [MR_IMAGE_WEBP] = "webp",   [MR_IMAGE_GIF] = "gif",   [MR_IMAGE_TIFF] = "tiff",
+        [MR_IMAGE_HEIF] = "heif",   [MR_IMAGE_AVIF] = "avif", [MR_IMAGE_JXL] = "jxl",
     };
     return extensions[format < MR_IMAGE_FORMAT_COUNT ? format : MR_IMAGE_UNKNOWN];
 }

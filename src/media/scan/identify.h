@@ -17,6 +17,7 @@ enum mr_image_format {
     MR_IMAGE_TIFF,
     MR_IMAGE_HEIF,
     MR_IMAGE_AVIF,
+    MR_IMAGE_JXL, /* written only */
     MR_IMAGE_FORMAT_COUNT,
 };
 const char *mr_image_media_type(enum mr_image_format format); /* "image/jpeg" ... */

@@ -203,6 +203,8 @@ static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void *
                  {"fm=webp&effort=9", "webp-pixels", 36000000},
                  {"fm=webp&effort=9&pad=1", "webp-pixels", 5714285},
                  {"fm=webp&effort=9&border=1,80ff0000", "webp-pixels", 5714285},
+                 {"fm=jxl", "jxl-pixels", 60000000},
+                 {"fm=jxl&lossless=1", "jxl-pixels", 10000000},
                  {"fm=gif", "gif-pixels", 20571428},
                  {"fm=png8", "png-pixels", 20571428},
                  {"fm=png&palette=1&effort=9", "png-pixels", 8089887},
