@@ -373,14 +373,20 @@ static void place_crop(struct mr_plan *plan, const struct mr_image_ops *ops)
                             by_focus ? ops->focus_y : 0.5);
 }
 
-/* The last power of two that still leaves both sides at or above the target; the decoder then skips most of its work.
- * What is left for the resizer is a factor below two, or below four where it is asked to be careful. */
+/* Does a side that is decoded at 1/shrink leave the resizer enough? What it brings down by a few per cent becomes soft.
+ * Careful leaves a factor of two at least. */
+static bool leaves_enough(uint32_t side, uint32_t target, uint32_t shrink, int32_t care)
+{
+    uint32_t least = care == MR_IMAGE_SHRINK_CAREFUL ? 2 * shrink : shrink + 1;
+    return side >= (uint64_t)least * target;
+}
+
+/* The decoder skips most of its work: the largest power of two that leaves enough. */
 static uint32_t jpeg_shrink(const struct mr_image_info *info, const struct mr_plan *plan, int32_t care)
 {
-    uint32_t spare = care == MR_IMAGE_SHRINK_CAREFUL ? 2 : 1;
     uint32_t shrink = 8;
-    while (shrink > 1 &&
-           (info->width / shrink < spare * plan->load_width || info->height / shrink < spare * plan->load_height))
+    while (shrink > 1 && !(leaves_enough(info->width, plan->load_width, shrink, care) &&
+                           leaves_enough(info->height, plan->load_height, shrink, care)))
         shrink /= 2;
     return shrink;
 }

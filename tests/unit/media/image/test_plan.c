@@ -32,14 +32,30 @@ static struct mr_image_info gif(uint32_t width, uint32_t height, uint32_t frames
     return info;
 }
 
-static void decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target(void **state)
+static void decoder_shrinks_by_what_leaves_the_resizer_enough(void **state)
 {
     (void)state;
     static const struct {
         const char *query;
         uint32_t shrink;
-    } cases[] = {{"w=2000", 1}, {"w=1001", 1}, {"w=1000", 2}, {"w=501", 2}, {"w=500", 4},
-                 {"w=250", 8},  {"w=10", 8},   {"w=4000", 1}, {"", 1}};
+    } cases[] = {{"w=2000", 1},
+                 {"w=1000", 1},
+                 {"w=667", 1},
+                 {"w=666", 2},
+                 {"w=500", 2},
+                 {"w=401", 2},
+                 {"w=400", 4},
+                 {"w=250", 4},
+                 {"w=223", 4},
+                 {"w=222", 8},
+                 {"w=10", 8},
+                 {"", 1},
+                 {"w=4000", 1},
+                 {"w=400&h=201&fit=scale", 2},
+                 {"w=501&shrink=careful", 1},
+                 {"w=500&shrink=careful", 2},
+                 {"w=250&shrink=careful", 4},
+                 {"w=10&linear=1", 1}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_plan plan = plan_of(cases[i].query, jpeg(2000, 1000));
         if (plan.shrink != cases[i].shrink)
@@ -525,7 +541,7 @@ static void what_asks_for_more_is_refused_with_both_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(decoder_shrinks_to_the_last_power_of_two_at_or_above_the_target),
+        cmocka_unit_test(decoder_shrinks_by_what_leaves_the_resizer_enough),
         cmocka_unit_test(sides_of_a_turned_image_are_exchanged_before_it_is_turned),
         cmocka_unit_test(no_side_becomes_empty),
         cmocka_unit_test(sides_follow_from_what_is_asked_for),
