@@ -28,6 +28,14 @@ static int save_avif(struct mr_run *run, VipsTarget *target, int quality, int ef
     return keeps_all ? save_by_libvips(run, target, &settings) : mr_avif_save(run, target, &settings);
 }
 
+/* A still is played once, which takes no bytes to say. */
+static int save_gif(struct mr_run *run, VipsTarget *target, int effort, gboolean strip)
+{
+    if (run->plan.frames == 1)
+        vips_image_set_int(run->image, "loop", 1);
+    return vips_gifsave_target(run->image, target, "effort", effort, "strip", strip, NULL);
+}
+
 static int call_saver(struct mr_run *run, VipsTarget *target)
 {
     const struct mr_image_ops *ops = run->ops;
@@ -54,7 +62,7 @@ static int call_saver(struct mr_run *run, VipsTarget *target)
         return vips_jxlsave_target(image, target, "Q", quality, "lossless", ops->lossless, "effort", level, "strip",
                                    strip, NULL);
     case MR_IMAGE_GIF:
-        return vips_gifsave_target(image, target, "effort", level, "strip", strip, NULL);
+        return save_gif(run, target, level, strip);
     case MR_IMAGE_TIFF:
         return vips_tiffsave_target(image, target, "compression", VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE, "predictor",
                                     VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL, "strip", strip, NULL);

@@ -910,6 +910,33 @@ static void palette_stays_unless_the_picture_is_enlarged(void **state)
     check_palette(false, "fm=png", encode(of_few_colours(160, 120), ".png"));
 }
 
+/* Still and moving, opaque and not. */
+static void gif_is_no_larger_than_libvips_copy_of_it(void **state)
+{
+    (void)state;
+    for (int bands = 3; bands <= 4; bands++)
+        for (int frames = 1; frames <= 3; frames += 2) {
+            VipsImage *image = of_few_colours(60, 40 * frames), *joined = NULL, *lazy = NULL;
+            if (bands == 4) {
+                assert_int_equal(vips_bandjoin_const1(image, &joined, 255, NULL), 0);
+                g_object_unref(image);
+                image = vips_image_copy_memory(joined);
+                g_object_unref(joined);
+                for (int i = 0; i < 60 * 40 * frames; i += 3)
+                    pixel_at(image, 0, 0)[4 * i + 3] = 0;
+            }
+            vips_image_set_int(image, "page-height", 40);
+            struct bytes input = encode(image, ".gif");
+            struct mr_image_result out = run("", input);
+            assert_int_equal(out.frames, frames);
+            lazy = vips_image_new_from_buffer(input.at, input.len, "", "n", -1, NULL);
+            assert_non_null(lazy);
+            struct bytes copy = encode(lazy, ".gif[strip]");
+            if (out.len > copy.len)
+                fail_msg("%d channels, %d frames: %zu and %zu", bands, frames, out.len, copy.len);
+        }
+}
+
 /* Half of the light is the tone 188, whatever way the pixels come. */
 static void light_mixes_where_it_is_asked_for(void **state)
 {
@@ -1186,6 +1213,7 @@ int main(void)
         IMAGE_TEST(palette_stays_unless_the_picture_is_enlarged),
         IMAGE_TEST(palette_that_stays_has_the_same_colours),
         IMAGE_TEST(light_mixes_where_it_is_asked_for),
+        IMAGE_TEST(gif_is_no_larger_than_libvips_copy_of_it),
         IMAGE_TEST(what_is_no_image_is_refused),
         IMAGE_TEST(cancelled_job_does_nothing),
         IMAGE_TEST(job_whose_time_is_over_stops),
