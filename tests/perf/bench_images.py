@@ -187,6 +187,7 @@ def share_jobs(args, verdicts):
 # ---- Cold images, against ipx and sharp ----
 
 WIDTHS = range(281, 321)  # no image is asked for twice at a time
+LIKE_75 = {"jpg": 75, "webp": 79, "avif": 56}  # ipx hands the numbers on as they are; see src/media/image/quality.c
 COLD = {"jpeg": 1.0, "webp": 0.7, "avif": 0.3}  # of --images
 
 
@@ -220,7 +221,7 @@ def race_cold(args, verdicts):
             id = servers[0].keep(original)
             names = {
                 "millrace": [f"{id}?w={width}&fm={kind}" for width in WIDTHS],
-                "ipx": [f"w_{width},f_{kind},q_80/{original.name}" for width in WIDTHS],
+                "ipx": [f"w_{width},f_{kind},q_{LIKE_75[kind]}/{original.name}" for width in WIDTHS],
                 "sharp": [f"{original.name}?w={width}&fm={kind}" for width in WIDTHS],
             }
             for server in servers:

@@ -58,10 +58,10 @@ static void run_stage(void)
 static void run_plain(void)
 {
     static const char *const encoders[MR_IMAGE_FORMAT_COUNT] = {
-        [MR_IMAGE_JPEG] = ".jpg[Q=80,optimize_coding,strip]",
+        [MR_IMAGE_JPEG] = ".jpg[Q=75,optimize_coding,strip]",
         [MR_IMAGE_PNG] = ".png[compression=6,strip]",
-        [MR_IMAGE_WEBP] = ".webp[Q=80,effort=4,strip]",
-        [MR_IMAGE_AVIF] = ".avif[Q=80,effort=2,bitdepth=8,strip]",
+        [MR_IMAGE_WEBP] = ".webp[Q=79,effort=4,strip]",
+        [MR_IMAGE_AVIF] = ".avif[Q=56,effort=4,bitdepth=8,strip]",
     };
     enum mr_image_format input = mr_image_sniff(run.bytes, run.len);
     const char *encoder = encoders[run.ops.format != MR_IMAGE_UNKNOWN ? run.ops.format : input];
