@@ -662,6 +662,33 @@ static void dark_tones_of_16_bits_are_told_apart(void **state)
     }
 }
 
+/* A slope of light, the darkest ninth of it: as tones it has each from 0 to 93, and is never more than one step from
+ * one pixel to the next. */
+static void grey_of_16_bits_has_no_bands(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"fm=png", "fm=png&w=600&h=4&fit=scale",
+                                          "fm=png&w=600&h=4&fit=scale&linear=1"};
+    for (int bands = 1; bands <= 2; bands++) {
+        uint16_t pixels[1200 * 4 * 2];
+        for (int i = 0; i < 1200 * 4 * bands; i++)
+            pixels[i] = bands == 2 && i % 2 == 1 ? UINT16_MAX : (uint16_t)(i / bands % 1200 * 6);
+        VipsImage *deep = vips_image_new_from_memory_copy(pixels, sizeof(*pixels) * 1200 * 4 * (size_t)bands, 1200, 4,
+                                                          bands, VIPS_FORMAT_USHORT);
+        deep->Type = VIPS_INTERPRETATION_GREY16;
+        struct bytes png = with_colours(encode(deep, ".png"), "gAMA", "\x00\x01\x86\xa0", 4);
+        for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++) {
+            struct mr_image_result out = run(queries[i], png);
+            VipsImage *image = decode(out.bytes, out.len);
+            for (int x = 1; x < image->Xsize; x++)
+                assert_in_range(*pixel_at(image, x, 2) - *pixel_at(image, x - 1, 2), 0, 1);
+            assert_int_equal(*pixel_at(image, 0, 2), 0);
+            assert_in_range(*pixel_at(image, image->Xsize - 1, 2), 92, 94);
+            g_object_unref(image);
+        }
+    }
+}
+
 static void primaries_of_a_png_count(void **state)
 {
     (void)state;
@@ -1201,6 +1228,7 @@ int main(void)
         IMAGE_TEST(black_ink_without_a_profile_is_deep_and_leaves_none_behind),
         IMAGE_TEST(gamma_of_a_png_counts_where_it_is_far_from_that_of_screens),
         IMAGE_TEST(dark_tones_of_16_bits_are_told_apart),
+        IMAGE_TEST(grey_of_16_bits_has_no_bands),
         IMAGE_TEST(profile_is_kept_where_that_is_asked_for),
         IMAGE_TEST(profile_is_not_kept_where_it_would_not_fit),
         IMAGE_TEST(primaries_of_a_png_count),
