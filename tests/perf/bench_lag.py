@@ -1,10 +1,13 @@
-"""The loop stays free: light requests and loop lag while the workers are saturated, for each offload."""
+"""The loop stays free: light requests and loop lag while the workers are saturated, for each offload; and how often it waits for a lock."""
 
 import argparse
 import time
 
+import lockwaits
 from benchlib import CACHE, Buckets, Bystander, Load, Scraper, Verdicts, failures, interleave, machine, millrace
 from benchlib import per_round, photo, spread, table
+
+WAITS_MAX = 5  # of the loop's thread for a lock, in 8 seconds
 
 MODELS = ("workers", "libuv", "none")
 LARGE = "large bodies"  # a fourth case: bytes instead of computing, under `workers`
@@ -103,8 +106,18 @@ def report(results):
     table(["", "1/s"], [[case, spread(rounds.heavy)] for case, rounds in results.items()])
 
 
-def judge(results):
+def count_waits(picture, seconds):
+    """{load: (seconds of each wait, heavy requests answered per second)}"""
+    counted = {load: lockwaits.measure(load, picture, seconds) for load in lockwaits.LOADS}
+    print(f"\nhow often the loop's thread waited for a lock in {seconds:g} s (by strace, which slows the workers down)")
+    table(["", "waits", "longest, ms", "heavy 1/s"], [lockwaits.row(load, *one) for load, one in counted.items()])
+    return counted
+
+
+def judge(results, counted):
     verdicts = Verdicts()
+    for load, (waits, _) in counted.items():
+        verdicts.exactly(f"waits of the loop for a lock, {load}", len(waits), len(waits) <= WAITS_MAX, f"<= {WAITS_MAX}")
     workers = results.get("workers")
     if workers:
         verdicts.at_most("loop lag p99 with workers", workers.lag["p99"], 1e-3, 1e3, " ms")
@@ -126,22 +139,25 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8, help="measured in each round")
     parser.add_argument("--cases", nargs="+", default=[*MODELS, LARGE], choices=[*MODELS, LARGE])
+    parser.add_argument("--only-waits", action="store_true", help="count the waits for locks, and measure nothing else")
     args = parser.parse_args()
 
     picture, description = photo()
     bodies = (picture, large_body(picture))
     print(f"{machine()}\nheavy load: 16 connections post a {description} to /pipe/image?w=300; {LARGE}: the same picture "
           f"padded to 8 MiB\n{args.rounds} rounds of {args.seconds:g} s, interleaved")
-    results = {case: Rounds() for case in args.cases}
-    for number, case in interleave(args.rounds, args.cases):
+    results = {} if args.only_waits else {case: Rounds() for case in args.cases}
+    for number, case in interleave(args.rounds if results else 0, list(results)):
         measured = measure_validly(case, bodies, args.seconds)
         if measured:
             results[case].add(*measured)
         else:
             results[case].add_nothing()
         print(f"  round {number + 1}, {case}: {'done' if measured else 'given up'}", flush=True)
-    report(results)
-    judge(results)
+    if results:
+        report(results)
+    counted = count_waits(picture, args.seconds)
+    judge(results, counted)
 
 
 main()

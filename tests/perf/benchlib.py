@@ -82,9 +82,10 @@ class Program:
         return int(re.search(rf"{what}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text())[1])
 
 
-def millrace(*options, environment=None):
-    """The server with its defaults, but for `options`: warnings are logged, requests are not."""
-    command = (BUILD / "millrace", "--listen=127.0.0.1:0", "--log-level=warn", *options)
+def millrace(*options, environment=None, prefix=()):
+    """The server with its defaults, but for `options`: warnings are logged, requests are not. prefix: the words of a
+    program that becomes the server."""
+    command = (*prefix, BUILD / "millrace", "--listen=127.0.0.1:0", "--log-level=warn", *options)
     return Program(*command, environment=environment)
 
 
