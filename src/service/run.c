@@ -1,3 +1,4 @@
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/macros.h"
 #include "service/drain.h"
@@ -122,6 +123,7 @@ static void close_beats(struct mr_service *service)
 
 static void run_loop(void *context)
 {
+    mr_heap_become_private();
     mr_loop_run(((struct mr_service_loop *)context)->loop);
     mr_service_thread_end(); /* it may have run jobs */
 }
@@ -164,6 +166,7 @@ int mr_service_run(struct mr_service *service)
         for (unsigned i = 0; i < started; i++)
             mr_loop_stop(service->loops[i].loop);
     }
+    mr_heap_become_private();
     mr_loop_run(service->loops[0].loop);
     for (unsigned i = 1; i < started; i++)
         uv_thread_join(&service->loops[i].thread);

@@ -11,6 +11,7 @@ import time
 import pytest
 from images import noise, photo, slow_job
 from server import ON_LOOP, wait_for
+from streams import MIB
 from wire import Closed, Wire, request
 
 BEGIN = photo()[:100]  # of an image: what does not begin like one is refused at once
@@ -400,4 +401,25 @@ def test_many_clients_that_come_and_leave_at_any_moment(server):
         wire.send(upload[: len(upload) * (index % 10 + 1) // 10])
         time.sleep(index % 7 / 1000)
         (wire.reset if index % 2 else wire.close)()
+    assert server.get("/healthz").status == 200
+
+
+# ---- memory
+
+
+@pytest.mark.once
+@pytest.mark.unsanitized("sanitizers keep freed memory")
+def test_memory_of_a_burst_goes_back_to_the_system(start):
+    server = start("--workers=2")
+    target, body = "/pipe/image?q=100&fm=jpg", noise(1200, 1200)
+    assert server.post(target, body).status == 200
+    before = server.resident_bytes()
+    wires = [server.connect(receive_buffer=4096) for _ in range(80)]
+    for wire in wires:  # none of them reads its image
+        wire.send(request("POST", target, body=body))
+        assert wire.receive_head().status == 200
+    assert server.resident_bytes() > before + 100 * MIB
+    for wire in wires:
+        wire.close()
+    wait_for(lambda: server.resident_bytes() <= before + 64 * MIB, "the memory to go back")
     assert server.get("/healthz").status == 200

@@ -53,7 +53,7 @@ def target(rng):
     """Mostly small, some large: as a page of thumbnails asks, and whoever opens one."""
     widest = rng.choices((320, 640, 1200), (60, 30, 10))[0]
     output = rng.choices(list(OUTPUTS), OUTPUTS.values())[0]
-    width = rng.randint(32, min(widest, 480) if output in ("avif", "gif") and rng.random() < 0.9 else widest)
+    width = rng.randint(80, min(widest, 480) if output in ("avif", "gif") and rng.random() < 0.9 else widest)
     return f"/pipe/image?w={width}&fm={output}{rng.choice(EXTRAS)}"
 
 
@@ -172,10 +172,10 @@ class Run:
         return server
 
 
-PACKAGES = {"jemalloc": "libjemalloc2", "mimalloc": "libmimalloc2.0"}
+PACKAGES = {"mimalloc": "libmimalloc2.0"}
 ALLOCATORS = {
-    "glibc": Run("glibc"),
-    "jemalloc": Run("jemalloc", "libjemalloc.so.2"),
+    "jemalloc": Run("jemalloc"),  # which the server is linked with
+    "glibc": Run("glibc", "libc.so.6"),
     "mimalloc": Run("mimalloc", "libmimalloc.so.2"),
 }
 
@@ -261,15 +261,15 @@ def main():
     parser.add_argument("--requests", type=int, help="20,000; by URL 50,000")
     parser.add_argument("--by-url", action="store_true", help="GET /images/ID of stored files, in place of POST /pipe/image; 50,000 requests")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--allocator", nargs="+", default=["glibc"], choices=list(ALLOCATORS),
-                        help="preloaded; what is not glibc's comes from " + ", ".join(PACKAGES.values()))
+    parser.add_argument("--allocator", nargs="+", default=["jemalloc"], choices=list(ALLOCATORS),
+                        help="all but jemalloc, which the server is linked with, are preloaded; mimalloc comes from " + PACKAGES["mimalloc"])
     parser.add_argument("--malloc-arena-max", nargs="+", type=int, default=[], metavar="N",
                         help="further runs with glibc's allocator and so many arenas")
     args = parser.parse_args()
     args.requests = args.requests or (50000 if args.by_url else 20000)
 
     runs = [ALLOCATORS[name] for name in args.allocator]
-    runs += [Run(f"glibc, {n} arenas", environment={"MALLOC_ARENA_MAX": str(n)}) for n in args.malloc_arena_max]
+    runs += [Run(f"glibc, {n} arenas", "libc.so.6", {"MALLOC_ARENA_MAX": str(n)}) for n in args.malloc_arena_max]
     print(f"{machine()}\n{args.requests} requests over {CONNECTIONS} connections, {args.workers} workers, seed {SEED}; the source is "
           f"{PHOTO_KIND}", flush=True)
     inputs = make_inputs()
