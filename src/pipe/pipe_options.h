@@ -16,7 +16,8 @@ struct mr_pipe_settings {
     uint64_t max_expansion;      /* of gunzip and unzstd; 0: none */
     int64_t max_expansion_ratio; /* the same, in times the input; 0: none */
     uint64_t max_zstd_window;    /* of unzstd: what a frame may ask for; 0: MR_UNZSTD_WINDOW */
-    int64_t max_work_factor;     /* of decrypt: the binary logarithm of scrypt's N, of which it takes N KiB; 0: MR_AGE_WORK_FACTOR */
+    int64_t max_work_factor;     /* of decrypt: the binary logarithm of scrypt's N, of which it takes N KiB; 0:
+                                    MR_AGE_WORK_FACTOR */
 };
 
 extern const struct mr_option mr_pipe_memory_options[]; /* --body-memory */

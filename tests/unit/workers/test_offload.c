@@ -362,7 +362,7 @@ static void let_go_of_the_workers(struct mr_job *job)
 static void owner_of_a_job_that_waits_past_its_deadline_is_told_before_a_worker_finds_it(void **state)
 {
     (void)state;
-    open_offload(16, 20 * MR_NS_PER_MS, 0);
+    open_offload(16, MR_NS_PER_S, 0); /* so long that those which hold the workers begin in time */
     hold_workers(MR_LANE_INTERACTIVE);
     assert_int_equal(submit_for(&probes[0], MR_LANE_INTERACTIVE, note_run, let_go_of_the_workers), 0);
     assert_int_equal(submit(&probes[1], MR_LANE_INTERACTIVE, note_run), 0);
@@ -559,10 +559,10 @@ static void bulk_progresses_under_endless_interactive_jobs(void **state)
     close_offload();
 }
 
-static void run_for_20_ms(struct mr_job *job)
+static void run_for_200_ms(struct mr_job *job)
 {
     note_run(job);
-    while (mr_clock_now() < job->started_at + 20 * MR_NS_PER_MS)
+    while (mr_clock_now() < job->started_at + 200 * MR_NS_PER_MS)
         ;
 }
 
@@ -574,7 +574,7 @@ static void submit_more_than_the_deadline_allows(void)
     hold_workers(MR_LANE_BULK);
     while (accepted < 64 && submit(&probes[1 + accepted], MR_LANE_INTERACTIVE, note_run) == 0)
         accepted++;
-    /* 20 ms each, or more if the machine is busy: at most five of them fit into 100 ms, of each worker. */
+    /* 200 ms each, or more if the machine is busy: at most five of them fit into a second, of each worker. */
     assert_in_range(accepted, 0, 6 * WORKERS);
     assert_int_equal(mr_offload_admit(offload, loop, MR_LANE_INTERACTIVE, &retry_after_s), MR_EBACKLOG);
     assert_int_equal(retry_after_s, 1);
@@ -585,10 +585,10 @@ static void submit_more_than_the_deadline_allows(void)
 static void a_wait_that_would_pass_the_deadline_is_refused(void **state)
 {
     (void)state;
-    open_offload(64, 100 * MR_NS_PER_MS, 0);
+    open_offload(64, MR_NS_PER_S, 0); /* so long that those which hold the workers begin in time */
     /* From the first job the offload learns how long they run. */
     when_all_are_back = submit_more_than_the_deadline_allows;
-    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_for_20_ms), 0);
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_for_200_ms), 0);
     mr_loop_run(loop);
     close_offload();
 }
@@ -611,21 +611,21 @@ static void submit_light_ones_behind_a_slow_one(void)
 static void a_slow_job_does_not_make_light_ones_be_refused(void **state)
 {
     (void)state;
-    open_offload(64, 40 * MR_NS_PER_MS, 0);
+    open_offload(64, 400 * MR_NS_PER_MS, 0);
     when_all_are_back = submit_light_ones_behind_a_slow_one;
-    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_for_20_ms), 0);
+    assert_int_equal(submit(&probes[0], MR_LANE_INTERACTIVE, run_for_200_ms), 0);
     mr_loop_run(loop);
     close_offload();
 }
 
-/* 15 ms over two workers, and two more that run: the fourth would wait for 22.5 ms and more. */
+/* Three of 45 s over two workers: the fourth would wait for 67.5 s. */
 static void the_work_that_is_expected_of_jobs_is_summed(void **state)
 {
     (void)state;
-    open_offload(64, 20 * MR_NS_PER_MS, 0);
+    open_offload(64, 60 * MR_NS_PER_S, 0);
     hold_workers(MR_LANE_INTERACTIVE);
     for (unsigned i = 0; i < 3; i++)
-        submit_expecting(&probes[i], MR_LANE_INTERACTIVE, 15 * MR_NS_PER_MS);
+        submit_expecting(&probes[i], MR_LANE_INTERACTIVE, 45 * MR_NS_PER_S);
     assert_int_equal(submit_light(&probes[3]), MR_EBACKLOG);
     let_go();
     mr_loop_run(loop);

