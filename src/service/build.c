@@ -199,6 +199,7 @@ static int create_offload(struct mr_service *service, struct mr_offload **out, e
     return mr_offload_create(out, &(struct mr_offload_config){
                                       .kind = kind,
                                       .workers = workers_of(config, kind),
+                                      .heavy_workers = (unsigned)config->offload.heavy_workers,
                                       .priority = (enum mr_worker_priority)config->offload.priority,
                                       .queue_depth = (uint32_t)config->offload.queue_depth,
                                       .deadline_ns = config->offload.job_deadline,

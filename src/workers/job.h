@@ -15,8 +15,8 @@
 #include "loop/loop.h"
 #include "loop/timer.h"
 
-/* Who waits for whom. A worker takes interactive jobs first; every few jobs it looks at the other lanes first, so that
- * they always progress. Heavy jobs (a second or more each) never hold all workers: one worker is left to the rest. */
+/* Who waits for whom. A worker takes interactive jobs first; the other lanes have a share of its time, so that they
+ * always progress. Heavy jobs (a second or more each) hold a part of the workers at most (lanes.h). */
 enum mr_lane {
     MR_LANE_INTERACTIVE, /* a person waits: up to about 100 ms of work */
     MR_LANE_BULK,        /* chunks of long streams: a millisecond or so each, very many */

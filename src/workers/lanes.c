@@ -58,35 +58,33 @@ static struct mr_job *take_from(struct mr_lanes *lanes, struct mr_picker *picker
     return pop(lanes, picker, lane);
 }
 
-/* The orders in which the lanes are looked at. */
-enum { USUAL, BULK_FIRST, HEAVY_FIRST, BULK_BEFORE_USUAL };
-static const enum mr_lane orders[][MR_LANE_COUNT] = {
-    [USUAL] = {MR_LANE_INTERACTIVE, MR_LANE_BULK, MR_LANE_HEAVY},
-    [BULK_FIRST] = {MR_LANE_BULK, MR_LANE_HEAVY, MR_LANE_INTERACTIVE},
-    [HEAVY_FIRST] = {MR_LANE_HEAVY, MR_LANE_BULK, MR_LANE_INTERACTIVE},
-    [BULK_BEFORE_USUAL] = {MR_LANE_BULK, MR_LANE_INTERACTIVE, MR_LANE_HEAVY},
+/* What a lane is sure of: of the time of others it earns one part in `part`. The bounds of its credit, in ns, keep
+ * short what others wait for and what it can owe. */
+static const struct share {
+    int64_t part, credit_max, debt_max;
+} shares[MR_LANE_COUNT] = {
+    [MR_LANE_BULK] = {.part = 8, .credit_max = MR_LANES_BULK_CREDIT, .debt_max = MR_LANES_BULK_CREDIT},
+    [MR_LANE_HEAVY] = {.part = 8, .credit_max = MR_LANES_BULK_CREDIT, .debt_max = MR_LANES_HEAVY_DEBT},
 };
 
-static const enum mr_lane *order_of(const struct mr_picker *picker)
+static struct mr_job *take_in_turn(struct mr_lanes *lanes, struct mr_picker *picker, bool has_credit)
 {
-    unsigned pick = picker->picks;
-    if (pick % MR_LANES_FAIR_EVERY != MR_LANES_FAIR_EVERY - 1)
-        return orders[picker->bulk_credit > 0 ? BULK_BEFORE_USUAL : USUAL];
-    return orders[pick / MR_LANES_FAIR_EVERY % 2 == 0 ? BULK_FIRST : HEAVY_FIRST];
+    static const enum mr_lane order[] = {MR_LANE_BULK, MR_LANE_HEAVY};
+    struct mr_job *job = NULL;
+
+    for (unsigned i = 0; job == NULL && i < MR_ARRAY_SIZE(order); i++)
+        if ((picker->credit[order[i]] > 0) == has_credit)
+            job = take_from(lanes, picker, order[i]);
+    return job;
 }
 
 struct mr_job *mr_lanes_take(struct mr_lanes *lanes, struct mr_picker *picker)
 {
-    const enum mr_lane *order = order_of(picker);
+    struct mr_job *job = take_in_turn(lanes, picker, true);
 
-    for (int i = 0; i < MR_LANE_COUNT; i++) {
-        struct mr_job *job = take_from(lanes, picker, order[i]);
-        if (job != NULL) {
-            picker->picks++; /* picks of jobs, so that looking in vain does not spend a lane's turn */
-            return job;
-        }
-    }
-    return NULL;
+    if (job == NULL)
+        job = take_from(lanes, picker, MR_LANE_INTERACTIVE);
+    return job != NULL ? job : take_in_turn(lanes, picker, false);
 }
 
 bool mr_lanes_have_job(const struct mr_lanes *lanes)
@@ -97,11 +95,15 @@ bool mr_lanes_have_job(const struct mr_lanes *lanes)
            mr_load(&lanes->heavy_running, relaxed) < lanes->heavy_max;
 }
 
-/* The bounds keep short what interactive jobs wait for, and what bulk jobs can owe. */
-static void account(struct mr_picker *picker, enum mr_lane lane, int64_t run_ns)
+static void account(struct mr_picker *picker, enum mr_lane ran, int64_t run_ns)
 {
-    int64_t credit = picker->bulk_credit + (lane == MR_LANE_BULK ? -run_ns : run_ns / MR_LANES_FAIR_EVERY);
-    picker->bulk_credit = MR_MAX(MR_MIN(credit, MR_LANES_BULK_CREDIT), -MR_LANES_BULK_CREDIT);
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
+        const struct share *share = &shares[lane];
+        if (share->part == 0)
+            continue;
+        int64_t credit = picker->credit[lane] + (lane == ran ? -run_ns : run_ns / share->part);
+        picker->credit[lane] = MR_MAX(MR_MIN(credit, share->credit_max), -share->debt_max);
+    }
 }
 
 void mr_lanes_finish(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane, uint64_t run_ns)

@@ -1,18 +1,18 @@
 /* lanes.h -- which job a worker takes next.
  *
- * Interactive jobs first; every MR_LANES_FAIR_EVERY-th time the other lanes are looked at first, bulk and heavy in
- * turn, so that they progress however many interactive jobs there are. Bulk jobs are short, so a place in line alone
- * would leave them next to nothing beside long ones: time that other jobs took earns them an eighth of it, and while
- * they have some left they go first, for MR_LANES_BULK_CREDIT at a stretch at most. At most `heavy_max` heavy jobs run
- * at once. Any worker. */
+ * Interactive jobs first, but each of the other lanes is sure of a share of a worker's time, however many jobs of
+ * other lanes there are: time that those took earns it credit, and while it has some it goes first. Shares are of time
+ * and not of jobs, since bulk jobs take a millisecond and heavy ones seconds. Credit has bounds (lanes.c), so that
+ * interactive jobs wait for few bulk jobs, and a lane that had the workers to itself is not made to pay for it for
+ * long. At most `heavy_max` heavy jobs run at once. Any worker. */
 #ifndef MR_WORKERS_LANES_H
 #define MR_WORKERS_LANES_H
 
 #include "workers/queue.h"
 #include <stdbool.h>
 
-#define MR_LANES_FAIR_EVERY  8
-#define MR_LANES_BULK_CREDIT 4000000 /* ns */
+#define MR_LANES_BULK_CREDIT 4000000    /* ns that bulk jobs run at a stretch before others */
+#define MR_LANES_HEAVY_DEBT  1000000000 /* ns of heavy jobs that are paid for by waiting, at most */
 
 struct mr_lanes {
     struct mr_queue *queue;         /* borrowed */
@@ -20,11 +20,11 @@ struct mr_lanes {
     _Atomic unsigned heavy_running; /* private */
 };
 
-struct mr_picker {        /* one per worker, its own; zeroed memory is a new one */
-    bool own_only;        /* set before the first take: jobs of `turn` alone, which is a producer of the queue */
-    unsigned picks, turn; /* private otherwise */
-    int64_t bulk_credit;  /* private: ns that bulk jobs may take before others */
-    bool heavy_freed;     /* set when this worker made room for a heavy job: somebody has to look again */
+struct mr_picker {                 /* one per worker, its own; zeroed memory is a new one */
+    bool own_only;                 /* set before the first take: jobs of `turn` alone, a producer of the queue */
+    unsigned turn;                 /* private otherwise */
+    int64_t credit[MR_LANE_COUNT]; /* private: ns that jobs of the lane may take before others */
+    bool heavy_freed;              /* set when this worker made room for a heavy job: somebody has to look again */
 };
 
 void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, unsigned heavy_max);

@@ -35,13 +35,12 @@ const char *mr_offload_name(enum mr_offload_kind kind)
 /* ---- life ----------------------------------------------------------------------------------------------------------
  */
 
-/* One worker is left to the other lanes; with one worker, or where each loop runs its own, there is nothing to leave.
- */
+/* Most workers are left to the other lanes; where each loop runs its own jobs there is nothing to leave. */
 static unsigned heavy_max(const struct mr_offload_config *config)
 {
     if (kinds[config->kind]->is_on_loop)
         return config->loop_count;
-    return config->workers > 1 ? config->workers - 1 : 1;
+    return config->heavy_workers != 0 ? MR_MIN(config->heavy_workers, config->workers) : MR_MAX(config->workers / 4, 1);
 }
 
 unsigned mr_offload_runners(enum mr_offload_kind kind, unsigned workers, unsigned loop_count)

@@ -60,7 +60,8 @@ struct mr_offload_runner_stats {
 
 struct mr_offload_config {
     enum mr_offload_kind kind;
-    unsigned workers; /* threads, also libuv's; 1 or more */
+    unsigned workers;       /* threads, also libuv's; 1 or more */
+    unsigned heavy_workers; /* of them that may run heavy jobs at once; 0: a quarter, at least one */
     enum mr_worker_priority priority;
     uint32_t queue_depth;         /* jobs waiting per loop and lane, rounded up to a power of two */
     uint64_t deadline_ns;         /* a job that waited longer is not run */

@@ -43,12 +43,17 @@ static void push(struct mr_job *jobs, unsigned count)
     push_to(0, jobs, count);
 }
 
-static struct mr_job *run_next(struct mr_picker *picker)
+static struct mr_job *run_next_for(struct mr_picker *picker, uint64_t ns)
 {
     struct mr_job *job = mr_lanes_take(&lanes, picker);
     if (job != NULL)
-        mr_lanes_finish(&lanes, picker, job->lane, 0);
+        mr_lanes_finish(&lanes, picker, job->lane, ns);
     return job;
+}
+
+static struct mr_job *run_next(struct mr_picker *picker)
+{
+    return run_next_for(picker, 0);
 }
 
 static void interactive_jobs_go_first(void **state)
@@ -67,6 +72,7 @@ static void interactive_jobs_go_first(void **state)
     assert_null(run_next(&picker));
 }
 
+/* All take as long: of ten jobs eight are interactive. */
 static void bulk_and_heavy_progress_under_endless_interactive_jobs(void **state)
 {
     struct mr_picker picker = {0};
@@ -76,13 +82,99 @@ static void bulk_and_heavy_progress_under_endless_interactive_jobs(void **state)
     push(interactive, 60);
     push(bulk, 20);
     push(heavy, 20);
-    for (int i = 0; i < 48; i++)
-        count[run_next(&picker)->lane]++;
-    assert_int_equal(count[MR_LANE_INTERACTIVE], 42);
-    assert_int_equal(count[MR_LANE_BULK], 3);
-    assert_int_equal(count[MR_LANE_HEAVY], 3);
+    for (int i = 0; i < 50; i++)
+        count[run_next_for(&picker, 1000)->lane]++;
+    assert_in_range(count[MR_LANE_INTERACTIVE], 38, 42);
+    assert_in_range(count[MR_LANE_BULK], 4, 6);
+    assert_in_range(count[MR_LANE_HEAVY], 4, 6);
     while (run_next(&picker) != NULL)
         ;
+}
+
+static void a_lane_that_had_a_worker_to_itself_does_not_wait_for_long_afterwards(void **state)
+{
+    struct mr_picker picker = {0};
+    uint64_t waited = 0;
+
+    (void)state;
+    push(heavy, 40);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(run_next_for(&picker, 5000000000)->lane, MR_LANE_HEAVY);
+    for (push(interactive, 60); run_next_for(&picker, 500000000)->lane == MR_LANE_INTERACTIVE; waited += 500000000)
+        ;
+    assert_in_range(waited, 7ull * MR_LANES_HEAVY_DEBT, 9ull * MR_LANES_HEAVY_DEBT);
+    while (run_next(&picker) != NULL)
+        ;
+}
+
+/* ---- many workers, simulated ---- */
+
+enum { WORKERS_MAX = 64, MS = 1000000 };
+
+struct simulation {
+    unsigned workers;
+    uint64_t now, took[MR_LANE_COUNT];
+    struct mr_picker pickers[WORKERS_MAX];
+    struct mr_job *running[WORKERS_MAX];
+    uint64_t ends_at[WORKERS_MAX];
+};
+
+static const uint64_t run_ns[MR_LANE_COUNT] = {
+    [MR_LANE_INTERACTIVE] = 20 * MS, [MR_LANE_BULK] = MS, [MR_LANE_HEAVY] = 2000 * MS};
+
+/* As soon as a worker is free it takes a job, and another one of its lane comes: no lane is ever empty. */
+static void take_one(struct simulation *it, unsigned worker)
+{
+    struct mr_job *job = mr_lanes_take(&lanes, &it->pickers[worker]);
+
+    assert_non_null(job);
+    assert_int_equal(mr_queue_try_push(queue, 0, job), 0);
+    it->running[worker] = job;
+    it->ends_at[worker] = it->now + run_ns[job->lane];
+    it->took[job->lane] += run_ns[job->lane];
+}
+
+static void simulate(struct simulation *it, unsigned workers, uint64_t ns)
+{
+    *it = (struct simulation){.workers = workers};
+    push(interactive, 64);
+    push(bulk, 64);
+    push(heavy, 64);
+    for (unsigned i = 0; i < workers; i++)
+        take_one(it, i);
+    while (it->now < ns) {
+        unsigned next = 0;
+        for (unsigned i = 1; i < workers; i++)
+            if (it->ends_at[i] < it->ends_at[next])
+                next = i;
+        it->now = it->ends_at[next];
+        enum mr_lane lane = it->running[next]->lane;
+        mr_lanes_finish(&lanes, &it->pickers[next], lane, run_ns[lane]);
+        take_one(it, next);
+    }
+    for (unsigned i = 0; i < workers; i++)
+        mr_lanes_finish(&lanes, &it->pickers[i], it->running[i]->lane, 0);
+    while (run_next(&it->pickers[0]) != NULL)
+        ;
+}
+
+/* Thumbnails of 20 ms, pieces of streams of 1 ms and single jobs of 2 s, all without end, on machines of any size. */
+static void shares_are_of_time_with_any_number_of_workers(void **state)
+{
+    static const unsigned sizes[] = {1, 2, 4, 8, 16, 64};
+    static struct simulation it;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        unsigned heavy_max = sizes[i] / 4 > 0 ? sizes[i] / 4 : 1;
+        assert_int_equal(open_lanes(state), 0);
+        mr_lanes_init(&lanes, queue, heavy_max);
+        simulate(&it, sizes[i], 200000ull * MS);
+        uint64_t percent = sizes[i] * it.now / 100;
+        assert_in_range(it.took[MR_LANE_INTERACTIVE] / percent, 65, 85);
+        assert_in_range(it.took[MR_LANE_BULK] / percent, 8, 14);
+        assert_in_range(it.took[MR_LANE_HEAVY] / percent, 8, 20);
+        close_lanes(state);
+    }
 }
 
 static void short_bulk_jobs_get_an_eighth_of_the_time_beside_long_ones(void **state)
@@ -184,6 +276,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(interactive_jobs_go_first),
         TEST(bulk_and_heavy_progress_under_endless_interactive_jobs),
+        TEST(a_lane_that_had_a_worker_to_itself_does_not_wait_for_long_afterwards),
+        cmocka_unit_test(shares_are_of_time_with_any_number_of_workers),
         TEST(short_bulk_jobs_get_an_eighth_of_the_time_beside_long_ones),
         TEST(interactive_jobs_wait_for_few_bulk_jobs_however_long_others_took),
         TEST(heavy_jobs_beyond_the_limit_wait_while_others_go_on),
