@@ -61,6 +61,17 @@ def kept(tmp_path):
         yield server, tmp_path / "data", dict(put(server, size) for size in SIZES)
 
 
+def test_what_is_no_backup_is_not_written_to(kept, tmp_path):
+    _, data, files = kept
+    other = tmp_path / "other"
+    (other / "precious").mkdir(parents=True)
+    (other / "precious/file").write_text("kept")
+    for wrong, why in ((other, "neither empty nor a backup"), (tmp_path, "lies in"), (data / "within", "lies in"), (data, "lies in")):
+        assert why in backup(data, wrong, status=2), wrong
+    assert (other / "precious/file").read_text() == "kept"
+    assert len(list(data.rglob("*.meta"))) == len(files)
+
+
 def test_a_backup_of_a_server_at_work_is_sound_and_can_be_restored(kept, tmp_path):
     server, data, files = kept
     copy = tmp_path / "backup"
