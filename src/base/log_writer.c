@@ -12,7 +12,7 @@
  * reader of standard error may have stopped. Whether a pipe has room is not certain while others write to it too, so it
  * is opened once more, as a description of its own that does not block. On a socket each call says that it must not
  * block. */
-#define _GNU_SOURCE 1 /* dup3, pthread_timedjoin_np */
+#define _GNU_SOURCE 1 /* dup3, pthread_clockjoin_np */
 #include "base/log_writer.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -261,17 +261,21 @@ void mr_log_flush(void)
 {
     /* Not for ever: the writer may hang, or it is this very thread. */
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += 1;
-    bool locked = pthread_mutex_timedlock(&logger.writing, &until) == 0;
+    bool locked = pthread_mutex_clocklock(&logger.writing, CLOCK_MONOTONIC, &until) == 0;
     write_pending_soon();
     if (locked)
         pthread_mutex_unlock(&logger.writing);
 }
 
+/* Opening a pipe that nobody reads would wait for a reader: it fails (ENXIO). */
 static int open_file(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    return fd;
 }
 
 /* A description of our own of the pipe or terminal that `fd` is; -1: it is neither, or cannot be had. */
@@ -290,7 +294,7 @@ int mr_log_check(const char *path)
     int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
     if (fd >= 0)
         close(fd);
-    if (fd >= 0 || errno == ENXIO) /* a pipe without a reader yet */
+    if (fd >= 0)
         return MR_OK;
     if (errno != ENOENT)
         return MR_EIO;
@@ -411,9 +415,9 @@ static bool join_thread(void)
     size_t before = SIZE_MAX;
     for (int step = 0; step < STOP_STEPS; step++) {
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += 1;
-        if (pthread_timedjoin_np(logger.thread, NULL, &until) == 0)
+        if (pthread_clockjoin_np(logger.thread, NULL, CLOCK_MONOTONIC, &until) == 0)
             return true;
         size_t pending = atomic_load_explicit(&logger.pending_bytes, memory_order_relaxed);
         if (pending == before)
