@@ -340,10 +340,10 @@ static void log_silence(const struct cluster *cluster, unsigned index, const cha
     mr_log_end(&line);
 }
 
-static void abort_process(struct cluster *cluster, unsigned index, const char *why, uint64_t silence)
+static void abort_process(struct cluster *cluster, unsigned index, uint64_t now, const char *why, uint64_t silence)
 {
     log_silence(cluster, index, why, silence);
-    cluster->processes[index].aborted_at = mr_clock_now();
+    cluster->processes[index].aborted_at = now;
     kill(cluster->processes[index].pid, SIGABRT);
 }
 
@@ -361,7 +361,7 @@ static bool look_at_serving(struct cluster *cluster, unsigned index, uint64_t no
     uint64_t timeout = cluster->config->hang_timeout_ns, silence = silence_of(cluster, index, now);
     bool is_silent = timeout != 0 && silence > timeout / 2;
     if (timeout != 0 && silence > timeout && process->aborted_at == NEVER)
-        abort_process(cluster, index, "process hangs: ending it", silence);
+        abort_process(cluster, index, now, "process hangs: ending it", silence);
     if (is_silent == process->is_silent)
         return false;
     process->is_silent = is_silent;
@@ -374,7 +374,7 @@ static void look_at_starting(struct cluster *cluster, unsigned index, uint64_t n
     const struct process *process = &cluster->processes[index];
     uint64_t timeout = cluster->config->start_timeout_ns, age = now - MR_MIN(process->judged_at, now);
     if (timeout != 0 && age > timeout && process->aborted_at == NEVER)
-        abort_process(cluster, index, "process does not begin to serve: ending it", age);
+        abort_process(cluster, index, now, "process does not begin to serve: ending it", age);
 }
 
 /* All of them were silent to a supervisor that was stopped itself. */
@@ -384,6 +384,16 @@ static void forgive_silence(struct cluster *cluster, uint64_t now)
         return;
     for (unsigned i = 0; i < cluster->count; i++)
         cluster->processes[i].judged_at = now;
+}
+
+/* SIGABRT leaves a picture of where it hung; a process that is stopped does not even end by it. */
+static void kill_after_grace(struct cluster *cluster, const struct process *process, uint64_t now)
+{
+    uint64_t kill_at = process->aborted_at + END_GRACE_NS;
+    if (now >= kill_at)
+        kill(process->pid, SIGKILL);
+    else
+        cluster->look_at = MR_MIN(cluster->look_at, kill_at);
 }
 
 /* Not once the listeners are closed: then kill_at ends what does not end itself. */
@@ -401,8 +411,8 @@ static void look_at_processes(struct cluster *cluster, uint64_t now)
             steers |= look_at_serving(cluster, i, now);
         else
             look_at_starting(cluster, i, now);
-        if (process->aborted_at != NEVER && now - process->aborted_at >= END_GRACE_NS)
-            kill(process->pid, SIGKILL);
+        if (process->aborted_at != NEVER)
+            kill_after_grace(cluster, process, now);
     }
     if (steers)
         steer_cluster(cluster);
