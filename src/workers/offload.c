@@ -380,10 +380,12 @@ static uint64_t faded(uint64_t sum, uint64_t newest)
     return sum - sum / RUN_AVERAGE_OVER + newest;
 }
 
-/* A job that was told to stop says nothing of how long it would have run. */
+/* A job that failed or was told to stop did not do what was expected, and says at most that it takes longer than that:
+ * damaged images would else make all others seem cheap. */
 static void note_pace(struct mr_offload_pace *pace, const struct mr_job *job, uint64_t ran_ns)
 {
-    if (job->expected_ns == 0 || mr_cancel_check(&job->cancel) != MR_OK)
+    bool is_part = job->has_failed || mr_cancel_check(&job->cancel) != MR_OK;
+    if (job->expected_ns == 0 || (is_part && ran_ns < job->expected_ns))
         return;
     pace->ran_ns = faded(pace->ran_ns, ran_ns);
     pace->expected_ns = faded(pace->expected_ns, job->expected_ns);

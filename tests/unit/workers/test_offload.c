@@ -619,15 +619,39 @@ static void a_slow_job_does_not_make_light_ones_be_refused(void **state)
 }
 
 /* Three of 45 s over two workers: the fourth would wait for 67.5 s. */
-static void the_work_that_is_expected_of_jobs_is_summed(void **state)
+static void expect_three_to_be_accepted(void)
 {
-    (void)state;
-    open_offload(64, 60 * MR_NS_PER_S, 0);
     hold_workers(MR_LANE_INTERACTIVE);
     for (unsigned i = 0; i < 3; i++)
         submit_expecting(&probes[i], MR_LANE_INTERACTIVE, 45 * MR_NS_PER_S);
     assert_int_equal(submit_light(&probes[3]), MR_EBACKLOG);
     let_go();
+}
+
+static void the_work_that_is_expected_of_jobs_is_summed(void **state)
+{
+    (void)state;
+    open_offload(64, 60 * MR_NS_PER_S, 0);
+    expect_three_to_be_accepted();
+    mr_loop_run(loop);
+    close_offload();
+}
+
+static void fail_at_once(struct mr_job *job)
+{
+    job->has_failed = true;
+}
+
+/* Else a few damaged images would make all others seem cheap. */
+static void jobs_that_failed_do_not_make_others_seem_cheap(void **state)
+{
+    (void)state;
+    open_offload(64, 60 * MR_NS_PER_S, 0);
+    when_all_are_back = expect_three_to_be_accepted;
+    probes[10] =
+        (struct probe){.job = {.work = fail_at_once, .done = on_done, .loop = loop, .expected_ns = 45 * MR_NS_PER_S}};
+    assert_int_equal(mr_offload_submit(offload, &probes[10].job), 0);
+    outstanding++;
     mr_loop_run(loop);
     close_offload();
 }
@@ -741,6 +765,7 @@ int main(void)
         EVERYWHERE(a_wait_that_would_pass_the_deadline_is_refused),
         ON_THREADS(a_slow_job_does_not_make_light_ones_be_refused),
         UNDER(the_work_that_is_expected_of_jobs_is_summed, 0, "workers"),
+        UNDER(jobs_that_failed_do_not_make_others_seem_cheap, 0, "workers"),
         ON_LOOP(jobs_that_are_ready_run_between_looks_at_sockets),
         UNDER(streams_that_are_at_work_share_what_may_be_in_flight, 0, "workers"),
         UNDER(workers_end_with_their_hook, 0, "workers"),
