@@ -116,13 +116,18 @@ static void on_process_ended(void *context, unsigned process)
     mr_data_process_ended(&server->data, process);
 }
 
-/* Where jobs run on the loops, a loop is silent for as long as a job may take. */
+/* Where jobs run on the loops, a loop is silent for as long as a job may take, and under `inline` as long as all that
+ * are ready. What an encoder does to one frame cannot be stopped (docs/image.md). */
 static uint64_t hang_timeout_of(const struct mr_config *config)
 {
-    uint64_t timeout = config->cluster.hang_timeout, job_time = config->offload.job_time;
-    if (config->offload.kind != MR_OFFLOAD_NONE && config->offload.kind != MR_OFFLOAD_INLINE)
+    static const uint64_t frame_time = 40 * MR_NS_PER_S;
+    const struct mr_offload_settings *offload = &config->offload;
+    uint64_t timeout = config->cluster.hang_timeout, silence = MR_MAX(offload->job_time, frame_time);
+    if (offload->kind != MR_OFFLOAD_NONE && offload->kind != MR_OFFLOAD_INLINE)
         return timeout;
-    return timeout == 0 || job_time == 0 ? 0 : timeout + job_time;
+    if (offload->kind == MR_OFFLOAD_INLINE)
+        silence += offload->job_deadline;
+    return timeout == 0 || offload->job_time == 0 ? 0 : timeout + silence;
 }
 
 static int run_supervisor(struct server *server)
