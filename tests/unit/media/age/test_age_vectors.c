@@ -133,8 +133,9 @@ static void check_vector(struct vector *vector)
     static const struct chunking chunkings[] = {{0}, {.arrival = 1000, .seed = 1, .backwards = true}};
     struct mr_stage_env env = {.identity = mr_slice_of(vector->identities[0] != '\0' ? vector->identities : NULL),
                                .passphrase = mr_slice_of(vector->passphrase[0] != '\0' ? vector->passphrase : NULL)};
-    if (vector->post_quantum) {
-        assert_error(decrypt(vector->file, vector->file_len, &env), MR_EPARAM);
+    if (vector->post_quantum) { /* such identities are passed over, but where there is no other */
+        int err = decrypt(vector->file, vector->file_len, &env).err;
+        assert_true(err == MR_EPARAM || strstr(vector->identities, "AGE-SECRET-KEY-1") != NULL);
         env = our_identity;
         if (strcmp(vector->expect, "header failure") != 0)
             strcpy(vector->expect, "no match");
