@@ -84,8 +84,9 @@ static void done(struct mr_job *job)
 static void on_image_late(struct mr_job *job)
 {
     struct mr_image_job *image = mr_container_of(job, struct mr_image_job, job);
-    mr_fault_set(&image->fault, MR_EEXPIRED, NULL);
-    image->late(image);
+    struct mr_fault fault; /* that of the job may be a worker's, which took it in this moment */
+    mr_fault_set(&fault, MR_EEXPIRED, NULL);
+    image->late(image, &fault);
 }
 
 void mr_image_job_init(struct mr_image_job *image)

@@ -37,8 +37,9 @@ struct mr_image_job {
     _Atomic uint64_t *failed;                 /* counts jobs that found that it cannot be done, */
     _Atomic uint64_t *stopped;                /* and that were cancelled while they ran */
     void (*done)(struct mr_image_job *image); /* once for each submit that was accepted */
-    /* Or NULL. Before done(): it waits past its deadline (mr_job.late); `fault` says so, and the client can be told. */
-    void (*late)(struct mr_image_job *image);
+    /* Or NULL. Before done(): it waits past its deadline (mr_job.late), which the fault says; the client can be told.
+     */
+    void (*late)(struct mr_image_job *image, struct mr_fault *fault);
 
     /* Valid in done(): why there is no result, or the result. Its bytes are within `memory`. */
     int err;

@@ -119,13 +119,12 @@ static void step_go_on(struct mr_image_step *step)
 }
 
 /* The response does not wait for the workers. The job frees the step when it comes back. */
-static void step_on_late(struct mr_image_job *image)
+static void step_on_late(struct mr_image_job *image, struct mr_fault *fault)
 {
     struct mr_image_step *step = mr_container_of(image, struct mr_image_step, image);
-    struct mr_fault fault = image->fault;
     step_enter(step);
     if (step->state != OVER)
-        step_fail(step, &fault);
+        step_fail(step, fault);
     step_leave(step);
 }
 

@@ -282,23 +282,23 @@ static void on_image_done(struct mr_image_job *image)
 }
 
 /* The asks that wait are told now. The flight leaves the table, so that the next ask begins another. */
-static void on_flight_late(struct mr_image_job *image)
+static void on_flight_late(struct mr_image_job *image, struct mr_fault *fault)
 {
     struct mr_flight *flight = mr_container_of(image, struct mr_flight, image);
     struct mr_variants *variants = flight->variants;
     struct mr_variant_ask *asks = NULL;
-    struct mr_fault fault = image->fault;
-    fault.retry_after_s = mr_image_job_retry_after_s(image);
+    fault->retry_after_s = mr_image_job_retry_after_s(image);
     mr_timer_clear(&flight->linger);
     flight->is_stopped = true;
     lock_table(variants);
     if (!flight->is_abandoned) {
         flight->is_abandoned = true;
         mr_variant_table_remove(&variants->table, flight->entry);
-        asks = take_asks(flight, &fault);
+        asks = take_asks(flight, fault);
     }
     unlock_table(variants);
     tell_asks(asks);
+    mr_disk_look_clear(&flight->look); /* nobody is to wait for what it claimed */
 }
 
 /* On the worker. */
@@ -509,7 +509,7 @@ static void on_linger(struct mr_timer *timer);
 
 static void stop_unless_wanted(struct mr_flight *flight)
 {
-    flight->is_stopped = flight->is_looking || !mr_disk_look_is_wanted(&flight->look);
+    flight->is_stopped = flight->is_stopped || flight->is_looking || !mr_disk_look_is_wanted(&flight->look);
     if (flight->is_looking)
         mr_disk_look_stop(&flight->look);
     else if (flight->is_stopped)
