@@ -25,7 +25,10 @@ bool mr_decoder_memory_is_zeroed(void)
 
 #else
 
-void *_Znam(size_t size); /* NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) operator new[] */
+/* operator new[], and the one that does not throw. NOLINTBEGIN */
+void *_Znam(size_t size);
+void *_ZnamRKSt9nothrow_t(size_t size, const void *nothrow);
+/* NOLINTEND */
 
 __attribute__((visibility("default"))) int posix_memalign(void **out, size_t alignment, size_t size)
 {
@@ -52,6 +55,13 @@ __attribute__((visibility("default"))) void *_Znam(size_t size) /* NOLINT */
     return next(size);
 }
 
+/* That of libstdc++ calls the one above, and that of jemalloc does not. */
+__attribute__((visibility("default"))) void *_ZnamRKSt9nothrow_t(size_t size, const void *nothrow) /* NOLINT */
+{
+    (void)nothrow;
+    return calloc(1, MR_MAX(size, (size_t)1));
+}
+
 static bool is_first(const char *name, const void *own)
 {
     return dlsym(RTLD_DEFAULT, name) == own;
@@ -60,11 +70,12 @@ static bool is_first(const char *name, const void *own)
 bool mr_decoder_memory_is_zeroed(void)
 {
     int (*aligned)(void **, size_t, size_t) = posix_memalign;
-    void *(*array)(size_t) = _Znam;
-    void *first, *second;
+    void *(*array)(size_t) = _Znam, *(*quiet)(size_t, const void *) = _ZnamRKSt9nothrow_t;
+    void *first, *second, *third;
     memcpy(&first, &aligned, sizeof(first));
     memcpy(&second, &array, sizeof(second));
-    return is_first("posix_memalign", first) && is_first("_Znam", second);
+    memcpy(&third, &quiet, sizeof(third));
+    return is_first("posix_memalign", first) && is_first("_Znam", second) && is_first("_ZnamRKSt9nothrow_t", third);
 }
 
 #endif
