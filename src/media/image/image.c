@@ -172,6 +172,15 @@ static int run_animation(struct mr_run *run)
     return err;
 }
 
+/* Encoders write into blocks that they double. What is kept of an image, or waits for its client, is charged by its
+ * length, so that its block must not be longer. */
+static void fit_result(struct mr_image_result *out)
+{
+    void *fitting = g_try_realloc(out->bytes, out->len);
+    if (fitting != NULL)
+        out->bytes = fitting;
+}
+
 static int run_photo(struct mr_run *run, struct mr_image_result *out)
 {
     out->format = run->plan.format;
@@ -253,6 +262,8 @@ int mr_image_run_scanned(struct mr_image_result *out, const struct mr_image_ops 
         err = mr_fault_set(fault, MR_EDAMAGED, "The compressed data is corrupt.");
     if (err != MR_OK)
         mr_image_result_free(out);
+    else
+        fit_result(out);
     return err;
 }
 

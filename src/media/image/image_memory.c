@@ -8,6 +8,8 @@
 
 enum {
     PHOTO_BASE = 512 << 10,
+    PHOTO_BLOCKS = 32, /* px that coefficients are rounded up to: four blocks of 8 in each direction */
+    PHOTO_GROWN = 5,   /* of noise, each pixel's part of the output while its block is made longer */
     PHOTO_ROWS = 64,   /* and beside them, for each of the resizer's ratio: */
     PHOTO_TAPS = 24,   /* colours may be decoded at twice the size that they are wanted at */
     BASE = 2 << 20,    /* tables, lookups and the small buffers of every library */
@@ -131,6 +133,11 @@ static uint64_t copies(const struct mr_image_ops *ops, const struct mr_plan *pla
     return pixels;
 }
 
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+    return (value + unit - 1) / unit * unit;
+}
+
 /* Of a photograph's own way: the window of decoded rows, the output's planes, of a turned image twice, and the encoder.
  */
 static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_ops *ops,
@@ -141,10 +148,11 @@ static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_o
     uint64_t rows = PHOTO_ROWS + PHOTO_TAPS * (height / plan->load_height + 1);
     uint64_t bytes = PHOTO_BASE + bands * rows * width + axis_bytes(2 * width, plan->load_width, plan->out_width) +
                      axis_bytes(2 * height, plan->load_height, plan->out_height);
-    if (info->whole)
-        bytes += (uint64_t)info->width * info->height * 2 * bands;
+    if (info->whole) /* coefficients, of whole blocks of blocks */
+        bytes += round_up(info->width, PHOTO_BLOCKS) * round_up(info->height, PHOTO_BLOCKS) * 2 * bands;
     uint64_t planes = plan->orientation >= 5 ? 2 * bands : bands;
-    return bytes + out * (planes + planned_encoder_bytes(plan, ops, bands, false));
+    uint64_t grown = mr_image_ops_wants_full_chroma(ops) ? PHOTO_GROWN : 0;
+    return bytes + out * (planes + grown + planned_encoder_bytes(plan, ops, bands, false));
 }
 
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)

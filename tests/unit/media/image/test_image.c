@@ -1,5 +1,6 @@
 #include "media/images.h"
 #include <libheif/heif.h>
+#include <malloc.h>
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -153,6 +154,18 @@ static void alpha_is_kept_where_there_is_alpha_and_white_shines_through_jpeg(voi
     assert_int_equal(image->Bands, 3);
     assert_true(is_close(quadrant_of(image, 0), (const uint8_t[]){227, 127, 127}, 3, 4));
     g_object_unref(image);
+}
+
+/* It is charged by its length. What an allocator rounds up is less than a quarter. */
+static void result_is_held_in_a_block_of_its_length(void **state)
+{
+    (void)state;
+    static const char *const queries[] = {"w=50", "w=50&strip=0", "w=50&fm=webp", "w=50&fm=png", "w=50&fm=gif"};
+    struct bytes input = encode(quadrants(200, 100, 3), ".jpg");
+    for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++) {
+        struct mr_image_result out = run(queries[i], input);
+        assert_true(malloc_usable_size(out.bytes) <= out.len * 5 / 4 + 64);
+    }
 }
 
 /* Colours of pixels that cannot be seen do not bleed into those that can. */
@@ -1207,6 +1220,7 @@ int main(void)
         IMAGE_TEST(each_orientation_is_turned_upright),
         IMAGE_TEST(no_metadata_gets_through),
         IMAGE_TEST(alpha_is_kept_where_there_is_alpha_and_white_shines_through_jpeg),
+        IMAGE_TEST(result_is_held_in_a_block_of_its_length),
         IMAGE_TEST(hidden_colours_do_not_bleed),
         IMAGE_TEST(colours_are_adjusted_as_documented),
         IMAGE_TEST(image_is_mirrored_and_turned_as_asked),
