@@ -269,7 +269,7 @@ void mr_log_flush(void)
         pthread_mutex_unlock(&logger.writing);
 }
 
-/* Opening a pipe that nobody reads would wait for a reader: it fails (ENXIO). */
+/* Opening a pipe without a reader would wait for a reader: it fails (ENXIO). */
 static int open_file(const char *path)
 {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);

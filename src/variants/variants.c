@@ -298,7 +298,7 @@ static void on_flight_late(struct mr_image_job *image, struct mr_fault *fault)
     }
     unlock_table(variants);
     tell_asks(asks);
-    mr_disk_look_clear(&flight->look); /* nobody is to wait for what it claimed */
+    mr_disk_look_clear(&flight->look); /* no process is to wait for its claim */
 }
 
 /* On the worker. */
