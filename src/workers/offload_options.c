@@ -7,7 +7,7 @@ static const char *const priorities[] = {
 // clang-format off
 const struct mr_option mr_offload_worker_options[] = {
     MR_OPTION_ROW(mr_offload_settings, "workers", INT, 1, MR_WORKERS_MAX, "N", NULL, workers, NULL),
-    MR_OPTION_ROW(mr_offload_settings, "heavy-workers", INT, 1, MR_WORKERS_MAX, "N", NULL, heavy_workers, "threads that compute, per process (all cores); of them for long jobs (1/4)"),
+    MR_OPTION_ROW(mr_offload_settings, "heavy-workers", INT, 1, MR_WORKERS_MAX, "N", NULL, heavy_workers, "threads that compute, per process (all cores); long jobs: of them (1/4)"),
     MR_OPTION_END,
 };
 
