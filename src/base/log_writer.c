@@ -12,7 +12,7 @@
  * reader of standard error may have stopped. Whether a pipe has room is not certain while others write to it too, so it
  * is opened once more, as a description of its own that does not block. On a socket each call says that it must not
  * block. */
-#define _GNU_SOURCE 1 /* dup3, pthread_clockjoin_np */
+#define _GNU_SOURCE 1 /* dup3 */
 #include "base/log_writer.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -54,7 +54,7 @@ static struct {
     _Atomic uint64_t own_dropped;
     _Atomic(_Atomic uint64_t *) dropped; /* where dropped lines are counted */
     _Atomic uint64_t unreported;         /* of these, not yet told in the log */
-    atomic_bool running, stopping, reopen_wanted;
+    atomic_bool running, stopping, ended, reopen_wanted;
     sem_t wake;
     pthread_t thread;
     pthread_mutex_t writing; /* held from taking lines to having written them: keeps their order */
@@ -257,13 +257,31 @@ static void write_pending_soon(void)
     }
 }
 
+/* Within so long, whatever happens to the clock on the wall. */
+static bool comes_true(bool (*is_true)(void), uint64_t patience_ms)
+{
+    uint64_t until = mr_clock_now() + patience_ms * MR_NS_PER_MS;
+    while (!is_true()) {
+        if (mr_clock_now() >= until)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = MR_NS_PER_MS}, NULL);
+    }
+    return true;
+}
+
+static bool lock_writing(void)
+{
+    return pthread_mutex_trylock(&logger.writing) == 0;
+}
+
+static bool has_thread_ended(void)
+{
+    return atomic_load(&logger.ended);
+}
+
 void mr_log_flush(void)
 {
-    /* Not for ever: the writer may hang, or it is this very thread. */
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 1;
-    bool locked = pthread_mutex_clocklock(&logger.writing, CLOCK_MONOTONIC, &until) == 0;
+    bool locked = comes_true(lock_writing, STUCK_MS); /* not for ever: the writer may hang, or it is this very thread */
     write_pending_soon();
     if (locked)
         pthread_mutex_unlock(&logger.writing);
@@ -354,6 +372,7 @@ static void *run(void *unused)
         if (write_batch())
             report_drops(); /* else the report itself would be lost, reported, lost, ... */
     }
+    atomic_store(&logger.ended, true);
     return NULL;
 }
 
@@ -397,6 +416,7 @@ int mr_log_writer_start(const char *path)
     if (err != MR_OK)
         return err;
     atomic_store(&logger.stopping, false);
+    atomic_store(&logger.ended, false);
     sem_init(&logger.wake, 0, 0);
     int error = start_thread();
     if (error != 0) {
@@ -414,11 +434,10 @@ static bool join_thread(void)
 {
     size_t before = SIZE_MAX;
     for (int step = 0; step < STOP_STEPS; step++) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += 1;
-        if (pthread_clockjoin_np(logger.thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+        if (comes_true(has_thread_ended, 1000)) {
+            pthread_join(logger.thread, NULL);
             return true;
+        }
         size_t pending = atomic_load_explicit(&logger.pending_bytes, memory_order_relaxed);
         if (pending == before)
             break;
