@@ -685,7 +685,7 @@ static void grey_of_16_bits_has_no_bands(void **state)
     for (int bands = 1; bands <= 2; bands++) {
         uint16_t pixels[1200 * 4 * 2];
         for (int i = 0; i < 1200 * 4 * bands; i++)
-            pixels[i] = bands == 2 && i % 2 == 1 ? UINT16_MAX : (uint16_t)(i / bands % 1200 * 6);
+            pixels[i] = (uint16_t)(bands == 2 && i % 2 == 1 ? UINT16_MAX : i / bands % 1200 * 6);
         VipsImage *deep = vips_image_new_from_memory_copy(pixels, sizeof(*pixels) * 1200 * 4 * (size_t)bands, 1200, 4,
                                                           bands, VIPS_FORMAT_USHORT);
         deep->Type = VIPS_INTERPRETATION_GREY16;
