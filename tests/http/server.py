@@ -133,9 +133,10 @@ class Server:
     """A running server under `offload`. `options` are its flags; --listen 127.0.0.1:0 unless they say otherwise.
 
     `passed`: a listening socket that it gets as systemd would pass it. `key`: an API key with the right to see /metrics.
+    `prefix`: the words of a command that becomes the server, such as those of nsenter.
     """
 
-    def __init__(self, offload, *options, env=None, passed=None, key=None):
+    def __init__(self, offload, *options, env=None, passed=None, key=None, prefix=()):
         self.fields = {"Authorization": f"Bearer {key}"} if key else {}
         options = [str(option) for option in options]
         if PROCESSES != "1" and not any(option.startswith("--processes") for option in options):
@@ -143,7 +144,7 @@ class Server:
         for option in SLOWLY if SANITIZER else ():
             if not any(given.startswith(option.split("=")[0]) for given in options):
                 options.append(option)
-        command = [*words_to_start(offload), *options]
+        command = [*prefix, *words_to_start(offload), *options]
         if passed is not None:
             # LISTEN_PID must be the server's own: a shell knows its pid, and becomes the server.
             script = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{passed.fileno()}'
