@@ -10,20 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "http"))
 from images import photo  # noqa: E402
-from wire import Closed, Wire  # noqa: E402
+from wire import Closed, Wire, failure_of  # noqa: E402
 
 PATIENCE = 40.0  # seconds that a client waits for a response
 PICTURE = photo(1200, 800)
 KINDS = ("put", "put", "read", "image", "health")
-
-
-def failure_of(error):
-    """What a client calls it that there is no response."""
-    if isinstance(error, Closed):
-        return "reset" if error.reset else "closed"
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    return {ConnectionRefusedError: "refused", ConnectionResetError: "reset", BrokenPipeError: "reset"}.get(type(error), type(error).__name__)
 
 
 class Client(threading.Thread):

@@ -23,6 +23,15 @@ class Closed(Exception):
         self.reset = reset
 
 
+def failure_of(error):
+    """A word for why there is no response: of a Closed or an OSError."""
+    if isinstance(error, Closed):
+        return "reset" if error.reset else "closed"
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return {ConnectionRefusedError: "refused", ConnectionResetError: "reset", BrokenPipeError: "reset"}.get(type(error), type(error).__name__)
+
+
 @dataclass
 class Response:
     version: str
