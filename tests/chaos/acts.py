@@ -1,5 +1,6 @@
 """What clients do to a server under chaos: exchanges that are right, and such that break off, stop, or make no sense."""
 
+import itertools
 import random
 import threading
 import time
@@ -26,12 +27,15 @@ class Client(threading.Thread):
 
     def __init__(self, run, seed):
         super().__init__(daemon=True)
-        self.chaos, self.random = run, random.Random(seed)
+        self.chaos, self.seed = run, seed
         self.act = None
         self.start()
 
     def run(self):
-        while self.chaos.take():
+        for number in itertools.count():
+            if not self.chaos.take():
+                return
+            self.random = random.Random(f"{self.seed} {number}")  # however much the one before has drawn
             self.act = self.random.choice(list(ACTS))
             self.perform(ACTS[self.act])
 
@@ -53,7 +57,7 @@ class Client(threading.Thread):
                 self.fail("the server neither responds nor closes")
             if outcome == "refused":  # it is being restarted
                 time.sleep(0.1)
-                self.chaos.left += 1
+                self.chaos.give_back()
         except Exception as error:
             self.fail(f"{type(error).__name__}: {error}")
 

@@ -172,6 +172,10 @@ class Run:
             self.left -= 1
             return self.left >= 0 and not self.failures
 
+    def give_back(self):
+        with self.lock:
+            self.left += 1
+
     def restart(self):
         """SIGTERM under load. Its status may be 1: it cuts what does not end in --drain-timeout."""
         port = self.server.port
