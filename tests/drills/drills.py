@@ -137,7 +137,11 @@ def kill_process(report, home):
 @drill("full-disk")
 def full_disk(report, home):
     """Another program fills the file system of the data directory, and gives the room back."""
-    disk = machine.tmpfs(home / "disk", "24m")
+    with machine.tmpfs(home / "disk", "24m") as disk:
+        fill_and_empty(report, disk)
+
+
+def fill_and_empty(report, disk):
     server = start(disk / "data", env={"TMPDIR": str(disk)})
     load = Load(server, kinds=("put", "read", "read", "image", "health"), largest=20_000)
     goes_on(load)

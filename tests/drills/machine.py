@@ -32,12 +32,16 @@ def need_namespaces():
         raise Missing("namespaces of the drill's own (unshare)")
 
 
+@contextmanager
 def tmpfs(path, size):
-    """In the drill's own mount namespace, so that nothing need remove it."""
+    """In the drill's own mount namespace."""
     need_namespaces()
     path.mkdir()
     run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path)
-    return path
+    try:
+        yield path
+    finally:
+        run("umount", "-l", path)
 
 
 class Link:
