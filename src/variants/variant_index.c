@@ -5,6 +5,7 @@
  *      rows      by key: sets of 8
  *
  * A row is never swept: one whose file is gone is a free one. */
+#define _GNU_SOURCE 1 /* sem_clockwait */
 #include "variants/variant_index.h"
 #include "base/assert.h"
 #include "base/macros.h"
@@ -334,9 +335,10 @@ bool mr_variant_index_is_awaited(struct mr_variant_index *index, const struct mr
 void mr_variant_index_wait(struct mr_variant_index *index, unsigned process, bool is_bounded)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec++;
-    while ((is_bounded ? sem_timedwait(&index->wake[process], &until) : sem_wait(&index->wake[process])) != 0) {
+    while ((is_bounded ? sem_clockwait(&index->wake[process], CLOCK_MONOTONIC, &until)
+                       : sem_wait(&index->wake[process])) != 0) {
         if (errno == ETIMEDOUT)
             return;
         MR_ASSERT(errno == EINTR);
