@@ -39,10 +39,10 @@ class Case:
 
 
 CASES = {
-    "jpeg-0.5": Case(0.5, ".jpg[Q=92]", "w=300", of_sharp=1.5, has_probe=True),
-    "jpeg-2": Case(2, ".jpg[Q=92]", "w=300", of_sharp=1.35, has_probe=True),
-    "jpeg-12": Case(12, ".jpg[Q=92]", "w=300", of_sharp=1.15, has_probe=True),
-    "jpeg-12-1200": Case(12, ".jpg[Q=92]", "w=1200", of_sharp=0.9, has_probe=True),
+    "jpeg-0.5": Case(0.5, ".jpg[Q=92,subsample-mode=on]", "w=300", of_sharp=1.5, has_probe=True),
+    "jpeg-2": Case(2, ".jpg[Q=92,subsample-mode=on]", "w=300", of_sharp=1.35, has_probe=True),
+    "jpeg-12": Case(12, ".jpg[Q=92,subsample-mode=on]", "w=300", of_sharp=1.15, has_probe=True),
+    "jpeg-12-1200": Case(12, ".jpg[Q=92,subsample-mode=on]", "w=1200", of_sharp=0.9, has_probe=True),
     "webp": Case(2, ".jpg[Q=92]", "w=300&fm=webp"),
     "avif": Case(2, ".jpg[Q=92]", "w=300&fm=avif"),
     "png": Case(0.5, ".png", "w=300"),
