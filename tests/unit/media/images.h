@@ -225,4 +225,17 @@ static inline const uint8_t *quadrant_of(VipsImage *image, int index)
     return pixel_at(image, image->Xsize * (1 + 2 * (index % 2)) / 4, image->Ysize * (1 + 2 * (index / 2)) / 4);
 }
 
+/* What a scan says of an ordinary JPEG. */
+static inline struct mr_image_info jpeg_info(uint32_t width, uint32_t height)
+{
+    return (struct mr_image_info){.format = MR_IMAGE_JPEG,
+                                  .width = width,
+                                  .height = height,
+                                  .frames = 1,
+                                  .scans = 1,
+                                  .bands = 3,
+                                  .bits = 8,
+                                  .orientation = 1};
+}
+
 #endif

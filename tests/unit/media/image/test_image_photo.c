@@ -317,16 +317,9 @@ static void plain_area_is_plain_to_its_edges(void **state)
 
 static struct mr_image_info plain_info(uint32_t width, uint32_t height)
 {
-    return (struct mr_image_info){.format = MR_IMAGE_JPEG,
-                                  .width = width,
-                                  .height = height,
-                                  .frames = 1,
-                                  .scans = 1,
-                                  .bands = 3,
-                                  .bits = 8,
-                                  .orientation = 1,
-                                  .halves_colours = true,
-                                  .plain = true};
+    struct mr_image_info info = jpeg_info(width, height);
+    info.halves_colours = info.plain = true;
+    return info;
 }
 
 /* A parameter that is not named here may do something that this way does not: each is to be decided on. */

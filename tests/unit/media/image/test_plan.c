@@ -12,21 +12,9 @@ static struct mr_plan plan_of(const char *query, struct mr_image_info info)
     return plan;
 }
 
-static struct mr_image_info jpeg(uint32_t width, uint32_t height)
-{
-    return (struct mr_image_info){.format = MR_IMAGE_JPEG,
-                                  .width = width,
-                                  .height = height,
-                                  .frames = 1,
-                                  .scans = 1,
-                                  .bands = 3,
-                                  .bits = 8,
-                                  .orientation = 1};
-}
-
 static struct mr_image_info gif(uint32_t width, uint32_t height, uint32_t frames)
 {
-    struct mr_image_info info = jpeg(width, height);
+    struct mr_image_info info = jpeg_info(width, height);
     info.format = MR_IMAGE_GIF;
     info.frames = frames;
     return info;
@@ -57,7 +45,7 @@ static void decoder_shrinks_by_what_leaves_the_resizer_enough(void **state)
                  {"w=250&shrink=careful", 4},
                  {"w=10&linear=1", 1}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
-        struct mr_plan plan = plan_of(cases[i].query, jpeg(2000, 1000));
+        struct mr_plan plan = plan_of(cases[i].query, jpeg_info(2000, 1000));
         if (plan.shrink != cases[i].shrink)
             fail_msg("%s: %u", cases[i].query, plan.shrink);
     }
@@ -66,7 +54,7 @@ static void decoder_shrinks_by_what_leaves_the_resizer_enough(void **state)
 static void sides_of_a_turned_image_are_exchanged_before_it_is_turned(void **state)
 {
     (void)state;
-    struct mr_image_info info = jpeg(400, 200);
+    struct mr_image_info info = jpeg_info(400, 200);
     info.orientation = 6;
     struct mr_plan plan = plan_of("w=100", info);
     assert_int_equal(plan.out_width, 100);
@@ -78,7 +66,7 @@ static void sides_of_a_turned_image_are_exchanged_before_it_is_turned(void **sta
 static void no_side_becomes_empty(void **state)
 {
     (void)state;
-    struct mr_plan plan = plan_of("w=10", jpeg(10000, 1));
+    struct mr_plan plan = plan_of("w=10", jpeg_info(10000, 1));
     assert_int_equal(plan.out_width, 10);
     assert_int_equal(plan.out_height, 1);
 }
@@ -137,7 +125,7 @@ static void sides_follow_from_what_is_asked_for(void **state)
                  {"rot=90&w=200&h=200&max-w=100&fit=crop", 100, 200, 200, 150},
                  {"rot=90&w=200&h=200&min-h=300&fit=scale", 200, 300, 300, 200}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
-        struct mr_plan plan = plan_of(cases[i].query, jpeg(400, 300));
+        struct mr_plan plan = plan_of(cases[i].query, jpeg_info(400, 300));
         if (plan.final_width != cases[i].width || plan.final_height != cases[i].height ||
             plan.width != cases[i].resized_width || plan.height != cases[i].resized_height)
             fail_msg("%s: %llux%llu of %ux%u", cases[i].query, (unsigned long long)plan.final_width,
@@ -156,13 +144,13 @@ static void output_beyond_the_limits_is_refused(void **state)
 {
     (void)state;
     struct mr_fault fault;
-    assert_int_equal(plan_error("w=20000&h=20000", jpeg(10, 10), &fault), MR_EPIXELS);
+    assert_int_equal(plan_error("w=20000&h=20000", jpeg_info(10, 10), &fault), MR_EPIXELS);
     assert_int_equal(fault.limit, generous.pixels);
     assert_int_equal(fault.value, 400000000);
-    assert_int_equal(plan_error("w=16384&fm=webp", jpeg(16384, 1), &fault), MR_EDIMENSION);
+    assert_int_equal(plan_error("w=16384&fm=webp", jpeg_info(16384, 1), &fault), MR_EDIMENSION);
     assert_int_equal(fault.limit, 16383);
-    assert_int_equal(plan_error("w=65535&fm=jpg", jpeg(65535, 1), &fault), MR_EDIMENSION);
-    assert_int_equal(plan_error("w=65535&fm=png", jpeg(65535, 1), &fault), MR_OK);
+    assert_int_equal(plan_error("w=65535&fm=jpg", jpeg_info(65535, 1), &fault), MR_EDIMENSION);
+    assert_int_equal(plan_error("w=65535&fm=png", jpeg_info(65535, 1), &fault), MR_OK);
 }
 
 static void pad_that_leaves_nothing_is_refused(void **state)
@@ -181,10 +169,10 @@ static void pad_that_leaves_nothing_is_refused(void **state)
     struct mr_fault fault;
     for (size_t i = 0; i < MR_ARRAY_SIZE(queries); i++) {
         snprintf(detail, sizeof(detail), "%s leaves no room for the image.", queries[i][1]);
-        if (plan_error(queries[i][0], jpeg(400, 300), &fault) != MR_EPARAM || strcmp(fault.detail, detail) != 0)
+        if (plan_error(queries[i][0], jpeg_info(400, 300), &fault) != MR_EPARAM || strcmp(fault.detail, detail) != 0)
             fail_msg("%s: %s", queries[i][0], fault.detail);
     }
-    assert_int_equal(plan_error("w=21&pad=10", jpeg(400, 300), &fault), MR_OK);
+    assert_int_equal(plan_error("w=21&pad=10", jpeg_info(400, 300), &fault), MR_OK);
 }
 
 static void frame_that_is_not_there_is_refused_with_its_number_and_how_many_there_are(void **state)
@@ -228,14 +216,14 @@ static void effort_bounds_the_pixels_of_an_encoder_that_cannot_be_stopped(void *
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         struct mr_fault fault;
         uint32_t height = cases[i].most / 2500;
-        assert_int_equal(plan_error(cases[i].query, jpeg(2490, height - 2), &fault), MR_OK);
-        assert_int_equal(plan_error(cases[i].query, jpeg(2500, height + 1), &fault), MR_EPIXELS);
+        assert_int_equal(plan_error(cases[i].query, jpeg_info(2490, height - 2), &fault), MR_OK);
+        assert_int_equal(plan_error(cases[i].query, jpeg_info(2500, height + 1), &fault), MR_EPIXELS);
         assert_string_equal(fault.limit_name, cases[i].limit);
         assert_int_equal(fault.limit, cases[i].most);
     }
     struct mr_fault fault;
-    assert_int_equal(plan_error("fm=avif&w=1000&effort=9", jpeg(4000, 4000), &fault), MR_OK);
-    assert_int_equal(plan_error("fm=png&effort=9", jpeg(9000, 9000), &fault), MR_OK);
+    assert_int_equal(plan_error("fm=avif&w=1000&effort=9", jpeg_info(4000, 4000), &fault), MR_OK);
+    assert_int_equal(plan_error("fm=png&effort=9", jpeg_info(9000, 9000), &fault), MR_OK);
 }
 
 /* What is chosen where nothing is given is less for what is large, so that it may be as large as before. */
@@ -257,7 +245,7 @@ static void alpha_of_a_webp_costs_more_at_the_highest_effort(void **state)
 {
     (void)state;
     struct mr_fault fault;
-    struct mr_image_info info = jpeg(3000, 3000);
+    struct mr_image_info info = jpeg_info(3000, 3000);
     assert_int_equal(plan_error("fm=webp&effort=9", info, &fault), MR_OK);
     info.alpha = true;
     assert_int_equal(plan_error("fm=webp&effort=8", info, &fault), MR_OK);
@@ -275,7 +263,7 @@ static void focal_point_is_as_near_to_the_middle_as_it_can_be(void **state)
                  {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=0.4", 30},
                  {"w=100&h=100&fit=crop&crop=focalpoint&fp-x=1", 100}};
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++)
-        assert_int_equal(plan_of(cases[i].query, jpeg(400, 200)).crop_left, cases[i].left);
+        assert_int_equal(plan_of(cases[i].query, jpeg_info(400, 200)).crop_left, cases[i].left);
 }
 
 static void of_a_list_of_crops_the_first_that_is_possible_counts(void **state)
@@ -294,12 +282,12 @@ static void of_a_list_of_crops_the_first_that_is_possible_counts(void **state)
     char query[100];
     for (size_t i = 0; i < MR_ARRAY_SIZE(cases); i++) {
         snprintf(query, sizeof(query), "w=50&h=50&fit=crop&crop=%s", cases[i].crop);
-        if (plan_of(query, jpeg(100, 60)).crop.crop != cases[i].still ||
+        if (plan_of(query, jpeg_info(100, 60)).crop.crop != cases[i].still ||
             plan_of(query, gif(100, 60, 3)).crop.crop != cases[i].moving)
             fail_msg("%s", query);
     }
-    assert_int_equal(plan_of("w=50&h=50&fit=crop&crop=entropy", jpeg(10, 640)).crop.crop, MR_IMAGE_CROP_ENTROPY);
-    assert_int_equal(plan_of("w=50&h=50&fit=crop&crop=entropy", jpeg(10, 650)).crop.crop, MR_IMAGE_CROP_CENTRE);
+    assert_int_equal(plan_of("w=50&h=50&fit=crop&crop=entropy", jpeg_info(10, 640)).crop.crop, MR_IMAGE_CROP_ENTROPY);
+    assert_int_equal(plan_of("w=50&h=50&fit=crop&crop=entropy", jpeg_info(10, 650)).crop.crop, MR_IMAGE_CROP_CENTRE);
 }
 
 static void animation_stays_one_where_the_output_can_hold_it(void **state)
@@ -318,7 +306,7 @@ static void absurd_sizes_are_refused_without_a_pixel_limit(void **state)
     (void)state;
     const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
     struct mr_image_ops ops = ops_of("w=65535&h=65535&fit=crop&fm=png");
-    struct mr_image_info info = jpeg(1, 65535);
+    struct mr_image_info info = jpeg_info(1, 65535);
     struct mr_plan plan;
     assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, NULL), MR_EPIXELS);
 }
@@ -329,7 +317,7 @@ static void original_that_no_scan_lets_through_is_planned_as_refused(void **stat
     (void)state;
     const struct mr_image_limits none = {.pixels = UINT64_MAX, .frames = UINT32_MAX};
     struct mr_image_ops ops = ops_of("w=300");
-    struct mr_image_info info = jpeg(2147483659, 1);
+    struct mr_image_info info = jpeg_info(2147483659, 1);
     struct mr_plan plan;
     struct mr_fault fault;
     assert_int_equal(mr_plan_make(&plan, &ops, &info, &none, &fault), MR_EPIXELS);
@@ -353,13 +341,13 @@ static void format_is_one_that_is_allowed(void **state)
 {
     (void)state;
     const uint32_t webp = MR_IMAGE_BIT(MR_IMAGE_WEBP), jpeg_too = webp | MR_IMAGE_BIT(MR_IMAGE_JPEG);
-    assert_int_equal(format_within("fm=jpg", webp, jpeg(10, 10)), MR_IMAGE_UNKNOWN);
-    assert_int_equal(format_within("fm=webp", webp, jpeg(10, 10)), MR_IMAGE_WEBP);
-    assert_int_equal(format_within("", webp, jpeg(10, 10)), MR_IMAGE_WEBP);
-    assert_int_equal(format_within("", jpeg_too, jpeg(10, 10)), MR_IMAGE_JPEG);
+    assert_int_equal(format_within("fm=jpg", webp, jpeg_info(10, 10)), MR_IMAGE_UNKNOWN);
+    assert_int_equal(format_within("fm=webp", webp, jpeg_info(10, 10)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("", webp, jpeg_info(10, 10)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("", jpeg_too, jpeg_info(10, 10)), MR_IMAGE_JPEG);
     assert_int_equal(format_within("", jpeg_too, gif(10, 10, 1)), MR_IMAGE_WEBP);
-    assert_int_equal(format_within("auto=format", webp, jpeg(10, 10)), MR_IMAGE_WEBP);
-    assert_int_equal(format_within("", 0, jpeg(10, 10)), MR_IMAGE_JPEG);
+    assert_int_equal(format_within("auto=format", webp, jpeg_info(10, 10)), MR_IMAGE_WEBP);
+    assert_int_equal(format_within("", 0, jpeg_info(10, 10)), MR_IMAGE_JPEG);
 }
 
 static void sizes_after_a_cut_are_checked_for_all_frames(void **state)
@@ -392,7 +380,7 @@ static void memory_is_asked_for_whenever_the_sizes_change(void **state)
     limits.reserve = note_memory;
     limits.context = &most;
     struct mr_image_ops ops = ops_of("w=1000&trim=auto&fm=png");
-    struct mr_image_info info = jpeg(1000, 100);
+    struct mr_image_info info = jpeg_info(1000, 100);
     struct mr_plan plan;
     assert_int_equal(mr_plan_make(&plan, &ops, &info, &limits, NULL), MR_OK);
     assert_int_equal(most, mr_image_memory(&info, &ops));
@@ -406,7 +394,7 @@ static void memory_follows_what_is_decoded(void **state)
 {
     (void)state;
     struct mr_image_ops thumbnail = ops_of("w=300"), same = ops_of("");
-    struct mr_image_info info = jpeg(2000, 1336);
+    struct mr_image_info info = jpeg_info(2000, 1336);
     info.halves_colours = true;
     uint64_t shrunk = mr_image_memory(&info, &thumbnail);
     assert_in_range(shrunk, 2 << 20, 8 << 20);                          /* measured: 2 MB */
@@ -421,9 +409,9 @@ static void memory_of_what_is_not_measured_yet_is_small(void **state)
 {
     (void)state;
     struct mr_image_ops ops = ops_of("w=300");
-    struct mr_image_info info = jpeg(10, 0);
+    struct mr_image_info info = jpeg_info(10, 0);
     assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
-    info = jpeg(0, 10);
+    info = jpeg_info(0, 10);
     assert_in_range(mr_image_memory(&info, &ops), 1, 8 << 20);
 }
 
@@ -460,7 +448,7 @@ static const char *const frames[] = {
 static void check_bound(const char *query, uint32_t width, uint32_t height)
 {
     struct mr_image_limits all = {.pixels = UINT64_MAX, .frames = 1};
-    struct mr_image_info info = jpeg(width, height);
+    struct mr_image_info info = jpeg_info(width, height);
     struct mr_image_ops before = ops_of(query), ops = before;
     struct mr_plan plan, was;
     struct mr_fault fault = {0};
