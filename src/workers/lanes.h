@@ -24,7 +24,7 @@ struct mr_picker {                 /* one per worker, its own; zeroed memory is 
     bool own_only;                 /* set before the first take: jobs of `turn` alone, a producer of the queue */
     unsigned turn;                 /* private otherwise */
     int64_t credit[MR_LANE_COUNT]; /* private: ns that jobs of the lane may take before others */
-    bool heavy_freed;              /* set when this worker made room for a heavy job: somebody has to look again */
+    bool heavy_freed;              /* set when this worker made room for a heavy job: a worker has to look again */
 };
 
 void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, unsigned heavy_max);

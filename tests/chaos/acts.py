@@ -222,7 +222,7 @@ def waits(client, wire):
         client.receive(wire)
     else:
         rest = wire.read_to_close()
-        assert not rest or rest.startswith(b"HTTP/1.1 503 "), "bytes that nobody asked for"
+        assert not rest or rest.startswith(b"HTTP/1.1 503 "), "bytes that were not asked for"
 
 
 @act

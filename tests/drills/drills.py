@@ -324,13 +324,13 @@ def with_log_reader(report, home, number, text):
 
 @drill("log-gone")
 def log_gone(report, home):
-    """Whoever reads the log dies."""
+    """The reader of the log dies."""
     with_log_reader(report, home, signal.SIGKILL, "without a reader")
 
 
 @drill("log-stopped")
 def log_stopped(report, home):
-    """Whoever reads the log stops reading."""
+    """The reader of the log stops reading."""
     with_log_reader(report, home, signal.SIGSTOP, "with a reader that does not read")
 
 
@@ -430,7 +430,7 @@ def run_inside(name):
         except machine.Missing as missing:
             report.say(f"cannot run here; missing: {missing}")
             return CANNOT_RUN
-        except Exception as error:  # what a server or a client did that nobody expected
+        except Exception as error:  # anything unexpected
             report.expect(False, f"{type(error).__name__}: {error}")
             print("\n".join(line for server in servers for line in server.log[-20:]))
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from server import BINARY, SANITIZER, wait_for
 
-SERVER_IP, CLIENT_IP = "192.0.2.2", "192.0.2.1"  # addresses that are nobody's (RFC 5737)
+SERVER_IP, CLIENT_IP = "192.0.2.2", "192.0.2.1"  # addresses for documentation (RFC 5737)
 
 
 class Missing(Exception):

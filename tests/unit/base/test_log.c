@@ -335,7 +335,7 @@ static bool exists(const char *name)
     return access(name, F_OK) == 0;
 }
 
-static void rotated_file_is_opened_anew(void **state)
+static void rotated_file_is_opened_again(void **state)
 {
     (void)state;
     start(MR_LOG_INFO, MR_LOG_LOGFMT);
@@ -352,7 +352,7 @@ static void rotated_file_is_opened_anew(void **state)
     assert_non_null(strstr(content_of(path), "after"));
 }
 
-static void file_that_cannot_be_opened_anew_is_kept(void **state)
+static void file_that_cannot_be_opened_again_is_kept(void **state)
 {
     (void)state;
     start(MR_LOG_INFO, MR_LOG_LOGFMT);
@@ -406,7 +406,7 @@ static void non_blocking_standard_error_loses_nothing(void **state)
     assert_int_equal(lines, LOGGED);
 }
 
-/* Standard error becomes a pipe that is full and that nobody reads. */
+/* Standard error becomes a pipe that is full and has no reader. */
 static void fill_standard_error(int ends[2])
 {
     static const char page[4096];
@@ -438,7 +438,7 @@ static void stop_with_a_line(void)
 {
     if (mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL) != 0)
         _exit(1);
-    mr_log(MR_LOG_INFO, "nobody reads it");
+    mr_log(MR_LOG_INFO, "without a reader");
     mr_log_stop();
     mr_log(MR_LOG_INFO, "nor that");
 }
@@ -447,7 +447,7 @@ static void flush_with_a_line(void)
 {
     if (mr_log_start(MR_LOG_INFO, MR_LOG_LOGFMT, NULL) != 0)
         _exit(1);
-    mr_log(MR_LOG_INFO, "nobody reads it");
+    mr_log(MR_LOG_INFO, "without a reader");
     mr_log_flush();
 }
 
@@ -456,7 +456,7 @@ static void open_with_lines(void)
     if (mr_log_open(MR_LOG_INFO, MR_LOG_LOGFMT, NULL) != 0)
         _exit(1);
     for (int i = 0; i < 100; i++)
-        mr_log(MR_LOG_INFO, "nobody reads it");
+        mr_log(MR_LOG_INFO, "without a reader");
     _exit(mr_log_dropped() == 100 ? 0 : 2);
 }
 
@@ -504,15 +504,15 @@ static void opened_log_is_written_at_once_and_can_be_started_later(void **state)
     assert_true(first != NULL && second > first);
 }
 
-static void opened_log_that_is_rotated_is_opened_anew(void **state)
+static void opened_log_that_is_rotated_is_opened_again(void **state)
 {
     (void)state;
     assert_int_equal(mr_log_open(MR_LOG_INFO, MR_LOG_LOGFMT, path), 0);
     assert_int_equal(unlink(path), 0);
     mr_log_reopen();
-    mr_log(MR_LOG_INFO, "anew");
+    mr_log(MR_LOG_INFO, "again");
     mr_log_stop();
-    assert_non_null(strstr(content_of(path), "msg=\"anew\""));
+    assert_non_null(strstr(content_of(path), "msg=\"again\""));
 }
 
 static void dropped_lines_are_counted_where_the_caller_says(void **state)
@@ -612,14 +612,14 @@ int main(void)
         with_directory(lines_of_each_thread_arrive_whole_once_and_in_order),
         with_directory(stuck_writer_costs_lines_and_not_time),
         with_directory(lost_reader_counts_as_dropped),
-        with_directory(rotated_file_is_opened_anew),
-        with_directory(file_that_cannot_be_opened_anew_is_kept),
+        with_directory(rotated_file_is_opened_again),
+        with_directory(file_that_cannot_be_opened_again_is_kept),
         with_directory(non_blocking_standard_error_loses_nothing),
         with_directory(flush_writes_at_once),
         with_directory(stop_and_flush_do_not_wait_for_ever_for_a_reader_who_has_stopped),
         with_directory(opened_log_drops_what_finds_no_room_and_says_so_later),
         with_directory(opened_log_is_written_at_once_and_can_be_started_later),
-        with_directory(opened_log_that_is_rotated_is_opened_anew),
+        with_directory(opened_log_that_is_rotated_is_opened_again),
         with_directory(dropped_lines_are_counted_where_the_caller_says),
         with_directory(lines_to_a_pipe_are_written_in_pieces_that_stay_whole),
         with_directory(file_that_cannot_be_opened_is_an_error),
