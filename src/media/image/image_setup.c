@@ -22,20 +22,22 @@
 
 #include <vips/vector.h> /* needs vips.h before it */
 
-/* name: as in GET /version; loader: the class that may be called, NULL: none; codec: what libheif must have for it */
+/* name: as in GET /version; loader: the class that may be called, NULL: none; codec: what libheif must have for it;
+ * own_decoder: read without libvips */
 static const struct {
     enum mr_image_format format;
     const char *name, *loader, *load_operation, *save_operation;
     enum heif_compression_format codec;
+    bool own_decoder;
 } formats[] = {
-    {MR_IMAGE_JPEG, "jpg", "VipsForeignLoadJpeg", "jpegload_source", "jpegsave_target", 0},
-    {MR_IMAGE_PNG, "png", "VipsForeignLoadPng", "pngload_source", "pngsave_target", 0},
-    {MR_IMAGE_WEBP, "webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_target", 0},
-    {MR_IMAGE_GIF, "gif", "VipsForeignLoadNsgif", "gifload_buffer", "gifsave_target", 0},
-    {MR_IMAGE_AVIF, "avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_target", heif_compression_AV1},
-    {MR_IMAGE_HEIF, "heif", "VipsForeignLoadHeif", "heifload_buffer", NULL, heif_compression_HEVC},
-    {MR_IMAGE_JXL, "jxl", NULL, NULL, "jxlsave_target", 0},
-    {MR_IMAGE_TIFF, "tiff", "VipsForeignLoadTiff", "tiffload_source", "tiffsave_target", 0},
+    {MR_IMAGE_JPEG, "jpg", "VipsForeignLoadJpeg", "jpegload_source", "jpegsave_target", 0, false},
+    {MR_IMAGE_PNG, "png", "VipsForeignLoadPng", "pngload_source", "pngsave_target", 0, false},
+    {MR_IMAGE_WEBP, "webp", "VipsForeignLoadWebp", "webpload_buffer", "webpsave_target", 0, false},
+    {MR_IMAGE_GIF, "gif", NULL, NULL, "gifsave_target", 0, true},
+    {MR_IMAGE_AVIF, "avif", "VipsForeignLoadHeif", "heifload_buffer", "heifsave_target", heif_compression_AV1, false},
+    {MR_IMAGE_HEIF, "heif", "VipsForeignLoadHeif", "heifload_buffer", NULL, heif_compression_HEVC, false},
+    {MR_IMAGE_JXL, "jxl", NULL, NULL, "jxlsave_target", 0, false},
+    {MR_IMAGE_TIFF, "tiff", "VipsForeignLoadTiff", "tiffload_source", "tiffsave_target", 0, false},
 };
 
 static char readable[64], writable[64], version[32];
@@ -76,8 +78,8 @@ static bool has_operation(const char *name)
 /* libvips' operations for HEIF are there whatever libheif can do: its codecs may be plugins that are not installed. */
 static bool can_load(size_t i)
 {
-    return has_operation(formats[i].load_operation) &&
-           (formats[i].codec == 0 || heif_have_decoder_for_format(formats[i].codec));
+    return formats[i].own_decoder || (has_operation(formats[i].load_operation) &&
+                                      (formats[i].codec == 0 || heif_have_decoder_for_format(formats[i].codec)));
 }
 
 static bool can_save(size_t i)
@@ -96,7 +98,8 @@ static void allow_loaders(void)
         is_unreadable[formats[i].format] = !can_load(i);
         is_unwritable[formats[i].format] = !can_save(i);
         if (can_load(i)) {
-            vips_operation_block_set(formats[i].loader, FALSE);
+            if (formats[i].loader != NULL)
+                vips_operation_block_set(formats[i].loader, FALSE);
             append_word(readable, sizeof(readable), formats[i].name);
         }
         if (can_save(i))
