@@ -4,7 +4,6 @@
 #include <stdint.h>
 
 #include "media/codec/codec_thread.h"
-#include "media/codec/expansion.h"
 #include "media/expanders.h"
 
 #include <cmocka.h>
@@ -201,110 +200,6 @@ static void every_flipped_bit_is_noticed_or_means_nothing(void **state)
     free(input.at);
 }
 
-static void output_up_to_the_bound_passes_and_a_byte_more_does_not(void **state)
-{
-    (void)state;
-    struct bytes input = make_noise(700000), packed = member_of(input.at, input.len);
-    struct run run = {.env.expansion_bytes = input.len};
-    assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_OK);
-    run_end(&run);
-    run.env.expansion_bytes = input.len - 1;
-    assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_EEXPANSION);
-    assert_string_equal(run.fault.limit_name, "max-expansion");
-    assert_int_equal(run.fault.limit, input.len - 1);
-    assert_int_equal(run.fault.value, input.len);
-    assert_true(run.out.len < input.len);
-    run_end(&run);
-    free(packed.at);
-    free(input.at);
-}
-
-static void a_bomb_ends_at_the_ratio(void **state)
-{
-    (void)state;
-    struct bytes input = make_zeros(MR_EXPANSION_GRACE + 5 * MR_MIB), packed = member_of(input.at, input.len);
-    struct run run = {.env.expansion_ratio = 100};
-    assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_EEXPANSION);
-    assert_string_equal(run.fault.limit_name, "max-expansion-ratio");
-    assert_int_equal(run.fault.limit, 100);
-    assert_in_range(run.fault.value, 101, 1200);
-    assert_in_range(run.out.len, 0, MR_EXPANSION_CLEAR); /* found before what is held back was full */
-    run_end(&run);
-    run.env.expansion_ratio = 1100;
-    assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_OK);
-    run_end(&run);
-    free(packed.at);
-    free(input.at);
-}
-
-/* It exceeds the ratio at first, and is good all the same. */
-static void what_was_doubtful_comes_out_whole(void **state)
-{
-    (void)state;
-    struct bytes zeros = make_zeros(3 * MR_MIB), noise = make_noise(100000);
-    for (size_t front = 0; front <= 3000; front += 1000) {
-        struct bytes input = {0};
-        bytes_append(&input, noise.at, front);
-        bytes_append(&input, zeros.at, zeros.len);
-        bytes_append(&input, noise.at, noise.len);
-        struct bytes packed = member_of(input.at, input.len);
-        for (uint32_t seed = 0; seed < 3; seed++) {
-            struct run run = {.seed = seed, .env.expansion_ratio = 200};
-            assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_OK);
-            assert_int_equal(run.out.len, input.len);
-            assert_memory_equal(run.out.at, input.at, input.len);
-            run_end(&run);
-        }
-        free(packed.at);
-        free(input.at);
-    }
-    free(noise.at);
-    free(zeros.at);
-}
-
-/* More of the input than can be looked at passes no bound: what comes after it is not known. */
-static void a_bomb_behind_much_input_ends_at_the_ratio(void **state)
-{
-    (void)state;
-    struct bytes front = make_zeros(MR_MIB), noise = make_noise(400000),
-                 zeros = make_zeros(MR_EXPANSION_GRACE + 5 * MR_MIB);
-    bytes_append(&front, noise.at, noise.len);
-    bytes_append(&front, zeros.at, zeros.len);
-    struct bytes packed = member_of(front.at, front.len);
-    struct run run = {.env.expansion_ratio = 100};
-    assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_EEXPANSION);
-    assert_in_range(run.out.len, MR_EXPANSION_GRACE - MR_MIB, front.len);
-    run_end(&run);
-    free(packed.at);
-    free(zeros.at);
-    free(noise.at);
-    free(front.at);
-}
-
-static void a_small_file_may_be_packed_as_well_as_it_likes(void **state)
-{
-    (void)state;
-    struct bytes input = make_zeros(MR_EXPANSION_GRACE), packed = member_of(input.at, input.len);
-    struct run run = {.env.expansion_ratio = 2};
-    assert_int_equal(run_stage(&run, &mr_stage_gunzip, packed.at, packed.len), MR_OK);
-    run_end(&run);
-    free(packed.at);
-    free(input.at);
-}
-
-static void cancelled_work_is_not_done(void **state)
-{
-    (void)state;
-    void *stage;
-    struct mr_fault fault;
-    struct mr_cancel cancel = {.cancelled = true};
-    unsigned char out[10];
-    struct mr_stage_piece piece = {.in = out, .last = true, .out = out, .out_size = sizeof(out)};
-    assert_int_equal(mr_stage_gunzip.create(&stage, &(struct mr_stage_env){0}, &fault), MR_OK);
-    assert_int_equal(mr_stage_gunzip.work(stage, &piece, &cancel, &fault), MR_ECANCELLED);
-    mr_stage_gunzip.destroy(stage);
-}
-
 static int thread_end(void **state)
 {
     (void)state;
@@ -325,12 +220,6 @@ int main(void)
         cmocka_unit_test(what_is_no_gzip_file_has_the_wrong_format),
         cmocka_unit_test(every_truncation_is_corrupt),
         cmocka_unit_test(every_flipped_bit_is_noticed_or_means_nothing),
-        cmocka_unit_test(output_up_to_the_bound_passes_and_a_byte_more_does_not),
-        cmocka_unit_test(a_bomb_ends_at_the_ratio),
-        cmocka_unit_test(what_was_doubtful_comes_out_whole),
-        cmocka_unit_test(a_bomb_behind_much_input_ends_at_the_ratio),
-        cmocka_unit_test(a_small_file_may_be_packed_as_well_as_it_likes),
-        cmocka_unit_test(cancelled_work_is_not_done),
     };
     return cmocka_run_group_tests(tests, NULL, thread_end);
 }
