@@ -100,6 +100,17 @@ static bool decide(struct mr_serial *serial)
     return true;
 }
 
+/* open() is a tenth of a millisecond before a stream of pieces: in the interactive lane it would wait for whole images,
+ * one after the other, while the pieces behind it are sure of their share. */
+static enum mr_lane lane_of_piece(const struct mr_serial *serial, bool opening)
+{
+    if (opening && serial->chunks->sizes.open_is_heavy)
+        return MR_LANE_HEAVY;
+    if (serial->chunk.piece.whole)
+        return MR_LANE_INTERACTIVE; /* a short job, whose client waits for nothing else */
+    return MR_LANE_BULK;
+}
+
 static void submit(struct mr_serial *serial)
 {
     bool opening = serial->mode == MR_SERIAL_OPENING;
@@ -112,12 +123,7 @@ static void submit(struct mr_serial *serial)
         .last = is_last(serial),
         .whole = serial->mode == MR_SERIAL_WHOLE,
     };
-    enum mr_lane lane = MR_LANE_BULK;
-    if (opening)
-        lane = serial->chunks->sizes.open_is_heavy ? MR_LANE_HEAVY : MR_LANE_INTERACTIVE;
-    else if (serial->chunk.piece.whole)
-        lane = MR_LANE_INTERACTIVE; /* a short job, whose client waits for nothing else */
-    mr_chunk_submit(serial->chunks, &serial->chunk, lane);
+    mr_chunk_submit(serial->chunks, &serial->chunk, lane_of_piece(serial, opening));
 }
 
 static bool is_due(const struct mr_serial *serial)

@@ -105,6 +105,30 @@ static void short_input_is_one_whole_piece_whose_length_is_known_at_the_first_pu
     }
 }
 
+static uint64_t jobs_in(enum mr_lane lane)
+{
+    return mr_counter_read(&mr_offload_stats(bench.rig->offload, 0)->submitted[lane].jobs);
+}
+
+/* Images and whole bodies hold no stream up before its first piece. */
+static void stage_is_opened_in_the_lane_of_its_pieces_and_a_heavy_one_in_its_own(void **state)
+{
+    (void)state;
+    for (int heavy = 0; heavy < 2; heavy++) {
+        open_bench(1, MR_OFFLOAD_WORKERS, MR_STAGE_PARALLEL);
+        make_whole_stage(10, 7, 5);
+        bench.fake.sizes.open_is_heavy = heavy == 1;
+        start_bench(3 * (size_t)PIECE);
+        rig_run(bench.rig);
+        assert_output();
+        assert_int_equal(jobs_in(MR_LANE_INTERACTIVE), 0);
+        assert_true(jobs_in(MR_LANE_BULK) >= 3);
+        assert_int_equal(jobs_in(MR_LANE_BULK) + jobs_in(MR_LANE_HEAVY), bench.fake.opens_seen + bench.fake.works);
+        assert_int_equal(jobs_in(MR_LANE_HEAVY), heavy == 1 ? bench.fake.opens_seen : 0);
+        close_bench();
+    }
+}
+
 static void announced_length_counts_what_open_and_finish_add(void **state)
 {
     (void)state;
@@ -622,6 +646,7 @@ int main(void)
         cmocka_unit_test(receiver_may_keep_results_for_as_long_as_it_likes),
         cmocka_unit_test(empty_input_is_one_empty_last_piece),
         cmocka_unit_test(short_input_is_one_whole_piece_whose_length_is_known_at_the_first_push),
+        cmocka_unit_test(stage_is_opened_in_the_lane_of_its_pieces_and_a_heavy_one_in_its_own),
         cmocka_unit_test(announced_length_counts_what_open_and_finish_add),
         cmocka_unit_test(pieces_that_come_back_early_wait_for_those_before_them),
         cmocka_unit_test(sequential_stage_that_is_done_with_a_piece_is_given_the_next),
