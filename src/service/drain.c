@@ -10,6 +10,7 @@
 #include "supervisor/systemd.h"
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A job that was aborted stops at its next checkpoint. The process ends without one that takes longer than this. */
@@ -205,14 +206,22 @@ static void on_signals(uv_poll_t *poll, int status, int events)
     }
 }
 
+/* As the first process of a container: the kernel reaps those that end from now on, and we those that ended before. */
+static void reap_orphans(void)
+{
+    signal(SIGCHLD, SIG_IGN);
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
 int mr_drain_open(struct mr_service *service)
 {
     struct uv_loop_s *uv = mr_loop_uv(service->loops[0].loop);
     sigset_t watched;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a temporary file over the limit: EFBIG */
-    if (getpid() == 1)        /* of a container: the kernel reaps the orphans that it gives us */
-        signal(SIGCHLD, SIG_IGN);
+    if (getpid() == 1)
+        reap_orphans();
     sigemptyset(&watched);
     sigaddset(&watched, SIGTERM);
     sigaddset(&watched, SIGINT);
