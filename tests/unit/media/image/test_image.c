@@ -950,19 +950,19 @@ static void palette_stays_unless_the_picture_is_enlarged(void **state)
     check_palette(false, "fm=png", encode(of_few_colours(160, 120), ".png"));
 }
 
-/* Still and moving, opaque and not. */
+/* Still and moving, opaque and not. No frame is as the one before it: libvips 8.15 and later make one of the two. */
 static void gif_is_no_larger_than_libvips_copy_of_it(void **state)
 {
     (void)state;
     for (int bands = 3; bands <= 4; bands++)
         for (int frames = 1; frames <= 3; frames += 2) {
-            VipsImage *image = of_few_colours(60, 40 * frames), *joined = NULL, *lazy = NULL;
+            VipsImage *image = of_few_colours(61, 40 * frames), *joined = NULL, *lazy = NULL;
             if (bands == 4) {
                 assert_int_equal(vips_bandjoin_const1(image, &joined, 255, NULL), 0);
                 g_object_unref(image);
                 image = vips_image_copy_memory(joined);
                 g_object_unref(joined);
-                for (int i = 0; i < 60 * 40 * frames; i += 3)
+                for (int i = 0; i < 61 * 40 * frames; i += 3)
                     pixel_at(image, 0, 0)[4 * i + 3] = 0;
             }
             vips_image_set_int(image, "page-height", 40);
