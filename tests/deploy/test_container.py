@@ -7,12 +7,15 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 from proxies import PROXIES, Proxy, program
 from server import BINARY, HANG, ROOT, environment, starting, wait_for
+from wire import Wire
 
 AS_ROOT = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]  # which a chroot would not allow
 AS_PID_1 = ["unshare", *AS_ROOT, "--pid", "--fork", "--kill-child"]
@@ -104,24 +107,32 @@ def test_its_paths_are_those_of_the_repository_and_its_limits_match():
 
 @pytest.fixture
 def composed(secrets):
-    """A server with the options of the compose file, and its key."""
-    given = SERVICES["millrace"]["environment"] | {"MILLRACE_API_KEYS": str(secrets / "api-keys"), "MILLRACE_LISTEN": "127.0.0.1:0"}
-    given |= {"MILLRACE_TRUST_PROXY": "127.0.0.1"}
+    """A function that starts a server with the options of the compose file at a port, and its key."""
+    given = SERVICES["millrace"]["environment"] | {"MILLRACE_API_KEYS": str(secrets / "api-keys"), "MILLRACE_TRUST_PROXY": "127.0.0.1"}
     key = (secrets / "metrics-key").read_text().strip()
     with starting("workers") as start:
-        yield start("--listen=127.0.0.1:0", env=given, key=key), key
+        yield lambda port=0: start(f"--listen=127.0.0.1:{port}", env=given, key=key), key
 
 
-@pytest.mark.parametrize("name, file", [("haproxy", "haproxy.cfg"), ("caddy", "Caddyfile")])
-def test_the_proxy_s_configuration_works_with_debian_s_program(composed, name, file):
-    """Its health checks among it."""
+def in_front_of(server, name, file):
+    """Debian's proxy with the configuration in this file of the compose directory."""
     if program(PROXIES[name][1]) is None:
         pytest.skip(f"no {name}: script/bootstrap --test fetches it")
-    server, key = composed
     text = (COMPOSE / file).read_text()
     assert text.count("millrace:8080") == 1
+    return Proxy(name, server.port, text.replace("millrace:8080", "127.0.0.1:8080"))
+
+
+with_each_proxy = pytest.mark.parametrize("name, file", [("haproxy", "haproxy.cfg"), ("caddy", "Caddyfile")])
+
+
+@with_each_proxy
+def test_the_proxy_s_configuration_works_with_debian_s_program(composed, name, file):
+    """Its health checks among it."""
+    start, key = composed
+    server = start()
     fields = [("Host", "localhost:8000"), ("Authorization", f"Bearer {key}")]
-    with Proxy(name, server.port, text.replace("millrace:8080", "127.0.0.1:8080")) as proxy:
+    with in_front_of(server, name, file) as proxy:
 
         def ask(method, target, body=None, fields=()):
             connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=HANG)
@@ -136,3 +147,69 @@ def test_the_proxy_s_configuration_works_with_debian_s_program(composed, name, f
         assert status == 200 and gzip.decompress(packed) == b"body" * 1000
         assert ask("POST", "/pipe/gzip", b"body", [("Host", "localhost:8000")])[0] == 401
         wait_for(lambda: server.metric("millrace_requests_total", route="/readyz", code="200") >= 1, "the proxy's health check")
+
+
+class LightLoad:
+    """Clients that make the same request through a proxy, each after the response to the one before it: half of them on connections that
+    they keep."""
+
+    CLIENTS = 4
+
+    def __init__(self, port, *request):
+        self.address, self.request = ("127.0.0.1", port), request
+        self.done, self.failures, self.longest, self.over = 0, [], 0.0, threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(number % 2 == 0,)) for number in range(self.CLIENTS)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self, keeps):
+        wire = None
+        while not self.over.is_set() and not self.failures:
+            began = time.monotonic()
+            try:
+                wire = wire or Wire(self.address)
+                response = wire.request(*self.request)
+                assert response.status == 200, (response.status, response.body[:200])
+            except Exception as error:  # noqa: BLE001 whatever it is, a client saw it
+                self.failures.append(repr(error)[:500])
+                return
+            self.done += 1
+            self.longest = max(self.longest, time.monotonic() - began)
+            if response.closes or not keeps:
+                wire = wire.close()
+            time.sleep(0.02)
+
+    def wait_for_more(self, count):
+        """Until so many more requests are done, or one has failed."""
+        wanted = self.done + count
+        wait_for(lambda: self.done >= wanted or self.failures, f"{count} more requests")
+
+    def end(self):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+A_BODY = ("POST", "/pipe/gzip", bytes(3000))
+NO_BODY = ("GET", "/pipe", None)  # Debian's Caddy does not try a request with a body again
+
+
+@pytest.mark.parametrize("name, file, request_", [("haproxy", "haproxy.cfg", A_BODY), ("caddy", "Caddyfile", NO_BODY)], ids=["haproxy", "caddy"])
+def test_no_request_is_lost_when_the_service_behind_it_is_restarted(composed, name, file, request_):
+    """As compose does it: SIGTERM, and when the server has ended, a new one at the same address, which nobody has held open meanwhile."""
+    start, key = composed
+    server = start()
+    method, target, body = request_
+    with in_front_of(server, name, file) as proxy:
+        wait_for(lambda: server.metric("millrace_requests_total", route="/readyz", code="200") >= 1, "the proxy's health check")
+        load = LightLoad(proxy.port, method, target, {"Authorization": f"Bearer {key}"}, body)
+        try:
+            load.wait_for_more(20)
+            assert server.terminate() == 0
+            time.sleep(4)  # more than the three tries that HAProxy makes without being told
+            server = start(server.port)
+            load.wait_for_more(20)
+        finally:
+            load.end()
+        assert not load.failures, load.failures
+        print(f"{name}: {load.done} requests, the longest took {load.longest:.2f} s")
