@@ -11,7 +11,7 @@
  * small functions of the kind step_...(), which hold nothing, and these are called by call_step() alone, where the
  * setjmp is: so no frame of ours that holds something is ever passed over. */
 #include "media/image/image_photo.h"
-#include "media/image/resample.h"
+#include "media/image/photo_plane.h"
 
 #include "base/assert.h"
 #include "base/macros.h"
@@ -28,29 +28,8 @@
 enum {
     PLANES_MAX = 3,
     ROWS_MAX = MAX_SAMP_FACTOR * DCTSIZE, /* of a plane in one row of blocks */
-    WINDOW_ROWS = 32,                     /* that a window has at least beyond those that are needed at once */
-    PADDING = DCTSIZE,                    /* the encoder reads whole blocks */
     BYTES_AT_ONCE = 1 << 20,              /* that the decoder reads between two looks at the cancel mark */
     TARGET_MIN = 16 << 10,
-};
-
-/* From a decoded plane to the output's, both as the image is stored. */
-struct axes {
-    struct mr_resample_axis x, y;
-};
-
-struct plane {
-    const struct axes *axes;
-    uint8_t *window;          /* decoded rows: `count`, the first of them is row `top` of the plane */
-    size_t stride;            /* bytes of a row in the window */
-    uint32_t rows, rows_read; /* that it has room for; that one read gives */
-    uint32_t top, count;
-    uint32_t left, right; /* columns of the decoded plane that are needed */
-    int16_t *line;
-    uint8_t *out; /* the resampled plane, whole */
-    size_t out_stride;
-    uint32_t out_width, out_height, done; /* rows that are resampled */
-    bool is_upwards;                      /* from the last to the first */
 };
 
 struct photo {
@@ -68,8 +47,8 @@ struct photo {
     uint8_t *bytes; /* of the output; g_malloc */
     size_t size;
     uint32_t planes_count;
-    struct axes brightness, colours;
-    struct plane planes[PLANES_MAX];
+    struct mr_photo_axes brightness, colours;
+    struct mr_photo_plane planes[PLANES_MAX];
     JSAMPROW rows[PLANES_MAX][ROWS_MAX]; /* for one row of blocks */
     JSAMPARRAY all_rows[PLANES_MAX];
 };
@@ -274,7 +253,7 @@ static void step_write_rows(struct photo *photo)
     const JDIMENSION high = (JDIMENSION)out->max_v_samp_factor * DCTSIZE;
     while (out->next_scanline < out->image_height) {
         for (uint32_t i = 0; i < photo->planes_count; i++) {
-            const struct plane *plane = &photo->planes[i];
+            const struct mr_photo_plane *plane = &photo->planes[i];
             uint32_t count = (uint32_t)out->comp_info[i].v_samp_factor * DCTSIZE,
                      first = out->next_scanline / high * count;
             for (uint32_t row = 0; row < count; row++)
@@ -332,7 +311,8 @@ static struct mr_resample_grid grid_of(uint32_t whole, uint32_t from, uint32_t s
 }
 
 /* px: of the output, that a position of the plane is wide and high. */
-static int make_axes(struct axes *axes, const struct photo *photo, const jpeg_component_info *component, uint32_t px)
+static int make_axes(struct mr_photo_axes *axes, const struct photo *photo, const jpeg_component_info *component,
+                     uint32_t px)
 {
     const struct mr_plan *plan = &photo->run->plan;
     const struct jpeg_decompress_struct *in = &photo->in;
@@ -352,27 +332,16 @@ static int make_axes(struct axes *axes, const struct photo *photo, const jpeg_co
     return err != MR_OK ? err : mr_resample_axis_make_grid(&axes->y, component->downsampled_height, span_y, &y);
 }
 
-static uint8_t *make_plane(size_t *stride, uint32_t width, uint32_t height)
+static int make_plane(struct mr_photo_plane *plane, const struct photo *photo, const struct mr_photo_axes *axes,
+                      const jpeg_component_info *component)
 {
-    *stride = ((size_t)width + PADDING - 1) / PADDING * PADDING;
-    return malloc(*stride * height);
-}
-
-static int make_plane_memory(struct plane *plane, const struct photo *photo, const jpeg_component_info *component)
-{
-    const struct mr_resample_axis *x = &plane->axes->x, *y = &plane->axes->y;
     uint32_t across = (uint32_t)component->h_samp_factor;
-    mr_resample_needs(x, 0, x->out, &plane->left, &plane->right);
-    plane->is_upwards = is_mirrored_y(photo->run->plan.orientation);
+    uint32_t blocks = (component->width_in_blocks + across - 1) / across * across;
+    plane->axes = axes;
+    plane->stride = (size_t)blocks * block_width(component);
     plane->rows_read = (uint32_t)component->v_samp_factor * block_height(component);
-    plane->rows = plane->rows_read + y->taps + MR_MAX(y->taps, (uint32_t)WINDOW_ROWS);
-    plane->stride = (size_t)(component->width_in_blocks + across - 1) / across * across * block_width(component);
-    plane->window = malloc(plane->stride * plane->rows);
-    plane->line = malloc(sizeof(*plane->line) * mr_resample_line_len(plane->right - plane->left, 1));
-    plane->out_width = x->out;
-    plane->out_height = y->out;
-    plane->out = make_plane(&plane->out_stride, plane->out_width, plane->out_height);
-    return plane->window == NULL || plane->line == NULL || plane->out == NULL ? MR_EMEMORY : MR_OK;
+    plane->is_upwards = is_mirrored_y(photo->run->plan.orientation);
+    return mr_photo_plane_make(plane);
 }
 
 /* Both colours are alike: the scan let through nothing else. */
@@ -385,14 +354,12 @@ static int make_planes(struct photo *photo)
         err =
             make_axes(&photo->colours, photo, &components[1], mr_image_ops_wants_full_chroma(photo->run->ops) ? 1 : 2);
     photo->planes_count = count;
-    for (uint32_t i = 0; i < count && err == MR_OK; i++) {
-        photo->planes[i].axes = i == 0 ? &photo->brightness : &photo->colours;
-        err = make_plane_memory(&photo->planes[i], photo, &components[i]);
-    }
+    for (uint32_t i = 0; i < count && err == MR_OK; i++)
+        err = make_plane(&photo->planes[i], photo, i == 0 ? &photo->brightness : &photo->colours, &components[i]);
     return err == MR_OK ? MR_OK : mr_fault_set(photo->run->fault, MR_EMEMORY, NULL);
 }
 
-static void free_axes(struct axes *axes)
+static void free_axes(struct mr_photo_axes *axes)
 {
     mr_resample_axis_free(&axes->x);
     mr_resample_axis_free(&axes->y);
@@ -403,61 +370,17 @@ static void free_input_side(struct photo *photo)
     jpeg_destroy_decompress(&photo->in);
     free_axes(&photo->brightness);
     free_axes(&photo->colours);
-    for (size_t i = 0; i < PLANES_MAX; i++) {
-        free(photo->planes[i].window);
-        free(photo->planes[i].line);
-    }
+    for (size_t i = 0; i < PLANES_MAX; i++)
+        mr_photo_plane_end_input(&photo->planes[i]);
 }
 
-/* ---- from the window to the output's plane */
-
-static uint32_t next_row(const struct plane *plane)
-{
-    return plane->is_upwards ? plane->out_height - 1 - plane->done : plane->done;
-}
-
-static void pad_row(uint8_t *row, uint32_t width, size_t stride)
-{
-    memset(row + width, row[width - 1], stride - width);
-}
-
-/* All rows of the output whose rows of the input are there. */
-static void resample_rows(struct plane *plane)
-{
-    for (; plane->done < plane->out_height; plane->done++) {
-        uint32_t row = next_row(plane), from, to;
-        mr_resample_needs(&plane->axes->y, row, row + 1, &from, &to);
-        if (to > plane->top + plane->count)
-            break;
-        const uint8_t *rows = plane->window + (from - plane->top) * plane->stride + plane->left;
-        uint8_t *out = plane->out + row * plane->out_stride;
-        mr_resample_vertical(plane->line, &plane->axes->y, row, rows, plane->stride, plane->right - plane->left);
-        mr_resample_horizontal(out, &plane->axes->x, 0, plane->out_width, plane->line, plane->left, 1);
-        pad_row(out, plane->out_width, plane->out_stride);
-    }
-}
-
-/* Room for what one read gives. Rows that no row of the output needs any more make place. */
-static uint8_t *make_window_room(struct plane *plane)
-{
-    if (plane->count + plane->rows_read > plane->rows) {
-        uint32_t from = plane->top + plane->count, to, gone;
-        if (plane->done < plane->out_height)
-            mr_resample_needs(&plane->axes->y, next_row(plane), next_row(plane) + 1, &from, &to);
-        gone = MR_MIN(from - plane->top, plane->count);
-        memmove(plane->window, plane->window + gone * plane->stride, (plane->count - gone) * plane->stride);
-        plane->top += gone;
-        plane->count -= gone;
-    }
-    MR_ASSERT(plane->count + plane->rows_read <= plane->rows);
-    return plane->window + plane->count * plane->stride;
-}
+/* ---- what is done with planes */
 
 static bool is_resampled(const struct photo *photo)
 {
     bool is_done = true;
     for (uint32_t i = 0; i < photo->planes_count; i++)
-        is_done = is_done && photo->planes[i].done == photo->planes[i].out_height;
+        is_done = is_done && mr_photo_plane_is_done(&photo->planes[i]);
     return is_done;
 }
 
@@ -466,57 +389,24 @@ static int resample_all(struct photo *photo)
     while (!is_resampled(photo)) {
         MR_ASSERT(photo->in.output_scanline < photo->in.output_height);
         for (uint32_t i = 0; i < photo->planes_count; i++) {
-            struct plane *plane = &photo->planes[i];
-            uint8_t *at = make_window_room(plane);
+            struct mr_photo_plane *plane = &photo->planes[i];
+            uint8_t *at = mr_photo_plane_room(plane);
             for (uint32_t row = 0; row < plane->rows_read; row++)
                 photo->rows[i][row] = at + row * plane->stride;
         }
         int err = call_step(photo, step_read_rows);
         if (err != MR_OK)
             return err;
-        for (uint32_t i = 0; i < photo->planes_count; i++) {
-            photo->planes[i].count += photo->planes[i].rows_read;
-            resample_rows(&photo->planes[i]);
-        }
+        for (uint32_t i = 0; i < photo->planes_count; i++)
+            mr_photo_plane_take(&photo->planes[i]);
     }
-    return MR_OK;
-}
-
-/* ---- turned images: rows become columns */
-
-/* In squares that stay in the cache: a column of a large plane touches as many lines of it as it is high. */
-static void transpose(uint8_t *out, size_t out_stride, const struct plane *plane)
-{
-    enum { SIDE = 32 };
-    for (uint32_t top = 0; top < plane->out_height; top += SIDE)
-        for (uint32_t left = 0; left < plane->out_width; left += SIDE)
-            for (uint32_t x = left; x < MR_MIN(left + SIDE, plane->out_width); x++)
-                for (uint32_t y = top; y < MR_MIN(top + SIDE, plane->out_height); y++)
-                    out[x * out_stride + y] = plane->out[y * plane->out_stride + x];
-}
-
-static int turn_plane(struct plane *plane)
-{
-    size_t stride;
-    uint8_t *out = make_plane(&stride, plane->out_height, plane->out_width);
-    if (out == NULL)
-        return MR_EMEMORY;
-    transpose(out, stride, plane);
-    for (uint32_t x = 0; x < plane->out_width; x++)
-        pad_row(out + x * stride, plane->out_height, stride);
-    free(plane->out);
-    uint32_t height = plane->out_width;
-    plane->out = out;
-    plane->out_stride = stride;
-    plane->out_width = plane->out_height;
-    plane->out_height = height;
     return MR_OK;
 }
 
 static int turn_planes(struct photo *photo)
 {
     for (uint32_t i = 0; is_turned(photo) && i < photo->planes_count; i++)
-        if (turn_plane(&photo->planes[i]) != MR_OK)
+        if (mr_photo_plane_turn(&photo->planes[i]) != MR_OK)
             return mr_fault_set(photo->run->fault, MR_EMEMORY, NULL);
     return MR_OK;
 }
@@ -569,7 +459,7 @@ int mr_run_photo(struct mr_run *run, void **bytes, size_t *len)
     if (err == MR_OK)
         err = encode_planes(photo);
     for (uint32_t i = 0; i < PLANES_MAX; i++)
-        free(photo->planes[i].out);
+        mr_photo_plane_free(&photo->planes[i]);
     if (err == MR_OK) {
         *bytes = photo->bytes;
         *len = photo->size - photo->target.free_in_buffer;
