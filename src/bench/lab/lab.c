@@ -49,6 +49,7 @@ struct lab {
     const struct mr_lab_config *config;
     struct mr_lab_result *result;
     struct mr_lab_subject subjects[MR_LAB_MODELS_MAX];
+    struct mr_lab_peer peers[MR_LAB_MODELS_MAX];
     char directory[4096]; /* temporary: bodies and the servers' log */
     char server[4096], bench[4096];
     struct mr_lab_plan plan;
@@ -103,19 +104,26 @@ static void add_model(struct lab *lab, const struct model *from)
     MR_ASSERT(count < MR_LAB_WORDS_MAX);
 }
 
+static bool is_taken(const struct lab *lab, const char *name)
+{
+    bool is_peer = false;
+    for (unsigned m = 0; m < lab->result->model_count; m++)
+        is_peer |= strcmp(lab->result->models[m].name, name) == 0;
+    return is_peer || find_model(name) != NULL;
+}
+
 static int add_peer(struct lab *lab, const char *text, struct mr_fault *fault)
 {
-    const char *equals = strchr(text, '=');
-    if (equals == NULL || equals == text || equals - text > 31)
-        return mr_fault_set(fault, MR_EPARAM, "--peer must be NAME=URL, with a name of up to 31 letters: %s", text);
-    char name[32];
-    snprintf(name, sizeof(name), "%.*s", (int)(equals - text), text);
-    if (find_model(name) != NULL)
-        return mr_fault_set(fault, MR_EPARAM, "--peer: %s is the name of one of our own models", name);
-    lab->subjects[lab->result->model_count].url = equals + 1;
-    struct mr_lab_model *model = add(lab, name, "a server that runs already");
+    unsigned index = lab->result->model_count;
+    struct mr_lab_peer *peer = &lab->peers[index];
+    if (mr_lab_peer_parse(peer, text, fault) != MR_OK)
+        return MR_EPARAM;
+    if (is_taken(lab, peer->name))
+        return mr_fault_set(fault, MR_EPARAM, "--peer: %s is the name of another model", peer->name);
+    lab->subjects[index].peer = peer;
+    struct mr_lab_model *model = add(lab, peer->name, "a server that runs already");
     model->is_peer = true;
-    snprintf(model->command, sizeof(model->command), "%s", equals + 1);
+    snprintf(model->command, sizeof(model->command), "%s", strchr(text, '=') + 1);
     return MR_OK;
 }
 

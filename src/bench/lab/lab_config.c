@@ -10,13 +10,13 @@ static const struct mr_option options[] = {
      FIELD(out),
      false},
     {{"models", MR_PARAM_TEXT,
-      .text = "only these; repeatable (none threads libuv workers cluster-none cluster-workers; inline)"},
+      .text = "only these; repeatable (inline none threads libuv workers cluster-none cluster-workers)"},
      "NAME",
      NULL,
      FIELD(models),
      true},
-    {{"peer", MR_PARAM_TEXT, .text = "another server, which runs already, in the same table; repeatable"},
-     "NAME=URL",
+    {{"peer", MR_PARAM_TEXT, .text = "another server, which runs already, in the same table (see above); repeatable"},
+     "'NAME=URL PATHS'",
      NULL,
      FIELD(peers),
      true},
@@ -49,6 +49,15 @@ const struct mr_options_program mr_lab_config_program = {
         "Put the same mixed load on each concurrency model in turn: 1,000 light requests a second, and beside them\n"
         "16 connections that resize, compress and encrypt as fast as they are served. About five minutes; --quick\n"
         "takes half of one.\n"
-        "\n",
+        "\n"
+        "A peer is asked for what its PATHS name, and for no other kind of work:\n"
+        "\n"
+        "  --peer 'mine=http://127.0.0.1:3000 light=/healthz image=/resize?w=300 gzip=/gzip encrypt=/encrypt'\n"
+        "\n"
+        "light is a GET. The others are a POST with the body and nothing else: of a JPEG, which must come back 300 "
+        "pixels\n"
+        "wide, and of 1 MiB, which must come back as gzip, or encrypted. Each is checked once in a round. Without "
+        "PATHS\n"
+        "they are Millrace's: /version, /pipe/image?w=300, /pipe/gzip, /pipe/encrypt?recipient=...\n",
     .options = options,
 };

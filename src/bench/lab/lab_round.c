@@ -3,6 +3,7 @@
 #include "base/macros.h"
 #include "bench/lab/lab_exchange.h"
 #include "bench/lab/lab_lag.h"
+#include "bench/lab/lab_request.h"
 #include "bench/load/load_report.h"
 #include "bench/load/load_run.h"
 #include <stdio.h>
@@ -12,27 +13,13 @@
 #define SLOT_NS      (100 * MR_NS_PER_MS)
 #define GRACE_NS     (10 * MR_NS_PER_S)
 #define LATENESS_MAX (10 * MR_NS_PER_MS)
-#define RECIPIENT    "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj" /* anybody's */
-
-/* What a stream asks for, and how the right answer begins. */
-struct request {
-    const char *method, *path, *file;
-    struct mr_slice begins;
-};
-
-static const struct request requests[] = {
-    [MR_LAB_LIGHT] = {"GET", "/version", NULL, MR_SLICE("{")},
-    [MR_LAB_FRESH] = {"GET", "/version", NULL, MR_SLICE("{")},
-    [MR_LAB_IMAGE] = {"POST", "/pipe/image?w=300", "photo", MR_SLICE("\xff\xd8\xff")},
-    [MR_LAB_GZIP] = {"POST", "/pipe/gzip", "data", MR_SLICE("\x1f\x8b\x08")},
-    [MR_LAB_ENCRYPT] = {"POST", "/pipe/encrypt?recipient=" RECIPIENT, "data", MR_SLICE("age-encryption.org/v1\n")},
-};
 
 /* One round at work. Arrays have an element a stream; those that are not asked for are left out of `configs`. */
 struct round {
     struct mr_lab_round *out;
     const struct mr_lab_plan *plan;
-    struct mr_lab_server server; /* pid 0: it is not ours */
+    const struct mr_lab_peer *peer; /* NULL: the server is ours */
+    struct mr_lab_server server;    /* pid 0: it is not ours */
     bool *skips;
     char urls[MR_LAB_STREAM_COUNT][512];
     struct mr_target targets[MR_LAB_STREAM_COUNT];
@@ -46,46 +33,54 @@ struct round {
 
 /* ---- before ---- */
 
-static void file_of(const struct round *round, enum mr_lab_stream stream, char *out, size_t size)
+/* The file with that body, or NULL for none. */
+static const char *file_of(const struct round *round, const char *body, char *out, size_t size)
 {
-    if (strcmp(requests[stream].file, "photo") == 0)
+    if (body == NULL)
+        return NULL;
+    if (strcmp(body, "photo") == 0)
         snprintf(out, size, "%s", round->plan->photo);
     else
         snprintf(out, size, "%s/data.bin", round->plan->directory);
+    return out;
 }
 
-static int prepare(struct round *round, enum mr_lab_stream stream, const char *base, struct mr_fault *fault)
+/* "": the server is not asked for that. */
+static const char *path_of(const struct round *round, enum mr_lab_stream stream)
 {
-    const struct request *request = &requests[stream];
+    return round->peer != NULL ? round->peer->paths[stream] : mr_lab_request_of(stream)->path;
+}
+
+static int prepare(struct round *round, enum mr_lab_stream stream, struct mr_fault *fault)
+{
+    const struct mr_lab_request *request = mr_lab_request_of(stream);
+    const char *base = round->peer != NULL ? round->peer->url : round->server.url;
     char file[4096], *url = round->urls[stream];
-    snprintf(url, sizeof(round->urls[stream]), "%.*s%s", (int)strcspn(base, "?"), base, request->path);
-    if (request->file != NULL)
-        file_of(round, stream, file, sizeof(file));
+    snprintf(url, sizeof(round->urls[stream]), "%s%s", base, path_of(round, stream));
     struct mr_target *target = &round->targets[stream];
     if (mr_target_parse(target, url, fault) != MR_OK || mr_target_resolve(target, fault) != MR_OK)
         return (int)fault->error;
-    return mr_wire_build(&round->wires[stream], target, request->method, NULL, 0, request->file != NULL ? file : NULL,
-                         fault);
+    return mr_wire_build(&round->wires[stream], target, request->method, NULL, 0,
+                         file_of(round, request->body, file, sizeof(file)), fault);
 }
 
 /* Ask once: is it served, and is it the right thing? */
-static int check(struct round *round, enum mr_lab_stream stream, bool is_ours, struct mr_fault *fault)
+static int check(struct round *round, enum mr_lab_stream stream, struct mr_fault *fault)
 {
-    const struct request *request = &requests[stream];
-    const struct mr_wire *wire = &round->wires[stream];
+    const char *method = mr_lab_request_of(stream)->method;
     const struct mr_target *target = &round->targets[stream];
+    const struct mr_slice sent = {.at = round->wires[stream].body, .len = round->wires[stream].body_len};
     struct mr_lab_answer answer;
+    struct mr_fault why;
     char path[512];
     snprintf(path, sizeof(path), "%.*s", MR_SLICE_ARG(target->path));
-    struct mr_slice body = {.at = wire->body, .len = wire->body_len};
-    int err = mr_lab_exchange(target, request->method, path, body, &answer, fault);
+    int err = mr_lab_exchange(target, method, path, sent, &answer, fault);
     if (err != MR_OK)
         return err;
-    struct mr_slice begin = {.at = answer.body.at, .len = MR_MIN(answer.body.len, request->begins.len)};
     if (answer.status != 200)
-        err = mr_fault_set(fault, MR_EIO, "%s %s was answered with %d", request->method, path, answer.status);
-    else if ((is_ours || request->file != NULL) && !mr_slice_equal(begin, request->begins))
-        err = mr_fault_set(fault, MR_EIO, "%s %s was answered with something else", request->method, path);
+        err = mr_fault_set(fault, MR_EIO, "%s %.100s was answered with %d", method, path, answer.status);
+    else if (mr_lab_request_check(stream, round->peer == NULL, sent, answer.body, &why) != MR_OK)
+        err = mr_fault_set(fault, MR_EIO, "%s %.100s: %s", method, path, why.detail);
     free(answer.bytes);
     return err;
 }
@@ -114,21 +109,28 @@ static void add_config(struct round *round, enum mr_lab_stream stream)
     };
 }
 
-static int prepare_all(struct round *round, const char *base, bool is_ours, struct mr_fault *fault)
+/* Where the paths are Millrace's, a peer may lack some. */
+static bool may_lack(const struct round *round, enum mr_lab_stream stream)
+{
+    return round->peer != NULL && !round->peer->has_own_paths && mr_lab_stream_is_heavy(stream);
+}
+
+static int prepare_all(struct round *round, struct mr_fault *fault)
 {
     for (unsigned i = 0; i < MR_LAB_STREAM_COUNT; i++) {
         enum mr_lab_stream stream = (enum mr_lab_stream)i;
+        round->skips[stream] |= path_of(round, stream)[0] == '\0';
         if (round->skips[stream])
             continue;
-        int err = prepare(round, stream, base, fault);
+        int err = prepare(round, stream, fault);
         if (err == MR_OK)
-            err = check(round, stream, is_ours, fault);
-        if (err != MR_OK && !is_ours && mr_lab_stream_is_heavy(stream))
-            round->skips[stream] = true;
-        else if (err != MR_OK)
-            return err;
-        else
+            err = check(round, stream, fault);
+        if (err == MR_OK)
             add_config(round, stream);
+        else if (may_lack(round, stream))
+            round->skips[stream] = true;
+        else
+            return err;
     }
     return MR_OK;
 }
@@ -162,7 +164,7 @@ static void judge_generator(struct round *round)
 {
     for (unsigned i = 0; i < round->count && round->out->invalid[0] == '\0'; i++) {
         const struct mr_load_report report = {.name = mr_lab_stream_name(round->which[i]),
-                                              .method = requests[round->which[i]].method,
+                                              .method = mr_lab_request_of(round->which[i])->method,
                                               .url = round->urls[round->which[i]],
                                               .config = &round->configs[i],
                                               .result = &round->out->streams[round->which[i]],
@@ -217,16 +219,15 @@ static int load(struct round *round, struct mr_fault *fault)
     return err;
 }
 
-static int measure(struct round *round, const char *base, struct mr_fault *fault)
+static int measure(struct round *round, struct mr_fault *fault)
 {
-    bool is_ours = round->server.pid != 0;
-    int err = prepare_all(round, base, is_ours, fault);
+    int err = prepare_all(round, fault);
     if (err == MR_OK)
         err = load(round, fault);
     if (err != MR_OK)
         return err;
     judge_generator(round);
-    if (is_ours)
+    if (round->peer == NULL)
         read_lag(round);
     return judge_answers(round, fault);
 }
@@ -239,11 +240,11 @@ void mr_lab_round_run(struct mr_lab_round *out, const struct mr_lab_plan *plan, 
     char log[4096];
     if (round == NULL)
         return;
-    *round = (struct round){.out = out, .plan = plan, .skips = skips};
+    *round = (struct round){.out = out, .plan = plan, .peer = subject->peer, .skips = skips};
     snprintf(log, sizeof(log), "%s/server.log", plan->directory);
-    int err = subject->url != NULL ? MR_OK : mr_lab_server_start(&round->server, subject->words, log, &fault);
+    int err = round->peer != NULL ? MR_OK : mr_lab_server_start(&round->server, subject->words, log, &fault);
     if (err == MR_OK)
-        err = measure(round, subject->url != NULL ? subject->url : round->server.url, &fault);
+        err = measure(round, &fault);
     int ended = mr_lab_server_stop(&round->server, &out->usage, &at_end);
     out->is_measured = err == MR_OK;
     if (err != MR_OK || ended != MR_OK)

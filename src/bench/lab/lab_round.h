@@ -3,6 +3,7 @@
 #ifndef MR_BENCH_LAB_ROUND_H
 #define MR_BENCH_LAB_ROUND_H
 
+#include "bench/lab/lab_peer.h"
 #include "bench/lab/lab_result.h"
 #include "bench/lab/lab_server.h"
 #include <signal.h>
@@ -15,14 +16,14 @@ struct mr_lab_plan {                  /* all borrowed */
     const volatile sig_atomic_t *cancelled; /* set by a signal handler: the round ends soon */
 };
 
-/* What is put under load: a server to start (words, ending with NULL), or one that runs (url). */
+/* What is put under load: a server to start (words, ending with NULL), or one that runs (peer; borrowed). */
 struct mr_lab_subject {
     char *words[MR_LAB_WORDS_MAX];
-    const char *url;
+    const struct mr_lab_peer *peer;
 };
 
-/* Fill *round (zeroed). Whatever goes wrong stands in round->failure. A running server that answers a heavy request
- * with an error is not asked it: skips[stream] is set. */
+/* Fill *round (zeroed). Whatever goes wrong stands in round->failure. A peer is not asked for a heavy kind that it has
+ * no path for, nor, where the paths are not its own, for one that it responds to wrongly: skips[stream] is set. */
 void mr_lab_round_run(struct mr_lab_round *round, const struct mr_lab_plan *plan, const struct mr_lab_subject *subject,
                       bool *skips);
 
