@@ -13,7 +13,7 @@ const struct mr_option mr_offload_worker_options[] = {
 
 const struct mr_option mr_offload_options[] = {
     MR_OPTION_CHOICE(mr_offload_settings, "offload", mr_offload_names, "WHERE", "workers", kind,           NULL),
-    MR_OPTION_ROW(mr_offload_settings, "lab", BOOL, 0, 0, NULL, NULL, lab,                      "where jobs run: workers, libuv, none, inline; all, for trials (/lab)"),
+    MR_OPTION_ROW(mr_offload_settings, "lab", BOOL, 0, 0, NULL, NULL, lab,                      "workers, libuv; on the loop: none (yielding), inline; all, to try (/lab)"),
     MR_OPTION_CHOICE(mr_offload_settings, "worker-priority", priorities, "HOW", "nice", priority, "below the loop: nice, idle; or equal"),
     MR_OPTION_ROW(mr_offload_settings, "queue-depth", INT, 1, 65536, "N", "1024", queue_depth,  "jobs waiting per loop and lane"),
     MR_OPTION_ROW(mr_offload_settings, "job-deadline", TIME, 0.001, 3600, "TIME", "15s", job_deadline, "longest wait of a job for a worker"),

@@ -27,21 +27,23 @@ static const unsigned connections[MR_LAB_STREAM_COUNT] = {
 struct model {
     const char *name, *title;
     bool is_bench; /* a server of this program, not of millrace */
-    bool is_extra; /* only if it is asked for by its name */
     const char *words[MR_LAB_WORDS_MAX];
 };
 
 #define LISTEN "--listen=127.0.0.1:0", "--log-level=warn"
 
+/* `inline` first: what an ordinary handler does. */
 static const struct model models[] = {
-    {"none", "the event loop alone: every job between two polls", .words = {"--offload=none", LISTEN}},
-    {"inline", "the event loop alone: all jobs that are ready before the next poll", .is_extra = true,
+    {"inline", "computes in its handlers: no socket is looked at until all jobs that are ready have run",
      .words = {"--offload=inline", LISTEN}},
+    {"none", "yields: the loop runs one job, then looks at its sockets, then the next",
+     .words = {"--offload=none", LISTEN}},
     {"threads", "a thread for each connection, blocking", .is_bench = true,
      .words = {"serve-threads", "--max-connections=96", LISTEN}},
     {"libuv", "event loop and libuv's pool", .words = {"--offload=libuv", LISTEN}},
     {"workers", "event loop, lock-free queue, worker threads", .words = {"--offload=workers", LISTEN}},
-    {"cluster-none", "two processes, each an event loop alone", .words = {"--processes=2", "--offload=none", LISTEN}},
+    {"cluster-none", "two processes, each an event loop that yields",
+     .words = {"--processes=2", "--offload=none", LISTEN}},
     {"cluster-workers", "two processes, each with workers", .words = {"--processes=2", "--offload=workers", LISTEN}},
 };
 
@@ -71,7 +73,7 @@ static bool is_wanted(const struct mr_option_list *names, const struct model *mo
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->values[i], model->name) == 0)
             return true;
-    return names->count == 0 && !model->is_extra;
+    return names->count == 0;
 }
 
 static const struct model *find_model(const char *name)

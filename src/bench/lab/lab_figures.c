@@ -232,7 +232,8 @@ int mr_lab_model_find(const struct mr_lab_result *result, const char *name)
 /* Those that no name of ours has are for peers, in order. */
 unsigned mr_lab_model_colour(const struct mr_lab_result *result, unsigned m)
 {
-    static const char *const ours[] = {"none", "threads", "libuv", "workers", "cluster-none", "cluster-workers"};
+    static const char *const ours[] = {"none",         "threads",         "libuv", "workers",
+                                       "cluster-none", "cluster-workers", "inline"};
     const unsigned count = MR_ARRAY_SIZE(ours);
     unsigned peers = 0;
     for (unsigned i = 0; i < count; i++)

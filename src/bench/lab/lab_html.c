@@ -72,8 +72,11 @@ static void write_meta(const struct page *page)
 
 static const struct {
     const char *topic, *heading;
-} topics[] = {
-    {"light", "Light requests"}, {"fresh", "New connections"}, {"lag", "The loop itself"}, {"heavy", "Heavy work"}};
+} topics[] = {{"cost", "What each model costs"},
+              {"light", "Light requests"},
+              {"fresh", "New connections"},
+              {"lag", "The loop itself"},
+              {"heavy", "Heavy work"}};
 
 /* The first sentence is the page's heading. */
 static void write_topic(const struct page *page, const char *topic, const char *heading)

@@ -12,7 +12,7 @@
 struct writer {
     struct mr_lab_words *words;
     const struct mr_lab_figures *figures;
-    int workers, none, libuv; /* indices of models, or -1 */
+    int workers, none, libuv, plain; /* indices of models, or -1; plain: inline, or none where that was not run */
 };
 
 MR_PRINTF(4, 5) static void say(struct mr_lab_words *words, const char *topic, double ratio, const char *format, ...)
@@ -75,7 +75,7 @@ static int find_best(const struct writer *writer, enum mr_lab_figure_id id, bool
     return best;
 }
 
-/* ---- workers beside none ---- */
+/* ---- workers beside a loop that computes ---- */
 
 /* ": 283 times longer" and its like, about the second of two durations. */
 static struct mr_lab_text verdict(const struct writer *writer, int first, int second, enum mr_lab_figure_id id)
@@ -93,37 +93,75 @@ static struct mr_lab_text time_of(const struct writer *writer, int model, enum m
     return mr_lab_duration(figure_of(writer, model, id)->value);
 }
 
-/* "BEFORE 1.24 ms[,] BETWEEN 344 ms AFTER: 283 times longer." */
+/* "BEFORE 1.24 ms with workers, BETWEEN 344 ms with inline: 283 times longer." */
 struct frame {
     const char *topic;
     enum mr_lab_figure_id id;
-    const char *before, *between, *after;
+    const char *before, *between;
 };
+
+static double loss(const struct writer *writer, enum mr_lab_figure_id id)
+{
+    return figure_of(writer, writer->plain, id)->value / figure_of(writer, writer->workers, id)->value;
+}
 
 static void compare(const struct writer *writer, const struct frame *frame)
 {
-    int workers = writer->workers, none = writer->none;
-    if (!are_known(writer, workers, none, frame->id))
+    int workers = writer->workers, plain = writer->plain;
+    if (!are_known(writer, workers, plain, frame->id))
         return;
-    double ratio = figure_of(writer, none, frame->id)->value / figure_of(writer, workers, frame->id)->value;
-    say(writer->words, frame->topic, ratio, "%s %s%s %s%s%s.", frame->before, time_of(writer, workers, frame->id).text,
-        frame->between, time_of(writer, none, frame->id).text, frame->after,
-        verdict(writer, workers, none, frame->id).text);
+    say(writer->words, frame->topic, loss(writer, frame->id), "%s %s with workers, %s %s with %s%s.", frame->before,
+        time_of(writer, workers, frame->id).text, frame->between, time_of(writer, plain, frame->id).text,
+        name_of(writer, plain), verdict(writer, workers, plain, frame->id).text);
+}
+
+static void say_gain(const struct writer *writer)
+{
+    const enum mr_lab_figure_id id = MR_LAB_LIGHT_P99;
+    say(writer->words, "finding", loss(writer, id),
+        "With offload (workers) the loop answered 99 %% of light requests within %s while the machine was busy; "
+        "without (%s), within %s%s.",
+        time_of(writer, writer->workers, id).text, name_of(writer, writer->plain),
+        time_of(writer, writer->plain, id).text, verdict(writer, writer->workers, writer->plain, id).text);
 }
 
 static void say_finding(const struct writer *writer)
 {
-    static const struct frame frame = {"finding", MR_LAB_LIGHT_P99,
-                                       "With offload (workers) the loop answered 99 % of light requests within",
-                                       " while the machine was busy; without (none), within", ""};
     int best = find_best(writer, MR_LAB_LIGHT_P99, false);
-    if (are_known(writer, writer->workers, writer->none, MR_LAB_LIGHT_P99))
-        compare(writer, &frame);
+    if (are_known(writer, writer->workers, writer->plain, MR_LAB_LIGHT_P99))
+        say_gain(writer);
     else if (best >= 0)
         say(writer->words, "finding", NAN, "%s answered 99 %% of light requests within %s while the machine was busy.",
             name_of(writer, best), time_of(writer, best, MR_LAB_LIGHT_P99).text);
     else
         say(writer->words, "finding", NAN, "Too few requests were answered under load to compare anything.");
+}
+
+/* ---- what each model costs ---- */
+
+static const struct {
+    const char *name, *text;
+} lessons[] = {
+    {"inline", "computes in its handlers, as ordinary ones do, and looks at no socket until all jobs that are ready "
+               "have run"},
+    {"none", "yields: it looks at its sockets between two jobs, which an ordinary handler that computes does not"},
+    {"threads", "has a thread for each connection: nobody waits for another's code, but everybody for a core"},
+    {"libuv", "leaves jobs to libuv's pool, and its loop is free but for their begin and end"},
+    {"workers", "leaves jobs to threads of a lower priority than its loop's"},
+    {"cluster-none", "yields in two processes, each of which stands still for its own jobs"},
+    {"cluster-workers", "has two processes, each with such threads"},
+};
+
+static void say_costs(const struct writer *writer)
+{
+    for (size_t i = 0; i < MR_ARRAY_SIZE(lessons); i++) {
+        int model = mr_lab_model_find(writer->figures->result, lessons[i].name);
+        if (are_known(writer, model, model, MR_LAB_LIGHT_P99) && are_known(writer, model, model, MR_LAB_HEAVY))
+            say(writer->words, "cost", NAN,
+                "The model %s %s: 99 %% of light requests within %s, and %s of the most heavy work.", lessons[i].name,
+                lessons[i].text, time_of(writer, model, MR_LAB_LIGHT_P99).text,
+                mr_lab_cell(MR_LAB_UNIT_SHARE, figure_of(writer, model, MR_LAB_HEAVY)->value).text);
+    }
 }
 
 /* ---- heavy throughput ---- */
@@ -280,10 +318,8 @@ static void say_notes(const struct writer *writer)
 static void say_about_light(const struct writer *writer)
 {
     static const struct frame frames[] = {
-        {"light", MR_LAB_LIGHT_P50, "Half of the light requests under load were answered within",
-         " with workers, within", " with none"},
-        {"light", MR_LAB_REST_P99, "Before the heavy load began, 99 % were answered within", " with workers, within",
-         " with none"},
+        {"light", MR_LAB_LIGHT_P50, "Half of the light requests under load were answered within", "within"},
+        {"light", MR_LAB_REST_P99, "Before the heavy load began, 99 % were answered within", "within"},
     };
     static const struct contest contest = {"light", MR_LAB_LIGHT_P99, false,
                                            "has the shortest p99 of light requests under load"};
@@ -296,9 +332,8 @@ static void say_about_fresh(const struct writer *writer)
 {
     static const struct frame frames[] = {
         {"fresh", MR_LAB_FRESH_P50,
-         "Where connections were opened as needed, half of the requests under load were answered within",
-         " with workers, within", " with none"},
-        {"fresh", MR_LAB_FRESH_P99, "Of these, 99 % were answered within", " with workers, within", " with none"},
+         "Where connections were opened as needed, half of the requests under load were answered within", "within"},
+        {"fresh", MR_LAB_FRESH_P99, "Of these, 99 % were answered within", "within"},
     };
     for (size_t i = 0; i < MR_ARRAY_SIZE(frames); i++)
         compare(writer, &frames[i]);
@@ -307,14 +342,15 @@ static void say_about_fresh(const struct writer *writer)
 static void say_about_lag(const struct writer *writer)
 {
     static const struct frame frame = {"lag", MR_LAB_LAG_P99,
-                                       "Of the ticks of the loop's probe, 99 % were late by at most",
-                                       " with workers, by at most", " with none"};
+                                       "Of the ticks of the loop's probe, 99 % were late by at most", "by at most"};
     compare(writer, &frame);
 }
 
 static void say_about_heavy(const struct writer *writer)
 {
     static const struct contest contest = {"heavy", MR_LAB_HEAVY, true, "does the most heavy work"};
+    if (writer->plain != writer->none)
+        say_heavy(writer, writer->plain);
     say_heavy(writer, writer->none);
     say_heavy(writer, writer->libuv);
     say_winner(writer, &contest);
@@ -322,13 +358,17 @@ static void say_about_heavy(const struct writer *writer)
 
 void mr_lab_words_find(struct mr_lab_words *words, const struct mr_lab_figures *figures)
 {
+    const struct mr_lab_result *result = figures->result;
+    int ordinary = mr_lab_model_find(result, "inline"), none = mr_lab_model_find(result, "none");
     const struct writer writer = {.words = words,
                                   .figures = figures,
-                                  .workers = mr_lab_model_find(figures->result, "workers"),
-                                  .none = mr_lab_model_find(figures->result, "none"),
-                                  .libuv = mr_lab_model_find(figures->result, "libuv")};
+                                  .workers = mr_lab_model_find(result, "workers"),
+                                  .none = none,
+                                  .plain = ordinary >= 0 ? ordinary : none,
+                                  .libuv = mr_lab_model_find(result, "libuv")};
     words->count = 0;
     say_finding(&writer);
+    say_costs(&writer);
     say_about_light(&writer);
     say_about_fresh(&writer);
     say_about_lag(&writer);

@@ -1,6 +1,7 @@
 /* lab_words.h -- what the figures of the lab say, in sentences: the same ones in HTML, in JSON and on the terminal.
  *
- * `workers` is what Millrace does; it is compared with `none` and `libuv`. Differences that may be chance
+ * `workers` is what Millrace does; it is compared with `inline` (`none` where that was not run) and `libuv`. What each
+ * model does, and what that costs, is said of all of ours. Differences that may be chance
  * (mr_lab_figure_ties) are called ties, a model that wins against `workers` is named, and so is every round that the
  * reader should doubt. */
 #ifndef MR_BENCH_LAB_WORDS_H
@@ -11,10 +12,10 @@
 #define MR_LAB_SENTENCES_MAX 64
 
 struct mr_lab_sentence {
-    const char
-        *topic;     /* static text: "finding" (the first, always), "light", "fresh", "lag", "heavy"; "note": a doubt */
-    char text[640]; /* plain text in UTF-8, not escaped */
-    double ratio;   /* the one that the sentence names ("283 times longer"), or NaN */
+    const char *topic; /* static text: "finding" (the first, always), "cost", "light", "fresh", "lag", "heavy"; "note":
+                          a doubt */
+    char text[640];    /* plain text in UTF-8, not escaped */
+    double ratio;      /* the one that the sentence names ("283 times longer"), or NaN */
 };
 
 struct mr_lab_words {
