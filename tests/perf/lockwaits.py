@@ -23,6 +23,7 @@ LOADS = {
     "images and gzip, two busy programs": (STREAMS, 2),
 }
 WARMUP = 2.0
+RECIPIENT = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"  # anybody's
 LINE = re.compile(r"(\d+) +(\d+\.\d+) (.*)")
 
 
@@ -30,6 +31,7 @@ class Traced:
     """A server of whose threads strace writes every futex call. Its other system calls are not stopped."""
 
     def __init__(self, *options, environment=None):
+        """options: of the server."""
         if not shutil.which("strace"):
             sys.exit("bench: strace is missing")
         self.path = tempfile.mkstemp(prefix="futex-")[1]
@@ -39,27 +41,37 @@ class Traced:
         self.server = millrace(*options, environment=environment, prefix=strace)
 
     def __enter__(self):
+        # Of several processes those that serve, which are children of the first, and not strace.
+        pid = self.server.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self.loops = {int(child) for child in children if _program_of(child) == _program_of(pid)} or {pid}
         return self.server
 
     def __exit__(self, *_):
         self.server.__exit__()
 
     def waits(self, began, ended):
-        """Seconds of each wait of the main thread, which is the loop's, that began in this time."""
-        waits, is_counted = [], False
+        """Seconds of each wait of the main threads, which are the loops', that began in this time."""
+        waits, counted = [], set()
         for line in Path(self.path).read_text().splitlines():
             match = LINE.match(line)
-            if not match or int(match[1]) != self.server.pid:
+            if not match or (thread := int(match[1])) not in self.loops:
                 continue
             if "FUTEX_WAIT" in match[3]:
-                is_counted = began <= float(match[2]) < ended
+                counted.discard(thread)
+                if began <= float(match[2]) < ended:
+                    counted.add(thread)
             elif "futex resumed" not in match[3]:
                 continue
-            if is_counted and (took := re.search(r"<([\d.]+)>$", line)):
+            if thread in counted and (took := re.search(r"<([\d.]+)>$", line)):
                 waits.append(float(took[1]))
-                is_counted = False
+                counted.remove(thread)
         os.unlink(self.path)
         return waits
+
+
+def _program_of(pid):
+    return os.path.realpath(f"/proc/{pid}/exe")
 
 
 @contextmanager
@@ -73,17 +85,15 @@ def busy_programs(count):
             program.wait()
 
 
-def measure(load, picture, seconds, environment=None):
-    """(seconds of each wait, heavy requests answered per second) of one load."""
-    streams, programs = LOADS[load]
+def _measure(options, programs, light_rate, heavy, seconds, environment=None):
+    """(seconds of each wait, heavy requests answered per second); heavy: of each stream its path, connections and body."""
     times = {"warmup": WARMUP, "duration": seconds, "grace": 30}
-    traced = Traced(environment=environment)
+    traced = Traced(*options, environment=environment)
     with traced as server:
         with busy_programs(programs):
-            light = Load(f"{server.url}/healthz", rate=200, connections=LIGHT, **times)
-            loads = [Load(f"{server.url}/pipe/image?w=300", rate=0, connections=IMAGES, body=picture, **times)]
-            if streams:
-                loads.append(Load(f"{server.url}/pipe/gzip", rate=0, connections=streams, body=mixed(1 << 20), **times))
+            light = Load(f"{server.url}/healthz", rate=light_rate, connections=LIGHT, **times)
+            loads = [Load(f"{server.url}{path}", rate=0, connections=connections, body=body, **times)
+                     for path, connections, body in heavy]
             time.sleep(WARMUP)
             began = time.time()
             time.sleep(seconds)
@@ -92,6 +102,22 @@ def measure(load, picture, seconds, environment=None):
             light.result()
         Scraper(server).scrape()
     return traced.waits(began, ended), answered
+
+
+def measure(load, picture, seconds, environment=None):
+    """One of LOADS."""
+    streams, programs = LOADS[load]
+    heavy = [("/pipe/image?w=300", IMAGES, picture)]
+    if streams:
+        heavy.append(("/pipe/gzip", streams, mixed(1 << 20)))
+    return _measure((), programs, 200, heavy, seconds, environment)
+
+
+def measure_lab(options, picture, seconds):
+    """The lab's load on a server with these options."""
+    data = mixed(1 << 20)
+    heavy = [("/pipe/image?w=300", 8, picture), ("/pipe/gzip", 4, data), (f"/pipe/encrypt?recipient={RECIPIENT}", 4, data)]
+    return _measure(options, 0, 1000, heavy, seconds)
 
 
 def row(load, waits, answered):
