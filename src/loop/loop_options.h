@@ -4,10 +4,11 @@
 
 #include "base/option_tables.h"
 
-#define MR_LOOPS_ASKED 64 /* by --loops, of all processes together: a listener has a socket for each */
+#define MR_LOOPS_ASKED      64 /* by --loops, of all processes together: a listener has a socket for each */
+#define MR_WORKERS_PER_LOOP 8  /* that one loop feeds with time left for others; see docs/operation.md, Sizing */
 
 struct mr_loop_settings {
-    int64_t loops;     /* of each process */
+    int64_t loops;     /* of each process; 0: not given */
     uint64_t lag_warn; /* ns that a callback may hold its loop before it is logged; 0: any time */
 };
 

@@ -129,6 +129,21 @@ static bool check_variants(const struct mr_config *config, FILE *complaints)
            complain_of(complaints, option, fault.detail);
 }
 
+/* Of each process. */
+static int64_t share_of_cores(const struct mr_config *config, unsigned cores)
+{
+    return MR_MAX((int64_t)cores / config->cluster.processes, 1);
+}
+
+int64_t mr_config_loops(const struct mr_config *config, unsigned cores)
+{
+    if (config->offload.kind == MR_OFFLOAD_NONE || config->offload.kind == MR_OFFLOAD_INLINE)
+        return 1;
+    int64_t running = MR_MIN(config->offload.workers, share_of_cores(config, cores));
+    int64_t wanted = (running + MR_WORKERS_PER_LOOP - 1) / MR_WORKERS_PER_LOOP;
+    return MR_MIN(wanted, MR_MAX(MR_LOOPS_ASKED / config->cluster.processes, 1));
+}
+
 /* What depends on other options, and what depends on the machine and was not given. */
 static void complete_config(struct mr_config *config)
 {
@@ -136,7 +151,9 @@ static void complete_config(struct mr_config *config)
     config->listen.has_keys = config->app.api_keys != NULL;
     mr_machine_read(&machine);
     if (config->offload.workers == 0)
-        config->offload.workers = MR_MAX((int64_t)machine.cores / config->cluster.processes, 1);
+        config->offload.workers = share_of_cores(config, machine.cores);
+    if (config->loop.loops == 0)
+        config->loop.loops = mr_config_loops(config, machine.cores);
     if (config->app.memory_budget == 0)
         config->app.memory_budget =
             MR_MAX(machine.memory / 2, config->pipe.body_memory * (uint64_t)config->cluster.processes);

@@ -51,6 +51,10 @@ const struct mr_options_program *mr_config_program(void);
  * option; *out is empty. For all but RUN and CHECK nothing is left to free. */
 enum mr_options_result mr_config_read(struct mr_config *out, int argc, char *const *argv, char *const *environment,
                                       FILE *complaints);
+/* The loops of each process where --loops is not given, on so many cores: one for each MR_WORKERS_PER_LOOP workers that
+ * can run at a time. One where jobs run on the loop: more would be another model. Needs the offload, the workers and
+ * the processes of the configuration. Pure. */
+int64_t mr_config_loops(const struct mr_config *config, unsigned cores);
 void mr_config_free(struct mr_config *config);
 
 #endif

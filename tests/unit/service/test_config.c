@@ -36,6 +36,55 @@ static enum mr_options_result read_words(struct mr_config *out, const char *cons
 
 #define READ(config, ...) read_words(config, (const char *const[]){__VA_ARGS__, NULL}, no_environment)
 
+static int64_t loops_of(unsigned cores, const char *offload, const char *processes, const char *workers)
+{
+    struct mr_config config;
+    assert_int_equal(READ(&config, offload, processes, workers), MR_OPTIONS_RUN);
+    int64_t loops = mr_config_loops(&config, cores);
+    mr_config_free(&config);
+    return loops;
+}
+
+static void loops_follow_the_workers_that_can_run_at_a_time(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned cores;
+        const char *workers;
+        int64_t loops;
+    } machines[] = {
+        {1, "--workers=1", 1},    {2, "--workers=2", 1},   {8, "--workers=8", 1},       {9, "--workers=9", 2},
+        {16, "--workers=16", 2},  {17, "--workers=17", 3}, {64, "--workers=64", 8},     {64, "--workers=4", 1},
+        {2, "--workers=1000", 1}, {16, "--workers=64", 2}, {1024, "--workers=512", 64}, {1024, "--workers=1024", 64},
+    };
+    for (size_t i = 0; i < MR_ARRAY_SIZE(machines); i++) {
+        assert_int_equal(loops_of(machines[i].cores, "--offload=workers", "--processes=1", machines[i].workers),
+                         machines[i].loops);
+        assert_int_equal(loops_of(machines[i].cores, "--offload=libuv", "--processes=1", machines[i].workers),
+                         machines[i].loops);
+        assert_int_equal(loops_of(machines[i].cores, "--offload=none", "--processes=1", machines[i].workers), 1);
+        assert_int_equal(loops_of(machines[i].cores, "--offload=inline", "--processes=1", machines[i].workers), 1);
+    }
+}
+
+static void loops_of_all_processes_are_no_more_than_may_be_asked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(loops_of(64, "--offload=workers", "--processes=2", "--workers=32"), 4);
+    assert_int_equal(loops_of(64, "--offload=workers", "--processes=64", "--workers=1"), 1);
+    assert_int_equal(loops_of(1024, "--offload=workers", "--processes=4", "--workers=256"), 16);
+    assert_int_equal(loops_of(1024, "--offload=workers", "--processes=40", "--workers=25"), 1);
+}
+
+static void loops_that_are_given_count(void **state)
+{
+    (void)state;
+    struct mr_config config;
+    assert_int_equal(READ(&config, "--workers=1", "--loops=3"), MR_OPTIONS_RUN);
+    assert_int_equal(config.loop.loops, 3);
+    mr_config_free(&config);
+}
+
 static void defaults_are_those_of_the_design(void **state)
 {
     (void)state;
@@ -48,7 +97,7 @@ static void defaults_are_those_of_the_design(void **state)
     struct mr_machine machine;
     mr_machine_read(&machine);
     assert_int_equal(config.offload.workers, machine.cores);
-    assert_int_equal(config.loop.loops, 1);
+    assert_int_equal(config.loop.loops, (machine.cores + 7) / 8);
     assert_int_equal(config.offload.kind, MR_OFFLOAD_WORKERS);
     assert_int_equal(config.offload.priority, MR_PRIORITY_NICE);
     assert_int_equal(config.offload.queue_depth, 1024);
@@ -270,6 +319,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_design),
+        cmocka_unit_test(loops_follow_the_workers_that_can_run_at_a_time),
+        cmocka_unit_test(loops_of_all_processes_are_no_more_than_may_be_asked_for),
+        cmocka_unit_test(loops_that_are_given_count),
         cmocka_unit_test(each_option_reaches_its_own_field),
         cmocka_unit_test(lists_collect),
         cmocka_unit_test(environment_is_read),
