@@ -2,10 +2,10 @@
  *  - even: as they are;
  *  - odd: as the parts, with a first line that is right. The next four octets are the lengths of the private part and
  * of the payload, which are cut from the end. What is decoded is within its bounds, and encodes to what decodes to the
- * same. */
+ * same. What is read as a usual head is what the general reading makes of it. */
 #include "base/assert.h"
 #include "base/utf8.h"
-#include "store/fs/meta.h"
+#include "store/fs/meta_internal.h"
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -66,6 +66,35 @@ static void check_again(const struct mr_meta *meta)
     free(second);
 }
 
+static char *head_of(const struct mr_meta *meta)
+{
+    char *text;
+    size_t len;
+    int err = mr_meta_head_write(meta, &text, &len, NULL);
+    MR_ASSERT(err == MR_OK || err == MR_EPARAM);
+    return err == MR_OK ? text : NULL;
+}
+
+static void check_usual(struct mr_slice bytes)
+{
+    struct mr_slice parts[MR_META_PARTS];
+    struct mr_meta usual, general;
+    if (mr_meta_cut(bytes, parts, NULL) != MR_OK)
+        return;
+    MR_ASSERT(mr_meta_init(&usual) == MR_OK && mr_meta_init(&general) == MR_OK);
+    usual.payload = general.payload = parts[2];
+    if (mr_meta_usual_read(&usual, parts[0])) {
+        MR_ASSERT(mr_meta_head_read(&general, parts[0], NULL) == MR_OK);
+        char *expected = head_of(&general), *found = head_of(&usual);
+        MR_ASSERT((expected == NULL) == (found == NULL));
+        MR_ASSERT(expected == NULL || strcmp(expected, found) == 0);
+        free(expected);
+        free(found);
+    }
+    mr_meta_free(&usual);
+    mr_meta_free(&general);
+}
+
 static void check(struct mr_slice bytes)
 {
     struct mr_meta meta;
@@ -73,6 +102,7 @@ static void check(struct mr_slice bytes)
     int err = mr_meta_decode(&meta, NULL, bytes, &fault);
     MR_ASSERT(err == (int)fault.error && (err == MR_OK || (err == MR_EIO && fault.detail[0] != '\0')));
     MR_ASSERT((meta.object.name == NULL) == (err != MR_OK));
+    check_usual(bytes);
     if (err == MR_OK) {
         check_object(&meta.object);
         check_payload(&meta);

@@ -151,7 +151,7 @@ def main():
     home = Path(tempfile.mkdtemp(prefix="list-", dir=args.directory))
     try:
         fill(home / "data", args.objects)
-        with millrace(f"--data={home}/data", "--lag-warn=0") as server:
+        with millrace(f"--data={home}/data", "--lag-warn=0", "--scrub-rate=0") as server:  # which would read metas, too
             count_calls(server, args, verdicts)
             time_pages(server, args)
             watch_pages(server, args, verdicts)

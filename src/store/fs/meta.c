@@ -51,7 +51,8 @@ int mr_meta_decode(struct mr_meta *meta, const char *id, struct mr_slice bytes, 
         return mr_fault_set(fault, MR_EMEMORY, NULL);
     meta->private_part = parts[1];
     meta->payload = parts[2];
-    err = mr_meta_head_read(meta, parts[0], fault);
+    if (!mr_meta_usual_read(meta, parts[0]))
+        err = mr_meta_head_read(meta, parts[0], fault);
     if (err == MR_OK && id != NULL && strcmp(id, meta->object.id) != 0)
         err = mr_meta_refuse(fault, "it is that of another object");
     if (err != MR_OK)

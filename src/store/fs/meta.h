@@ -53,7 +53,7 @@ int mr_meta_encode(const struct mr_meta *meta, char **out, size_t *len, struct m
 int mr_meta_decode(struct mr_meta *meta, const char *id, struct mr_slice bytes, struct mr_fault *fault);
 
 /* May a loop decode these bytes? A head of 16 KiB can be such that it takes 6 ms; one of MR_META_QUICK_MAX takes 0.4 ms
- * at most, and a common one 5 us. */
+ * at most, and a usual one 1 us. */
 bool mr_meta_is_quick(struct mr_slice bytes);
 
 #endif

@@ -20,12 +20,19 @@ int mr_meta_refuse(struct mr_fault *fault, const char *why)
 /* The line and its newline, and a NUL. Returns its length. */
 static size_t write_first_line(char out[LINE_SIZE], const size_t lengths[MR_META_PARTS], const char *bytes)
 {
-    int len = snprintf(out, LINE_SIZE, MAGIC "%d %zu %zu %zu ", VERSION, lengths[0], lengths[1], lengths[2]);
-    MR_ASSERT(len > 0 && len + SUM_LEN + 1 < LINE_SIZE);
+    size_t len = sizeof(MAGIC) - 1;
+    memcpy(out, MAGIC, sizeof(MAGIC));
+    len += mr_number_write(out + len, VERSION);
+    for (size_t i = 0; i < MR_META_PARTS; i++) {
+        out[len++] = ' ';
+        len += mr_number_write(out + len, lengths[i]);
+    }
+    out[len++] = ' ';
     mr_number_write_hex(out + len, XXH3_64bits(bytes, lengths[0] + lengths[1] + lengths[2]), SUM_LEN);
-    out[len + SUM_LEN] = '\n';
-    out[len + SUM_LEN + 1] = '\0';
-    return (size_t)len + SUM_LEN + 1;
+    len += SUM_LEN;
+    out[len++] = '\n';
+    out[len] = '\0';
+    return len;
 }
 
 static void copy_part(char **to, struct mr_slice part)

@@ -148,16 +148,20 @@ static void note_set(struct head *head, const char *name, int err)
         find_wrong(head, name);
 }
 
+bool mr_meta_sha256_read(uint8_t sha256[MR_OBJECT_SHA256_LEN], struct mr_slice hex)
+{
+    char again[SHA256_HEX_LEN + 1] = "";
+    if (hex.len == SHA256_HEX_LEN &&
+        sodium_hex2bin(sha256, MR_OBJECT_SHA256_LEN, hex.at, hex.len, NULL, NULL, NULL) == 0)
+        sodium_bin2hex(again, sizeof(again), sha256, MR_OBJECT_SHA256_LEN);
+    return mr_slice_is(hex, again); /* in lower case */
+}
+
 static void read_sha256(struct head *head, struct mr_object *object)
 {
     if (json_object_get(head->json, "sha256") == NULL)
         return;
-    struct mr_slice hex = read_string(head, "sha256");
-    char again[SHA256_HEX_LEN + 1] = "";
-    if (hex.len == SHA256_HEX_LEN &&
-        sodium_hex2bin(object->sha256, sizeof(object->sha256), hex.at, hex.len, NULL, NULL, NULL) == 0)
-        sodium_bin2hex(again, sizeof(again), object->sha256, sizeof(object->sha256));
-    object->has_sha256 = mr_slice_is(hex, again); /* in lower case */
+    object->has_sha256 = mr_meta_sha256_read(object->sha256, read_string(head, "sha256"));
     if (!object->has_sha256)
         find_wrong(head, "sha256");
 }

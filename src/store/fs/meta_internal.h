@@ -18,5 +18,10 @@ int mr_meta_cut(struct mr_slice bytes, struct mr_slice parts[MR_META_PARTS], str
 int mr_meta_head_write(const struct mr_meta *meta, char **head, size_t *len, struct mr_fault *fault);
 /* Fill *meta, whose payload is set. After a failure it may be filled in part. */
 int mr_meta_head_read(struct mr_meta *meta, struct mr_slice text, struct mr_fault *fault);
+/* The same for a head as most objects have it. False: it is not such a one, or wrong, or there is no memory; it is to
+ * be read by mr_meta_head_read() then. */
+bool mr_meta_usual_read(struct mr_meta *meta, struct mr_slice text);
+/* A digest in hex, in lower case. */
+bool mr_meta_sha256_read(uint8_t sha256[MR_OBJECT_SHA256_LEN], struct mr_slice hex);
 
 #endif
