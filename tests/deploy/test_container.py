@@ -196,7 +196,7 @@ NO_BODY = ("GET", "/pipe", None)  # Debian's Caddy does not try a request with a
 
 @pytest.mark.parametrize("name, file, request_", [("haproxy", "haproxy.cfg", A_BODY), ("caddy", "Caddyfile", NO_BODY)], ids=["haproxy", "caddy"])
 def test_no_request_is_lost_when_the_service_behind_it_is_restarted(composed, name, file, request_):
-    """As compose does it: SIGTERM, and when the server has ended, a new one at the same address, which nobody has held open meanwhile."""
+    """As compose does it: SIGTERM, and when the server has ended, a new one at the same address, without a socket that stays open meanwhile."""
     start, key = composed
     server = start()
     method, target, body = request_
