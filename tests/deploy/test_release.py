@@ -64,6 +64,7 @@ def test_with_all_of_it_the_build_begins(tree):
 
 
 def test_the_version_is_the_same_wherever_it_stands():
+    assert f"\n## [{VERSION}] - " in (ROOT / "CHANGELOG.md").read_text()
     assert (ROOT / "deploy/debian/changelog").read_text().startswith(f"millrace ({VERSION})")
     for form in ("stateless", "store"):
         kustomization = yaml.safe_load((ROOT / f"deploy/kubernetes/{form}/kustomization.yaml").read_text())
