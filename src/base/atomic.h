@@ -16,6 +16,8 @@
 #define mr_store(object, value, order)     atomic_store_explicit(object, value, memory_order_##order)
 #define mr_exchange(object, value, order)  atomic_exchange_explicit(object, value, memory_order_##order)
 #define mr_fetch_add(object, value, order) atomic_fetch_add_explicit(object, value, memory_order_##order)
+#define mr_fetch_or(object, value, order)  atomic_fetch_or_explicit(object, value, memory_order_##order)
+#define mr_fetch_and(object, value, order) atomic_fetch_and_explicit(object, value, memory_order_##order)
 
 /* True: *object was *expected and is now `desired`. False: *expected holds what was seen, read with order `failure`. */
 #define mr_compare_swap(object, expected, desired, success, failure) \

@@ -73,7 +73,7 @@ static struct mr_job *park(struct mr_offload *offload, struct mr_runner *runner)
     if (job != NULL || is_ending(offload)) {
         mr_parking_cancel(&offload->parking);
     } else {
-        mr_parking_wait(&offload->parking);
+        mr_parking_wait(&offload->parking, (unsigned)(runner - offload->runners));
         job = look(offload, runner);
     }
     /* One signal may stand for many jobs (parking.h). */

@@ -1,6 +1,7 @@
 /* DESIGN. A thread is counted as a waiter from prepare on, before its last look at the queue; a producer that finds a
  * waiter turns it into a signal. Signals and waiters are anonymous: whoever waits may take any signal. All of it is one
- * word that is changed by read-modify-writes only, so each change sees all before it: that order is the whole proof. */
+ * word that is changed by read-modify-writes only, so each change sees all before it: that order is the whole proof.
+ * Which of the sleepers is woken is no part of it. */
 #include "workers/parking.h"
 
 #include "base/assert.h"
@@ -19,28 +20,57 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MR_PARKING_CHOOSES
+#define MR_PARKING_CHOOSES 1 /* 0: any sleeper is woken */
+#endif
+
 /* Sleep unless the state is not `seen` any more. May return for no reason. */
-static void sleep_while(struct mr_parking *parking, uint32_t seen)
+static void sleep_while(struct mr_parking *parking, uint32_t seen, unsigned number)
 {
-    syscall(SYS_futex, &parking->state, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    uint32_t bit = UINT32_C(1) << number % 32;
+
+    /* Relaxed: a hint which sleeper to wake. */
+    if (MR_PARKING_CHOOSES)
+        mr_fetch_or(&parking->asleep, bit, relaxed);
+    syscall(SYS_futex, &parking->state, FUTEX_WAIT_BITSET_PRIVATE, seen, NULL, NULL, bit);
+    if (MR_PARKING_CHOOSES)
+        mr_fetch_and(&parking->asleep, ~bit, relaxed);
 }
 
+/* Those that sleep with one of the bits. Returns how many there were. */
+static long wake_with(struct mr_parking *parking, uint32_t count, uint32_t bits)
+{
+    return syscall(SYS_futex, &parking->state, FUTEX_WAKE_BITSET_PRIVATE, count, NULL, NULL, bits);
+}
+
+static uint32_t lowest_asleep(const struct mr_parking *parking)
+{
+    uint32_t asleep = MR_PARKING_CHOOSES ? mr_load(&parking->asleep, relaxed) : 0;
+    return asleep & (0 - asleep);
+}
+
+/* The kernel would wake the one that slept longest. One: the lowest instead, if it does sleep. */
 static void wake_sleepers(struct mr_parking *parking, uint32_t count)
 {
-    syscall(SYS_futex, &parking->state, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+    uint32_t lowest = count == 1 ? lowest_asleep(parking) : 0;
+
+    if (lowest == 0 || wake_with(parking, 1, lowest) == 0)
+        wake_with(parking, count, FUTEX_BITSET_MATCH_ANY);
 }
 
 void mr_parking_init(struct mr_parking *parking)
 {
     mr_store(&parking->state, 0, relaxed);
+    mr_store(&parking->asleep, 0, relaxed);
 }
 
 #else
 
 /* The futex's two promises: the comparison and the falling asleep are one step to a waker, as he needs the mutex that
  * is held over both; a waker changes the state before he comes here. */
-static void sleep_while(struct mr_parking *parking, uint32_t seen)
+static void sleep_while(struct mr_parking *parking, uint32_t seen, unsigned number)
 {
+    (void)number; /* a condition variable does not say which thread it wakes */
     pthread_mutex_lock(&parking->mutex);
     if (mr_load(&parking->state, relaxed) == seen)
         pthread_cond_wait(&parking->woken, &parking->mutex);
@@ -87,7 +117,7 @@ void mr_parking_cancel(struct mr_parking *parking)
     } while (!mr_compare_swap(&parking->state, &seen, next, acquire, relaxed));
 }
 
-void mr_parking_wait(struct mr_parking *parking)
+void mr_parking_wait(struct mr_parking *parking, unsigned number)
 {
     uint32_t seen = mr_load(&parking->state, relaxed);
 
@@ -97,7 +127,7 @@ void mr_parking_wait(struct mr_parking *parking)
             if (mr_compare_swap(&parking->state, &seen, seen - SIGNAL, acquire, relaxed))
                 return;
         }
-        sleep_while(parking, seen);
+        sleep_while(parking, seen, number);
         seen = mr_load(&parking->state, relaxed);
     }
 }

@@ -6,7 +6,7 @@
  *      if (there is work)                       mr_parking_wake_one(p);
  *          mr_parking_cancel(p);
  *      else
- *          mr_parking_wait(p);
+ *          mr_parking_wait(p, number);
  *      take one; if there is more: mr_parking_wake_one(p);
  *
  * The race to lose: the worker looks, finds nothing, the producer pushes and sees nobody waiting, the worker sleeps for
@@ -40,6 +40,7 @@ struct mr_parking { /* private */
     /* Low half: threads between prepare and the return of wait that nobody has signalled. High half: signals that were
      * given and not yet taken. The sum is the number of threads between prepare and cancel or return. */
     _Alignas(64) _Atomic uint32_t state;
+    _Atomic uint32_t asleep; /* bit i: a thread with number i (modulo 32) sleeps, or is about to */
 #ifdef MR_PARKING_PORTABLE
     pthread_mutex_t mutex;
     pthread_cond_t woken;
@@ -49,7 +50,10 @@ struct mr_parking { /* private */
 void mr_parking_init(struct mr_parking *parking);
 void mr_parking_prepare(struct mr_parking *parking);
 void mr_parking_cancel(struct mr_parking *parking);
-void mr_parking_wait(struct mr_parking *parking);
+/* number: the caller's own, from 0. Of those that sleep the one with the lowest is woken (of more than 32, nearly so,
+ * and any where there is no futex): jobs that come one at a time find the caches and the heap of the worker that ran
+ * the last. */
+void mr_parking_wait(struct mr_parking *parking, unsigned number);
 /* Wake one sleeper if there is any and no signal is on its way already (no system call otherwise). Call after the work
  * was made visible. */
 void mr_parking_wake_one(struct mr_parking *parking);

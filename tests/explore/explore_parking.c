@@ -59,14 +59,14 @@ static bool is_ending(void)
 }
 
 /* The worker's side as parking.h states it. False: look again, or end. */
-static bool park(void)
+static bool park(unsigned self)
 {
     mr_parking_prepare(&it.parking);
     bool taken = take_job();
     if (taken || is_ending()) {
         mr_parking_cancel(&it.parking);
     } else {
-        mr_parking_wait(&it.parking);
+        mr_parking_wait(&it.parking, self);
         taken = take_job();
     }
     if (taken && have_job())
@@ -74,37 +74,34 @@ static bool park(void)
     return taken;
 }
 
-static bool wait_for_job(void)
+static bool wait_for_job(unsigned self)
 {
     bool taken = take_job();
 
     while (!taken && !is_ending())
-        taken = park();
+        taken = park(self);
     return taken;
 }
 
-static void take(unsigned count)
+static void take(unsigned self, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
-        EXPLORE_CHECK(wait_for_job());
+        EXPLORE_CHECK(wait_for_job(self));
 }
 
 static void take_one(unsigned self)
 {
-    (void)self;
-    take(1);
+    take(self, 1);
 }
 
 static void take_two(unsigned self)
 {
-    (void)self;
-    take(2);
+    take(self, 2);
 }
 
 static void take_until_end(unsigned self)
 {
-    (void)self;
-    while (wait_for_job())
+    while (wait_for_job(self))
         ;
 }
 
@@ -167,6 +164,7 @@ static void job_then_wake_all(void)
 static void check(void)
 {
     EXPLORE_CHECK(atomic_load(&it.parking.state) == 0);
+    EXPLORE_CHECK(atomic_load(&it.parking.asleep) == 0);
 }
 
 static void check_all_taken(void)
@@ -180,7 +178,7 @@ int main(int argument_count, char **arguments)
 {
     static const struct explore_scenario scenarios[] = {
         {"parking-one-worker-two-rounds", one_worker_two_rounds, check_all_taken, 0, false},
-        {"parking-one-worker-two-producers", one_worker_two_producers, check_all_taken, 0, false},
+        {"parking-one-worker-two-producers", one_worker_two_producers, check_all_taken, 4, false},
         {"parking-two-workers-one-producer", two_workers_one_producer, check_all_taken, 3, false},
         {"parking-two-workers-two-producers", two_workers_two_producers, check_all_taken, 2, false},
         {"parking-wake-all", three_workers_wake_all, check, 3, false},

@@ -31,6 +31,7 @@ struct thread {
     struct location *read_from;
     unsigned read_at;
     const void *sleeps_on;
+    uint32_t sleeps_for; /* bits of the futex call */
     jmp_buf start, here, *resume;
 };
 

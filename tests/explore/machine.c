@@ -18,6 +18,7 @@
 #include "explorer_internal.h"
 
 #include <linux/futex.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -334,7 +335,7 @@ static void store(volatile void *address, unsigned size, uint64_t value, int ord
     write_memory(address, size, value);
 }
 
-enum update { EXCHANGE, ADD, SUBTRACT };
+enum update { EXCHANGE, ADD, SUBTRACT, OR, AND };
 
 static uint64_t updated(enum update kind, uint64_t value, uint64_t operand)
 {
@@ -345,6 +346,10 @@ static uint64_t updated(enum update kind, uint64_t value, uint64_t operand)
         return value + operand;
     case SUBTRACT:
         return value - operand;
+    case OR:
+        return value | operand;
+    case AND:
+        return value & operand;
     }
     return 0;
 }
@@ -466,7 +471,7 @@ int machine_yield(void)
     return 0;
 }
 
-static long futex_wait(uint32_t *word, uint32_t seen, void *code)
+static long futex_wait(uint32_t *word, uint32_t seen, uint32_t bits, void *code)
 {
     struct location *location = approach(word, sizeof(*word), code);
     bool sleeps = *word == seen; /* the newest value: the kernel compares under its lock */
@@ -478,37 +483,48 @@ static long futex_wait(uint32_t *word, uint32_t seen, void *code)
         return -1;
     current->status = SLEEPING;
     current->sleeps_on = word;
+    current->sleeps_for = bits;
     schedule();
     return 0;
 }
 
-/* Any of the sleepers may be the one that is woken. */
-static long futex_wake(uint32_t *word, uint32_t count, void *code)
+/* Any of the sleepers with one of the bits may be the one that is woken. */
+static long futex_wake(uint32_t *word, uint32_t count, uint32_t bits, void *code)
 {
+    long woken = 0;
+
     approach(word, sizeof(*word), code);
     record("wake", location_of(word, sizeof(*word)), 0, count, 0, code);
-    for (; count > 0; count--) {
+    for (; count > 0; count--, woken++) {
         struct thread *sleepers[THREADS_MAX];
         unsigned found = 0;
         for (struct thread *thread = threads; thread < threads + THREADS_MAX; thread++)
-            if (thread->status == SLEEPING && thread->sleeps_on == word)
+            if (thread->status == SLEEPING && thread->sleeps_on == word && (thread->sleeps_for & bits) != 0)
                 sleepers[found++] = thread;
         if (found == 0)
             break;
         sleepers[choose(found)]->status = READY;
     }
-    return 0;
+    current->history = mix(current->history, (uint64_t)woken);
+    return woken;
 }
 
 long machine_syscall(long number, uint32_t *word, int operation, uint32_t value, ...);
 long machine_syscall(long number, uint32_t *word, int operation, uint32_t value, ...)
 {
+    va_list more;
+    va_start(more, value);
+    const void *timeout = va_arg(more, void *), *other = va_arg(more, void *);
+    uint32_t bits = va_arg(more, uint32_t);
+    va_end(more);
+
     operation &= ~FUTEX_PRIVATE_FLAG;
-    if (number != SYS_futex || (operation != FUTEX_WAIT && operation != FUTEX_WAKE))
+    if (number != SYS_futex || (operation != FUTEX_WAIT_BITSET && operation != FUTEX_WAKE_BITSET) || timeout != NULL ||
+        other != NULL || bits == 0)
         explore_fail("a system call that the machine does not know");
     if (current == NULL)
         return 0;
-    return (operation == FUTEX_WAIT ? futex_wait : futex_wake)(word, value, __builtin_return_address(0));
+    return (operation == FUTEX_WAIT_BITSET ? futex_wait : futex_wake)(word, value, bits, __builtin_return_address(0));
 }
 
 /* ---- the heap: the same addresses in each execution, and nothing to free when one is given up -----------------------
@@ -638,7 +654,8 @@ void machine_print_trace(void)
     void __tsan_read##size(void *address) { touch(address, size, false, CODE); }                                       \
     void __tsan_write##size(void *address);                                                                            \
     void __tsan_write##size(void *address) { touch(address, size, true, CODE); }
-#define SIZES(bits) ATOMICS(bits) UPDATE(bits, exchange, EXCHANGE) UPDATE(bits, fetch_add, ADD) UPDATE(bits, fetch_sub, SUBTRACT)
+#define SIZES(bits) ATOMICS(bits) UPDATE(bits, exchange, EXCHANGE) UPDATE(bits, fetch_add, ADD) UPDATE(bits, fetch_sub, SUBTRACT) \
+                    UPDATE(bits, fetch_or, OR) UPDATE(bits, fetch_and, AND)
 SIZES(8)
 SIZES(16)
 SIZES(32)

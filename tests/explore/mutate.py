@@ -51,6 +51,11 @@ BY_HAND = [
     ("workers/parking.c", "a cancelled waiter takes a signal", "next = WAITERS(seen) > 0 ? seen - WAITER : seen - SIGNAL;",
      "next = HAS_SIGNAL(seen) ? seen - SIGNAL : seen - WAITER;"),
     ("workers/parking.c", "signals without a wake-up", "    if (count > 0)\n        wake_sleepers(parking, count);\n", ""),
+    ("workers/parking.c", "no other is woken when the lowest has left",
+     "    if (lowest == 0 || wake_with(parking, 1, lowest) == 0)\n", """    if (lowest != 0)
+        wake_with(parking, 1, lowest);
+    else
+"""),
     ("workers/offload_workers.c", "prepare after the look",
      """    mr_parking_prepare(&offload->parking);
     struct mr_job *job = look(offload, runner);
@@ -153,7 +158,8 @@ def build(directory):
     for program in PROGRAMS:
         objects[program] = compile(directory / f"explore_{program}.o", HERE / f"explore_{program}.c", *INSTRUMENTED)
     for file in OFFLOAD:
-        objects[file] = compile(directory / file.replace("/", "_").replace(".c", ".o"), SRC / file, *INSTRUMENTED)
+        objects[file] = compile(directory / file.replace("/", "_").replace(".c", ".o"), SRC / file, *INSTRUMENTED,
+                                "-DMR_PARKING_CHOOSES=0")  # as CMakeLists.txt has it for explore_shutdown
     return objects
 
 

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -32,7 +34,7 @@ static void *wait_once(void *argument)
 {
     (void)argument;
     mr_parking_prepare(&parking);
-    mr_parking_wait(&parking);
+    mr_parking_wait(&parking, 1);
     atomic_fetch_add(&returned, 1);
     return NULL;
 }
@@ -42,7 +44,7 @@ static void a_signal_between_prepare_and_wait_is_kept(void **state)
     (void)state;
     mr_parking_prepare(&parking);
     mr_parking_wake_one(&parking);
-    mr_parking_wait(&parking); /* would hang */
+    mr_parking_wait(&parking, 0); /* would hang */
     assert_int_equal(atomic_load(&parking.state), 0);
 }
 
@@ -62,10 +64,10 @@ static void a_wake_up_adds_nothing_to_a_signal_on_its_way(void **state)
     mr_parking_wake_one(&parking);
     mr_parking_wake_one(&parking);
     assert_int_equal(waiters(), 1);
-    mr_parking_wait(&parking); /* the signal is taken: the next wake-up counts again */
+    mr_parking_wait(&parking, 0); /* the signal is taken: the next wake-up counts again */
     mr_parking_wake_one(&parking);
     assert_int_equal(waiters(), 0);
-    mr_parking_wait(&parking);
+    mr_parking_wait(&parking, 0);
     assert_int_equal(atomic_load(&parking.state), 0);
 }
 
@@ -77,8 +79,8 @@ static void wake_all_signals_also_beside_a_signal_on_its_way(void **state)
     mr_parking_wake_one(&parking);
     mr_parking_wake_all(&parking);
     assert_int_equal(waiters(), 0);
-    mr_parking_wait(&parking);
-    mr_parking_wait(&parking);
+    mr_parking_wait(&parking, 0);
+    mr_parking_wait(&parking, 0);
     assert_int_equal(atomic_load(&parking.state), 0);
 }
 
@@ -129,6 +131,85 @@ static void wake_one_wakes_one_and_wake_all_the_rest(void **state)
     assert_int_equal(atomic_load(&parking.state), 0);
 }
 
+#ifndef MR_PARKING_PORTABLE
+
+struct sleeper {
+    pthread_t thread;
+    unsigned number;
+    _Atomic int tid;
+    atomic_bool is_back;
+};
+
+static void *sleep_once(void *argument)
+{
+    struct sleeper *sleeper = argument;
+
+    atomic_store(&sleeper->tid, (int)syscall(SYS_gettid));
+    mr_parking_prepare(&parking);
+    mr_parking_wait(&parking, sleeper->number);
+    atomic_store(&sleeper->is_back, true);
+    return NULL;
+}
+
+/* Field 3 of stat: S is asleep. */
+static char state_of(int tid)
+{
+    char path[64], text[64] = "";
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    return strrchr(text, ')')[2];
+}
+
+/* Until the kernel has it: a thread that is about to sleep takes a signal without being woken. */
+static void send_to_sleep(struct sleeper *sleeper, unsigned number)
+{
+    *sleeper = (struct sleeper){.number = number};
+    assert_int_equal(pthread_create(&sleeper->thread, NULL, sleep_once, sleeper), 0);
+    while (atomic_load(&sleeper->tid) == 0 || (atomic_load(&parking.asleep) >> number % 32 & 1) == 0 ||
+           state_of(atomic_load(&sleeper->tid)) != 'S')
+        sched_yield();
+}
+
+static void lowest_number_is_woken_and_not_the_one_that_slept_longest(void **state)
+{
+    static struct sleeper sleepers[3];
+
+    (void)state;
+    for (unsigned i = 3; i-- > 0;)
+        send_to_sleep(&sleepers[i], i);
+    for (unsigned i = 0; i < 3; i++) {
+        mr_parking_wake_one(&parking);
+        pthread_join(sleepers[i].thread, NULL); /* would hang if another had been woken */
+        for (unsigned other = i + 1; other < 3; other++)
+            assert_false(atomic_load(&sleepers[other].is_back));
+    }
+    assert_int_equal(atomic_load(&parking.state), 0);
+    assert_int_equal(atomic_load(&parking.asleep), 0);
+}
+
+/* The first one back takes the bit along. */
+static void both_of_two_that_share_a_bit_are_woken(void **state)
+{
+    static struct sleeper one, other;
+
+    (void)state;
+    send_to_sleep(&one, 0);
+    send_to_sleep(&other, 32);
+    mr_parking_wake_one(&parking);
+    while (!atomic_load(&one.is_back) && !atomic_load(&other.is_back))
+        sched_yield();
+    mr_parking_wake_one(&parking);
+    pthread_join(one.thread, NULL);
+    pthread_join(other.thread, NULL);
+    assert_int_equal(atomic_load(&parking.state), 0);
+}
+
+#endif
+
 #define CONSUMERS 3
 #define PRODUCERS 2
 #ifdef MR_SANITIZED
@@ -150,7 +231,8 @@ static bool take_token(void)
 
 static void *consume(void *argument)
 {
-    (void)argument;
+    unsigned number = (unsigned)(uintptr_t)argument;
+
     for (;;) {
         if (take_token()) {
             atomic_fetch_add(&returned, 1);
@@ -165,7 +247,7 @@ static void *consume(void *argument)
             atomic_fetch_add(&returned, 1);
             continue;
         }
-        mr_parking_wait(&parking);
+        mr_parking_wait(&parking, number);
     }
 }
 
@@ -191,8 +273,8 @@ static void no_wake_up_is_lost_under_stress(void **state)
 
     (void)state;
     atomic_store(&ending, false);
-    for (int i = 0; i < CONSUMERS; i++)
-        assert_int_equal(pthread_create(&consumers[i], NULL, consume, NULL), 0);
+    for (uintptr_t i = 0; i < CONSUMERS; i++)
+        assert_int_equal(pthread_create(&consumers[i], NULL, consume, (void *)i), 0);
     for (uintptr_t i = 0; i < PRODUCERS; i++)
         assert_int_equal(pthread_create(&producers[i], NULL, produce, (void *)(1 + 3 * i)), 0);
     for (int i = 0; i < PRODUCERS; i++)
@@ -217,6 +299,10 @@ int main(void)
         TEST(cancel_leaves_nothing_behind),
         TEST(cancel_leaves_the_signal_to_an_unsignalled_sleeper),
         TEST(wake_one_wakes_one_and_wake_all_the_rest),
+#ifndef MR_PARKING_PORTABLE
+        TEST(lowest_number_is_woken_and_not_the_one_that_slept_longest),
+        TEST(both_of_two_that_share_a_bit_are_woken),
+#endif
         TEST(no_wake_up_is_lost_under_stress),
     };
     return cmocka_run_group_tests_name("parking", tests, NULL, NULL);

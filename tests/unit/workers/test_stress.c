@@ -106,7 +106,7 @@ static struct mr_job *wait_for_job(unsigned *turn, uint32_t *random)
         if (job != NULL || atomic_load_explicit(&ending, memory_order_relaxed)) {
             mr_parking_cancel(&parking);
         } else {
-            mr_parking_wait(&parking);
+            mr_parking_wait(&parking, next_random(random) % 64); /* any number will do */
             job = take(turn);
         }
         if (job != NULL && has_job())
