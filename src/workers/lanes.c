@@ -4,10 +4,18 @@
 #include "base/atomic.h"
 #include "base/macros.h"
 
-void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, unsigned heavy_max)
+const struct mr_lane_share mr_lane_shares[MR_LANE_COUNT] = {
+    [MR_LANE_INTERACTIVE] = {.part = 0},
+    [MR_LANE_BULK] = {.part = 8, .credit_max = MR_LANES_BULK_CREDIT, .debt_max = MR_LANES_BULK_CREDIT},
+    [MR_LANE_HEAVY] = {.part = 8, .credit_max = MR_LANES_BULK_CREDIT, .debt_max = MR_LANES_HEAVY_DEBT},
+};
+
+void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, const struct mr_lane_share *shares,
+                   unsigned heavy_max)
 {
     MR_ASSERT(heavy_max > 0);
     lanes->queue = queue;
+    lanes->shares = shares;
     lanes->heavy_max = heavy_max;
     mr_store(&lanes->heavy_running, 0, relaxed);
 }
@@ -58,47 +66,39 @@ static struct mr_job *take_from(struct mr_lanes *lanes, struct mr_picker *picker
     return pop(lanes, picker, lane);
 }
 
-/* What a lane is sure of: of the time of others it earns one part in `part`. The bounds of its credit, in ns, keep
- * short what others wait for and what it can owe. */
-static const struct share {
-    int64_t part, credit_max, debt_max;
-} shares[MR_LANE_COUNT] = {
-    [MR_LANE_BULK] = {.part = 8, .credit_max = MR_LANES_BULK_CREDIT, .debt_max = MR_LANES_BULK_CREDIT},
-    [MR_LANE_HEAVY] = {.part = 8, .credit_max = MR_LANES_BULK_CREDIT, .debt_max = MR_LANES_HEAVY_DEBT},
-};
+enum rank { HAS_CREDIT, HAS_NO_SHARE, HAS_USED_IT_UP, RANKS };
 
-static struct mr_job *take_in_turn(struct mr_lanes *lanes, struct mr_picker *picker, bool has_credit)
+static enum rank lane_rank(const struct mr_lanes *lanes, const struct mr_picker *picker, enum mr_lane lane)
 {
-    static const enum mr_lane order[] = {MR_LANE_BULK, MR_LANE_HEAVY};
-    struct mr_job *job = NULL;
-
-    for (unsigned i = 0; job == NULL && i < MR_ARRAY_SIZE(order); i++)
-        if ((picker->credit[order[i]] > 0) == has_credit)
-            job = take_from(lanes, picker, order[i]);
-    return job;
+    if (lanes->shares[lane].part == 0)
+        return HAS_NO_SHARE;
+    return picker->credit[lane] > 0 ? HAS_CREDIT : HAS_USED_IT_UP;
 }
 
 struct mr_job *mr_lanes_take(struct mr_lanes *lanes, struct mr_picker *picker)
 {
-    struct mr_job *job = take_in_turn(lanes, picker, true);
+    struct mr_job *job = NULL;
 
-    if (job == NULL)
-        job = take_from(lanes, picker, MR_LANE_INTERACTIVE);
-    return job != NULL ? job : take_in_turn(lanes, picker, false);
+    for (enum rank rank = 0; job == NULL && rank < RANKS; rank++)
+        for (enum mr_lane lane = 0; job == NULL && lane < MR_LANE_COUNT; lane++)
+            if (lane_rank(lanes, picker, lane) == rank)
+                job = take_from(lanes, picker, lane);
+    return job;
 }
 
 bool mr_lanes_have_job(const struct mr_lanes *lanes)
 {
-    if (mr_queue_depth(lanes->queue, MR_LANE_INTERACTIVE) > 0 || mr_queue_depth(lanes->queue, MR_LANE_BULK) > 0)
-        return true;
+    for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++)
+        if (lane != MR_LANE_HEAVY && mr_queue_depth(lanes->queue, lane) > 0)
+            return true;
     return mr_queue_depth(lanes->queue, MR_LANE_HEAVY) > 0 &&
            mr_load(&lanes->heavy_running, relaxed) < lanes->heavy_max;
 }
 
-static void account(struct mr_picker *picker, enum mr_lane ran, int64_t run_ns)
+static void account(const struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane ran, int64_t run_ns)
 {
     for (enum mr_lane lane = 0; lane < MR_LANE_COUNT; lane++) {
-        const struct share *share = &shares[lane];
+        const struct mr_lane_share *share = &lanes->shares[lane];
         if (share->part == 0)
             continue;
         int64_t credit = picker->credit[lane] + (lane == ran ? -run_ns : run_ns / share->part);
@@ -108,7 +108,7 @@ static void account(struct mr_picker *picker, enum mr_lane ran, int64_t run_ns)
 
 void mr_lanes_finish(struct mr_lanes *lanes, struct mr_picker *picker, enum mr_lane lane, uint64_t run_ns)
 {
-    account(picker, lane, (int64_t)run_ns);
+    account(lanes, picker, lane, (int64_t)run_ns);
     if (lane == MR_LANE_HEAVY)
         leave_heavy(lanes, picker);
 }

@@ -14,10 +14,19 @@
 #define MR_LANES_BULK_CREDIT 4000000    /* ns that bulk jobs run at a stretch before others */
 #define MR_LANES_HEAVY_DEBT  1000000000 /* ns of heavy jobs that are paid for by waiting, at most */
 
+/* Of a lane. In the order of the table: lanes that have credit go first, then those without a share, then those whose
+ * credit is used up. A lane above the interactive one is a row above it, with a share. */
+struct mr_lane_share {
+    int64_t part;                 /* of the time of others' jobs it earns one part in `part`; 0: it has no share */
+    int64_t credit_max, debt_max; /* ns; so long others wait for it at most, and it for others */
+};
+extern const struct mr_lane_share mr_lane_shares[MR_LANE_COUNT]; /* those of the offload */
+
 struct mr_lanes {
-    struct mr_queue *queue;         /* borrowed */
-    unsigned heavy_max;             /* 1 or more; constant */
-    _Atomic unsigned heavy_running; /* private */
+    struct mr_queue *queue;             /* borrowed */
+    const struct mr_lane_share *shares; /* borrowed: [MR_LANE_COUNT] */
+    unsigned heavy_max;                 /* 1 or more; constant */
+    _Atomic unsigned heavy_running;     /* private */
 };
 
 struct mr_picker {                 /* one per worker, its own; zeroed memory is a new one */
@@ -27,7 +36,8 @@ struct mr_picker {                 /* one per worker, its own; zeroed memory is 
     bool heavy_freed;              /* set when this worker made room for a heavy job: a worker has to look again */
 };
 
-void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, unsigned heavy_max);
+void mr_lanes_init(struct mr_lanes *lanes, struct mr_queue *queue, const struct mr_lane_share *shares,
+                   unsigned heavy_max);
 /* The next job to run, or NULL when there is none that may run now. */
 struct mr_job *mr_lanes_take(struct mr_lanes *lanes, struct mr_picker *picker);
 /* Is there a job that may run now? A snapshot: of what was pushed before the caller's last acquire, nothing is missed.

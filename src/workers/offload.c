@@ -112,7 +112,7 @@ int mr_offload_create(struct mr_offload **out, const struct mr_offload_config *c
     int err = allocate(offload);
     if (err != 0)
         goto fail;
-    mr_lanes_init(&offload->lanes, offload->queue, heavy_max(config));
+    mr_lanes_init(&offload->lanes, offload->queue, mr_lane_shares, heavy_max(config));
     err = offload->ops->start(offload);
     if (err != 0) {
         offload->ops->stop(offload);

@@ -21,7 +21,7 @@ static int open_lanes(void **state)
     }
     int err = mr_queue_create(&queue, 2, 64);
     if (err == 0)
-        mr_lanes_init(&lanes, queue, 1);
+        mr_lanes_init(&lanes, queue, mr_lane_shares, 1);
     return err;
 }
 
@@ -167,7 +167,7 @@ static void shares_are_of_time_with_any_number_of_workers(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         unsigned heavy_max = sizes[i] / 4 > 0 ? sizes[i] / 4 : 1;
         assert_int_equal(open_lanes(state), 0);
-        mr_lanes_init(&lanes, queue, heavy_max);
+        mr_lanes_init(&lanes, queue, mr_lane_shares, heavy_max);
         simulate(&it, sizes[i], 200000ull * MS);
         uint64_t percent = sizes[i] * it.now / 100;
         assert_in_range(it.took[MR_LANE_INTERACTIVE] / percent, 65, 85);
@@ -212,6 +212,33 @@ static void interactive_jobs_wait_for_few_bulk_jobs_however_long_others_took(voi
         before++;
     }
     assert_in_range(before, MR_LANES_BULK_CREDIT / SHORT - 1, MR_LANES_BULK_CREDIT / SHORT + 1);
+    while (run_next(&picker) != NULL)
+        ;
+}
+
+/* Bulk's place in the table, made one for urgent jobs, which may have half of the time and never more. */
+static void lane_above_the_interactive_one_is_a_row_of_the_table(void **state)
+{
+    static const struct mr_lane_share shares[MR_LANE_COUNT] = {
+        [MR_LANE_BULK] = {.part = 1, .credit_max = 4 * MS, .debt_max = 4 * MS},
+        [MR_LANE_HEAVY] = {.part = 8, .credit_max = 4 * MS, .debt_max = 4 * MS},
+    };
+    struct mr_picker picker = {0};
+    unsigned count[MR_LANE_COUNT] = {0};
+
+    (void)state;
+    mr_lanes_init(&lanes, queue, shares, 1);
+    push(interactive, 60);
+    push(heavy, 20);
+    assert_int_equal(run_next_for(&picker, 2 * MS)->lane, MR_LANE_INTERACTIVE);
+    push(bulk, 1);
+    assert_ptr_equal(run_next_for(&picker, MS), &bulk[0]); /* the next one, before all that waited */
+    push(&bulk[1], 40);
+    for (int i = 0; i < 64; i++)
+        count[run_next_for(&picker, MS)->lane]++;
+    assert_in_range(count[MR_LANE_BULK], 30, 34);
+    assert_in_range(count[MR_LANE_INTERACTIVE], 22, 28);
+    assert_in_range(count[MR_LANE_HEAVY], 6, 9);
     while (run_next(&picker) != NULL)
         ;
 }
@@ -280,6 +307,7 @@ int main(void)
         cmocka_unit_test(shares_are_of_time_with_any_number_of_workers),
         TEST(short_bulk_jobs_get_an_eighth_of_the_time_beside_long_ones),
         TEST(interactive_jobs_wait_for_few_bulk_jobs_however_long_others_took),
+        TEST(lane_above_the_interactive_one_is_a_row_of_the_table),
         TEST(heavy_jobs_beyond_the_limit_wait_while_others_go_on),
         TEST(looking_in_vain_frees_nothing),
         TEST(a_picker_of_its_own_jobs_only_leaves_those_of_others),
