@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURE = os.environ.get("MILLRACE_REPORT_FIXTURE", ROOT / "build/tests/report_fixture")
 PACKAGES = ROOT / ".cache/npm/node_modules"
 VOID = {"meta", "link"}
-OURS = ["none", "threads", "libuv", "workers", "cluster-none", "cluster-workers"]
+OURS = ["none", "threads", "libuv", "workers", "cluster-none", "cluster-workers", "inline"]
 PEER = "<script>alert('peer')</script>"
 
 
@@ -137,20 +137,23 @@ def test_marks_lie_where_their_values_are(drawn, report):
 
 def test_the_words_name_the_numbers_of_the_table(page, report, directory):
     of = figures(report)
-    workers, none = of["workers"]["light_p99"]["value"], of["none"]["light_p99"]["value"]
+    workers, inline = of["workers"]["light_p99"]["value"], of["inline"]["light_p99"]["value"]
     finding = report["words"][0]
     assert page.find("h1")[0]["text"] == finding["text"]
     assert f"within {shown('light', workers)} ms" in finding["text"]
-    assert f"within {shown('light', none)} ms: {none / workers:.0f} times longer" in finding["text"]
-    assert finding["ratio"] == pytest.approx(none / workers)
+    assert f"within {shown('light', inline)} ms: {inline / workers:.0f} times longer" in finding["text"]
+    assert finding["ratio"] == pytest.approx(inline / workers)
     texts = [e["text"] for e in page.find("p") + page.find("li")]
     terminal = (directory / "table.txt").read_text()
     for sentence in report["words"]:
         assert sentence["text"] in terminal
         assert sentence["topic"] == "finding" or sentence["text"] in texts
-    for model in ("none", "libuv"):
+    for model in ("inline", "none", "libuv"):
         ratio = of["workers"]["heavy_index"]["value"] / of[model]["heavy_index"]["value"]
         assert any(f"workers did {ratio:.2f} times as much as {model}" in text for text in texts)
+    costs = [sentence["text"] for sentence in report["words"] if sentence["topic"] == "cost"]
+    for model in OURS:
+        assert any(f"The model {model} " in text and f"within {shown('light', of[model]['light_p99']['value'])} ms" in text for text in costs)
 
 
 def test_doubtful_rounds_are_named_and_do_not_hide(page, report):
@@ -202,7 +205,7 @@ def drawn(seen):
 
 def test_drawings_say_what_they_show(seen):
     for view in seen:
-        assert len(view["drawings"]) == 2 + 7 + 3 + 5  # curves twice, timelines, bars, and lag of what has a loop
+        assert len(view["drawings"]) == 2 + 8 + 3 + 6  # curves twice, timelines, bars, and lag of what has a loop
     ids = set()
     for text in seen[0]["drawings"]:
         svg = ET.fromstring(text.replace(' xmlns="http://www.w3.org/2000/svg"', ""))

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from images import photo, slow_job
-from server import BINARY, HANG, ON_LOOP, ROOT, environment, wait_for
+from server import BINARY, HANG, ON_LOOP, PROCESSES, ROOT, environment, wait_for
 from wire import Closed, Wire, request
 
 
@@ -51,6 +51,16 @@ def test_the_readme_lists_every_option_with_its_default():
         for option in options.strip().split("  "):
             row = re.search(rf"^\| `{re.escape(option)}` .*\| {default} \|$", readme, re.MULTILINE)
             assert row or option in readme and not default, f"{option} [{default}] is missing in README.md"
+
+
+@pytest.mark.under("workers", "libuv")
+def test_loops_follow_the_workers_unless_they_are_given(start):
+    """On a machine of 8 cores and less the second one has one loop too: workers that no core is free for need none."""
+    cores = len(os.sched_getaffinity(0)) // int(PROCESSES)
+    for options, loops in ((["--workers=8"], {1}), (["--workers=9"], {1} if cores <= 8 else {1, 2}), (["--workers=1", "--loops=2"], {2})):
+        server = start(*options)
+        assert server.get("/version").json()["loops"] in loops
+        assert server.metric("millrace_loops") in {each * int(PROCESSES) for each in loops}
 
 
 def test_version():

@@ -243,7 +243,7 @@ static void note_skips(const struct writer *writer, const struct mr_lab_model *m
                                     mr_lab_stream_name((enum mr_lab_stream)stream));
     if (len > 0)
         say(writer->words, "note", NAN,
-            "%s does not answer %s: it met less load than the others, and is left out of every comparison.",
+            "%s was not asked for %s: it met less load than the others, and is left out of every comparison.",
             model->name, skipped);
 }
 

@@ -1,4 +1,4 @@
-/* lab_fixture.h -- a lab's result made by hand: six models and a peer, plausible and always the same, with everything
+/* lab_fixture.h -- a lab's result made by hand: seven models and a peer, plausible and always the same, with everything
  * that a report must bear: a round that failed, an invalid one, figures that nobody knows, and a peer whose name is
  * markup. */
 #ifndef TESTS_LAB_FIXTURE_H
@@ -35,6 +35,8 @@ static const struct fixture_model fixture_models[] = {
      34, 31, 101, 9, 190},
     {"cluster-workers", "two processes, each with workers", "millrace --processes=2 --offload=workers", 0.25, 1.9, 101,
      34.6, 0.08, 1.1, 9, 214},
+    {"inline", "computes in its handlers: no socket is looked at until all jobs that are ready have run",
+     "millrace --offload=inline", 230, 520, 60, 18, 110, 440, 4, 94},
     {FIXTURE_PEER, "a server that runs already", "http://127.0.0.1:9000/?a=1&b=\"2\"", 2.2, 31, 88, 21, 0, 0, 0, 0},
 };
 
@@ -156,8 +158,8 @@ static inline struct mr_lab_result *lab_fixture(void)
     };
     for (size_t i = 0; i < MR_ARRAY_SIZE(fixture_models); i++)
         fixture_fill_model(result, &fixture_models[i]);
-    result->models[6].is_peer = true;
-    result->models[6].skips_heavy[MR_LAB_ENCRYPT] = true;
+    result->models[7].is_peer = true;
+    result->models[7].skips_heavy[MR_LAB_ENCRYPT] = true;
     struct mr_lab_round *failed = &result->models[1].rounds[2], *invalid = &result->models[0].rounds[3];
     failed->is_measured = false;
     snprintf(failed->failure, sizeof(failed->failure), "gzip: 3 requests failed");

@@ -178,8 +178,9 @@ static void a_model_that_met_less_load_wins_nothing(void **state)
     add("workers", 1200, 100);
     find_words();
     assert_said("light", "The model workers has the shortest p99 of light requests under load; no other ties with it.");
-    assert_said("note", "idle does not answer image, gzip: it met less load than the others, and is left out of every "
-                        "comparison.");
+    assert_said("note",
+                "idle was not asked for image, gzip: it met less load than the others, and is left out of every "
+                "comparison.");
 }
 
 static void doubtful_rounds_are_named(void **state)
