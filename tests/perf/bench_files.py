@@ -62,20 +62,31 @@ def race_small_up(args, verdicts):
         verdicts.at_least(f"uploads of 10 KiB, {connections} clients, speed to nginx's", race.ratio("nginx", "millrace", connections), PAR)
 
 
-def race_small_down(args, verdicts):
-    """Downloads of 10 KiB, against nginx."""
+def race_downloads(args, verdicts, different, what):
+    """args.files downloads of 10 KiB, of so many different files."""
     def run(server, connections, _):
         return download(server, args.files, 10 * KIB, connections)
 
-    makers = [ours("none"), *with_nginx("small downloads")]
+    makers = [ours("none"), *with_nginx(what)]
     with running(args, *makers) as servers:
         for server in servers:
-            upload(server, "0", args.files, 10 * KIB, 4)
-            names_file(server).write_text("\n".join(stored_names(server, "0")))
+            upload(server, "0", different, 10 * KIB, 4)
+            names = stored_names(server, "0") * (args.files // different + 1)
+            names_file(server).write_text("\n".join(names[:args.files]))
         race = Race(servers, args.rounds, CLIENTS, run)
-    race.report(f"{args.files} downloads of 10 KiB", "requests")
+    race.report(f"{args.files} downloads of 10 KiB, of {different} files", "requests")
     for connections in CLIENTS if len(servers) > 1 else ():
-        verdicts.at_least(f"downloads of 10 KiB, {connections} clients, speed to nginx's", race.ratio("nginx", "millrace", connections), PAR)
+        verdicts.at_least(f"{what}, {connections} clients, speed to nginx's", race.ratio("nginx", "millrace", connections), PAR)
+
+
+def race_small_down(args, verdicts):
+    """Downloads of 10 KiB, each of another file, against nginx."""
+    race_downloads(args, verdicts, args.files, "downloads of 10 KiB")
+
+
+def race_hot_down(args, verdicts):
+    """The same of 200 files that are asked for again and again."""
+    race_downloads(args, verdicts, 200, "downloads of 10 KiB of a few files")
 
 
 def race_large_down(args, verdicts):
@@ -228,6 +239,7 @@ def weigh_slow(args, verdicts):
 CASES = {
     "small-up": race_small_up,
     "small-down": race_small_down,
+    "hot-down": race_hot_down,
     "large-down": race_large_down,
     "large-up": race_large_up,
     "durable": race_durable,
