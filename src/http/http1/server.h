@@ -1,7 +1,7 @@
 /* server.h -- the sockets: listeners, accepted connections, their reading, writing and timeouts, on one loop.
  *
- * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read per turn of the
- * loop is bounded (MR_SHARE_MAX, less when many are busy), so that uploads never hold the loop. So is how many
+ * Feeds connection.h from libuv handles and carries out what it wants. What one connection may read and write per turn
+ * of the loop is bounded, to less when many are busy, so that uploads and downloads never hold the loop. So is how many
  * connections end in a turn, with all that their end brings along. One server per loop; all share one struct mr_http.
  * The loop's thread only, but for what says otherwise. */
 #ifndef MR_HTTP1_SERVER_H
@@ -12,9 +12,14 @@
 #include "loop/loop.h"
 #include <stddef.h>
 
-#define MR_TURN_BYTES (512u << 10) /* read or written in one turn by all connections together, about */
-#define MR_SHARE_MAX  (256u << 10) /* of it: of one connection when few are busy */
-#define MR_SHARE_MIN  (16u << 10)  /* and when very many are */
+/* Bytes in one turn of all connections together, about; of them those of one connection when few are busy; and when
+ * very many are. What is read is looked at, hashed and handed on; what is written was made by others, and is only
+ * copied. */
+#define MR_TURN_READ       (512u << 10)
+#define MR_SHARE_READ_MAX  (256u << 10)
+#define MR_TURN_WRITE      (4096u << 10)
+#define MR_SHARE_WRITE_MAX (1024u << 10)
+#define MR_SHARE_MIN       (16u << 10)
 
 /* Connections that are accepted in one turn. The others wait in the kernel. */
 #define MR_ACCEPTS_PER_TURN 16

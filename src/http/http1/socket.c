@@ -2,10 +2,11 @@
  * mr_socket_settle() carries out what the connection wants: write, read or not, shut down, close, and which timeout
  * runs. There is no other place where a socket changes.
  *
- * Fairness: MR_TURN_BYTES are shared out among the sockets that were busy in the last turn; each reads and writes at
- * most its share per turn of the loop, and has at most a few dozen pipelined requests served. What is left waits for
- * the next turn behind everybody else. So a turn's copying stays below a millisecond with one upload and with a
- * hundred. */
+ * Fairness: what may be read in a turn, and what may be written, is shared out among the sockets that were busy in the
+ * last one (server.h); each reads and writes at most its share, and has at most a few dozen pipelined requests served.
+ * What is left waits for the next turn behind everybody else. So a turn's copying stays below a millisecond with one
+ * upload and with a hundred; and a response of some hundred kilobytes takes one turn and one system call, where pieces
+ * of it would cost more than their copying. */
 #include "base/macros.h"
 #include "base/magic.h"
 #include "http/http1/transport.h"
@@ -183,18 +184,35 @@ void mr_socket_expire(struct mr_timer *timer)
 
 /* ---- fairness ---- */
 
-/* What the socket may still read (or write) in this turn, of which it has had `had` bytes unless the turn is new. */
-static size_t share_left(struct mr_socket *socket, size_t had)
+/* The socket reads or writes in this turn. */
+static void mark_busy(struct mr_socket *socket)
 {
     struct mr_server *server = socket->server;
-    if (socket->busy_turn != server->turn) {
-        socket->busy_turn = server->turn;
-        socket->read_bytes = socket->written_bytes = had = 0;
-        server->busy++;
-    }
-    size_t share = MR_TURN_BYTES / MR_MAX(server->busy_before, 1u);
-    share = MR_MAX(MR_MIN(share, (size_t)MR_SHARE_MAX), (size_t)MR_SHARE_MIN);
+    if (socket->busy_turn == server->turn)
+        return;
+    socket->busy_turn = server->turn;
+    socket->read_bytes = socket->written_bytes = 0;
+    server->busy++;
+}
+
+/* Of `turn` bytes, `had` of which it has had. */
+static size_t share_left(const struct mr_socket *socket, size_t turn, size_t max, size_t had)
+{
+    size_t share = turn / MR_MAX(socket->server->busy_before, 1u);
+    share = MR_MAX(MR_MIN(share, max), (size_t)MR_SHARE_MIN);
     return share > had ? share - had : 0;
+}
+
+static size_t read_share_left(struct mr_socket *socket)
+{
+    mark_busy(socket);
+    return share_left(socket, MR_TURN_READ, MR_SHARE_READ_MAX, socket->read_bytes);
+}
+
+static size_t write_share_left(struct mr_socket *socket)
+{
+    mark_busy(socket);
+    return share_left(socket, MR_TURN_WRITE, MR_SHARE_WRITE_MAX, socket->written_bytes);
 }
 
 /* ---- writing ---- */
@@ -253,7 +271,7 @@ _Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is not an iov
 static void settle_writing(struct mr_socket *socket)
 {
     struct iovec runs[WRITE_RUNS];
-    size_t left = share_left(socket, socket->written_bytes);
+    size_t left = write_share_left(socket);
     while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
         size_t total;
         int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
@@ -288,7 +306,7 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
     struct mr_server *server = socket->server;
     /* A buffer of no bytes makes libuv end this read; epoll is level-triggered and reports the rest in the next turn.
      */
-    size_t allowed = share_left(socket, socket->read_bytes);
+    size_t allowed = read_share_left(socket);
     size_t wanted = 0;
     char *space = NULL;
     if (allowed > 0 && mr_connection_wants_read(socket->connection))

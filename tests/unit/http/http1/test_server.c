@@ -1,4 +1,5 @@
 /* Sockets on a loop that the test turns itself, and clients that leave all at once. */
+#define _GNU_SOURCE 1 /* memmem */
 #include "http/http1/server.h"
 
 #include "base/counter.h"
@@ -23,6 +24,8 @@
 
 #define CLIENTS 300
 #define HALF    (CLIENTS / 2)
+#define READERS 8
+#define LARGE   (250 * MR_KIB) /* of all readers together less than MR_TURN_WRITE */
 
 static struct {
     struct mr_loop *loop;
@@ -46,6 +49,19 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size)
 {
     return fails_at > 0 && --fails_at == 0 ? NULL : __real_calloc(count, size);
+}
+
+/* ---- writes that are left to libuv, for a later turn ---- */
+
+static unsigned queued_writes;
+
+int __real_uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t *bufs, unsigned count, uv_write_cb done);
+int __wrap_uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t *bufs, unsigned count, uv_write_cb done);
+
+int __wrap_uv_write(uv_write_t *write, uv_stream_t *stream, const uv_buf_t *bufs, unsigned count, uv_write_cb done)
+{
+    queued_writes++;
+    return __real_uv_write(write, stream, bufs, count, done);
 }
 
 /* ---- handlers ---- */
@@ -94,7 +110,14 @@ static void leave_job(struct mr_request *request)
     it.disconnects++;
 }
 
+static void start_large(struct mr_request *request)
+{
+    static const char bytes[LARGE];
+    mr_respond(request, 200, NULL, NULL, bytes, LARGE, NULL, NULL);
+}
+
 static const struct mr_route routes[] = {
+    {.method = MR_METHOD_GET, .pattern = "/large", .start = start_large},
     {.method = MR_METHOD_POST, .pattern = "/take", .start = start_take},
     {.method = MR_METHOD_GET, .pattern = "/job", .start = start_job, .on_disconnect = leave_job},
     {0},
@@ -366,6 +389,52 @@ static void a_wait_that_has_just_ended_does_not_time_out(void **state)
     close(client);
 }
 
+static void ask_for_large(void)
+{
+    for (int i = 0; i < READERS; i++)
+        assert_true(dprintf(it.clients[i], "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n") > 0);
+}
+
+/* It waits for the rest of the response, which the kernel has. */
+static void receive_large(int client)
+{
+    static char bytes[LARGE + 1024];
+    size_t got = 0, whole = sizeof(bytes);
+    while (got < whole) {
+        ssize_t len = recv(client, bytes + got, whole - got, 0);
+        assert_true(len > 0);
+        got += (size_t)len;
+        const char *end = memmem(bytes, got, "\r\n\r\n", 4);
+        if (end != NULL)
+            whole = (size_t)(end - bytes) + 4 + LARGE;
+    }
+    assert_int_equal(got, whole);
+}
+
+/* Also when it is known that several are busy: each piece would cost system calls. */
+static void responses_of_some_hundred_kilobytes_are_not_sent_in_pieces(void **state)
+{
+    (void)state;
+    const struct timeval patience = {.tv_sec = 10};
+    mr_loop_turn(it.loop); /* registers the listener */
+    for (int i = 0; i < READERS; i++) {
+        it.clients[i] = connect_one();
+        assert_int_equal(setsockopt(it.clients[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    }
+    while (connections() < READERS)
+        turn();
+    queued_writes = 0;
+    for (unsigned times = 0; times < 2; times++) {
+        ask_for_large();
+        turn();
+        for (int i = 0; i < READERS; i++)
+            receive_large(it.clients[i]);
+    }
+    assert_int_equal(queued_writes, 0);
+    close_clients(0, READERS);
+    turn_until_departed();
+}
+
 static void idle_connections_are_drained_in_portions(void **state)
 {
     (void)state;
@@ -422,6 +491,7 @@ int main(void)
         TEST(clients_that_leave_later_depart_after_those_that_wait),
         TEST(clients_that_have_closed_are_told_from_those_that_only_send_no_more),
         TEST(a_wait_that_has_just_ended_does_not_time_out),
+        TEST(responses_of_some_hundred_kilobytes_are_not_sent_in_pieces),
         TEST(idle_connections_are_drained_in_portions),
         TEST(a_client_that_leaves_before_its_place_in_a_drain_departs_once),
         TEST(a_cut_stops_all_at_once_and_closes_in_portions),
