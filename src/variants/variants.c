@@ -44,6 +44,7 @@ struct mr_variant_ask {
     void *context;
     struct mr_variant_ask **owner; /* the caller's pointer to it; NULL: it has left */
     enum mr_variant_way way;
+    bool is_beginning;              /* its loop is in mr_variants_ask(), which tells it */
     struct mr_flight *flight;       /* that it waits for; NULL: it is told, by `node` */
     struct mr_variant_ask *next;    /* of the flight */
     struct mr_variant_entry *entry; /* told: a reference; NULL: `fault` */
@@ -132,7 +133,8 @@ static void tell_asks(struct mr_variant_ask *asks)
         struct mr_variant_ask *ask = asks;
         asks = ask->next; /* before the post: its loop may free it at once */
         ask->node.deliver = on_told;
-        mr_loop_post(ask->loop, &ask->node);
+        if (!ask->is_beginning)
+            mr_loop_post(ask->loop, &ask->node);
     }
 }
 
@@ -480,6 +482,16 @@ static struct mr_variant_ask *create_ask(struct mr_variant_ask **owner, struct m
     return ask;
 }
 
+/* What lies on the disk may be there at once: then the ask is not worth a turn of the loop. */
+static void begin_with(struct mr_flight *flight, struct mr_variant_ask *ask)
+{
+    ask->is_beginning = true;
+    begin_flight(flight); /* on this loop, so that no other thread looks at the ask */
+    ask->is_beginning = false;
+    if (ask->flight == NULL)
+        on_told(&ask->node);
+}
+
 void mr_variants_ask(struct mr_variant_ask **out, struct mr_variants *variants, const struct mr_variant_wish *wish)
 {
     MR_ON_LOOP(wish->loop);
@@ -496,7 +508,7 @@ void mr_variants_ask(struct mr_variant_ask **out, struct mr_variants *variants, 
     unlock_table(variants);
     mr_variant_entries_free(over, variants->config.memory);
     if (first != NULL)
-        begin_flight(first);
+        begin_with(first, *out);
     else if (entry != NULL)
         wish->made(wish->context, NULL, &entry->variant, MR_VARIANT_KEPT);
     else if (fault.error != MR_OK)
