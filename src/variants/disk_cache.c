@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/macros.h"
 #include "io/syncer.h"
+#include "variants/open_files.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -34,6 +35,7 @@
 struct mr_disk_cache {
     struct mr_disk_cache_config config;
     struct mr_variant_index *index;
+    struct mr_open_files files; /* that are read */
     _Atomic uint64_t pending;   /* bytes */
     _Atomic uint64_t paused_to; /* monotonic ns: the disk has failed, or is full */
 
@@ -98,45 +100,50 @@ static void tell_unreadable(const struct mr_disk_look *look)
     mr_log(MR_LOG_WARN, "%s", fault.detail);
 }
 
-/* MR_OK; or it is damaged, or what the disk said. */
-static int check_record(struct mr_disk_look *look, int err, size_t got)
+/* MR_OK; or it is damaged, or its file was removed meanwhile, and is empty. */
+static int check_record(struct mr_disk_look *look, size_t got)
 {
     const struct mr_slice bytes = {.at = look->bytes, .len = got};
-    if (err == MR_OK && !mr_variant_record_decode(&look->record, &look->image, bytes, &look->key))
+    if (mr_variant_record_decode(&look->record, &look->image, bytes, &look->key))
+        return MR_OK;
+    if (mr_variant_index_has_file(look->cache->index, look->place.file))
         return MR_EDAMAGED;
-    return err;
+    look->request.failure = (struct mr_disk_failure){.operation = MR_DISK_READ, .error_number = ENOENT};
+    return MR_EIO;
 }
 
 static int work_read_record(struct mr_file_request *request)
 {
     struct mr_disk_look *look = mr_container_of(request, struct mr_disk_look, request);
-    char name[MR_VARIANT_FILE_NAME_SIZE];
+    struct mr_open_files *files = &look->cache->files;
     size_t got;
-    int fd;
-    mr_variant_file_name(name, look->place.file);
-    int err = mr_disk_open(&fd, NULL, look->cache->config.home->directory, name, O_RDONLY, 0, &request->failure);
+    int fd, err = mr_open_files_take(&fd, files, look->place.file, &request->failure);
     if (err != MR_OK)
         return err;
     err = mr_disk_read(fd, look->bytes, look->place.len, look->place.offset, &got, &request->failure);
-    close(fd);
-    return check_record(look, err, got);
+    mr_open_files_give_back(files, look->place.file, fd);
+    return err == MR_OK ? check_record(look, got) : err;
 }
 
 /* What the kernel has in its cache. False: it takes the pool. */
 static bool try_read_record(struct mr_disk_look *look, int *err)
 {
+    struct mr_open_files *files = &look->cache->files;
     struct mr_disk_failure *failure = &look->request.failure;
-    char name[MR_VARIANT_FILE_NAME_SIZE];
     size_t got = 0;
     int fd;
-    mr_variant_file_name(name, look->place.file);
-    enum mr_disk_try tried = mr_disk_try_open(&fd, NULL, look->cache->config.home->directory, name, O_RDONLY, failure);
+    enum mr_disk_try tried = mr_open_files_try_take(&fd, files, look->place.file, failure);
     if (tried == MR_DISK_DONE) {
         tried = mr_disk_try_read(fd, look->bytes, look->place.len, look->place.offset, &got, failure);
-        close(fd);
+        mr_open_files_give_back(files, look->place.file, fd);
     }
-    *err = tried == MR_DISK_FAILED ? MR_EIO : check_record(look, MR_OK, got);
-    return tried == MR_DISK_FAILED || (tried == MR_DISK_DONE && got == look->place.len);
+    *err = MR_EIO;
+    if (tried == MR_DISK_FAILED)
+        return true;
+    if (tried == MR_DISK_WOULD_BLOCK || got < look->place.len)
+        return false;
+    *err = check_record(look, got);
+    return true;
 }
 
 /* A file that was removed meanwhile is no damage. */
@@ -375,12 +382,15 @@ static void close_cache_file(struct mr_disk_cache *cache)
     mr_variant_index_close_file(cache->index, number, size);
 }
 
-/* One that cannot be removed is found by the next start. */
+/* One that cannot be removed is found by the next start. It is emptied, as any process may have it open to read it. */
 static void unlink_cache_file(struct mr_disk_cache *cache, uint32_t number)
 {
     struct mr_disk_failure failure;
     char name[MR_VARIANT_FILE_NAME_SIZE];
+    int fd;
     mr_variant_file_name(name, number);
+    if (mr_disk_open(&fd, NULL, cache->config.home->directory, name, O_WRONLY | O_TRUNC, 0, &failure) == MR_OK)
+        close(fd);
     mr_disk_unlink(cache->config.home->directory, name, 0, &failure);
 }
 
@@ -533,6 +543,7 @@ int mr_disk_cache_create(struct mr_disk_cache **out, const struct mr_disk_cache_
     cache->index = config->home->index;
     cache->file.fd = -1;
     pthread_mutex_init(&cache->waiting, NULL);
+    mr_open_files_init(&cache->files, config->home->directory);
     mr_variant_index_sweep(cache->index, config->process); /* if one had this place before */
     int err = mr_syncer_create(&cache->writer, &(struct mr_syncer_config){.name = "variants-write"});
     if (err == MR_OK)
@@ -551,6 +562,7 @@ void mr_disk_cache_destroy(struct mr_disk_cache **out)
     stop_waiter(cache);
     mr_syncer_destroy(&cache->writer);
     close_cache_file(cache);
+    mr_open_files_close(&cache->files);
     pthread_mutex_destroy(&cache->waiting);
     free(cache);
 }

@@ -214,6 +214,14 @@ uint32_t mr_variant_index_evict(struct mr_variant_index *index)
     return number;
 }
 
+bool mr_variant_index_has_file(struct mr_variant_index *index, uint32_t number)
+{
+    lock_index(index);
+    bool has = find_file(index, number) != NULL;
+    unlock_index(index);
+    return has;
+}
+
 void mr_variant_index_close_file(struct mr_variant_index *index, uint32_t number, uint64_t size)
 {
     lock_index(index);

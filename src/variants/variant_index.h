@@ -65,6 +65,8 @@ void mr_variant_index_open_file(struct mr_variant_index *index, unsigned process
                                 uint32_t evicted[MR_VARIANT_EVICTED_MAX], unsigned *count);
 /* The oldest file that no process writes is to be removed, by the caller. 0: there is none. */
 uint32_t mr_variant_index_evict(struct mr_variant_index *index);
+/* False: it was removed, or is about to be. */
+bool mr_variant_index_has_file(struct mr_variant_index *index, uint32_t number);
 /* It is not written any more. size 0: it is not there. */
 void mr_variant_index_close_file(struct mr_variant_index *index, uint32_t number, uint64_t size);
 /* One that an earlier server left, in the order of their numbers. False: there is no room, and it is to be removed. */

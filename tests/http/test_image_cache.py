@@ -240,6 +240,17 @@ def test_the_size_is_bounded_and_the_oldest_files_make_way(alone, data):
     assert_hits(server, made[-1:])
 
 
+def test_files_that_are_removed_while_they_are_open_take_no_room(alone):
+    server = alone("--cache-size=400000", NO_MEMORY)
+    image = keep(server, noise(200, 200))
+    for width in range(60, 120):
+        assert_hits(server, make(server, image, [width]))  # it is open to be read
+    opened = [f"/proc/{server.process.pid}/fd/{number}" for number in os.listdir(f"/proc/{server.process.pid}/fd")]
+    removed = [path for path in opened if os.path.lexists(path) and os.readlink(path).endswith(".cache (deleted)")]
+    assert removed and all(os.stat(path).st_size == 0 for path in removed)
+    assert server.metric("millrace_image_disk_damaged_total") == 0
+
+
 def test_an_image_that_fits_into_no_file_is_served(alone, data):
     server = alone("--cache-size=100000", NO_MEMORY)
     image = keep(server, noise(300, 300))
