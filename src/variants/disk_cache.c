@@ -1,6 +1,6 @@
 /* DESIGN. A look goes from the index to the record and, when that is not what it should be, back to the index:
  *
- *      LOOKING ----> found: READING (the loop, or the pool) ----> done
+ *      LOOKING ----> found: READING (the loop, now or in a later turn, or the pool) ----> done
  *         ^               |
  *         +---------------+  damaged, or its file is gone
  *         |
@@ -26,7 +26,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_ON_LOOP_MAX (128 * MR_KIB) /* copied and summed in some 30 us */
+#define READ_AT_ONCE_MAX (128 * MR_KIB) /* copied and summed on the loop in some 15 us */
+#define READ_LATER_MAX   MR_MIB         /* on the loop, too, but in a later turn: some 100 us */
+#define LATER_MAX        (2 * MR_MIB)   /* of such records together: all beyond it is read on the pool */
 #define TRIES_MAX        3
 #define PENDING_MAX      (64 * MR_MIB) /* bytes that wait to be written */
 #define ROOM_BESIDE      (64 * MR_KIB) /* head, table, whole blocks */
@@ -36,7 +38,8 @@ struct mr_disk_cache {
     struct mr_disk_cache_config config;
     struct mr_variant_index *index;
     struct mr_open_files files; /* that are read */
-    _Atomic uint64_t pending;   /* bytes */
+    _Atomic uint64_t later;     /* bytes of records that loops read in a later turn */
+    _Atomic uint64_t pending;   /* bytes that wait to be written */
     _Atomic uint64_t paused_to; /* monotonic ns: the disk has failed, or is full */
 
     struct mr_syncer *writer; /* owned: its thread has the next two */
@@ -185,14 +188,43 @@ static bool take_record_memory(struct mr_disk_look *look)
     return look->bytes != NULL;
 }
 
-static void begin_record(struct mr_disk_look *look)
+static void read_on_loop(struct mr_disk_look *look)
 {
     int err;
-    if (!take_record_memory(look))
-        end_look(look, false);
-    else if (look->place.len <= READ_ON_LOOP_MAX && try_read_record(look, &err))
+    if (try_read_record(look, &err))
         on_record(look, err);
     else
+        mr_file_run(&look->request, work_read_record);
+}
+
+static void on_later(struct mr_inbox_node *node)
+{
+    struct mr_disk_look *look = mr_container_of(node, struct mr_disk_look, node);
+    atomic_fetch_sub_explicit(&look->cache->later, look->place.len, memory_order_relaxed);
+    read_on_loop(look);
+}
+
+/* So those that ask for it in this turn share one read. False: too many wait for that already. */
+static bool read_in_later_turn(struct mr_disk_look *look)
+{
+    struct mr_disk_cache *cache = look->cache;
+    /* Relaxed: a bound of nothing but itself, which two loops may pass together. */
+    if (atomic_load_explicit(&cache->later, memory_order_relaxed) + look->place.len > LATER_MAX)
+        return false;
+    atomic_fetch_add_explicit(&cache->later, look->place.len, memory_order_relaxed);
+    look->node.deliver = on_later;
+    mr_loop_post(look->loop, &look->node);
+    return true;
+}
+
+static void begin_record(struct mr_disk_look *look)
+{
+    uint32_t len = look->place.len;
+    if (!take_record_memory(look))
+        end_look(look, false);
+    else if (len <= READ_AT_ONCE_MAX)
+        read_on_loop(look);
+    else if (len > READ_LATER_MAX || !read_in_later_turn(look))
         mr_file_run(&look->request, work_read_record);
 }
 
@@ -215,6 +247,7 @@ static enum mr_variant_look look_in_index(struct mr_disk_look *look)
         if (cache->waiters == NULL) /* from now on the thread looks at the clock, too */
             mr_variant_index_wake(cache->index, cache->config.process);
         look->is_waiting = look->was_awaited = true;
+        look->node.deliver = on_awaited;
         look->next = cache->waiters;
         cache->waiters = look;
     }
@@ -249,7 +282,6 @@ void mr_disk_look_begin(struct mr_disk_look *look)
 {
     MR_ON_LOOP(look->loop);
     mr_file_init(&look->request, look->loop, MR_LABEL_VARIANT_READ, on_record_read);
-    look->node.deliver = on_awaited;
     look_again(look);
 }
 

@@ -150,17 +150,37 @@ static uint64_t number_of(const _Atomic uint64_t *number)
 static void what_is_written_is_found_by_each_process(void **state)
 {
     (void)state;
-    size_t large = 300 * MR_KIB; /* read on the pool */
-    char *bytes = calloc(1, large);
-    bytes[large - 1] = 1;
-    assert_missed(0, 1);
-    write_one(0, 1, "abc", 3);
-    write_one(1, 2, bytes, large);
-    for (unsigned process = 0; process < 2; process++) {
-        assert_found(process, 1, "abc", 3);
-        assert_found(process, 2, bytes, large);
+    static const size_t lens[] = {3, 300 * MR_KIB, 2 * MR_MIB}; /* read at once, in a later turn, and on the pool */
+    char *bytes = calloc(1, lens[2]);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_missed(0, i);
+        bytes[lens[i] - 1] = 1;
+        write_one(i % 2, i, bytes, lens[i]);
+        assert_found(0, i, bytes, lens[i]);
+        assert_found(1, i, bytes, lens[i]);
     }
-    assert_int_equal(number_of(&two.numbers.disk_written), 2);
+    assert_int_equal(number_of(&two.numbers.disk_written), 3);
+    free(bytes);
+}
+
+/* What the loop would read together is bounded: the pool has the rest. All are found. */
+static void many_that_look_at_once_find_it(void **state)
+{
+    (void)state;
+    enum { LOOKS = 20 };
+    struct mr_disk_look looks[LOOKS];
+    size_t len = 300 * MR_KIB;
+    char *bytes = calloc(1, len);
+    write_one(0, 1, bytes, len);
+    for (unsigned i = 0; i < LOOKS; i++)
+        begin_look(&looks[i], i % 2, 1);
+    assert_int_equal(two.done, 0);
+    turn_until_done(LOOKS);
+    for (unsigned i = 0; i < LOOKS; i++) {
+        assert_true(looks[i].is_found && looks[i].image.len == len);
+        mr_disk_look_clear(&looks[i]);
+    }
+    assert_int_equal(mr_budget_used(&rig.memory), 0);
     free(bytes);
 }
 
@@ -335,6 +355,21 @@ static void damaged_one_is_missed_and_made_again(void **state)
     assert_int_equal(number_of(&two.numbers.disk_damaged), 1);
 }
 
+/* Each time it is read, not just the first time. */
+static void one_that_was_damaged_between_two_looks_is_missed(void **state)
+{
+    (void)state;
+    size_t len = 300 * MR_KIB;
+    char *bytes = calloc(1, len);
+    write_one(0, 1, bytes, len);
+    assert_found(0, 1, bytes, len);
+    flip_in_file("0000000001.cache", (off_t)len / 2);
+    rig_be_quiet();
+    assert_missed(0, 1);
+    assert_int_equal(number_of(&two.numbers.disk_damaged), 1);
+    free(bytes);
+}
+
 static void file_that_is_gone_is_missed(void **state)
 {
     (void)state;
@@ -396,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_written_is_found_by_each_process, open_two, close_two),
+        cmocka_unit_test_setup_teardown(many_that_look_at_once_find_it, open_two, close_two),
         cmocka_unit_test_setup_teardown(the_next_server_finds_it, open_two, close_two),
         cmocka_unit_test_setup_teardown(directory_that_cannot_be_used_is_no_cache, open_two, close_two),
         cmocka_unit_test_setup_teardown(files_of_others_are_left_alone, open_two, close_two),
@@ -405,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_that_waits_for_too_long_makes_it_itself, open_two, close_two),
         cmocka_unit_test_setup_teardown(one_that_waits_can_be_stopped, open_two, close_two),
         cmocka_unit_test_setup_teardown(damaged_one_is_missed_and_made_again, open_two, close_two),
+        cmocka_unit_test_setup_teardown(one_that_was_damaged_between_two_looks_is_missed, open_two, close_two),
         cmocka_unit_test_setup_teardown(file_that_is_gone_is_missed, open_two, close_two),
         cmocka_unit_test_setup_teardown(disk_that_fails_is_left_alone_for_a_while, open_two, close_two),
         cmocka_unit_test_setup_teardown(claim_ends_although_it_is_not_written, open_two, close_two),
