@@ -12,7 +12,8 @@ enum {
     STRONG_PER_MILLE = 5,
 };
 
-/* Cb and Cr times 256, without their middle. */
+/* Cb and Cr, without their middle. */
+enum { TINT_UNIT = 256 };
 struct tint {
     int blue, red;
 };
@@ -23,24 +24,31 @@ static struct tint tint_of(const uint8_t *pixel)
                          128 * pixel[0] - 107 * pixel[1] - 21 * pixel[2]};
 }
 
-static bool differs(int value, int sum)
+/* Does one of four values, `unit` to a level, differ much from their mean? */
+static bool is_uneven(int a, int b, int c, int d, int unit)
 {
-    int difference = 4 * value - sum;
-    return MR_MAX(difference, -difference) > 4 * 256 * STRONG_LEVELS;
+    int sum = a + b + c + d;
+    int above = 4 * MR_MAX(MR_MAX(a, b), MR_MAX(c, d)) - sum, below = sum - 4 * MR_MIN(MR_MIN(a, b), MR_MIN(c, d));
+    return MR_MAX(above, below) > 4 * unit * STRONG_LEVELS;
 }
 
 void mr_chroma_edges_add(struct mr_chroma_edges *edges, const uint8_t *row, const uint8_t *below, size_t width,
                          size_t bands)
 {
     for (size_t x = 0; x + 2 <= width; x += 2, row += 2 * bands, below += 2 * bands) {
-        const struct tint tints[] = {tint_of(row), tint_of(row + bands), tint_of(below), tint_of(below + bands)};
-        int blue = tints[0].blue + tints[1].blue + tints[2].blue + tints[3].blue;
-        int red = tints[0].red + tints[1].red + tints[2].red + tints[3].red;
-        bool is_strong = false;
-        for (int i = 0; i < 4; i++)
-            is_strong = is_strong || differs(tints[i].blue, blue) || differs(tints[i].red, red);
-        edges->strong += is_strong;
+        struct tint a = tint_of(row), b = tint_of(row + bands), c = tint_of(below), d = tint_of(below + bands);
+        edges->strong +=
+            is_uneven(a.blue, b.blue, c.blue, d.blue, TINT_UNIT) || is_uneven(a.red, b.red, c.red, d.red, TINT_UNIT);
     }
+    edges->squares += width / 2;
+}
+
+void mr_chroma_edges_add_planes(struct mr_chroma_edges *edges, const uint8_t *blue, const uint8_t *blue_below,
+                                const uint8_t *red, const uint8_t *red_below, size_t width)
+{
+    for (size_t x = 0; x + 2 <= width; x += 2)
+        edges->strong += is_uneven(blue[x], blue[x + 1], blue_below[x], blue_below[x + 1], 1) ||
+                         is_uneven(red[x], red[x + 1], red_below[x], red_below[x + 1], 1);
     edges->squares += width / 2;
 }
 

@@ -19,10 +19,12 @@ enum {
     CHROMA_NS = 4, /* whether colours have edges */
 
     PHOTO_BASE_NS = 200000,
-    PHOTO_READ_NS = 2,
+    PHOTO_READ_NS = 2, /* whose colours have half the resolution, or which has none */
+    PHOTO_READ_FULL_NS = 4,
     PHOTO_SCAN_NS = 1,
     PHOTO_WRITE_NS = 8, /* each pixel of the output */
     PHOTO_WRITE_PASSES_NS = 13,
+    PHOTO_LOOK_NS = 3, /* colours resampled at full resolution, looked at and halved */
 };
 
 /* Each stored pixel, decoded at full size, and at reduced size where the format can. */
@@ -138,10 +140,13 @@ static bool is_looked_at(const struct mr_plan *plan)
 static uint64_t photo_ns(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
     uint64_t scans = info->scans > 1 ? info->scans : 0;
+    uint64_t read = info->bands == 1 || info->halves_colours ? PHOTO_READ_NS : PHOTO_READ_FULL_NS;
     uint64_t written = mr_image_ops_interlaces(ops) ? PHOTO_WRITE_PASSES_NS : PHOTO_WRITE_NS;
     if (mr_image_ops_wants_full_chroma(ops))
         written *= 2;
-    return PHOTO_BASE_NS + (uint64_t)info->width * info->height * (PHOTO_READ_NS + scans * PHOTO_SCAN_NS) +
+    if (mr_plan_looks_at_colours(plan, ops, info))
+        written += PHOTO_LOOK_NS;
+    return PHOTO_BASE_NS + (uint64_t)info->width * info->height * (read + scans * PHOTO_SCAN_NS) +
            (uint64_t)plan->out_width * plan->out_height * written;
 }
 

@@ -152,7 +152,8 @@ static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_o
         bytes += round_up(info->width, PHOTO_BLOCKS) * round_up(info->height, PHOTO_BLOCKS) * 2 * bands;
     uint64_t planes = plan->orientation >= 5 ? 2 * bands : bands;
     uint64_t grown = mr_image_ops_wants_full_chroma(ops) ? PHOTO_GROWN : 0;
-    return bytes + out * (planes + grown + planned_encoder_bytes(plan, ops, bands, false));
+    bool looks_at_colours = mr_plan_looks_at_colours(plan, ops, info);
+    return bytes + out * (planes + grown + planned_encoder_bytes(plan, ops, bands, looks_at_colours));
 }
 
 uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)

@@ -5,12 +5,14 @@
  *
  * The decoder's rows pass through a window of a few dozen rows; the output's planes are held as a whole. So an image
  * that is mirrored costs nothing, since its positions are only numbered backwards, and a turned one is a transposition
- * of small planes. The decoder has let go its memory when the encoder begins.
+ * of small planes. The decoder has let go its memory when the encoder begins. Colours of which only pixels tell whether
+ * they may be halved are brought to full resolution, looked at and halved then.
  *
  * libjpeg reports an error by a call that must not return, from which we longjmp. All calls of libjpeg are made by
  * small functions of the kind step_...(), which hold nothing, and these are called by call_step() alone, where the
  * setjmp is: so no frame of ours that holds something is ever passed over. */
 #include "media/image/image_photo.h"
+#include "media/image/image_chroma.h"
 #include "media/image/photo_plane.h"
 
 #include "base/assert.h"
@@ -44,7 +46,8 @@ struct photo {
     size_t input_at;    /* of the input's next byte that the source has not seen */
     bool has_seen_tail; /* what mends the input */
     bool is_in_head, is_corrupt;
-    uint8_t *bytes; /* of the output; g_malloc */
+    bool looks_at_colours; /* whether they are halved: run->halves_colours is false until then */
+    uint8_t *bytes;        /* of the output; g_malloc */
     size_t size;
     uint32_t planes_count;
     struct mr_photo_axes brightness, colours;
@@ -179,7 +182,9 @@ static int call_step(struct photo *photo, void (*step)(struct photo *photo))
 
 static void set_up(struct photo *photo, struct mr_run *run)
 {
-    *photo = (struct photo){.run = run};
+    *photo =
+        (struct photo){.run = run, .looks_at_colours = mr_plan_looks_at_colours(&run->plan, run->ops, &run->scan.info)};
+    run->halves_colours = !photo->looks_at_colours && !mr_image_ops_wants_full_chroma(run->ops);
     jpeg_std_error(&photo->errors);
     photo->errors.error_exit = on_jpeg_error;
     photo->errors.emit_message = on_jpeg_message;
@@ -236,8 +241,8 @@ static void step_start_encoder(struct photo *photo)
     out->in_color_space = photo->planes_count == 1 ? JCS_GRAYSCALE : JCS_YCbCr;
     jpeg_set_defaults(out);
     jpeg_set_quality(out, ops->quality, TRUE);
-    bool halves = photo->planes_count > 1 && !mr_image_ops_wants_full_chroma(ops);
-    out->comp_info[0].h_samp_factor = out->comp_info[0].v_samp_factor = halves ? 2 : 1;
+    bool is_halved = photo->planes_count > 1 && photo->run->halves_colours;
+    out->comp_info[0].h_samp_factor = out->comp_info[0].v_samp_factor = is_halved ? 2 : 1;
     out->optimize_coding = TRUE;
     out->write_JFIF_header = FALSE;
     if (mr_image_ops_interlaces(ops))
@@ -351,8 +356,7 @@ static int make_planes(struct photo *photo)
     const jpeg_component_info *components = photo->in.comp_info;
     int err = make_axes(&photo->brightness, photo, &components[0], 1);
     if (err == MR_OK && count > 1)
-        err =
-            make_axes(&photo->colours, photo, &components[1], mr_image_ops_wants_full_chroma(photo->run->ops) ? 1 : 2);
+        err = make_axes(&photo->colours, photo, &components[1], photo->run->halves_colours ? 2 : 1);
     photo->planes_count = count;
     for (uint32_t i = 0; i < count && err == MR_OK; i++)
         err = make_plane(&photo->planes[i], photo, i == 0 ? &photo->brightness : &photo->colours, &components[i]);
@@ -411,6 +415,28 @@ static int turn_planes(struct photo *photo)
     return MR_OK;
 }
 
+static bool have_edges(const struct mr_photo_plane *blue, const struct mr_photo_plane *red)
+{
+    struct mr_chroma_edges edges = {.strong = 0};
+    for (uint32_t y = 0; y + 2 <= blue->out_height; y += 2) {
+        const uint8_t *blue_row = blue->out + y * blue->out_stride, *red_row = red->out + y * red->out_stride;
+        mr_chroma_edges_add_planes(&edges, blue_row, blue_row + blue->out_stride, red_row, red_row + red->out_stride,
+                                   blue->out_width);
+    }
+    return mr_chroma_edges_show(&edges);
+}
+
+/* Colours that were resampled at full resolution keep it where that shows. */
+static void choose_chroma(struct photo *photo)
+{
+    struct mr_photo_plane *blue = &photo->planes[1], *red = &photo->planes[2];
+    if (!photo->looks_at_colours || have_edges(blue, red))
+        return;
+    mr_photo_plane_halve(blue);
+    mr_photo_plane_halve(red);
+    photo->run->halves_colours = true;
+}
+
 /* ---- the whole */
 
 /* Limits were checked, and sizes planned, for what the scan saw. */
@@ -456,8 +482,10 @@ int mr_run_photo(struct mr_run *run, void **bytes, size_t *len)
         return mr_fault_set(run->fault, MR_EMEMORY, NULL);
     set_up(photo, run);
     int err = decode_planes(photo);
-    if (err == MR_OK)
+    if (err == MR_OK) {
+        choose_chroma(photo);
         err = encode_planes(photo);
+    }
     for (uint32_t i = 0; i < PLANES_MAX; i++)
         mr_photo_plane_free(&photo->planes[i]);
     if (err == MR_OK) {

@@ -11,9 +11,14 @@ enum {
     PADDING = 8,      /* the encoder reads whole blocks */
 };
 
+static size_t stride_of(uint32_t width)
+{
+    return ((size_t)width + PADDING - 1) / PADDING * PADDING;
+}
+
 static uint8_t *alloc_plane(size_t *stride, uint32_t width, uint32_t height)
 {
-    *stride = ((size_t)width + PADDING - 1) / PADDING * PADDING;
+    *stride = stride_of(width);
     return malloc(*stride * height);
 }
 
@@ -122,4 +127,39 @@ int mr_photo_plane_turn(struct mr_photo_plane *plane)
     plane->out_width = plane->out_height;
     plane->out_height = height;
     return MR_OK;
+}
+
+/* ---- half the resolution */
+
+/* Every other one is rounded up at a half, as libjpeg does it: then nothing becomes brighter. */
+static uint8_t mean_of(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint32_t x)
+{
+    return (uint8_t)(((uint32_t)a + b + c + d + 1 + x % 2) / 4);
+}
+
+static void halve_row(uint8_t *out, const uint8_t *row, const uint8_t *below, uint32_t width)
+{
+    uint32_t whole = width / 2, last = width - 1;
+    for (uint32_t x = 0; x < whole; x++)
+        out[x] = mean_of(row[2 * x], row[2 * x + 1], below[2 * x], below[2 * x + 1], x);
+    if (width % 2 != 0)
+        out[whole] = mean_of(row[last], row[last], below[last], below[last], whole);
+}
+
+/* In place: what is written lies before all that is still to be read. A last row or column that is alone counts twice.
+ */
+void mr_photo_plane_halve(struct mr_photo_plane *plane)
+{
+    uint32_t width = (plane->out_width + 1) / 2, height = (plane->out_height + 1) / 2;
+    size_t stride = stride_of(width);
+    for (uint32_t y = 0; y < height; y++) {
+        const uint8_t *row = plane->out + 2 * y * plane->out_stride;
+        const uint8_t *below = 2 * y + 1 < plane->out_height ? row + plane->out_stride : row;
+        uint8_t *out = plane->out + y * stride;
+        halve_row(out, row, below, plane->out_width);
+        pad_row(out, width, stride);
+    }
+    plane->out_stride = stride;
+    plane->out_width = width;
+    plane->out_height = height;
 }

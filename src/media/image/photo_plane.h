@@ -41,6 +41,8 @@ bool mr_photo_plane_is_done(const struct mr_photo_plane *plane);
 void mr_photo_plane_end_input(struct mr_photo_plane *plane);
 /* Makes the output's rows its columns. MR_OK or MR_EMEMORY. */
 int mr_photo_plane_turn(struct mr_photo_plane *plane);
+/* Makes one value of each 2 x 2 of the output's. */
+void mr_photo_plane_halve(struct mr_photo_plane *plane);
 void mr_photo_plane_free(struct mr_photo_plane *plane);
 
 #endif

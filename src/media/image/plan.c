@@ -500,8 +500,7 @@ static bool goes_as_photo(const struct mr_plan *plan, const struct mr_image_ops 
     uint64_t least_height = (uint64_t)PHOTO_RATIO_MAX * plan->shrink * plan->load_height;
     bool is_far = info->width > least_width || info->height > least_height;
     return info->plain && plan->format == MR_IMAGE_JPEG && mr_plan_picks(plan, ops) == 0 && !plan->cut_first &&
-           !(is_cut && by_content) && !is_extended && !is_enlarged && !is_far && asks_for_size_alone(ops) &&
-           !mr_plan_looks_at_colours(plan, ops, info);
+           !(is_cut && by_content) && !is_extended && !is_enlarged && !is_far && asks_for_size_alone(ops);
 }
 
 /* Quantising takes time, and what was enlarged has more shades than before. */

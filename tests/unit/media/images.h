@@ -221,6 +221,22 @@ static inline bool is_close(const uint8_t *have, const uint8_t *want, int bands,
     return true;
 }
 
+/* By the sampling factors of the first component of SOF0 or SOF2, or by av1C, of which that of alpha says that it is
+ * grey. */
+static inline bool has_halved_colours(const struct mr_image_result *result)
+{
+    const uint8_t *bytes = result->bytes;
+    for (size_t i = 0; i + 12 <= result->len; i++) {
+        bool is_frame = bytes[i] == 0xFF && (bytes[i + 1] == 0xC0 || bytes[i + 1] == 0xC2);
+        if (result->format == MR_IMAGE_JPEG && is_frame && memcmp(bytes + i + 2, "\x00\x11\x08", 3) == 0)
+            return bytes[i + 11] == 0x22;
+        if (result->format == MR_IMAGE_AVIF && memcmp(bytes + i, "av1C", 4) == 0 && (bytes[i + 6] & 0x10) == 0)
+            return (bytes[i + 6] & 0x0C) == 0x0C;
+    }
+    fail_msg("no header");
+    return false;
+}
+
 /* The colour in the middle of a quadrant: 0 top left, 1 top right, 2 bottom left, 3 bottom right. */
 static inline const uint8_t *quadrant_of(VipsImage *image, int index)
 {
