@@ -39,8 +39,9 @@ static int parse_url(struct mr_lab_peer *peer, struct mr_slice url, struct mr_fa
     if (memchr(target.path.at, '?', target.path.len) != NULL)
         return mr_fault_set(fault, MR_EPARAM, "--peer %s: a query belongs to a path, as in image=/resize?w=300",
                             peer->name);
-    if (target.is_unix && target.path.len <= 1 && peer->url[strlen(peer->url) - 1] != ':')
-        strcat(peer->url, ":");
+    size_t len = strlen(peer->url);
+    if (target.is_unix && target.path.len <= 1 && peer->url[len - 1] != ':')
+        snprintf(peer->url + len, sizeof(peer->url) - len, ":");
     return MR_OK;
 }
 
