@@ -8,6 +8,8 @@
  *         +-------------+-------------+----> abandoned: its last ask left, so it is out of the table, and stops; or
  *                                            goes on to WRITING, if another process waits for it
  *
+ * The ask that began the flight is told without a post, if it lands before mr_variants_ask() returns.
+ *
  * The mutex of the table guards the entry, its flight's list of asks, and their states. An ask is its caller's until
  * made() or leave; what was posted for it is freed when the post arrives. */
 #include "variants/variants.h"
