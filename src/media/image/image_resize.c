@@ -107,6 +107,19 @@ static int pass_over(struct stage *stage, VipsRegion *from, const VipsRect *need
     return 0;
 }
 
+/* Rows below those that are needed, at the input's end or outside of a cut, are read too: whether a file is damaged
+ * must not depend on what is asked for. */
+static int read_to_end(struct stage *stage, VipsRegion *from, const VipsRect *needed)
+{
+    for (int row = needed->top + needed->height; row < from->im->Ysize; row += ROWS_AT_ONCE) {
+        VipsRect rows = {needed->left, row, 1, MR_MIN(ROWS_AT_ONCE, from->im->Ysize - row)};
+        if (vips_region_prepare(from, &rows))
+            return -1;
+    }
+    atomic_store_explicit(&stage->passed, from->im->Ysize, memory_order_relaxed);
+    return 0;
+}
+
 static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *done)
 {
     (void)in, (void)done;
@@ -127,7 +140,7 @@ static int generate(VipsRegion *out, void *seq, void *in, void *data, gboolean *
         return -1;
     for (uint32_t y = top; y < bottom; y++)
         make_row(out, stage, reader, (int)y, in_left, in_right - in_left);
-    return 0;
+    return bottom == stage->y.out ? read_to_end(stage, from, &needed) : 0;
 }
 
 static void on_close(VipsImage *image, void *data)

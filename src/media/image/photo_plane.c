@@ -132,15 +132,15 @@ int mr_photo_plane_turn(struct mr_photo_plane *plane)
 /* ---- half the resolution */
 
 /* Every other one is rounded up at a half, as libjpeg does it: then nothing becomes brighter. */
-static uint8_t mean_of(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint32_t x)
+static uint8_t mean_of(uint8_t a, uint8_t b, uint8_t c, uint8_t d, size_t x)
 {
-    return (uint8_t)(((uint32_t)a + b + c + d + 1 + x % 2) / 4);
+    return (uint8_t)((x % 2 + 1 + a + b + c + d) / 4);
 }
 
-static void halve_row(uint8_t *out, const uint8_t *row, const uint8_t *below, uint32_t width)
+static void halve_row(uint8_t *out, const uint8_t *row, const uint8_t *below, size_t width)
 {
-    uint32_t whole = width / 2, last = width - 1;
-    for (uint32_t x = 0; x < whole; x++)
+    size_t whole = width / 2, last = width - 1;
+    for (size_t x = 0; x < whole; x++)
         out[x] = mean_of(row[2 * x], row[2 * x + 1], below[2 * x], below[2 * x + 1], x);
     if (width % 2 != 0)
         out[whole] = mean_of(row[last], row[last], below[last], below[last], whole);
@@ -153,7 +153,7 @@ void mr_photo_plane_halve(struct mr_photo_plane *plane)
     uint32_t width = (plane->out_width + 1) / 2, height = (plane->out_height + 1) / 2;
     size_t stride = stride_of(width);
     for (uint32_t y = 0; y < height; y++) {
-        const uint8_t *row = plane->out + 2 * y * plane->out_stride;
+        const uint8_t *row = plane->out + (size_t)2 * y * plane->out_stride;
         const uint8_t *below = 2 * y + 1 < plane->out_height ? row + plane->out_stride : row;
         uint8_t *out = plane->out + y * stride;
         halve_row(out, row, below, plane->out_width);
