@@ -82,7 +82,10 @@ def bytes_beside_jpeg(measured, name):
 def print_table(pictures):
     found = [measure("encoders", path) for path in pictures]
     rows, words = [], []
-    for name in FORMATS[1:]:
+    for name in (*FORMATS[1:], "jxl"):
+        if not any(each["name"] == name for each in found[0]):
+            print(f"{name}: the linked libvips does not write it")
+            continue
         columns = list(zip(*(matches(measured, name) for measured in found)))
         middle = [round(statistics.median(column)) for column in columns[:-1]] + [100]
         words.append(f"static const uint8_t {name}_levels[STEPS + 1] = {{{', '.join(map(str, middle))}}};")

@@ -1,6 +1,7 @@
 /* perf_quality -- how much like its original a picture is after it was encoded, and in how many bytes.
  *
- *      perf_quality encoders PICTURE        jpg, webp and avif as the image stage calls them, by their own numbers
+ *      perf_quality encoders PICTURE        jpg, webp, avif and, where libvips has it, jxl as the image stage calls
+ *                                           them, by their own numbers
  *      perf_quality stage PICTURE QUERY     the image stage, by q from 30 to 90
  *      perf_quality files PICTURE FILE...   files that others made of it
  *
@@ -10,6 +11,7 @@
 #include "base/macros.h"
 #include "media/image/effort.h"
 #include "media/image/image.h"
+#include "media/image/image_setup.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +162,8 @@ static int encode(VipsImage *image, enum mr_image_format format, int q, void **b
                                     VIPS_FOREIGN_SUBSAMPLE_ON, "strip", TRUE, NULL);
     case MR_IMAGE_WEBP:
         return vips_webpsave_buffer(image, bytes, len, "Q", q, "effort", effort, "strip", TRUE, NULL);
+    case MR_IMAGE_JXL:
+        return vips_jxlsave_buffer(image, bytes, len, "Q", q, "effort", effort, "strip", TRUE, NULL);
     default:
         return vips_heifsave_buffer(image, bytes, len, "compression", VIPS_FOREIGN_HEIF_COMPRESSION_AV1, "Q", q,
                                     "bitdepth", 8, "subsample_mode", VIPS_FOREIGN_SUBSAMPLE_ON, "effort", effort,
@@ -169,12 +173,14 @@ static int encode(VipsImage *image, enum mr_image_format format, int q, void **b
 
 static void run_encoders(VipsImage *image, const struct picture *original)
 {
-    static const enum mr_image_format formats[] = {MR_IMAGE_JPEG, MR_IMAGE_WEBP, MR_IMAGE_AVIF};
+    static const enum mr_image_format formats[] = {MR_IMAGE_JPEG, MR_IMAGE_WEBP, MR_IMAGE_AVIF, MR_IMAGE_JXL};
     for (size_t i = 0; i < MR_ARRAY_SIZE(numbers) * MR_ARRAY_SIZE(formats); i++) {
         enum mr_image_format format = formats[i % MR_ARRAY_SIZE(formats)];
         int q = numbers[i / MR_ARRAY_SIZE(formats)];
         void *bytes;
         size_t len;
+        if (!mr_image_can_write(format))
+            continue;
         if (encode(image, format, q, &bytes, &len))
             die(mr_image_extension(format), vips_error_buffer());
         report(mr_image_extension(format), q, original, bytes, len);
@@ -225,6 +231,7 @@ int main(int argc, char **argv)
 {
     if (argc < 3 || mr_image_setup() != MR_OK)
         die("usage", "perf_quality encoders|stage|files PICTURE [QUERY|FILE...]");
+    vips_operation_block_set("VipsForeignLoadJxl", FALSE); /* the stage reads none */
     VipsImage *image = vips_image_new_from_file(argv[2], "access", VIPS_ACCESS_RANDOM, NULL);
     if (image == NULL)
         die(argv[2], vips_error_buffer());
