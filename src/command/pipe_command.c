@@ -1,7 +1,7 @@
 /* DESIGN.
  *      standard input --source--> pipeline --sink--> standard output
  *
- * with the loop and writes on the main thread, reads on libuv's pool, and jobs on the workers. What goes well is taken
+ * with the loop and writes on the main thread, reads on a file thread, and jobs on the workers. What goes well is taken
  * apart to the last byte. What fails ends the process at once, since a read may wait for ever and jobs may still run;
  * the system takes back all they hold. */
 #include "base/assert.h"

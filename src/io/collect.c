@@ -1,5 +1,5 @@
 /* DESIGN. Bytes go into the piece that is being filled. While the body may still fit into memory that is one piece for
- * all of it; otherwise, when a piece reaches its mark, it is handed to libuv's pool, which writes it to the file and
+ * all of it; otherwise, when a piece reaches its mark, it is handed to a file thread, which writes it to the file and
  * frees it, and a new one is filled meanwhile. One piece is written at a time: is the next one full before, the sender
  * is paused. A piece has room beyond its mark for what a paused sender may still push (stream.h, rule 3).
  *
@@ -96,7 +96,7 @@ static int open_first_piece(struct mr_collect *collect, struct mr_fault *fault)
     return open_piece(collect, (size_t)length, SIZE_MAX, fault);
 }
 
-/* ---- The file: on libuv's pool ---- */
+/* ---- The file: on a file thread ---- */
 
 static int work_write(struct mr_file_request *request)
 {

@@ -1,7 +1,7 @@
 /* collect.h -- a request's body as one run of bytes: for stages that need the whole of it.
  *
  * A collector is the receiver of a stream (stream.h). It holds the body in memory up to a bound, and above it in an
- * unlinked temporary file ($TMPDIR, or /tmp), written on libuv's pool while the sender is told to pause. What it holds
+ * unlinked temporary file ($TMPDIR, or /tmp), written on a file thread while the sender is told to pause. What it holds
  * in memory is taken from the budget as it comes; the budget being full in mid-body is a failure. A body of
  * known length has one allocation of just that size, and is read into it without a copy.
  *

@@ -4,11 +4,11 @@
  * is whole or has failed. Each returns MR_OK or an error, and then *failure tells which operation failed and with which
  * errno. Nothing is logged here.
  *
- *                                        a loop   libuv's pool   a sync thread (syncer.h), a worker, before the loops
+ *                                        a loop   file thread    a sync thread (syncer.h), a worker, before the loops
  * run try_open, try_read, fault, entry       yes         yes                   yes sync, sync_directory -           -
  * yes all others                              -          yes                   yes
  *
- * On a loop use file.h, which runs these on libuv's pool. A sync takes as long as the disk likes, and four of them
+ * On a loop use file.h, which runs these on file threads. A sync takes as long as the disk likes, and four of them
  * would keep all threads of the pool, so it is asserted that they do not run there. */
 #ifndef MR_IO_DISK_H
 #define MR_IO_DISK_H
@@ -183,7 +183,7 @@ enum mr_disk_try mr_disk_try_read(int fd, void *bytes, size_t len, uint64_t offs
 
 /* ---- for io/ itself ---- */
 
-/* The calling thread is one of libuv's pool: from here on it must not sync. */
+/* The calling thread is a file thread: from here on it must not sync. */
 void mr_disk_enter_pool(void);
 
 #endif

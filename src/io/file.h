@@ -1,5 +1,5 @@
-/* file.h -- operations on files for a loop: a request runs on libuv's pool, or on a sync thread, and completes on the
- * loop. disk.h says what each operation does.
+/* file.h -- operations on files for a loop: a request runs on the pool, which is four file threads of the process,
+ * or on a sync thread, and completes on the loop. disk.h says what each operation does.
  *
  * The request is embedded in what it serves, and nothing is allocated for an operation. One operation at a time:
  *
@@ -13,8 +13,8 @@
  * (mr_disk_fault() makes the fault of it). The note of the callback that submitted the request (loop.h) holds in done()
  * too, and `label` is what the loop's report calls that callback.
  *
- * Only on the loop's thread: all functions but mr_file_perform(). A request that runs keeps libuv's loop alive on the
- * pool, and not on a sync thread. */
+ * Only on the loop's thread: all functions but mr_file_perform(). A request is an operation of its loop, which is not
+ * at rest meanwhile and is not destroyed before it is back. */
 #ifndef MR_IO_FILE_H
 #define MR_IO_FILE_H
 
@@ -49,10 +49,7 @@ struct mr_file_request {
     uint64_t offset, len;
     struct mr_loop_note note;
     struct mr_file_request *next; /* of its group: syncer.h */
-    union {
-        uv_work_t pool;
-        struct mr_inbox_node node; /* to the sync thread, and back to the loop */
-    };
+    struct mr_inbox_node node;    /* to the thread, and back to the loop */
 };
 
 void mr_file_init(struct mr_file_request *request, struct mr_loop *loop, enum mr_label label, mr_file_done *done);
@@ -61,7 +58,7 @@ static inline bool mr_file_is_idle(const struct mr_file_request *request)
     return !request->is_submitted;
 }
 
-/* ---- on libuv's pool; paths and bytes are borrowed until done() ---- */
+/* ---- on the pool, which all loops share; paths and bytes are borrowed until done() ---- */
 
 void mr_file_open(struct mr_file_request *request, int directory, const char *path, int flags, mode_t mode);
 void mr_file_close(struct mr_file_request *request, int fd); /* the descriptor is gone from here on */

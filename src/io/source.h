@@ -1,4 +1,4 @@
-/* source.h -- a descriptor as the sender of a stream (base/stream.h). Reads on libuv's pool, so that the loop never
+/* source.h -- a descriptor as the sender of a stream (base/stream.h). Reads on file threads, so that the loop never
  * waits: to the receiver's place for the next bytes, which nothing else uses meanwhile, or ahead of it by two blocks
  * where it has none; pushes 64 KiB at a time. A receiver may give up its memory while its place is read to only if the
  * process ends. Files, pipes and terminals, blocking or not. The loop's thread only. */

@@ -7,7 +7,7 @@
  *                  file                    `out` took nothing for MR_SPILL_AFTER_NS while it was needed
  *
  * It is needed while the client still sends. Later, when the file holds config.max bytes, and while a budget has no
- * room, `in` is paused instead. Written and read on libuv's pool. Everything here is called on the loop.
+ * room, `in` is paused instead. Written and read on file threads. Everything here is called on the loop.
  *
  * With config.holds nothing passes to `out` before it is no longer needed: all is stored from its first byte. What is
  * more than config.max (and 256 KiB) then aborts `out` with MR_ESPILL, and a budget without room with its own error. */

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define SYNCER_MAGIC 0x73796e63u /* "sync" */
 
@@ -49,9 +50,11 @@ static struct mr_file_request *take_group(struct mr_syncer *syncer)
     bool more;
     gathered = &first;
     pthread_mutex_lock(&syncer->taking);
-    mr_inbox_drain(&syncer->inbox, SIZE_MAX, &more);
+    mr_inbox_drain(&syncer->inbox, syncer->config.singly ? 1 : SIZE_MAX, &more);
     pthread_mutex_unlock(&syncer->taking);
     gathered = NULL;
+    if (more)
+        sem_post(&syncer->wake); /* for another thread */
     return first;
 }
 
@@ -79,6 +82,8 @@ static void *run(void *context)
 {
     const struct syncer_thread *self = context;
     struct mr_syncer *syncer = mr_from_context(self->syncer, struct mr_syncer, SYNCER_MAGIC);
+    if (syncer->config.nicer > 0) /* of this thread alone, on Linux; which anybody may */
+        setpriority(PRIO_PROCESS, 0, MR_MIN(getpriority(PRIO_PROCESS, 0) + syncer->config.nicer, 19));
     /* Acquire: pairs with the store in destroy; the semaphore orders it, too. */
     while (!atomic_load_explicit(&syncer->stopping, memory_order_acquire)) {
         while (sem_wait(&syncer->wake) != 0)

@@ -1,5 +1,6 @@
-/* syncer.h -- threads that wait for disks, with a name of their own: for fdatasync and fsync, which may take seconds
- * and would keep libuv's pool from everybody else. Its user makes as many as may wait at the same time.
+/* syncer.h -- threads that wait for disks, with a name of their own: the file threads (file.h), and others for
+ * fdatasync and fsync, which may take seconds and would keep those from everybody else. Its user makes as many as may
+ * wait at the same time.
  *
  * Group by group: a thread that is free takes all requests that wait, in the order they came; while they are performed
  * the next group gathers, for the thread that is free first. So one sync of a directory can serve all of a group.
@@ -24,6 +25,8 @@ struct mr_syncer;
 struct mr_syncer_config {
     const char *name; /* of the threads, at most 15 characters */
     unsigned threads; /* at most MR_SYNCER_THREADS_MAX; 0 is one */
+    int nicer;        /* by so much is their nice value above that of the thread that creates them */
+    bool singly;      /* a group is one request: as many are performed at the same time as there are threads */
     /* thread: from 0. NULL: each in turn. */
     void (*group)(void *context, unsigned thread, struct mr_file_request *first);
     void *context;

@@ -3,7 +3,7 @@
  *
  * Its bytes are taken from a budget of the disk before they are written, and given back when it is closed.
  *
- *                      its owner's thread (a loop)   libuv's pool (mr_file_run()), a worker
+ *                      its owner's thread (a loop)   file thread (mr_file_run()), a worker
  *   init, reserve                yes                               -
  *   write, read                   -                               yes        one thread at a time
  *   close                         -                               yes        last of all

@@ -166,6 +166,8 @@ void mr_loop_destroy(struct mr_loop **out)
     struct mr_loop *loop = *out;
 
     MR_ASSERT(!atomic_load_explicit(&loop->running, memory_order_acquire));
+    while (loop->operations > 0)
+        uv_run(&loop->uv, UV_RUN_ONCE);
     MR_ASSERT(mr_inbox_is_empty(&loop->inbox) && loop->inbox.taken == NULL); /* a completion would be lost */
     mr_timers_close(loop);
     mr_lag_close(loop);
@@ -360,13 +362,27 @@ unsigned mr_loop_requests(const struct mr_loop *loop)
     return loop->requests;
 }
 
+void mr_loop_operation_begin(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    loop->operations++;
+}
+
+void mr_loop_operation_end(struct mr_loop *loop)
+{
+    MR_ON_LOOP(loop);
+    MR_ASSERT(loop->operations > 0);
+    loop->operations--;
+}
+
 bool mr_loop_is_at_rest(struct mr_loop *loop)
 {
     MR_ON_LOOP(loop);
     uv_unref((uv_handle_t *)&loop->wake); /* all that keeps a loop without work alive */
     bool is_alive = uv_loop_alive(&loop->uv) != 0;
     uv_ref((uv_handle_t *)&loop->wake);
-    return loop->requests == 0 && !is_alive && mr_inbox_is_empty(&loop->inbox) && loop->inbox.taken == NULL;
+    return loop->requests == 0 && loop->operations == 0 && !is_alive && mr_inbox_is_empty(&loop->inbox) &&
+           loop->inbox.taken == NULL;
 }
 
 void mr_loop_count_in(struct mr_loop *loop, struct mr_loop_stats *stats)

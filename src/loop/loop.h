@@ -24,7 +24,8 @@ struct mr_loop;
 
 /* index: 0 for the first loop of the process, counting up: the place of its numbers in per-loop tables. */
 int mr_loop_create(struct mr_loop **out, unsigned index);
-/* All handles opened on the loop by others must be closed; closes its own, frees it, clears *loop. */
+/* All handles opened on the loop by others must be closed. Waits for operations to come back, closes its own handles,
+ * frees it, clears *loop. */
 void mr_loop_destroy(struct mr_loop **loop);
 
 /* Run on the calling thread until mr_loop_stop(). Returns once; a loop is not run twice. */
@@ -81,8 +82,11 @@ void mr_loop_request_end(struct mr_loop *loop);
 void mr_loop_request_rest(struct mr_loop *loop);
 void mr_loop_request_wake(struct mr_loop *loop);
 unsigned mr_loop_requests(const struct mr_loop *loop);
-/* No request is in flight, nothing waits to be delivered, and no handle or operation (of libuv's pool) is active but
- * the loop's own and those that were unreferenced. */
+/* An operation was handed to another thread, which will post it back / is back: the loop is not at rest meanwhile. */
+void mr_loop_operation_begin(struct mr_loop *loop);
+void mr_loop_operation_end(struct mr_loop *loop);
+/* No request is in flight, nothing is to come back or waits to be delivered, and no handle is active but the loop's own
+ * and those that were unreferenced. */
 bool mr_loop_is_at_rest(struct mr_loop *loop);
 
 /* Before it runs: keep its numbers in *stats, which is not zeroed and outlives the loop, and not in the loop. */

@@ -21,6 +21,7 @@ struct mr_loop {
     unsigned index;
     unsigned requests;   /* in flight */
     unsigned resting;    /* of them: wait for time alone */
+    unsigned operations; /* on their way elsewhere, to come back by the inbox */
     uint64_t now;        /* cached clock, monotonic ns */
     uv_check_t deliver;  /* after each poll: hands out completions */
     uv_idle_t hurry;     /* active while completions are left, or posted by the loop: the next poll does not wait */

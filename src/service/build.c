@@ -14,7 +14,6 @@
 /* Descriptors beside those of connections: of each loop, and listeners, temporary files, libraries. */
 #define DESCRIPTORS_OF_LOOP 8
 #define DESCRIPTORS_BESIDE  512
-#define LIBUV_THREADS       4 /* of its pool, unless it is told */
 
 /* ---- building ---- */
 
@@ -24,19 +23,12 @@ static bool has_offload(const struct mr_config *config, enum mr_offload_kind kin
     return config->offload.lab || kind == (enum mr_offload_kind)config->offload.kind;
 }
 
-/* libuv's pool also reads files, for which it has four threads by itself: beside another offload it has no fewer. */
-static unsigned workers_of(const struct mr_config *config, enum mr_offload_kind kind)
-{
-    bool is_beside = kind == MR_OFFLOAD_LIBUV && kind != (enum mr_offload_kind)config->offload.kind;
-    return (unsigned)(is_beside ? MR_MAX(config->offload.workers, LIBUV_THREADS) : config->offload.workers);
-}
-
 /* 0: there is no such offload. */
 static unsigned runners_of(const struct mr_config *config, enum mr_offload_kind kind)
 {
     if (!has_offload(config, kind))
         return 0;
-    return mr_offload_runners(kind, workers_of(config, kind), (unsigned)config->loop.loops);
+    return mr_offload_runners(kind, (unsigned)config->offload.workers, (unsigned)config->loop.loops);
 }
 
 /* Where its numbers are kept: the supervisor's segment, or one for itself. */
@@ -198,7 +190,7 @@ static int create_offload(struct mr_service *service, struct mr_offload **out, e
     const struct mr_config *config = service->config;
     return mr_offload_create(out, &(struct mr_offload_config){
                                       .kind = kind,
-                                      .workers = workers_of(config, kind),
+                                      .workers = (unsigned)config->offload.workers,
                                       .heavy_workers = (unsigned)config->offload.heavy_workers,
                                       .priority = (enum mr_worker_priority)config->offload.priority,
                                       .queue_depth = (uint32_t)config->offload.queue_depth,

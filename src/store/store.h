@@ -226,7 +226,7 @@ void mr_store_delete(struct mr_store *store, struct mr_loop *loop, struct mr_sli
 typedef void mr_store_listed(void *context, const struct mr_fault *fault, const struct mr_object *objects, size_t count,
                              bool has_more);
 
-/* Called on a thread of libuv's pool before a done() without a fault, with what that will be given: what takes too long
+/* Called on a file thread before a done() without a fault, with what that will be given: what takes too long
  * for a loop, a text of 1,000 objects, is made here. It must touch nothing that the loop touches meanwhile. */
 typedef void mr_store_prepare(void *context, const struct mr_object *objects, size_t count, bool has_more);
 

@@ -7,7 +7,7 @@
  * the head. Nothing is synced: after a loss of power a file may hold anything, and what its checksum does not fit was
  * never there. The numbers in it are the machine's own (native order): it is a cache of this machine.
  *
- * Everything here blocks: before the loops run, or on libuv's pool. Only mr_variant_record_decode() and the sizes are
+ * Everything here blocks: before the loops run, or on a file thread. Only mr_variant_record_decode() and the sizes are
  * for any thread. */
 #ifndef MR_VARIANTS_VARIANT_FILE_H
 #define MR_VARIANTS_VARIANT_FILE_H

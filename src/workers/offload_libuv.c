@@ -112,8 +112,8 @@ static void give_turn(struct mr_offload *offload, unsigned loop_index)
     MR_ASSERT(err == 0);
 }
 
-/* libuv reads the size of its pool from the environment when it queues its first work, a file operation included: the
- * offload is to be created before. */
+/* libuv reads the size of its pool from the environment when it queues its first work: the offload is to be created
+ * before. */
 static int start(struct mr_offload *offload)
 {
     char size[16];

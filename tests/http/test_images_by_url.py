@@ -281,7 +281,6 @@ def test_limits_hold(start, tmp_path):
     assert response.json()["limit"] == {"name": "max-pixels", "value": 1000000} and response.json()["value"] == 4000000
 
 
-@pytest.mark.under("workers")  # libuv's pool reads originals too: a job that runs there is before them
 @pytest.mark.slow
 def test_a_full_queue_is_503_and_remembered_by_nobody(start, tmp_path):
     server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--queue-depth=1", *UNTIL_DONE)

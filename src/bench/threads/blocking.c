@@ -1,7 +1,7 @@
 /* DESIGN. One step: wait for something, look at what the acceptor says, let the loop turn, give the connection what
  * came, carry out what it wants. poll() blocks; what follows takes only what is there (MSG_DONTWAIT), since poll may
  * have reported another matter. The loop does no I/O of the connection: a turn runs jobs (--offload=none) and delivers
- * what libuv's pool has done. */
+ * what file threads have done. */
 #include "bench/threads/blocking.h"
 #include "base/assert.h"
 #include "base/clock.h"
@@ -291,7 +291,7 @@ static bool was_cut(const struct peer *peer)
     return peer->was_cut || (is_spoilt && atomic_load(&peer->word->stage) == MR_BLOCKING_CUT);
 }
 
-/* Jobs of requests that were abandoned, and their files on libuv's pool, come back before the loop is another
+/* Jobs of requests that were abandoned, and their files on file threads, come back before the loop is another
  * connection's. */
 static void wait_for_rest(struct mr_loop *loop)
 {

@@ -4,7 +4,7 @@
  *
  * It waits with poll and not in recv or send, as it waits for three matters: its socket, in both directions (who sends
  * a long body and reads the answer only afterwards would wait for a server that waits for it), its loop (files are
- * read and written on libuv's pool), and the word of the acceptor. */
+ * read and written on file threads), and the word of the acceptor. */
 #ifndef MR_BENCH_BLOCKING_H
 #define MR_BENCH_BLOCKING_H
 

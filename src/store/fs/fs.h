@@ -1,7 +1,7 @@
 /* fs.h -- the store of one process, as the files of fs/ share it. No file outside fs/ includes it.
  *
  *      loop         writers, readers, requests: their state, and what the kernel promises not to block on
- *      libuv's pool writing and reading payloads, opening, listing, removing
+ *      file threads writing and reading payloads, opening, listing, removing
  *      committers   threads that commit new objects, group by group (commit.h): four for short payloads, which shall
  *                   not wait for the syncs of long ones, and four for these. Each has helpers (crew.h)
  *      changer      one thread that changes and deletes (change.c), and takes locks of IDs

@@ -1,6 +1,6 @@
 /* DESIGN. A walk with three levels: the first four characters of an ID, the next two, the IDs themselves. The cursor
- * `after` is the last ID that was tried; each trip to libuv's pool goes on behind it, through some directories or until
- * some objects were read, so that a long walk does not keep a thread of the pool from others. */
+ * `after` is the last ID that was tried; each trip to a file thread goes on behind it, through some directories or
+ * until some objects were read, so that a long walk does not keep a thread of the pool from others. */
 #include "base/macros.h"
 #include "store/fs/fs.h"
 #include "store/fs/layout.h"

@@ -1,5 +1,5 @@
 /* DESIGN. The payload of an object in memory, for a computation on another thread: as it lies with the description,
- * else as a map of its file, made resident on libuv's pool so that no worker waits for the disk; else as a copy, where
+ * else as a map of its file, made resident on a file thread so that no worker waits for the disk; else as a copy, where
  * it has several segments or the kernel cannot make a map resident.
  *
  *      load ----> (the pool) ----> loaded ----> drop, on any thread ----> close

@@ -1,6 +1,6 @@
 /* DESIGN. Two blocks take turns: one is filled while the receiver still has the other. Each is lent to the receiver
  * (push_ref) in parts; it is filled again when all of them have come back. What the page cache has is read on the loop,
- * TURN_MAX bytes a turn; the rest on libuv's pool, a block at a time. While the receiver is paused nothing is read.
+ * TURN_MAX bytes a turn; the rest on a file thread, a block at a time. While the receiver is paused nothing is read.
  *
  * The first block's memory is taken from the budget before the first byte, so that a response that has begun is never
  * aborted for want of it; the second one is used where the budget has room. */

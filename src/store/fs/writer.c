@@ -1,6 +1,6 @@
 /* DESIGN. Bytes that came and are not written yet stand in one queue, copied or borrowed. As long as all of them may
  * stay with the description (MR_STORE_INLINE_MAX) nothing touches the disk. With the first byte more a file is opened;
- * from then on libuv's pool writes what the queue holds, one write at a time, while more is appended behind it.
+ * from then on a file thread writes what the queue holds, one write at a time, while more is appended behind it.
  *
  *      TAKING --(end, all written)--> COMPLETE --(commit)--> COMMITTING
  *         |                               |

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #define REQUESTS 6
 #define LOOPS    2
@@ -25,12 +26,16 @@ static void on_done(struct mr_file_request *done)
     dones++;
 }
 
+static void open_syncer_of(const struct mr_syncer_config *config)
+{
+    assert_int_equal(mr_syncer_create(&syncer, config), MR_OK);
+}
+
 static void open_syncer(void (*group)(void *context, unsigned thread, struct mr_file_request *first), void *context,
                         unsigned threads)
 {
-    const struct mr_syncer_config config = {
-        .name = "test-sync", .threads = threads, .group = group, .context = context};
-    assert_int_equal(mr_syncer_create(&syncer, &config), MR_OK);
+    open_syncer_of(
+        &(struct mr_syncer_config){.name = "test-sync", .threads = threads, .group = group, .context = context});
 }
 
 static int open_bench(void **state)
@@ -193,6 +198,40 @@ static void group_does_not_wait_for_one_on_another_thread(void **state)
     sem_destroy(&meeting.second);
 }
 
+/* Both are posted before a thread wakes: as one group the first would wait for the second for ever. */
+static void requests_of_one_moment_are_performed_at_the_same_time_if_singly(void **state)
+{
+    (void)state;
+    struct meeting meeting = {.groups = 0};
+    sem_init(&meeting.second, 0, 0);
+    open_syncer_of(&(struct mr_syncer_config){
+        .name = "test-sync", .threads = 2, .singly = true, .group = meet, .context = &meeting});
+    for (unsigned i = 0; i < 2; i++)
+        mr_file_run_on(&requests[i], syncer, work_nothing);
+    turn_until(2);
+    assert_int_equal(meeting.groups, 2);
+    assert_int_equal(meeting.threads, 3);
+    sem_destroy(&meeting.second);
+}
+
+static int nice_of_thread;
+
+static int work_nice(struct mr_file_request *on)
+{
+    (void)on;
+    nice_of_thread = getpriority(PRIO_PROCESS, 0);
+    return MR_OK;
+}
+
+static void threads_are_nicer_by_as_much_as_they_are_told(void **state)
+{
+    (void)state;
+    open_syncer_of(&(struct mr_syncer_config){.name = "test-sync", .nicer = 3});
+    mr_file_run_on(&requests[0], syncer, work_nice);
+    turn_until(1);
+    assert_int_equal(nice_of_thread, MR_MIN(getpriority(PRIO_PROCESS, 0) + 3, 19));
+}
+
 /* ---- many loops ---- */
 
 struct client {
@@ -247,6 +286,8 @@ int main(void)
         TEST(thread_has_its_name),
         TEST(what_comes_during_a_group_is_the_next_group),
         TEST(group_does_not_wait_for_one_on_another_thread),
+        TEST(requests_of_one_moment_are_performed_at_the_same_time_if_singly),
+        TEST(threads_are_nicer_by_as_much_as_they_are_told),
         TEST(each_request_completes_on_its_own_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

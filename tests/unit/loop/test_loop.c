@@ -384,6 +384,45 @@ static void a_loop_is_at_rest_when_nothing_is_to_come_back(void **state)
     mr_loop_destroy(&loop);
 }
 
+struct operation {
+    struct mr_inbox_node node;
+    struct mr_loop *loop;
+    pthread_t thread;
+    bool is_back;
+};
+
+static void on_operation_back(struct mr_inbox_node *node)
+{
+    struct operation *operation = mr_container_of(node, struct operation, node);
+    mr_loop_operation_end(operation->loop);
+    operation->is_back = true;
+}
+
+static void *post_operation(void *context)
+{
+    struct operation *operation = context;
+    mr_loop_post(operation->loop, &operation->node);
+    return NULL;
+}
+
+static void an_operation_elsewhere_is_no_rest_and_is_waited_for_by_destroy(void **state)
+{
+    struct mr_loop *loop = open_loop();
+    struct operation operation = {.node.deliver = on_operation_back, .loop = loop};
+
+    (void)state;
+    mr_loop_adopt(loop);
+    mr_loop_turn(loop);
+    assert_true(mr_loop_is_at_rest(loop));
+    mr_loop_operation_begin(loop);
+    assert_false(mr_loop_is_at_rest(loop));
+    mr_loop_release(loop);
+    assert_int_equal(pthread_create(&operation.thread, NULL, post_operation, &operation), 0);
+    mr_loop_destroy(&loop);
+    assert_true(operation.is_back);
+    pthread_join(operation.thread, NULL);
+}
+
 static void a_loop_that_is_turned_has_no_lag_probe(void **state)
 {
     struct mr_loop *loop = open_loop();
@@ -413,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_loop_that_posts_to_itself_is_not_woken_and_does_not_sleep),
         cmocka_unit_test(timers_of_a_loop_that_is_turned_bound_the_wait),
         cmocka_unit_test(a_loop_is_at_rest_when_nothing_is_to_come_back),
+        cmocka_unit_test(an_operation_elsewhere_is_no_rest_and_is_waited_for_by_destroy),
         cmocka_unit_test(a_loop_that_is_turned_has_no_lag_probe),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
