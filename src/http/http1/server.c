@@ -9,6 +9,7 @@ static void on_prepare(uv_prepare_t *handle)
     server->departed = server->accepted = 0;
     server->busy_before = server->busy;
     server->busy = 0;
+    server->written = 0;
     if (server->on_quiet == NULL || server->socket_count > 0 || mr_loop_requests(server->loop) > 0)
         return;
     void (*on_quiet)(void *context) = server->on_quiet;

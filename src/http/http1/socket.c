@@ -198,7 +198,7 @@ static void mark_busy(struct mr_socket *socket)
 /* Of `turn` bytes, `had` of which it has had. */
 static size_t share_left(const struct mr_socket *socket, size_t turn, size_t max, size_t had)
 {
-    size_t share = turn / MR_MAX(socket->server->busy_before, 1u);
+    size_t share = turn / MR_MAX(socket->server->busy_before, socket->server->busy);
     share = MR_MAX(MR_MIN(share, max), (size_t)MR_SHARE_MIN);
     return share > had ? share - had : 0;
 }
@@ -209,13 +209,19 @@ static size_t read_share_left(struct mr_socket *socket)
     return share_left(socket, MR_TURN_READ, MR_SHARE_READ_MAX, socket->read_bytes);
 }
 
+/* When many that were idle are responded to in one turn, the first have most of it, and the others the least share. */
 static size_t write_share_left(struct mr_socket *socket)
 {
     mark_busy(socket);
-    return share_left(socket, MR_TURN_WRITE, MR_SHARE_WRITE_MAX, socket->written_bytes);
+    size_t share = share_left(socket, MR_TURN_WRITE, MR_SHARE_WRITE_MAX, socket->written_bytes);
+    size_t least = MR_SHARE_MIN - MR_MIN(socket->written_bytes, (size_t)MR_SHARE_MIN);
+    size_t of_turn = MR_TURN_WRITE - MR_MIN(socket->server->written, (size_t)MR_TURN_WRITE);
+    return MR_MIN(share, MR_MAX(of_turn, least));
 }
 
 /* ---- writing ---- */
+
+static void post_turn(struct mr_socket *socket);
 
 void mr_socket_written(struct mr_socket *socket, int status)
 {
@@ -272,13 +278,18 @@ static void settle_writing(struct mr_socket *socket)
 {
     struct iovec runs[WRITE_RUNS];
     size_t left = write_share_left(socket);
+    bool is_full = false; /* the kernel: libuv goes on when it takes more */
     while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
         size_t total;
         int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
         if (count == 0)
             return;
-        if (left == 0) {
+        if (is_full) {
             queue_write(socket, runs, count);
+            return;
+        }
+        if (left == 0) {
+            post_turn(socket);
             return;
         }
         unsigned limited = limit_runs(runs, count, left, &total);
@@ -286,12 +297,13 @@ static void settle_writing(struct mr_socket *socket)
         if (written < 0 && written != UV_EAGAIN) {
             mr_connection_reset(socket->connection);
         } else if (written <= 0 || (size_t)written < total) {
-            left = 0; /* the kernel is full */
+            is_full = true;
         } else {
             left -= (size_t)written;
         }
         if (written > 0) {
             socket->written_bytes += (size_t)written;
+            socket->server->written += (size_t)written;
             mr_connection_wrote(socket->connection, (size_t)written);
         }
     }

@@ -35,6 +35,7 @@ struct mr_server {
     unsigned socket_count;      /* also those being closed */
     uint64_t turn;              /* of the loop, counted */
     unsigned busy, busy_before; /* sockets that had something to read or write in this turn, and in the last */
+    size_t written;             /* in this turn */
     uv_prepare_t turn_handle;
     struct mr_socket *waiting, *last_waiting; /* to depart, in order */
     unsigned departed;                        /* in this turn */

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 #define CLIENTS 300
 #define HALF    (CLIENTS / 2)
 #define READERS 8
+#define BURST   60
 #define LARGE   (250 * MR_KIB) /* of all readers together less than MR_TURN_WRITE */
 
 static struct {
@@ -435,6 +437,39 @@ static void responses_of_some_hundred_kilobytes_are_not_sent_in_pieces(void **st
     turn_until_departed();
 }
 
+/* What the kernel has for them. */
+static size_t receive_waiting(int from, int to)
+{
+    static char bytes[64 * MR_KIB];
+    size_t sum = 0;
+    for (int i = from; i < to; i++)
+        for (ssize_t len; (len = recv(it.clients[i], bytes, sizeof(bytes), MSG_DONTWAIT)) > 0;)
+            sum += (size_t)len;
+    return sum;
+}
+
+/* Nobody was busy in the turn before, so each alone could have a large share. */
+static void a_burst_of_responses_is_bounded_in_a_turn(void **state)
+{
+    (void)state;
+    mr_loop_turn(it.loop); /* registers the listener */
+    for (int i = 0; i < BURST; i++)
+        it.clients[i] = connect_one();
+    while (connections() < BURST)
+        turn();
+    turn();
+    for (int i = 0; i < BURST; i++)
+        assert_true(dprintf(it.clients[i], "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n") > 0);
+    size_t received = 0;
+    for (size_t turns = 1; received < BURST * (size_t)LARGE; turns++) {
+        mr_loop_turn(it.loop);
+        received += receive_waiting(0, BURST);
+        assert_in_range(received, 0, turns * (MR_TURN_WRITE + BURST * MR_SHARE_MIN));
+    }
+    close_clients(0, BURST);
+    turn_until_departed();
+}
+
 static void idle_connections_are_drained_in_portions(void **state)
 {
     (void)state;
@@ -492,6 +527,7 @@ int main(void)
         TEST(clients_that_have_closed_are_told_from_those_that_only_send_no_more),
         TEST(a_wait_that_has_just_ended_does_not_time_out),
         TEST(responses_of_some_hundred_kilobytes_are_not_sent_in_pieces),
+        TEST(a_burst_of_responses_is_bounded_in_a_turn),
         TEST(idle_connections_are_drained_in_portions),
         TEST(a_client_that_leaves_before_its_place_in_a_drain_departs_once),
         TEST(a_cut_stops_all_at_once_and_closes_in_portions),
