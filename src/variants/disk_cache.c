@@ -430,6 +430,8 @@ static void remove_evicted(struct mr_disk_cache *cache, const uint32_t *evicted,
 {
     for (unsigned i = 0; i < count; i++)
         unlink_cache_file(cache, evicted[i]);
+    if (count > 0)
+        mr_open_files_drop_removed(&cache->files);
     count_disk(&cache->config.numbers->disk_evicted, count);
 }
 

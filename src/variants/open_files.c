@@ -3,6 +3,7 @@
 #include "variants/variant_file.h"
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void mr_open_files_init(struct mr_open_files *files, int directory)
@@ -87,4 +88,27 @@ void mr_open_files_give_back(struct mr_open_files *files, uint32_t number, int f
     pthread_mutex_unlock(&files->mutex);
     if (!is_kept)
         close(fd);
+}
+
+/* The descriptor of a place that is not being read and whose file has no name; the place is free then. Or -1. */
+static int take_removed(struct mr_open_files *files, struct mr_open_file *file)
+{
+    struct stat info;
+    int fd = -1;
+    pthread_mutex_lock(&files->mutex);
+    if (file->number != 0 && file->users == 0 && fstat(file->fd, &info) == 0 && info.st_nlink == 0) {
+        fd = file->fd;
+        *file = (struct mr_open_file){.number = 0};
+    }
+    pthread_mutex_unlock(&files->mutex);
+    return fd;
+}
+
+void mr_open_files_drop_removed(struct mr_open_files *files)
+{
+    for (unsigned i = 0; i < MR_VARIANT_OPEN_MAX; i++) {
+        int fd = take_removed(files, &files->places[i]);
+        if (fd >= 0)
+            close(fd);
+    }
 }

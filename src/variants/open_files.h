@@ -31,5 +31,8 @@ enum mr_disk_try mr_open_files_try_take(int *fd, struct mr_open_files *files, ui
                                         struct mr_disk_failure *failure);
 int mr_open_files_take(int *fd, struct mr_open_files *files, uint32_t number, struct mr_disk_failure *failure);
 void mr_open_files_give_back(struct mr_open_files *files, uint32_t number, int fd);
+/* Close those that were removed by hand, and have no name any more: else they keep their room. Not on a loop.
+ */
+void mr_open_files_drop_removed(struct mr_open_files *files);
 
 #endif

@@ -130,6 +130,27 @@ static void file_that_is_not_there_is_told(void **state)
     give_back(1, take(1));
 }
 
+/* By hand: by name they cannot be emptied any more. */
+static void what_was_removed_by_hand_is_let_go(void **state)
+{
+    (void)state;
+    char name[MR_VARIANT_FILE_NAME_SIZE];
+    int removed = take(1), kept = take(2), read = take(3);
+    give_back(1, removed);
+    give_back(2, kept);
+    for (uint32_t number = 1; number <= 3; number += 2) {
+        mr_variant_file_name(name, number);
+        assert_int_equal(unlinkat(place.directory, name, 0), 0);
+    }
+    mr_open_files_drop_removed(&place.files);
+    assert_false(is_open(removed));
+    assert_true(is_open(kept));
+    assert_true(is_open(read)); /* until the next time */
+    give_back(3, read);
+    mr_open_files_drop_removed(&place.files);
+    assert_false(is_open(read));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
 
 int main(void)
@@ -139,6 +160,7 @@ int main(void)
         TEST(only_so_many_stay_open),
         TEST(file_that_is_being_read_is_not_closed_for_another_one),
         TEST(file_that_is_not_there_is_told),
+        TEST(what_was_removed_by_hand_is_let_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
