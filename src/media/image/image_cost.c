@@ -15,8 +15,9 @@ enum {
     RESIZE_NS = 3,
     LINEAR_NS = 40, /* light instead of tones */
     TRIM_NS = 15,
-    LOOK_NS = 40,  /* where to crop */
-    CHROMA_NS = 4, /* whether colours have edges */
+    LOOK_NS = 40,     /* where to crop */
+    CHROMA_NS = 4,    /* whether colours have edges */
+    JPEG_BYTE_NS = 8, /* each byte beyond half a one for a pixel: noise, and scans that a glance did not come to */
 
     PHOTO_BASE_NS = 200000,
     PHOTO_READ_NS = 2, /* whose colours have half the resolution, or which has none */
@@ -136,6 +137,12 @@ static bool is_looked_at(const struct mr_plan *plan)
     return plan->crop.crop == MR_IMAGE_CROP_ENTROPY || plan->crop.crop == MR_IMAGE_CROP_ATTENTION;
 }
 
+static uint64_t dense_ns(const struct mr_image_info *info)
+{
+    uint64_t usual = (uint64_t)info->width * info->height / 2;
+    return info->format == MR_IMAGE_JPEG && info->len > usual ? (info->len - usual) * JPEG_BYTE_NS : 0;
+}
+
 /* A photograph's own way (image_photo.c). */
 static uint64_t photo_ns(const struct mr_plan *plan, const struct mr_image_ops *ops, const struct mr_image_info *info)
 {
@@ -146,7 +153,7 @@ static uint64_t photo_ns(const struct mr_plan *plan, const struct mr_image_ops *
         written *= 2;
     if (mr_plan_looks_at_colours(plan, ops, info))
         written += PHOTO_LOOK_NS;
-    return PHOTO_BASE_NS + (uint64_t)info->width * info->height * (read + scans * PHOTO_SCAN_NS) +
+    return PHOTO_BASE_NS + dense_ns(info) + (uint64_t)info->width * info->height * (read + scans * PHOTO_SCAN_NS) +
            (uint64_t)plan->out_width * plan->out_height * written;
 }
 
@@ -167,7 +174,7 @@ uint64_t mr_image_cost_ns(const struct mr_image_info *info, const struct mr_imag
     uint64_t resized = (uint64_t)plan.width * plan.height * plan.frames;
     uint64_t out = MR_MAX(plan.final_width * plan.final_height * plan.frames, resized);
     bool alpha = info->alpha || mr_plan_adds_alpha(&plan, ops);
-    return BASE_NS + stored * reading_ns(info, decoded < stored) + decoded * decoded_ns(info, ops) +
+    return BASE_NS + dense_ns(info) + stored * reading_ns(info, decoded < stored) + decoded * decoded_ns(info, ops) +
            resized * (is_looked_at(&plan) ? LOOK_NS : 0) +
            out * (steps_ns(ops) + encoder_ns(likely_format(&plan, ops), ops, out / plan.frames, alpha, plan.palette)) +
            out * (mr_plan_looks_at_colours(&plan, ops, info) ? CHROMA_NS : 0);

@@ -125,6 +125,7 @@ static int scan_within(struct mr_scan *out, uint64_t steps_max, struct mr_view f
     memset(out, 0, sizeof(*out));
     out->steps_max = steps_max;
     out->info.format = mr_image_sniff(file.at, file.len);
+    out->info.len = file.len;
     out->info.frames = 1;
     out->info.orientation = 1;
     struct mr_fault scan_fault = {0};

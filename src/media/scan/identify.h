@@ -46,6 +46,7 @@ struct mr_image_colours {
 /* What the container says, read without decoding a pixel. */
 struct mr_image_info {
     enum mr_image_format format;
+    uint64_t len;                   /* bytes */
     uint32_t width, height, frames; /* as stored, before orientation */
     uint32_t scans;                 /* passes over all pixels that decoding takes: progressive JPEG has several */
     uint8_t bands, bits;            /* channels with alpha; bits of one when decoded: 8 or 16 */

@@ -85,6 +85,21 @@ static void a_format_that_is_to_be_picked_counts_as_the_likely_one(void **state)
     assert_true(mr_image_cost_ns(&info, &ops) == plain);
 }
 
+/* As many bytes as pixels: noise, or scans that a glance does not come to. */
+static void a_jpeg_of_many_bytes_for_its_pixels_costs_more(void **state)
+{
+    (void)state;
+    struct mr_image_info info = image(MR_IMAGE_JPEG, 4000, 2500);
+    struct mr_image_ops ops;
+    mr_image_ops_init(&ops);
+    info.len = (uint64_t)info.width * info.height / 2;
+    uint64_t usual = mr_image_cost_ns(&info, &ops);
+    info.len -= 1000;
+    assert_true(mr_image_cost_ns(&info, &ops) == usual);
+    info.len = 150 * MR_MIB;
+    assert_true(mr_image_cost_ns(&info, &ops) > usual + MR_NS_PER_S);
+}
+
 static enum mr_lane lane_of(const char *query)
 {
     struct mr_image_info info = image(MR_IMAGE_JPEG, 2000, 1000);
@@ -133,6 +148,7 @@ int main(void)
         cmocka_unit_test(lossless_webp_takes_ten_times_as_long),
         cmocka_unit_test(scans_and_frames_count),
         cmocka_unit_test(a_format_that_is_to_be_picked_counts_as_the_likely_one),
+        cmocka_unit_test(a_jpeg_of_many_bytes_for_its_pixels_costs_more),
         cmocka_unit_test(all_that_makes_the_output_larger_or_dearer_counts),
         cmocka_unit_test(unknown_dimensions_are_heavy),
     };
