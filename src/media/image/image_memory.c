@@ -138,6 +138,12 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
     return (value + unit - 1) / unit * unit;
 }
 
+/* Of a JPEG whose scans come one after the other: of whole blocks of blocks. */
+static uint64_t coefficient_bytes(const struct mr_image_info *info)
+{
+    return round_up(info->width, PHOTO_BLOCKS) * round_up(info->height, PHOTO_BLOCKS) * 2 * info->bands;
+}
+
 /* Of a photograph's own way: the window of decoded rows, the output's planes, of a turned image twice, and the encoder.
  */
 static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_ops *ops,
@@ -148,8 +154,8 @@ static uint64_t photo_memory(const struct mr_plan *plan, const struct mr_image_o
     uint64_t rows = PHOTO_ROWS + PHOTO_TAPS * (height / plan->load_height + 1);
     uint64_t bytes = PHOTO_BASE + bands * rows * width + axis_bytes(2 * width, plan->load_width, plan->out_width) +
                      axis_bytes(2 * height, plan->load_height, plan->out_height);
-    if (info->whole) /* coefficients, of whole blocks of blocks */
-        bytes += round_up(info->width, PHOTO_BLOCKS) * round_up(info->height, PHOTO_BLOCKS) * 2 * bands;
+    if (info->whole)
+        bytes += coefficient_bytes(info);
     uint64_t planes = plan->orientation >= 5 ? 2 * bands : bands;
     uint64_t grown = mr_image_ops_wants_full_chroma(ops) ? PHOTO_GROWN : 0;
     bool looks_at_colours = mr_plan_looks_at_colours(plan, ops, info);
@@ -171,7 +177,7 @@ uint64_t mr_plan_memory(const struct mr_plan *plan, const struct mr_image_ops *o
 
     uint64_t bytes = BASE + decoded * decoder_bytes(info);
     if (info->format == MR_IMAGE_JPEG && info->whole)
-        bytes += stored * 2 * info->bands;
+        bytes += coefficient_bytes(info);
     uint64_t width = (uint64_t)(info->width * plan->scale / plan->shrink) + 1;
     bytes += MR_MIN(info->alpha || ops->linear ? ROWS_ALPHA : ROWS, 2 * (uint64_t)info->height) * bands * width;
     bytes += resizer_bytes(plan, info, bands);
