@@ -30,7 +30,9 @@
 enum {
     PLANES_MAX = 3,
     ROWS_MAX = MAX_SAMP_FACTOR * DCTSIZE, /* of a plane in one row of blocks */
-    BYTES_AT_ONCE = 1 << 20,              /* that the decoder reads between two looks at the cancel mark */
+    /* That the decoder reads between two looks at the cancel mark. libjpeg-turbo's fast Huffman decoder passes over bad
+     * codes, and the slow one, which a buffer's last blocks get, warns of them: so as little as libvips hands out. */
+    BYTES_AT_ONCE = 4096,
     TARGET_MIN = 16 << 10,
 };
 
