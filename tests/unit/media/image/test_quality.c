@@ -13,7 +13,7 @@ static void q_of_a_jpeg_is_its_own(void **state)
 static void q_of_the_others_grows_with_it_from_1_to_100(void **state)
 {
     (void)state;
-    static const enum mr_image_format formats[] = {MR_IMAGE_WEBP, MR_IMAGE_AVIF};
+    static const enum mr_image_format formats[] = {MR_IMAGE_WEBP, MR_IMAGE_AVIF, MR_IMAGE_JXL};
     for (size_t i = 0; i < MR_ARRAY_SIZE(formats); i++) {
         int32_t last = 1;
         for (int32_t q = 1; q <= 100; q++) {
@@ -31,6 +31,8 @@ static void what_looks_like_the_default_is_in_the_table(void **state)
     (void)state;
     assert_in_range(mr_quality_level(MR_IMAGE_WEBP, 75), 74, 82);
     assert_in_range(mr_quality_level(MR_IMAGE_AVIF, 75), 55, 66);
+    assert_in_range(mr_quality_level(MR_IMAGE_JXL, 75), 72, 76);
+    assert_int_equal(mr_quality_level(MR_IMAGE_JXL, 1), 5);
 }
 
 int main(void)
