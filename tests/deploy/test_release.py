@@ -55,7 +55,12 @@ def test_what_is_not_committed_is_not_released(tree):
 
 
 def test_the_placeholder_maintains_nothing(tree):
-    assert "maintainers@millrace.invalid is a placeholder: set DEBEMAIL" in refusal(tree, DEBEMAIL="")
+    assert "maintainers@millrace.invalid is a placeholder or no address: set DEBEMAIL" in refusal(tree, DEBEMAIL="")
+
+
+@pytest.mark.parametrize("address", ["nobody", " ", "Jane <jane@media.invalid>", "Jane <jane@media.example>", "jane@media.invalid"])
+def test_what_is_no_address_alone_maintains_nothing(tree, address):
+    assert f"{address} is a placeholder or no address" in refusal(tree, DEBEMAIL=address)
 
 
 def test_with_all_of_it_the_build_begins(tree):
