@@ -95,6 +95,7 @@ def test_clients_that_leave_one_by_one_stop_the_job_with_the_last(server, leave)
 
 
 @pytest.mark.parametrize("leave", [Wire.reset, Wire.close], ids=["reset", "close"])
+@pytest.mark.under("workers", "libuv")  # a job that waits holds no loop there
 def test_clients_that_leave_while_their_job_waits_are_never_worked_for(server, leave):
     image = keep(server, photo(300, 200))
     with server.connect() as busy:

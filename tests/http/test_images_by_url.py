@@ -281,6 +281,7 @@ def test_limits_hold(start, tmp_path):
     assert response.json()["limit"] == {"name": "max-pixels", "value": 1000000} and response.json()["value"] == 4000000
 
 
+@pytest.mark.under("workers", "libuv")  # a job that waits holds no loop there
 @pytest.mark.slow
 def test_a_full_queue_is_503_and_remembered_by_nobody(start, tmp_path):
     server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--queue-depth=1", *UNTIL_DONE)
