@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -49,6 +50,17 @@ def count_waits():
     table(["", "waits", "longest, ms", "images + gzip + encrypt, 1/s"], rows)
 
 
+def run_lab(command):
+    """Its exit status. Ctrl-C reaches the lab by itself, which then cleans up; what else ends this program ends the lab first."""
+    with subprocess.Popen(command) as process:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        status = process.wait()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return status
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, add_help=False, usage="script/bench lab [--node] [--waits] [OPTION of millrace-bench lab]...",
@@ -64,10 +76,12 @@ def main():
     if arguments.help:
         print(parser.format_help(), flush=True)
         os.execv(command[0], [*command, "--help"])
+    if not (arguments.node or arguments.waits):
+        os.execv(command[0], command)
     with ExitStack() as stack:
         if arguments.node:
             command += start_node(stack)
-        status = subprocess.run(command).returncode
+        status = run_lab(command)
     if status == 0 and arguments.waits:
         count_waits()
     sys.exit(status)
