@@ -28,6 +28,8 @@ def test_a_short_run_ends_with_the_report(tmp_path):
     assert (tmp_path / "light-workers.hgrm").exists()
     for name in ("none", "workers"):
         assert name in run.stdout
+    commands = [model["command"] for model in report["models"]]
+    assert commands == ["millrace --offload=none --loops=1", "millrace --offload=workers --loops=1"]
 
 
 def test_a_server_that_is_not_there_is_a_clear_error(tmp_path):

@@ -14,7 +14,7 @@ FEW, MANY = 1000, 8000
 UPLOAD = b"POST /pipe/gzip HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 # The streams stay idle for as long as the benchmark takes; their memory is charged and never touched.
-OPTIONS = ("--memory-budget=64GiB", "--body-timeout=600s", "--min-rate=0")
+OPTIONS = ("--memory-budget=64GiB", "--body-timeout=600s", "--min-rate=0", "--loops=1")
 
 
 def loop_seconds(server):

@@ -19,12 +19,12 @@ WAYS = {  # names of peers, and how the server computes: tests/perf/sharp/lab.js
 PATHS = "light=/healthz image=/image gzip=/gzip encrypt=/encrypt"
 WAITS_SECONDS = 7.0  # as long as the heavy load of a round
 LOOPS = {  # models whose threads are known: the main thread of a process that serves is its loop
-    "inline": ("--offload=inline",),
-    "none": ("--offload=none",),
-    "libuv": ("--offload=libuv",),
-    "workers": ("--offload=workers",),
-    "cluster-none": ("--processes=2", "--offload=none"),
-    "cluster-workers": ("--processes=2", "--offload=workers"),
+    "inline": ("--offload=inline", "--loops=1"),
+    "none": ("--offload=none", "--loops=1"),
+    "libuv": ("--offload=libuv", "--loops=1"),
+    "workers": ("--offload=workers", "--loops=1"),
+    "cluster-none": ("--processes=2", "--offload=none", "--loops=1"),
+    "cluster-workers": ("--processes=2", "--offload=workers", "--loops=1"),
 }
 
 

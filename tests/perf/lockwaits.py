@@ -110,7 +110,7 @@ def measure(load, picture, seconds, environment=None):
     heavy = [("/pipe/image?w=300", IMAGES, picture)]
     if streams:
         heavy.append(("/pipe/gzip", streams, mixed(1 << 20)))
-    return _measure((), programs, 200, heavy, seconds, environment)
+    return _measure(("--loops=1",), programs, 200, heavy, seconds, environment)
 
 
 def measure_lab(options, picture, seconds):

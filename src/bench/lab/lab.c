@@ -31,20 +31,23 @@ struct model {
 };
 
 #define LISTEN "--listen=127.0.0.1:0", "--log-level=warn"
+#define ONE_LOOP \
+    "--loops=1" /* of each process, on any number of cores: models differ in nothing else than what they name */
 
 /* `inline` first: what an ordinary handler does. */
 static const struct model models[] = {
     {"inline", "computes in its handlers: no socket is looked at until all jobs that are ready have run",
-     .words = {"--offload=inline", LISTEN}},
+     .words = {"--offload=inline", ONE_LOOP, LISTEN}},
     {"none", "yields: the loop runs one job, then looks at its sockets, then the next",
-     .words = {"--offload=none", LISTEN}},
+     .words = {"--offload=none", ONE_LOOP, LISTEN}},
     {"threads", "a thread for each connection, blocking", .is_bench = true,
      .words = {"serve-threads", "--max-connections=96", LISTEN}},
-    {"libuv", "event loop and libuv's pool", .words = {"--offload=libuv", LISTEN}},
-    {"workers", "event loop, lock-free queue, worker threads", .words = {"--offload=workers", LISTEN}},
+    {"libuv", "event loop and libuv's pool", .words = {"--offload=libuv", ONE_LOOP, LISTEN}},
+    {"workers", "event loop, lock-free queue, worker threads", .words = {"--offload=workers", ONE_LOOP, LISTEN}},
     {"cluster-none", "two processes, each an event loop that yields",
-     .words = {"--processes=2", "--offload=none", LISTEN}},
-    {"cluster-workers", "two processes, each with workers", .words = {"--processes=2", "--offload=workers", LISTEN}},
+     .words = {"--processes=2", "--offload=none", ONE_LOOP, LISTEN}},
+    {"cluster-workers", "two processes, each with workers",
+     .words = {"--processes=2", "--offload=workers", ONE_LOOP, LISTEN}},
 };
 
 struct lab {
@@ -100,7 +103,7 @@ static void add_model(struct lab *lab, const struct model *from)
     int length = snprintf(model->command, sizeof(model->command), "%s", from->is_bench ? "millrace-bench" : "millrace");
     for (unsigned i = 0; from->words[i] != NULL; i++) {
         subject->words[count++] = (char *)from->words[i];
-        if (strncmp(from->words[i], "--l", 3) != 0) /* where it listens and what it logs says nothing */
+        if (strncmp(from->words[i], "--li", 4) != 0 && strncmp(from->words[i], "--log", 5) != 0) /* these say nothing */
             length += snprintf(model->command + length, sizeof(model->command) - (size_t)length, " %s", from->words[i]);
     }
     MR_ASSERT(count < MR_LAB_WORDS_MAX);
