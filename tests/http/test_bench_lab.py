@@ -53,7 +53,8 @@ def test_a_stranger_is_asked_at_its_own_paths_and_must_do_the_work(start, tmp_pa
     figures = models["right"]["figures"]
     assert figures["image_rate"]["value"] > 0 and figures["gzip_rate"]["value"] > 0
     assert f"{url} light=/healthz image=/pipe/image?w=300&fm=png" in models["right"]["command"]
-    for name, words in {"narrow": "200 pixels wide", "other": "gzip", "gone": "404"}.items():
+    assert models["gone"]["skips"] == ["image", "gzip", "encrypt"]
+    for name, words in {"narrow": "200 pixels wide", "other": "gzip: POST /pipe/zstd", "gone": "light: GET /nothing-here was answered with 404"}.items():
         assert not models[name]["rounds"][0]["measured"] and words in models[name]["rounds"][0]["failure"]
 
 
@@ -74,6 +75,7 @@ def test_a_millrace_needs_no_paths(start, tmp_path):
         (["a=http://127.0.0.1:1 image=/resize"], "light=PATH is missing"),
         (["a=http://127.0.0.1:1 light=/ video=/v"], "video=/v"),
         (["workers=http://127.0.0.1:1"], "another model"),
+        (["a=http://127.0.0.1:1 light=/" + " " * 1600], "more than 1535 letters"),
         (["a=http://127.0.0.1:1", "a=http://127.0.0.1:2"], "another model"),
     ],
 )

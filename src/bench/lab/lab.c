@@ -128,7 +128,9 @@ static int add_peer(struct lab *lab, const char *text, struct mr_fault *fault)
     lab->subjects[index].peer = peer;
     struct mr_lab_model *model = add(lab, peer->name, "a server that runs already");
     model->is_peer = true;
-    snprintf(model->command, sizeof(model->command), "%s", strchr(text, '=') + 1);
+    if (snprintf(model->command, sizeof(model->command), "%s", strchr(text, '=') + 1) >= (int)sizeof(model->command))
+        return mr_fault_set(fault, MR_EPARAM, "--peer %s: URL and paths have more than %zu letters", peer->name,
+                            sizeof(model->command) - 1);
     return MR_OK;
 }
 

@@ -1,8 +1,8 @@
 #include "bench/lab/lab_exchange.h"
 #include "base/assert.h"
 #include "base/macros.h"
-#include "base/number.h"
 #include <errno.h>
+#include <llhttp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,14 @@
 #define TIMEOUT_S  30
 #define ANSWER_MAX (64 * MR_MIB)
 #define HEAD_MAX   1024 /* of ours */
-#define STATUS_AT  (sizeof("HTTP/1.1 ") - 1)
+
+/* While it comes. */
+struct response {
+    llhttp_t parser;
+    char *bytes; /* owned: of its body */
+    size_t len, size;
+    bool is_complete;
+};
 
 static int fail(struct mr_fault *fault, const char *what)
 {
@@ -56,57 +63,73 @@ static int send_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-/* Everything up to the end of the connection, with a NUL behind it. */
-static char *receive_all(int fd, size_t *len)
+static int on_response_body(llhttp_t *parser, const char *at, size_t len)
 {
-    size_t size = 64 * MR_KIB;
-    char *bytes = malloc(size);
-    MR_ASSERT(bytes != NULL);
-    *len = 0;
-    for (;;) {
-        ssize_t got = recv(fd, bytes + *len, size - *len - 1, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0 || *len + (size_t)MR_MAX(got, 0) >= ANSWER_MAX) {
-            free(bytes);
-            return NULL;
-        }
-        *len += (size_t)got;
-        bytes[*len] = '\0';
-        if (got == 0)
-            return bytes;
-        if (*len == size - 1) {
-            char *grown = realloc(bytes, size *= 2);
-            MR_ASSERT(grown != NULL);
-            bytes = grown;
-        }
+    struct response *response = parser->data;
+    if (response->len + len >= ANSWER_MAX)
+        return -1;
+    while (response->len + len >= response->size) {
+        char *grown = realloc(response->bytes, response->size *= 2);
+        MR_ASSERT(grown != NULL);
+        response->bytes = grown;
     }
+    memcpy(response->bytes + response->len, at, len);
+    response->len += len;
+    return 0;
 }
 
-static int take_apart(struct mr_lab_answer *answer, size_t len, struct mr_fault *fault)
+static int on_response_complete(llhttp_t *parser)
 {
-    const char *end = strstr(answer->bytes, "\r\n\r\n");
-    if (end == NULL || len < STATUS_AT + 3 || strncmp(answer->bytes, "HTTP/1.", 7) != 0)
-        return mr_fault_set(fault, MR_EIO, "the answer is not HTTP/1");
-    struct mr_slice rest = mr_slice_of(answer->bytes + STATUS_AT);
-    uint64_t status = 0;
-    if (!mr_number_cut(&rest, 999, &status))
-        return mr_fault_set(fault, MR_EIO, "the response has no status");
-    answer->status = (int)status;
-    size_t head = (size_t)(end - answer->bytes) + 4;
-    answer->body = (struct mr_slice){.at = answer->bytes + head, .len = len - head};
+    struct response *response = parser->data;
+    response->is_complete = parser->status_code >= 200; /* before that it is interim (RFC 9110, section 15.2) */
+    return response->is_complete ? HPE_PAUSED : 0;
+}
+
+static const llhttp_settings_t response_settings = {.on_body = on_response_body,
+                                                    .on_message_complete = on_response_complete};
+
+/* As long as it says, or up to the end of the connection: a server may leave that open. */
+static int receive_response(int fd, struct response *response, struct mr_fault *fault)
+{
+    char block[64 * MR_KIB];
+    enum llhttp_errno parsed = HPE_OK;
+    while (!response->is_complete && parsed == HPE_OK) {
+        ssize_t got = recv(fd, block, sizeof(block), 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && errno == EAGAIN)
+            return mr_fault_set(fault, MR_EIO, "no whole response within %d s", TIMEOUT_S);
+        if (got < 0)
+            return fail(fault, "no whole response");
+        parsed = got > 0 ? llhttp_execute(&response->parser, block, (size_t)got) : llhttp_finish(&response->parser);
+        if (got == 0 && !response->is_complete)
+            return mr_fault_set(fault, MR_EIO, "the connection ended before the response");
+    }
+    if (!response->is_complete)
+        return mr_fault_set(fault, MR_EIO, "the response is not HTTP/1, or too long");
     return MR_OK;
 }
 
 static int talk(int fd, const char *head, struct mr_slice body, struct mr_lab_answer *answer, struct mr_fault *fault)
 {
-    size_t len;
+    struct response response = {.size = 64 * MR_KIB, .bytes = malloc(64 * MR_KIB)};
+    MR_ASSERT(response.bytes != NULL);
+    llhttp_init(&response.parser, HTTP_RESPONSE, &response_settings);
+    response.parser.data = &response;
+    int err = MR_OK;
     if (send_all(fd, head, strlen(head)) != 0 || send_all(fd, body.at, body.len) != 0)
-        return fail(fault, "sending failed");
-    answer->bytes = receive_all(fd, &len);
-    if (answer->bytes == NULL)
-        return fail(fault, "no whole answer");
-    return take_apart(answer, len, fault);
+        err = fail(fault, "sending failed");
+    else
+        err = receive_response(fd, &response, fault);
+    if (err != MR_OK) {
+        free(response.bytes);
+        return err;
+    }
+    response.bytes[response.len] = '\0';
+    *answer = (struct mr_lab_answer){.status = response.parser.status_code,
+                                     .body = {.at = response.bytes, .len = response.len},
+                                     .bytes = response.bytes};
+    return MR_OK;
 }
 
 int mr_lab_exchange(const struct mr_target *target, const char *method, const char *path, struct mr_slice body,
@@ -114,8 +137,9 @@ int mr_lab_exchange(const struct mr_target *target, const char *method, const ch
 {
     char head[HEAD_MAX];
     *answer = (struct mr_lab_answer){0};
-    int length = snprintf(head, sizeof(head), "%s %s HTTP/1.0\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n", method, path,
-                          target->authority, body.len);
+    int length =
+        snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+                 method, path, target->authority, body.len);
     if (length >= (int)sizeof(head))
         return mr_fault_set(fault, MR_EIO, "the URL is too long");
     int fd = connect_to(target);
@@ -123,9 +147,5 @@ int mr_lab_exchange(const struct mr_target *target, const char *method, const ch
         return fail(fault, "cannot connect");
     int err = talk(fd, head, body, answer, fault);
     close(fd);
-    if (err != MR_OK) {
-        free(answer->bytes);
-        answer->bytes = NULL;
-    }
     return err;
 }

@@ -1,5 +1,5 @@
-/* lab_exchange.h -- one request and its whole answer, blocking: what the lab asks beside the load. HTTP/1.0, so that
- * the answer ends where the connection does. Any thread. */
+/* lab_exchange.h -- one request and its whole answer, blocking: what the lab asks beside the load. HTTP/1.1, on a
+ * connection of its own, whether or not the server closes it. Any thread. */
 #ifndef MR_BENCH_LAB_EXCHANGE_H
 #define MR_BENCH_LAB_EXCHANGE_H
 
@@ -10,7 +10,7 @@
 
 struct mr_lab_answer {
     int status;
-    struct mr_slice body; /* in `bytes`, and a NUL behind it */
+    struct mr_slice body; /* in `bytes`, without its chunked coding, and a NUL behind it */
     char *bytes;          /* owned: free() */
 };
 

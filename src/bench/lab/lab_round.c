@@ -72,15 +72,16 @@ static int check(struct round *round, enum mr_lab_stream stream, struct mr_fault
     const struct mr_slice sent = {.at = round->wires[stream].body, .len = round->wires[stream].body_len};
     struct mr_lab_answer answer;
     struct mr_fault why;
-    char path[512];
+    char path[512], what[128];
     snprintf(path, sizeof(path), "%.*s", MR_SLICE_ARG(target->path));
-    int err = mr_lab_exchange(target, method, path, sent, &answer, fault);
-    if (err != MR_OK)
-        return err;
+    snprintf(what, sizeof(what), "%s: %s %.80s", mr_lab_stream_name(stream), method, path);
+    if (mr_lab_exchange(target, method, path, sent, &answer, &why) != MR_OK)
+        return mr_fault_set(fault, MR_EIO, "%s: %s", what, why.detail);
+    int err = MR_OK;
     if (answer.status != 200)
-        err = mr_fault_set(fault, MR_EIO, "%s %.100s was answered with %d", method, path, answer.status);
+        err = mr_fault_set(fault, MR_EIO, "%s was answered with %d", what, answer.status);
     else if (mr_lab_request_check(stream, round->peer == NULL, sent, answer.body, &why) != MR_OK)
-        err = mr_fault_set(fault, MR_EIO, "%s %.100s: %s", method, path, why.detail);
+        err = mr_fault_set(fault, MR_EIO, "%s: %s", what, why.detail);
     free(answer.bytes);
     return err;
 }
@@ -117,9 +118,10 @@ static bool may_lack(const struct round *round, enum mr_lab_stream stream)
 
 static int prepare_all(struct round *round, struct mr_fault *fault)
 {
+    for (unsigned i = 0; i < MR_LAB_STREAM_COUNT; i++) /* also those behind one that fails */
+        round->skips[i] |= path_of(round, (enum mr_lab_stream)i)[0] == '\0';
     for (unsigned i = 0; i < MR_LAB_STREAM_COUNT; i++) {
         enum mr_lab_stream stream = (enum mr_lab_stream)i;
-        round->skips[stream] |= path_of(round, stream)[0] == '\0';
         if (round->skips[stream])
             continue;
         int err = prepare(round, stream, fault);
