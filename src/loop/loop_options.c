@@ -2,7 +2,7 @@
 
 // clang-format off
 const struct mr_option mr_loop_options[] = {
-    MR_OPTION_ROW(mr_loop_settings, "loops",    INT, 1, MR_LOOPS_ASKED, "N", NULL, loops, "event loops, each on a thread, per process (1 for 8 workers)"),
+    MR_OPTION_ROW(mr_loop_settings, "loops",    INT, 1, MR_LOOPS_ASKED, "N", NULL, loops, "event loops per process (1 for 8 workers that the cores run at a time)"),
     MR_OPTION_END,
 };
 
