@@ -47,7 +47,7 @@ const struct mr_options_program mr_lab_config_program = {
         "usage: millrace-bench lab [options]\n"
         "\n"
         "Put the same mixed load on each concurrency model in turn: 1,000 light requests a second, and beside them\n"
-        "16 connections that resize, compress and encrypt as fast as they are served. About five minutes; --quick\n"
+        "16 connections that resize, compress and encrypt as fast as they are served. About six minutes; --quick\n"
         "takes half of one.\n"
         "\n"
         "A peer is asked for what its PATHS name, and for no other kind of work:\n"
