@@ -36,7 +36,7 @@ def measure(path, body, seconds):
     """CPU seconds of the loop and of the others for a response, from the first to the last of one load."""
     with millrace("--loops=1") as server:
         before = cpu_by_thread(server)
-        result = Load(f"{server.url}{path}", rate=0, connections=CONNECTIONS, duration=seconds, grace=30, body=body).result()
+        result = Load(f"{server.url}{path}", rate=0, connections=CONNECTIONS, warmup=0, duration=seconds, grace=30, body=body).result()
         after = cpu_by_thread(server)
         if failed := failures(result):
             print(f"  {path}: {failed}")
