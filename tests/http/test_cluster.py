@@ -50,7 +50,7 @@ def wait_for_processes(server, count, others_than=()):
 
 
 def test_all_processes_answer_and_one_scrape_counts_them_all(start):
-    server = start("--processes=3", "--workers=1")
+    server = start("--processes=3", "--workers=1", "--loops=1")
     assert len(server.children()) == 3
     held = kept(server, 60)
     assert set(held) == set(server.children())

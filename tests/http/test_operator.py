@@ -50,7 +50,7 @@ def test_a_waiting_job_shows_with_its_work_and_its_age(start, offload):
 
 @pytest.mark.under("workers", "libuv")  # the same
 def test_a_full_queue_is_told_by_its_lane_and_refuses_by_its_reason(start, offload):
-    server = start("--workers=1", "--queue-depth=1", "--processes=1", *NO_HURRY)
+    server = start("--workers=1", "--loops=1", "--queue-depth=1", "--processes=1", *NO_HURRY)
     with Listener(server) as listener, server.connect() as second:
         assert listener.figures()[0]["saturated"] is None
         first = busy_worker(server, offload)
