@@ -91,7 +91,7 @@ def test_an_address_that_is_asked_for_says_so_too(kept):
 @pytest.mark.under("workers", "libuv")  # a job that waits holds no loop there
 @pytest.mark.slow
 def test_never_instead_of_a_refusal_for_want_of_room(start, tmp_path):
-    server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--queue-depth=1", *UNTIL_DONE)
+    server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--loops=1", "--queue-depth=1", *UNTIL_DONE)
     target, body = slow_job()
     query = target.split("?")[1]
     slow = f"{keep(server, body)}?{query}"

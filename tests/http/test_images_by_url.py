@@ -284,7 +284,7 @@ def test_limits_hold(start, tmp_path):
 @pytest.mark.under("workers", "libuv")  # a job that waits holds no loop there
 @pytest.mark.slow
 def test_a_full_queue_is_503_and_remembered_by_nobody(start, tmp_path):
-    server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--queue-depth=1", *UNTIL_DONE)
+    server = start(f"--data={tmp_path / 'data'}", "--workers=1", "--loops=1", "--queue-depth=1", *UNTIL_DONE)
     target = slow_image(server)
     with server.connect() as running, server.connect() as waiting:
         running.send(request("GET", target))

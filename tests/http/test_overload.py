@@ -46,7 +46,7 @@ def busy_worker(server, offload):
 
 
 def test_two_hundred_jobs_at_once_are_done_or_refused(start, offload):
-    server = start("--workers=2", "--queue-depth=16", *NO_HURRY)
+    server = start("--workers=2", "--loops=1", "--queue-depth=16", *NO_HURRY)
     answers = post_all(server, 200, "/pipe/image?w=300", noise(1200, 900))
     done = [answer for answer in answers if answer.status == 200]
     for answer in answers:
@@ -69,7 +69,7 @@ def test_two_hundred_jobs_fit_into_a_queue_that_is_long_enough(start):
 
 @pytest.mark.under("workers", "libuv")  # the loop is at work while it runs a job: it cannot answer, and so refuses nothing
 def test_a_full_queue_refuses_before_the_body_is_sent(start, offload):
-    server = start("--workers=1", "--queue-depth=1", *NO_HURRY)
+    server = start("--workers=1", "--loops=1", "--queue-depth=1", *NO_HURRY)
     with busy_worker(server, offload) as first, server.connect() as second, server.connect() as third:
         second.send(request("POST", "/pipe/image?w=50", body=photo()))
         server.wait_for_metric("millrace_queue_depth", 1)

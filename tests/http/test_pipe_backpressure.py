@@ -434,7 +434,7 @@ def test_forty_streams_at_once_stay_within_the_budget_or_are_refused(start):
 
 @pytest.mark.slow
 def test_a_full_queue_refuses_streams_or_does_them(start, offload):
-    server = start("--workers=1", "--queue-depth=1", "--job-deadline=60s")
+    server = start("--workers=1", "--loops=1", "--queue-depth=1", "--job-deadline=60s")
     body = sample(MIB + 1)
     wires = [server.connect() for _ in range(16)]
     uploads = [Upload(wire, post_pieces("/pipe/gzip?level=9", body, chunk=65536)) for wire in wires]
