@@ -28,7 +28,7 @@
 #define FLIGHT_MAGIC 0x666c6967u /* "flig" */
 #define ASK_MAGIC    0x61736b20u /* "ask " */
 
-#define WAIT_NS      (10 * MR_NS_PER_S)  /* for another process that makes an image */
+#define WAIT_NS      (30 * MR_NS_PER_S)  /* for another process that makes an image: as long as a job may take */
 #define LINGER_NS    (50 * MR_NS_PER_MS) /* an abandoned job looks so often whether another process still waits for it */
 #define FAILURE_LIFE (10 * MR_NS_PER_S)  /* for so long an image that cannot be made is not tried again */
 

@@ -81,21 +81,18 @@ def confined(tmp_path_factory):
     script.chmod(0o755)
     identity = room / "identity"
     keygen = subprocess.run([BINARY, "keygen", identity], check=True, env=environment(), capture_output=True, text=True)
-    before = servers.words_to_start
-    servers.words_to_start = lambda offload: [str(script)]
-    try:
-        with starting("workers") as start:
-            server = start(f"--data={room}/data", "--workers=2", "--body-memory=64KiB", f"--identity={identity}", env={"TMPDIR": str(room)})
-            server.recipient = re.search(r"age1\w+", keygen.stdout + keygen.stderr)[0]
-            yield server
-    finally:
-        servers.words_to_start = before
+    with pytest.MonkeyPatch.context() as patched, starting("workers") as start:
+        patched.setattr(servers, "words_to_start", lambda offload: [str(script)])
+        server = start(f"--data={room}/data", "--workers=2", "--body-memory=64KiB", f"--identity={identity}", env={"TMPDIR": str(room)})
+        patched.undo()  # the other one is free
+        server.recipient = re.search(r"age1\w+", keygen.stdout + keygen.stderr)[0]
+        yield server
 
 
 @pytest.fixture(scope="module")
-def free():
+def free(tmp_path_factory):
     with starting("workers") as start:
-        yield start("--workers=2")
+        yield start(f"--data={tmp_path_factory.mktemp('free')}/data", "--workers=2")
 
 
 def status_of(server):
@@ -146,7 +143,9 @@ def priorities(server):
 
 
 def test_priorities_and_budgets_are_the_same_as_without(confined, free):
-    wait_for(lambda: confined.post("/pipe/image?w=10", photo()).status == 200, "a worker to have run")
+    for server in (confined, free):
+        wait_for(lambda: server.post("/pipe/image?w=10", photo()).status == 200, "a worker to have run")
+        assert server.post("/files", bytes(100_000)).status == 201  # its writer is a file thread
     assert priorities(confined) == priorities(free)
     assert len(priorities(confined)) > 1, "no thread stands below another"
     names = ("millrace_memory_budget_bytes", "millrace_workers")
