@@ -74,7 +74,7 @@ static void perform(struct mr_syncer *syncer, unsigned thread, struct mr_file_re
         request->node.deliver = deliver;
         /* Relaxed: it is read by destroy only, when the loop has seen the completion. */
         atomic_fetch_sub_explicit(&syncer->pending, 1, memory_order_relaxed);
-        mr_loop_post(request->loop, &request->node);
+        mr_loop_operation_post(request->loop, &request->node);
     }
 }
 

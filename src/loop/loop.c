@@ -168,6 +168,8 @@ void mr_loop_destroy(struct mr_loop **out)
     MR_ASSERT(!atomic_load_explicit(&loop->running, memory_order_acquire));
     while (loop->operations > 0)
         uv_run(&loop->uv, UV_RUN_ONCE);
+    while (atomic_load_explicit(&loop->leaving, memory_order_acquire) > 0)
+        sched_yield(); /* for an instant: the post is done, and perhaps not the wake-up */
     MR_ASSERT(mr_inbox_is_empty(&loop->inbox) && loop->inbox.taken == NULL); /* a completion would be lost */
     mr_timers_close(loop);
     mr_lag_close(loop);
@@ -366,6 +368,15 @@ void mr_loop_operation_begin(struct mr_loop *loop)
 {
     MR_ON_LOOP(loop);
     loop->operations++;
+    /* Relaxed: what submits the operation orders it before the post. */
+    atomic_fetch_add_explicit(&loop->leaving, 1, memory_order_relaxed);
+}
+
+void mr_loop_operation_post(struct mr_loop *loop, struct mr_inbox_node *node)
+{
+    mr_loop_post(loop, node);
+    /* Release: pairs with the acquire in destroy. The loop is not touched any more. */
+    atomic_fetch_sub_explicit(&loop->leaving, 1, memory_order_release);
 }
 
 void mr_loop_operation_end(struct mr_loop *loop)

@@ -82,8 +82,11 @@ void mr_loop_request_end(struct mr_loop *loop);
 void mr_loop_request_rest(struct mr_loop *loop);
 void mr_loop_request_wake(struct mr_loop *loop);
 unsigned mr_loop_requests(const struct mr_loop *loop);
-/* An operation was handed to another thread, which will post it back / is back: the loop is not at rest meanwhile. */
+/* An operation is handed to another thread, which posts it back, once, and may live longer than the loop: the loop is
+ * not at rest before the operation has ended, and is not destroyed before the thread has left post. begin and end: the
+ * loop's thread; post: any other. */
 void mr_loop_operation_begin(struct mr_loop *loop);
+void mr_loop_operation_post(struct mr_loop *loop, struct mr_inbox_node *node);
 void mr_loop_operation_end(struct mr_loop *loop);
 /* No request is in flight, nothing is to come back or waits to be delivered, and no handle is active but the loop's own
  * and those that were unreferenced. */

@@ -38,8 +38,9 @@ struct mr_loop {
 
     /* Other threads come here. */
     _Alignas(MR_CACHE_LINE) struct mr_inbox inbox;
-    uv_poll_t wake; /* loop.c, "waking" */
-    int wake_fd;    /* an eventfd */
+    uv_poll_t wake;      /* loop.c, "waking" */
+    int wake_fd;         /* an eventfd */
+    atomic_uint leaving; /* operations whose thread has not left mr_loop_operation_post() */
     atomic_bool stopping;
     atomic_bool running;
 };

@@ -401,7 +401,7 @@ static void on_operation_back(struct mr_inbox_node *node)
 static void *post_operation(void *context)
 {
     struct operation *operation = context;
-    mr_loop_post(operation->loop, &operation->node);
+    mr_loop_operation_post(operation->loop, &operation->node);
     return NULL;
 }
 
