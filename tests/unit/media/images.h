@@ -65,18 +65,20 @@ static inline uint8_t *pixel_at(VipsImage *image, int x, int y)
 
 /* ---- pixels: the result of each is the caller's to encode, which frees it */
 
+/* Of quadrants(), in the order of quadrant_of(). */
+static const uint8_t corner_colours[4][4] = {
+    {220, 30, 30, 255}, {30, 180, 30, 255}, {30, 30, 220, 255}, {250, 250, 250, 255}};
+
 /* Four plain areas, each a colour of its own: shows which way is up. bands: 1 to 4. */
 static inline VipsImage *quadrants(int width, int height, int bands)
 {
-    static const uint8_t colours[4][4] = {
-        {220, 30, 30, 255}, {30, 180, 30, 255}, {30, 30, 220, 255}, {250, 250, 250, 255}};
     size_t row = (size_t)width * (size_t)bands, size = row * (size_t)height;
     uint8_t *pixels = malloc(size);
     assert_non_null(pixels);
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
             memcpy(pixels + (size_t)y * row + (size_t)x * (size_t)bands,
-                   colours[(y >= height / 2) * 2 + (x >= width / 2)], (size_t)bands);
+                   corner_colours[(y >= height / 2) * 2 + (x >= width / 2)], (size_t)bands);
     VipsImage *image = vips_image_new_from_memory_copy(pixels, size, width, height, bands, VIPS_FORMAT_UCHAR);
     free(pixels);
     assert_non_null(image);
@@ -241,6 +243,43 @@ static inline bool has_halved_colours(const struct mr_image_result *result)
 static inline const uint8_t *quadrant_of(VipsImage *image, int index)
 {
     return pixel_at(image, image->Xsize * (1 + 2 * (index % 2)) / 4, image->Ysize * (1 + 2 * (index / 2)) / 4);
+}
+
+static const int upright[4] = {0, 1, 2, 3};
+
+/* The result shows `quadrants`, in the order that `wanted` says. */
+static inline void check_quadrants(const struct mr_image_result *result, const int wanted[4], int tolerance)
+{
+    VipsImage *image = decode(result->bytes, result->len);
+    assert_int_equal(image->Xsize, result->width);
+    assert_int_equal(image->Ysize, result->height);
+    assert_int_equal(image->Type, VIPS_INTERPRETATION_sRGB);
+    for (int i = 0; i < 4; i++) {
+        const uint8_t *have = quadrant_of(image, i);
+        if (!is_close(have, corner_colours[wanted[i]], 3, tolerance))
+            fail_msg("quadrant %d is %u %u %u", i, have[0], have[1], have[2]);
+    }
+    g_object_unref(image);
+}
+
+static inline void check_pixel(const char *query, struct bytes input, int quadrant, const uint8_t *wanted,
+                               int tolerance)
+{
+    struct mr_image_result out = run(query, input);
+    VipsImage *image = decode(out.bytes, out.len);
+    const uint8_t *have = quadrant_of(image, quadrant);
+    if (!is_close(have, wanted, image->Bands, tolerance))
+        fail_msg("%s: %u %u %u", query, have[0], have[1], have[2]);
+    g_object_unref(image);
+}
+
+/* Do these bytes stand somewhere in it? */
+static inline bool holds_bytes(const struct mr_image_result *result, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i + len <= result->len; i++)
+        if (memcmp((const char *)result->bytes + i, bytes, len) == 0)
+            return true;
+    return false;
 }
 
 /* What a scan says of an ordinary JPEG. */
