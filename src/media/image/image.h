@@ -37,7 +37,7 @@
 #include <stdint.h>
 
 /* Grows when the same operations give other bytes than before: part of what a kept image is known by. */
-#define MR_IMAGE_STAGE_VERSION "3"
+#define MR_IMAGE_STAGE_VERSION "4"
 
 enum mr_image_fit {
     MR_IMAGE_FIT_CLIP,    /* inside w x h, proportions kept (the default) */
