@@ -4,9 +4,10 @@
  * is whole or has failed. Each returns MR_OK or an error, and then *failure tells which operation failed and with which
  * errno. Nothing is logged here.
  *
- *                                        a loop   file thread    a sync thread (syncer.h), a worker, before the loops
- * run try_open, try_read, fault, entry       yes         yes                   yes sync, sync_directory -           -
- * yes all others                              -          yes                   yes
+ *                                      a loop    a file thread    a sync thread (syncer.h), a worker, before the loops
+ *   try_open, try_read, fault, entry    yes           yes            yes
+ *   sync, sync_directory                 -             -             yes
+ *   all others                           -            yes            yes
  *
  * On a loop use file.h, which runs these on file threads. A sync takes as long as the disk likes, and four of them
  * would keep all threads of the pool, so it is asserted that they do not run there. */
