@@ -60,7 +60,7 @@ struct mr_lab_model {
     char name[32];      /* "workers" */
     char title[96];     /* "event loop, lock-free queue, worker threads" */
     char command[1536]; /* what was run, without directories: "millrace --offload=workers"; of a peer: URL and paths */
-    bool is_peer;       /* somebody else's server: started by hand, only its answers are known */
+    bool is_peer;       /* another server: started by hand, only its responses are known */
     bool skips_heavy[MR_LAB_STREAM_COUNT]; /* streams that it cannot answer (a peer) */
     unsigned round_count;
     struct mr_lab_round *rounds; /* owned: round_count */

@@ -145,7 +145,7 @@ static const struct {
     {"inline", "computes in its handlers, as ordinary ones do, and looks at no socket until all jobs that are ready "
                "have run"},
     {"none", "yields: it looks at its sockets between two jobs, which an ordinary handler that computes does not"},
-    {"threads", "has a thread for each connection: nobody waits for another's code, but everybody for a core"},
+    {"threads", "has a thread for each connection: none waits for another's code, and all of them for a core"},
     {"libuv", "leaves jobs to libuv's pool, and its loop is free but for their begin and end"},
     {"workers", "leaves jobs to threads of a lower priority than its loop's"},
     {"cluster-none", "yields in two processes, each of which stands still for its own jobs"},

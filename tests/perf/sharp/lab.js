@@ -19,7 +19,7 @@ const zlib = require('node:zlib');
 
 const WIDTH = 300, QUALITY = 75, LEVEL = 6;
 const NONCE = 12, TAG = 16;
-const key = Buffer.alloc(32, 7); // nobody is to be kept from these
+const key = Buffer.alloc(32, 7); // no secret: the lab measures
 
 // ---- each kind of work, with calls that compute before they return, and with calls that do not
 

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-/* Sends the same to whoever comes, and then closes, or leaves that to the client. */
+/* Sends the same to each client that connects, and then closes, or leaves that to the client. */
 struct canned {
     const char *response;
     bool closes;

@@ -448,7 +448,7 @@ static size_t receive_waiting(int from, int to)
     return sum;
 }
 
-/* Nobody was busy in the turn before, so each alone could have a large share. */
+/* No connection was busy in the turn before, so each alone could have a large share. */
 static void a_burst_of_responses_is_bounded_in_a_turn(void **state)
 {
     (void)state;

@@ -19,7 +19,7 @@
 static void begin(struct mr_meta *meta, size_t payload)
 {
     assert_int_equal(mr_meta_init(meta), MR_OK);
-    meta->payload.len = payload; /* nobody reads it */
+    meta->payload.len = payload; /* it is not read */
 }
 
 /* The head that says the same. */
