@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t place_of_id(const char *id)
+static size_t place_of_hash(uint64_t hash)
 {
-    return (size_t)(mr_home_hash(id) % MR_CACHE_PLACES);
+    return (size_t)(hash % MR_CACHE_PLACES);
 }
 
 static const char *id_of(const struct mr_entry *entry)
@@ -31,7 +31,7 @@ struct mr_entry *mr_cache_find(struct mr_store *store, struct mr_loop *loop, con
 {
     const unsigned index = mr_loop_index(loop);
     struct mr_cache *cache = index < MR_STORE_LOOPS_MAX ? store->caches[index] : NULL;
-    size_t place = place_of_id(id);
+    size_t place = place_of_hash(mr_home_hash(id));
     struct mr_entry *entry = cache != NULL ? cache->at[place] : NULL;
     if (entry == NULL || strcmp(id_of(entry), id) != 0)
         return NULL;
@@ -53,12 +53,23 @@ static struct mr_cache *cache_of(struct mr_store *store, struct mr_loop *loop)
     return *cache;
 }
 
-void mr_cache_keep(struct mr_store *store, struct mr_loop *loop, struct mr_entry *entry)
+/* The note is of one reading for each place: of two that share it, asked for in turn, neither is kept. */
+static bool is_worth_keeping(struct mr_cache *cache, const struct mr_entry *entry, uint64_t hash)
+{
+    uint64_t *read_last = &cache->read_last[place_of_hash(hash)];
+    if (entry->file.meta.payload.len == 0 || *read_last == hash)
+        return true;
+    *read_last = hash;
+    return false;
+}
+
+void mr_cache_offer(struct mr_store *store, struct mr_loop *loop, struct mr_entry *entry)
 {
     struct mr_cache *cache = cache_of(store, loop);
-    if (cache == NULL)
+    uint64_t hash = mr_home_hash(id_of(entry));
+    if (cache == NULL || !is_worth_keeping(cache, entry, hash))
         return;
-    size_t place = place_of_id(id_of(entry));
+    size_t place = place_of_hash(hash);
     drop_cached(cache, place);
     while (cache->bytes + bytes_of(entry) > MR_CACHE_BYTES_MAX)
         drop_cached(cache, cache->hand++ % MR_CACHE_PLACES);

@@ -54,7 +54,7 @@ static void on_entry_read(struct mr_file_request *request)
     reader->entry = reader->read;
     reader->file = reader->read_file;
     if (reader->entry != NULL)
-        mr_cache_keep(reader->store, reader->loop, reader->entry);
+        mr_cache_offer(reader->store, reader->loop, reader->entry);
     if (reader->is_closed)
         free_reader(reader);
     else
@@ -81,7 +81,7 @@ static enum mr_disk_try get_entry(struct mr_store_reader *reader, struct mr_faul
         return MR_DISK_DONE;
     enum mr_disk_try tried = mr_entry_try_read(&reader->entry, reader->store, reader->id, fault);
     if (tried == MR_DISK_DONE)
-        mr_cache_keep(reader->store, reader->loop, reader->entry);
+        mr_cache_offer(reader->store, reader->loop, reader->entry);
     return tried;
 }
 

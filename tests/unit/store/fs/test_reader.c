@@ -157,13 +157,17 @@ static unsigned calls_made(void)
     return made;
 }
 
-static void short_object_that_was_read_costs_no_call(void **state)
+static void short_object_that_was_read_twice_costs_no_call(void **state)
 {
     (void)state;
     char id[MR_ULID_LEN + 1];
     struct download download;
     assert_int_equal(rig_put(id, 2, 1000, "a"), MR_OK);
-    assert_int_equal(rig_check(id, 2, 1000), MR_OK);
+    for (int i = 0; i < 2; i++) {
+        unsigned before = calls_made();
+        assert_int_equal(rig_check(id, 2, 1000), MR_OK);
+        assert_true(calls_made() > before);
+    }
     unsigned made = calls_made();
     for (int i = 0; i < 10; i++) {
         assert_int_equal(download_open(&download, id), MR_OK);
@@ -228,21 +232,47 @@ static void what_another_changes_or_deletes_is_seen_at_once(void **state)
 }
 
 /* More objects, and more bytes, than are kept. */
+enum { OBJECTS = 700 };
+
+static void put_objects(char ids[OBJECTS][MR_ULID_LEN + 1])
+{
+    rig.settings.durability = MR_STORE_NONE;
+    rig_restart();
+    for (size_t i = 0; i < OBJECTS; i++)
+        assert_int_equal(rig_put(ids[i], 2, 20000, "a"), MR_OK);
+}
+
 static void cache_is_bounded(void **state)
 {
     (void)state;
-    enum { OBJECTS = 700 };
     static char ids[OBJECTS][MR_ULID_LEN + 1];
-    rig.settings.durability = MR_STORE_NONE;
-    rig_restart();
+    put_objects(ids);
     for (size_t i = 0; i < OBJECTS; i++) {
-        assert_int_equal(rig_put(ids[i], 2, 20000, "a"), MR_OK);
-        assert_int_equal(rig_check(ids[i], 2, 20000), MR_OK);
+        for (int time = 0; time < 2; time++)
+            assert_int_equal(rig_check(ids[i], 2, 20000), MR_OK);
         assert_true(rig.store->caches[0]->bytes <= MR_CACHE_BYTES_MAX);
     }
     assert_true(rig.store->caches[0]->bytes > MR_CACHE_BYTES_MAX / 2);
     for (size_t i = 0; i < OBJECTS; i++)
         assert_int_equal(rig_check(ids[i], 2, 20000), MR_OK);
+}
+
+static void what_is_read_once_pushes_out_nothing(void **state)
+{
+    (void)state;
+    static char ids[OBJECTS][MR_ULID_LEN + 1];
+    char id[MR_ULID_LEN + 1];
+    put_objects(ids);
+    assert_int_equal(rig_put(id, 3, 1000, "a"), MR_OK);
+    for (int time = 0; time < 2; time++)
+        assert_int_equal(rig_check(id, 3, 1000), MR_OK);
+    size_t kept = rig.store->caches[0]->bytes;
+    for (size_t i = 0; i < OBJECTS; i++)
+        assert_int_equal(rig_check(ids[i], 2, 20000), MR_OK);
+    assert_int_equal(rig.store->caches[0]->bytes, kept);
+    unsigned made = calls_made();
+    assert_int_equal(rig_check(id, 3, 1000), MR_OK);
+    assert_int_equal(calls_made(), made);
 }
 
 static void full_memory_budget_is_told_before_the_first_byte(void **state)
@@ -395,10 +425,11 @@ int main(void)
         TEST(stream_goes_on_after_its_reader_was_closed),
         TEST(cancelled_stream_gives_everything_back),
         TEST(sender_may_be_attached_elsewhere),
-        TEST(short_object_that_was_read_costs_no_call),
+        TEST(short_object_that_was_read_twice_costs_no_call),
         TEST(description_that_was_read_costs_no_call),
         TEST(what_another_changes_or_deletes_is_seen_at_once),
         TEST(cache_is_bounded),
+        TEST(what_is_read_once_pushes_out_nothing),
         TEST(full_memory_budget_is_told_before_the_first_byte),
         TEST(damaged_object_is_an_error_and_no_other_object),
         TEST(file_that_becomes_shorter_aborts_the_stream),
