@@ -3,7 +3,6 @@
 #include "store/fs/reader.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,10 +14,9 @@
 /* Beneath objects/. */
 static void object_path(char out[PATH_SIZE], const char *id, enum mr_layout_kind kind, unsigned segment)
 {
-    char directory[MR_ULID_DIRECTORY_LEN + 1], name[MR_LAYOUT_NAME_SIZE];
-    mr_ulid_directory(directory, id);
-    mr_layout_object(name, id, kind, segment);
-    snprintf(out, PATH_SIZE, "%s/%s", directory, name);
+    mr_ulid_directory(out, id);
+    out[MR_ULID_DIRECTORY_LEN] = '/';
+    mr_layout_object(out + MR_ULID_DIRECTORY_LEN + 1, id, kind, segment);
 }
 
 static struct mr_entry *create_entry(const struct mr_store *store, const char *id)

@@ -1,34 +1,39 @@
 #include "store/fs/layout.h"
-#include <stdio.h>
+#include "base/number.h"
 
-/* ".meta", ".gone", ".17" */
-static void write_kind(char out[16], enum mr_layout_kind kind, unsigned segment)
+static char *put_word(char *to, const char *word)
 {
+    while (*word != '\0')
+        *to++ = *word++;
+    return to;
+}
+
+/* "01ARYZ6S41TSV4RRFFQ69G5FAV.meta", ".gone", ".17": returns its end, where a NUL belongs. */
+static char *put_object_name(char *to, const char *id, enum mr_layout_kind kind, unsigned segment)
+{
+    memcpy(to, id, MR_ULID_LEN);
+    to += MR_ULID_LEN;
+    *to++ = '.';
     switch (kind) {
     case MR_LAYOUT_META:
-        snprintf(out, 16, "meta");
-        break;
+        return put_word(to, "meta");
     case MR_LAYOUT_GONE:
-        snprintf(out, 16, "gone");
-        break;
+        return put_word(to, "gone");
     case MR_LAYOUT_SEGMENT:
-        snprintf(out, 16, "%u", segment);
         break;
     }
+    return to + mr_number_write(to, segment);
 }
 
 void mr_layout_object(char out[MR_LAYOUT_NAME_SIZE], const char *id, enum mr_layout_kind kind, unsigned segment)
 {
-    char word[16];
-    write_kind(word, kind, segment);
-    snprintf(out, MR_LAYOUT_NAME_SIZE, "%s.%s", id, word);
+    *put_object_name(out, id, kind, segment) = '\0';
 }
 
 void mr_layout_upload(char out[MR_LAYOUT_NAME_SIZE], const struct mr_layout_name *name)
 {
-    char word[16];
-    write_kind(word, name->kind, name->segment);
-    snprintf(out, MR_LAYOUT_NAME_SIZE, "%s.%s.p%u", name->id, word, name->process);
+    char *end = put_word(put_object_name(out, name->id, name->kind, name->segment), ".p");
+    end[mr_number_write(end, name->process)] = '\0';
 }
 
 /* Decimal without a sign and a leading zero, so that each number has one spelling. */
