@@ -1,7 +1,8 @@
 /* DESIGN: jemalloc as it comes would cost libvips dearly, which has every buffer of pixels cleared (calloc). jemalloc
  * clears large blocks by giving their pages back to the kernel, only to have each of them faulted in again: 6 % of the
  * time of an image job. So the program defines calloc itself, and a definition in the program stands before those in
- * libraries. */
+ * libraries. Of the largest blocks that would cost more than it saves: libwebp and libvips have whole canvases cleared,
+ * of which they use a part or nothing, and all of them would be resident. */
 #include "base/heap.h"
 
 #ifdef MR_SANITIZED
@@ -23,6 +24,9 @@ void mr_heap_become_private(void)
 #include <stdlib.h>
 #include <string.h>
 
+/* Cleared blocks of so many bytes are fresh pages of the kernel, which take no memory until they are touched. */
+#define UNTOUCHED_MIN (4u << 20)
+
 /* What jemalloc reads when the program starts; MALLOC_CONF in the environment stands above it.
  *
  * narenas_ratio: a heap for two cores, for all threads but the loops'. libvips computes on threads of its own, many
@@ -37,14 +41,22 @@ __attribute__((visibility("default"))) const char *malloc_conf =
 /* Through a pointer: the compiler would make a calloc of malloc and memset. */
 static void *(*const volatile allocate)(size_t) = malloc;
 
+static void *allocate_cleared(size_t size)
+{
+    if (size >= UNTOUCHED_MIN)
+        return mallocx(size, MALLOCX_ZERO);
+    void *memory = allocate(size);
+    if (memory != NULL)
+        memset(memory, 0, size);
+    return memory;
+}
+
 __attribute__((visibility("default"))) void *calloc(size_t count, size_t size)
 {
     size_t total;
-    void *memory = __builtin_mul_overflow(count, size, &total) ? NULL : allocate(total);
+    void *memory = __builtin_mul_overflow(count, size, &total) ? NULL : allocate_cleared(total);
     if (memory == NULL)
         errno = ENOMEM;
-    else
-        memset(memory, 0, total);
     return memory;
 }
 

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE 1 /* mincore */
 #include "base/heap.h"
 #include <pthread.h>
 #include <setjmp.h>
@@ -26,7 +27,12 @@ int main(void)
 
 #else
 
+#include <errno.h>
 #include <jemalloc/jemalloc.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define PAGE 4096
 
 static unsigned heap_of(void *memory)
 {
@@ -108,9 +114,59 @@ static void freed_memory_is_given_back_by_a_thread_of_its_own(void **state)
     assert_true(is_on);
 }
 
+/* Of the pages that lie in it whole. */
+static size_t resident_pages(unsigned char *block, size_t pages)
+{
+    static unsigned char in_memory[16 << 10];
+    size_t count = 0, into_page = (uintptr_t)block % PAGE;
+    assert_true(pages <= sizeof(in_memory));
+    assert_int_equal(mincore(block + (PAGE - into_page), (pages - 1) * PAGE, in_memory), 0);
+    for (size_t i = 0; i < pages - 1; i++)
+        count += in_memory[i] & 1;
+    return count;
+}
+
+/* Also where the block was used before. */
+static void large_cleared_block_takes_no_memory_until_it_is_touched(void **state)
+{
+    (void)state;
+    const size_t pages = 8 << 10;
+    for (int time = 0; time < 3; time++) {
+        unsigned char *block = calloc(pages, PAGE);
+        assert_non_null(block);
+        assert_int_equal(resident_pages(block, pages), 0);
+        for (size_t i = 0; i < pages * PAGE; i++)
+            assert_true(block[i] == 0);
+        memset(block, 255, pages * PAGE);
+        assert_int_equal(resident_pages(block, pages), pages - 1);
+        free(block);
+    }
+}
+
+static void cleared_block_is_clear(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= (16 << 20); size *= 2) {
+        for (int time = 0; time < 2; time++) {
+            unsigned char *block = calloc(1, size);
+            assert_non_null(block);
+            for (size_t i = 0; i < size; i++)
+                assert_true(block[i] == 0);
+            memset(block, 255, size);
+            free(block);
+        }
+    }
+    volatile size_t half = SIZE_MAX / 2 + 1;
+    errno = 0;
+    assert_null(calloc(half, 2));
+    assert_int_equal(errno, ENOMEM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(large_cleared_block_takes_no_memory_until_it_is_touched),
+        cmocka_unit_test(cleared_block_is_clear),
         cmocka_unit_test(private_heap_is_no_other_threads),
         cmocka_unit_test(heap_is_made_once_a_thread),
         cmocka_unit_test(freed_memory_is_given_back_by_a_thread_of_its_own),
