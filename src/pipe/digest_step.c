@@ -237,10 +237,9 @@ static void on_digest_wake(struct mr_chunks *chunks, struct mr_chunk *back)
 
 /* ---- what has become possible ---- */
 
-/* Memory that few bytes touched may serve others until the next ones come. */
 static void end_block(struct mr_digest_step *step, struct mr_result *block)
 {
-    bool is_kept = block->len >= block->room.size / 4 && !mr_chunks_are_tight(&step->chunks);
+    bool is_kept = !mr_chunks_are_tight(&step->chunks);
     mr_lender_passed(&step->lender, block); /* its room may be another one then */
     block->len = block->passed = 0;
     if (!is_kept)
@@ -260,6 +259,17 @@ static void pass_blocks(struct mr_digest_step *step)
     }
 }
 
+/* All that came has been passed on: the memory may serve others until more comes, which of a slow stream is long. */
+static void rest_digest(struct mr_digest_step *step)
+{
+    bool is_hashing = step->chunk.state != CHUNK_IDLE;
+    if (is_hashing || step->is_posted || step->passed < step->closed || filling_block(step)->len > 0)
+        return;
+    for (size_t i = 0; i < BLOCKS; i++)
+        mr_result_close(&step->chunks, &step->blocks[i]);
+    mr_lender_rest(&step->lender);
+}
+
 static void pump_digest(struct mr_digest_step *step)
 {
     heed_digest_failure(step);
@@ -273,7 +283,10 @@ static void pump_digest(struct mr_digest_step *step)
     if (step->is_known && step->passed == step->closed) {
         stop_digest(step);
         mr_stream_end(&step->out);
-    } else if (step->is_paused && blocks_in_use(step) < BLOCKS_HIGH) {
+        return;
+    }
+    rest_digest(step);
+    if (step->is_paused && blocks_in_use(step) < BLOCKS_HIGH) {
         step->is_paused = false;
         mr_stream_resume(step->in);
     }

@@ -23,7 +23,7 @@ static bool keep_as_spare(struct mr_lender *lender, struct mr_loan *loan)
     while (*at != loan)
         at = &(*at)->next;
     *at = loan->next;
-    if (lender->spare.bytes != NULL || mr_chunks_are_tight(lender->chunks))
+    if (lender->spare.bytes != NULL || lender->is_resting || mr_chunks_are_tight(lender->chunks))
         return false;
     lender->spare = loan->room;
     lender->spare_touched = loan->touched;
@@ -91,6 +91,7 @@ enum mr_flow mr_lender_push(struct mr_lender *lender, struct mr_result *result, 
     bool is_lent = begin_lending(lender, result);
     const unsigned char *at = result->room.bytes + result->passed;
     result->passed += part;
+    lender->is_resting = false;
     if (!is_lent)
         return mr_stream_push(lender->out, at, part);
     lender->loan->parts++;
@@ -104,6 +105,19 @@ void mr_lender_passed(struct mr_lender *lender, const struct mr_result *result)
         end_lending(lender);
 }
 
+static void drop_spare(struct mr_lender *lender)
+{
+    mr_room_close(lender->chunks, &lender->spare);
+    lender->spare_touched = 0;
+}
+
+void mr_lender_rest(struct mr_lender *lender)
+{
+    MR_ON_LOOP(lender->chunks->loop);
+    lender->is_resting = true;
+    drop_spare(lender);
+}
+
 void mr_lender_clear(struct mr_lender *lender)
 {
     MR_ON_LOOP(lender->chunks->loop);
@@ -112,5 +126,5 @@ void mr_lender_clear(struct mr_lender *lender)
     for (struct mr_loan *loan = lender->away; loan != NULL; loan = loan->next)
         loan->lender = NULL;
     lender->away = NULL;
-    mr_room_close(lender->chunks, &lender->spare);
+    drop_spare(lender);
 }

@@ -20,12 +20,15 @@ struct mr_lender {             /* all private; zeroed but for the first two */
     struct mr_result *lending; /* the result that is being passed on by reference, and its loan; or NULL */
     struct mr_loan *loan;
     struct mr_loan *away; /* the receiver still keeps bytes of results that were passed on */
+    bool is_resting;
 };
 
 /* Push the next `part` bytes of the result, lent or copied. */
 enum mr_flow mr_lender_push(struct mr_lender *lender, struct mr_result *result, size_t part);
 /* All of the result was pushed: another room of its size, or none, may have taken the place of its own. */
 void mr_lender_passed(struct mr_lender *lender, const struct mr_result *result);
+/* No result follows for now: the spare is freed, and until the next push none is kept of what comes back. */
+void mr_lender_rest(struct mr_lender *lender);
 /* What is away no longer comes back; the spare is freed. Before mr_chunks_clear(). */
 void mr_lender_clear(struct mr_lender *lender);
 
