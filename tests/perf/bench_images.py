@@ -187,7 +187,7 @@ def share_jobs(args, verdicts):
 # ---- Cold images, against ipx and sharp ----
 
 WIDTHS = range(281, 321)  # no image is asked for twice at a time
-LIKE_75 = {"jpg": 75, "webp": 79, "avif": 56}  # ipx hands the numbers on as they are; see src/media/image/quality.c
+LIKE_75 = {"jpeg": 75, "webp": 79, "avif": 56}  # ipx hands the numbers on as they are; see src/media/image/quality.c
 COLD = {"jpeg": 1.0, "webp": 0.7, "avif": 0.3}  # of --images
 
 
