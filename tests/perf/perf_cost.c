@@ -8,14 +8,11 @@
 #include "base/clock.h"
 #include "media/image/image.h"
 #include <glib.h>
+#include <jemalloc/jemalloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#ifndef MR_SANITIZED
-#include <jemalloc/jemalloc.h>
-#endif
 
 static struct mr_image_ops ops;
 
@@ -59,9 +56,7 @@ static double memory_mib(const char *name)
 /* What the small image has left behind would serve the next one, and not be seen. */
 static void give_back_memory(void)
 {
-#ifndef MR_SANITIZED
     mallctl("arena." G_STRINGIFY(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0);
-#endif
 }
 
 static void forget_peak(void)
