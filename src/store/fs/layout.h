@@ -11,7 +11,7 @@
 
 #include "store/ulid.h"
 
-#define MR_LAYOUT_NAME_SIZE   48 /* room for any of these names and a NUL */
+#define MR_LAYOUT_NAME_SIZE   64 /* room for any of these names and a NUL, whatever the numbers in it */
 #define MR_LAYOUT_SEGMENT_MAX 9999999
 #define MR_LAYOUT_PROCESS_MAX 9999
 
