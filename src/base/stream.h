@@ -43,7 +43,8 @@ struct mr_stream_receiver {
     void (*abort)(void *context, const struct mr_fault *why); /* why: valid during the call */
     /* Optional (NULL): where the sender may put the next bytes itself, to save a copy: at least *len bytes are wanted,
      * *len becomes what there is. NULL: no place; push bytes from anywhere. A push of bytes that start at the place
-     * last given copies nothing. */
+     * last given copies nothing. The place holds until the sender returns to the loop; one that fills it later, as
+     * source.h does, must know that its receiver keeps it until then: transforms and collectors do. */
     void *(*get_buffer)(void *context, size_t *len);
     /* Optional (NULL: push and release): a push of bytes that need not be copied, see rule 2. */
     enum mr_flow (*push_ref)(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner);

@@ -5,8 +5,8 @@
  *
  * Bytes are read into blocks, hashed there and lent to the receiver from there (lender.h), so that none is copied where
  * the sender reads into the place that it is given (get_buffer). Blocks grow with the speed of the stream: a slow one
- * holds no memory between its bytes. What comes in one turn of the loop is one job, as handing it over costs about as
- * much as its work; one job is out at a time.
+ * holds no memory between its bytes, also not the place that was given for the next. What comes in one turn of the loop
+ * is one job, as handing it over costs about as much as its work; one job is out at a time.
  *
  * Ends as a transform does (transform.h). Everything here is called on the loop. */
 #ifndef MR_PIPE_DIGEST_STEP_H
