@@ -69,6 +69,17 @@ enum mr_flow mr_stream_push_ref(struct mr_stream *stream, const void *bytes, siz
     return flow;
 }
 
+enum mr_flow mr_stream_push_file(struct mr_stream *stream, struct mr_file_span span, mr_file_span_release *release,
+                                 void *owner)
+{
+    MR_ASSERT(mr_stream_takes_file(stream));
+    begin_push(stream, (size_t)span.len);
+    if (stream->pushing)
+        return end_push(stream, stream->receiver->push_file(stream->receiver_context, span, release, owner));
+    release(owner, 0);
+    return MR_FLOW_PAUSE;
+}
+
 void mr_stream_end(struct mr_stream *stream)
 {
     MR_ASSERT(stream->state != MR_STREAM_IDLE);

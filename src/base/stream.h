@@ -12,7 +12,8 @@
  *  2. push takes all bytes it is given, by copy or by use; the bytes are the sender's again when it returns. With
  *     push_ref they are the receiver's to read until it calls release(owner), once and on this thread: perhaps before
  *     push_ref returns, perhaps long after the stream has closed. The sender does not push from inside release. A
- *     receiver that has no push_ref is given a push, so a sender need not ask.
+ *     receiver that has no push_ref is given a push, so a sender need not ask. push_file is a
+ *     push_ref to a receiver that has it (mr_stream_takes_file); the span may be of any length, as it takes no memory.
  *  3. The receiver answers a push with MR_FLOW_MORE or MR_FLOW_PAUSE. After PAUSE the sender stops until resume, but
  *     may first push the rest of what it had already read, at most MR_STREAM_PUSH_MAX: the receiver's bound allows it.
  *     A pause lasts until the receiver calls resume: until then pushes are answered PAUSE, whatever the receiver says.
@@ -28,6 +29,7 @@
 #define MR_BASE_STREAM_H
 
 #include "base/error.h"
+#include "base/file_span.h"
 #include "base/macros.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +50,8 @@ struct mr_stream_receiver {
     void *(*get_buffer)(void *context, size_t *len);
     /* Optional (NULL: push and release): a push of bytes that need not be copied, see rule 2. */
     enum mr_flow (*push_ref)(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner);
+    /* Optional (NULL: it takes none): a push of bytes that lie in a file. */
+    enum mr_flow (*push_file)(void *context, struct mr_file_span span, mr_file_span_release *release, void *owner);
 };
 
 struct mr_stream_sender {
@@ -80,6 +84,9 @@ enum mr_flow mr_stream_push(struct mr_stream *stream, const void *bytes, size_t 
 /* The same, and the bytes stay as they are until release(owner) is called, which it is in any case. */
 enum mr_flow mr_stream_push_ref(struct mr_stream *stream, const void *bytes, size_t len, void (*release)(void *owner),
                                 void *owner);
+/* The same with bytes that lie in a file, to a receiver that takes them so. */
+enum mr_flow mr_stream_push_file(struct mr_stream *stream, struct mr_file_span span, mr_file_span_release *release,
+                                 void *owner);
 void mr_stream_end(struct mr_stream *stream);
 void mr_stream_abort(struct mr_stream *stream, const struct mr_fault *why);
 void *mr_stream_space(struct mr_stream *stream, size_t *len);
@@ -97,6 +104,12 @@ static inline bool mr_stream_is_closed(const struct mr_stream *stream)
 static inline bool mr_stream_takes_ref(const struct mr_stream *stream)
 {
     return stream->receiver != NULL && stream->receiver->push_ref != NULL;
+}
+
+/* Is there a receiver that takes bytes as a part of a file? */
+static inline bool mr_stream_takes_file(const struct mr_stream *stream)
+{
+    return stream->receiver != NULL && stream->receiver->push_file != NULL;
 }
 
 /* Both sides are there and no final event was. */

@@ -223,6 +223,84 @@ static void behaves_like_a_plain_array(void **state)
     assert_int_equal(references, released);
 }
 
+/* ---- parts of files ---- */
+
+static struct {
+    int times, error_number;
+} freed;
+
+static void on_span_released(void *owner, int error_number)
+{
+    assert_ptr_equal(owner, &freed);
+    freed.times++;
+    freed.error_number = error_number;
+}
+
+static void append_span(struct mr_buf *buf, uint64_t len)
+{
+    freed.times = freed.error_number = 0;
+    mr_buf_append_file(buf, (struct mr_file_span){.fd = 5, .offset = 1000, .len = len}, on_span_released, &freed);
+}
+
+static void file_keeps_its_place_among_the_bytes(void **state)
+{
+    (void)state;
+    struct mr_buf buf;
+    struct iovec runs[4];
+    struct mr_file_span span;
+    mr_buf_init(&buf, 10, 100);
+    mr_buf_append(&buf, "head", 4);
+    append_span(&buf, 5000);
+    mr_buf_append(&buf, "tail", 4);
+    assert_int_equal(buf.len, 5008);
+    assert_true(mr_buf_is_high(&buf));
+    assert_int_equal(mr_buf_peek(&buf, runs, 4), 1);
+    assert_null(mr_buf_share_file(&buf, &span)); /* not yet */
+    mr_buf_consume(&buf, 4 + 100);
+    assert_int_equal(mr_buf_peek(&buf, runs, 4), 0);
+    struct mr_buf_segment *file = mr_buf_share_file(&buf, &span);
+    assert_int_equal(span.fd, 5);
+    assert_int_equal(span.offset, 1100);
+    assert_int_equal(span.len, 4900);
+    mr_buf_return_file(file, 0);
+    mr_buf_consume(&buf, 4899);
+    assert_int_equal(freed.times, 0);
+    mr_buf_consume(&buf, 1);
+    assert_int_equal(freed.times, 1);
+    assert_int_equal(freed.error_number, 0);
+    assert_holds(&buf, "tail");
+    mr_buf_reset(&buf);
+}
+
+static void file_that_is_shared_outlives_its_queue(void **state)
+{
+    (void)state;
+    struct mr_buf buf;
+    struct mr_file_span span;
+    mr_buf_init(&buf, 10, 100);
+    append_span(&buf, 5000);
+    struct mr_buf_segment *file = mr_buf_share_file(&buf, &span);
+    mr_buf_reset(&buf);
+    assert_int_equal(buf.len, 0);
+    assert_int_equal(freed.times, 0);
+    mr_buf_return_file(file, 0);
+    assert_int_equal(freed.times, 1);
+}
+
+static void owner_of_a_file_hears_why_it_could_not_be_read(void **state)
+{
+    (void)state;
+    struct mr_buf buf;
+    struct mr_file_span span;
+    mr_buf_init(&buf, 10, 100);
+    append_span(&buf, 5000);
+    mr_buf_return_file(mr_buf_share_file(&buf, &span), 7);
+    assert_int_equal(freed.times, 0);
+    mr_buf_reset(&buf);
+    assert_int_equal(freed.times, 1);
+    assert_int_equal(freed.error_number, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +315,9 @@ int main(void)
         cmocka_unit_test(release_may_append),
         cmocka_unit_test(consuming_more_than_is_held_is_a_programming_error),
         cmocka_unit_test(behaves_like_a_plain_array),
+        cmocka_unit_test(file_keeps_its_place_among_the_bytes),
+        cmocka_unit_test(file_that_is_shared_outlives_its_queue),
+        cmocka_unit_test(owner_of_a_file_hears_why_it_could_not_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

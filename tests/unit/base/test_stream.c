@@ -365,6 +365,48 @@ static void reference_into_a_closed_stream_is_released(void **state)
     assert_string_equal(sides.heard, "c");
 }
 
+/* ---- parts of files ---- */
+
+static void on_span_release(void *context, int error_number)
+{
+    assert_int_equal(error_number, 0);
+    on_release(context);
+}
+
+static struct mr_file_span taken;
+
+static enum mr_flow take_span(void *context, struct mr_file_span span, mr_file_span_release *release, void *owner)
+{
+    (void)release;
+    (void)owner;
+    taken = span;
+    return on_push(context, "bytes", 5);
+}
+
+static const struct mr_stream_receiver file_taker = {
+    .push = on_push, .end = on_end, .abort = on_abort, .push_file = take_span};
+
+static void receiver_that_takes_files_is_given_one(void **state)
+{
+    (void)state;
+    struct sides sides = {.answer = MR_FLOW_PAUSE};
+    struct owner owner = {.sides = &sides};
+    struct mr_file_span span = {
+        .fd = 3, .offset = 7, .len = MR_STREAM_PUSH_MAX + 1}; /* it may be as long as it likes */
+    assert_false(mr_stream_takes_file(&sides.stream));
+    mr_stream_attach_receiver(&sides.stream, &file_taker, &sides);
+    mr_stream_attach_sender(&sides.stream, &sender, &sides);
+    assert_true(mr_stream_takes_file(&sides.stream));
+    assert_int_equal(mr_stream_push_file(&sides.stream, span, on_span_release, &owner), MR_FLOW_PAUSE);
+    assert_int_equal(taken.len, span.len);
+    assert_int_equal(owner.released, 0);
+    assert_int_equal(sides.stream.state, MR_STREAM_PAUSED);
+    mr_stream_cancel(&sides.stream, &gone);
+    assert_int_equal(mr_stream_push_file(&sides.stream, span, on_span_release, &owner), MR_FLOW_PAUSE);
+    assert_int_equal(owner.released, 1); /* it is closed */
+    assert_string_equal(sides.heard, "pc");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +426,7 @@ int main(void)
         cmocka_unit_test(receiver_that_copies_releases_a_reference_at_once),
         cmocka_unit_test(receiver_keeps_a_reference_until_it_releases_it),
         cmocka_unit_test(reference_into_a_closed_stream_is_released),
+        cmocka_unit_test(receiver_that_takes_files_is_given_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
