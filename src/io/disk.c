@@ -510,6 +510,17 @@ int mr_disk_receive(int fd, void *bytes, size_t size, size_t *got, struct mr_dis
     return read >= 0 ? MR_OK : fail_with(failure, MR_DISK_READ, errno);
 }
 
+size_t mr_disk_send_file(int socket, int fd, uint64_t offset, size_t len)
+{
+    off_t at = (off_t)offset, end = (off_t)(offset + len);
+    while (at < end) {
+        ssize_t sent = mr_disk_calls.sendfile(socket, fd, &at, (size_t)(end - at));
+        if (sent == 0 || (sent < 0 && errno != EINTR))
+            break;
+    }
+    return (size_t)(at - (off_t)offset);
+}
+
 int mr_disk_send(int fd, const void *bytes, size_t len, struct mr_disk_failure *failure)
 {
     for (size_t done = 0; done < len;) {

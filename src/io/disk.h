@@ -163,6 +163,9 @@ int mr_disk_room(struct mr_disk_room *room, int fd, struct mr_disk_failure *fail
 
 /* Wait for at least one byte and read what there is, up to `size`. *got 0: the end. */
 int mr_disk_receive(int fd, void *bytes, size_t size, size_t *got, struct mr_disk_failure *failure);
+/* Send the bytes of a file to a socket that does not block, without a copy: as many as it takes now. Returns how many.
+ * Why no more tells what is done with the next of them: reading fails, or writing fails, or would block. */
+size_t mr_disk_send_file(int socket, int fd, uint64_t offset, size_t len);
 /* Write all bytes, waiting as long as it takes. */
 int mr_disk_send(int fd, const void *bytes, size_t len, struct mr_disk_failure *failure);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,6 +48,7 @@ struct mr_disk_calls mr_disk_calls = {
     .write = write,
     .map = call_map,
     .populate = call_populate,
+    .sendfile = sendfile,
     .sync_file_range = sync_file_range,
     .fdatasync = fdatasync,
     .fsync = fsync,

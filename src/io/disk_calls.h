@@ -24,6 +24,7 @@ struct mr_disk_calls {
     ssize_t (*write)(int fd, const void *bytes, size_t len);
     void *(*map)(int fd, size_t len, off_t offset); /* mmap(2), to be read */
     int (*populate)(void *bytes, size_t len);       /* madvise(2) with MADV_POPULATE_READ */
+    ssize_t (*sendfile)(int to, int fd, off_t *offset, size_t len);
     int (*sync_file_range)(int fd, off_t offset, off_t len, unsigned flags);
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);

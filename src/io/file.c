@@ -9,10 +9,10 @@
 #define POOL_THREADS 4 /* as libuv's */
 #define POOL_NICER   5 /* than the loop, which has the core when it wants it; workers are by 10 */
 
-/* One for the process, whose loops share it. It lives as long: nothing is left in it when the loops have ended. The
- * first request starts it, so that a process has its own after a fork. */
-static struct mr_syncer *pool;
-static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
+/* Of the process, whose loops share them. They live as long: nothing is left in them when the loops have ended. The
+ * first request starts them, so that a process has its own after a fork. */
+static struct mr_syncer *pool, *senders;
+static pthread_once_t pool_once = PTHREAD_ONCE_INIT, senders_once = PTHREAD_ONCE_INIT;
 
 static void run_on_pool(void *context, unsigned thread, struct mr_file_request *request)
 {
@@ -21,17 +21,27 @@ static void run_on_pool(void *context, unsigned thread, struct mr_file_request *
     mr_file_perform(request);
 }
 
-static void start_file_pool(void)
+static void start_file_threads(struct mr_syncer **out, const char *name)
 {
-    static const struct mr_syncer_config config = {
-        .name = "files",
+    const struct mr_syncer_config config = {
+        .name = name,
         .threads = POOL_THREADS,
         .nicer = POOL_NICER,
         .singly = true,
         .group = run_on_pool,
     };
-    int err = mr_syncer_create(&pool, &config);
+    int err = mr_syncer_create(out, &config);
     MR_ASSERT(err == MR_OK);
+}
+
+static void start_file_pool(void)
+{
+    start_file_threads(&pool, "files");
+}
+
+static void start_senders(void)
+{
+    start_file_threads(&senders, "senders");
 }
 
 void mr_file_init(struct mr_file_request *request, struct mr_loop *loop, enum mr_label label, mr_file_done *done)
@@ -77,6 +87,13 @@ void mr_file_run(struct mr_file_request *request, mr_file_work *work)
     prepare(request, work);
     pthread_once(&pool_once, start_file_pool);
     mr_syncer_submit(pool, request);
+}
+
+void mr_file_send(struct mr_file_request *request, mr_file_work *work)
+{
+    prepare(request, work);
+    pthread_once(&senders_once, start_senders);
+    mr_syncer_submit(senders, request);
 }
 
 void mr_file_run_on(struct mr_file_request *request, struct mr_syncer *syncer, mr_file_work *work)

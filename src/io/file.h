@@ -1,5 +1,5 @@
-/* file.h -- operations on files for a loop: a request runs on the pool, which is four file threads of the process,
- * or on a sync thread, and completes on the loop. disk.h says what each operation does.
+/* file.h -- operations on files for a loop: a request runs on the pool, which is four file threads of the process, on
+ * one of four that send, or on a sync thread, and completes on the loop. disk.h says what each operation does.
  *
  * The request is embedded in what it serves, and nothing is allocated for an operation. One operation at a time:
  *
@@ -76,6 +76,9 @@ void mr_file_room(struct mr_file_request *request, int fd);
 /* Several operations, or one that is not here, in one trip to the pool: `work` is called there, and calls the functions
  * of disk.h. What it touches is its own until done(). */
 void mr_file_run(struct mr_file_request *request, mr_file_work *work);
+
+/* The same on a thread that sends, so that what others ask of the pool does not stand behind large files. */
+void mr_file_send(struct mr_file_request *request, mr_file_work *work);
 
 /* ---- on a sync thread ---- */
 

@@ -80,6 +80,11 @@ static inline ssize_t faults_write(int fd, const void *bytes, size_t len)
     return faults_strike() != 0 ? -1 : faults.before.write(fd, bytes, faults_len(len));
 }
 
+static inline ssize_t faults_sendfile(int to, int fd, off_t *offset, size_t len)
+{
+    return faults_strike() != 0 ? -1 : faults.before.sendfile(to, fd, offset, faults_len(len));
+}
+
 static inline int faults_openat2(int directory, const char *path, const struct open_how *how)
 {
     return faults_strike() != 0 ? -1 : faults.before.openat2(directory, path, how);
@@ -108,6 +113,7 @@ static inline void faults_begin(void)
     mr_disk_calls.pwritev = faults_pwritev;
     mr_disk_calls.read = faults_read;
     mr_disk_calls.write = faults_write;
+    mr_disk_calls.sendfile = faults_sendfile;
     mr_disk_calls.openat2 = faults_openat2;
     mr_disk_calls.open = faults_open;
     mr_disk_calls.fdatasync = faults_fdatasync;

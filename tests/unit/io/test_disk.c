@@ -3,6 +3,8 @@
 
 #include "dies.h"
 #include "faults.h"
+#include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -273,6 +275,33 @@ static void what_the_kernel_cannot_promise_would_block(void **state)
     assert_int_equal(mr_disk_try_open(&fd, NULL, place.directory, "file", O_RDONLY, &failure), MR_DISK_FAILED);
 }
 
+/* As many bytes as fit into a socket that is not read; and all, whatever interrupts it, into one that has room. */
+static void file_is_sent_as_far_as_the_socket_takes_it(void **state)
+{
+    (void)state;
+    enum { LARGE = 4 * MR_MIB };
+    int ends[2], fd = open_file("large", O_RDWR | O_CREAT);
+    signal(SIGPIPE, SIG_IGN); /* as the service does */
+    assert_int_equal(ftruncate(fd, LARGE), 0);
+    assert_int_equal(pwrite(fd, "abc", 3, 1000), 3);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    faults.interrupts = 2;
+    faults.most = 2;
+    assert_int_equal(mr_disk_send_file(ends[0], fd, 1000, 3), 3);
+    char came[4] = "";
+    assert_int_equal(recv(ends[1], came, sizeof(came), 0), 3);
+    assert_string_equal(came, "abc");
+    faults.interrupts = 0;
+    faults.most = 0;
+    assert_in_range(mr_disk_send_file(ends[0], fd, 0, LARGE), 1, LARGE - 1);
+    assert_int_equal(mr_disk_send_file(ends[0], fd, 0, 1), 0); /* it is full */
+    assert_int_equal(mr_disk_send_file(ends[0], fd, LARGE, 1), 0);
+    close(ends[1]);
+    assert_int_equal(mr_disk_send_file(ends[0], fd, 0, 1), 0); /* and now its other end is closed */
+    close(ends[0]);
+    close(fd);
+}
+
 /* ---- directories and file systems ---- */
 
 static void names_are_made_moved_and_removed(void **state)
@@ -455,6 +484,7 @@ int main(void)
         TEST(what_is_cached_is_read_without_waiting),
         TEST(what_is_forgotten_is_read_from_the_disk),
         TEST(what_the_kernel_cannot_promise_would_block),
+        TEST(file_is_sent_as_far_as_the_socket_takes_it),
         TEST(names_are_made_moved_and_removed),
         TEST(directory_is_listed_whole_through_a_small_buffer),
         TEST(locks_hold_between_open_files),
