@@ -24,6 +24,9 @@ struct mr_protocol_calls {
      * PAUSE: enough for now; the protocol resumes request->response. Not of a response without a body. */
     enum mr_flow (*put_body)(struct mr_request *request, const void *bytes, size_t len, void (*release)(void *context),
                              void *context);
+    /* The same of bytes that lie in a file, on a connection that takes_files. */
+    enum mr_flow (*put_file)(struct mr_request *request, struct mr_file_span span, mr_file_span_release *release,
+                             void *owner);
     /* The response is complete, with request->trailers. */
     void (*end_response)(struct mr_request *request);
     /* Cut: the peer must not take what it got for a whole response. */
@@ -35,6 +38,7 @@ struct mr_protocol {
     const struct mr_protocol_calls *calls;
     struct mr_peer peer; /* of the connection */
     bool is_public;      /* it came to a listener that other machines can reach */
+    bool takes_files;    /* its transport sends parts of files */
 };
 
 /* A request for the head in `bytes` (copied). Never NULL. Counted as in flight until it is freed. began_at: its first

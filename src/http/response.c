@@ -192,6 +192,13 @@ void mr_respond_method(struct mr_request *request, unsigned allowed)
 
 /* ---- streamed responses, as their receiver ---- */
 
+static void count_body(struct mr_request *request, uint64_t len)
+{
+    mr_response_move(request, MR_RESPONSE_BODY);
+    request->response_bytes += len;
+    MR_ASSERT(request->response_bytes <= request->response_length);
+}
+
 static enum mr_flow take_ref(void *context, const void *bytes, size_t len, void (*release)(void *owner), void *owner)
 {
     struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
@@ -200,10 +207,18 @@ static enum mr_flow take_ref(void *context, const void *bytes, size_t len, void 
             release(owner);
         return MR_FLOW_MORE;
     }
-    mr_response_move(request, MR_RESPONSE_BODY);
-    request->response_bytes += len;
-    MR_ASSERT(request->response_bytes <= request->response_length);
+    count_body(request, len);
     enum mr_flow flow = request->protocol->calls->put_body(request, bytes, len, release, owner);
+    request->protocol->calls->moved(request);
+    return flow;
+}
+
+static enum mr_flow take_file_span(void *context, struct mr_file_span span, mr_file_span_release *release, void *owner)
+{
+    struct mr_request *request = mr_from_context(context, struct mr_request, MR_REQUEST_MAGIC);
+    MR_ASSERT(mr_response_has_body(request));
+    count_body(request, span.len);
+    enum mr_flow flow = request->protocol->calls->put_file(request, span, release, owner);
     request->protocol->calls->moved(request);
     return flow;
 }
@@ -230,6 +245,8 @@ static void take_abort(void *context, const struct mr_fault *why)
 
 static const struct mr_stream_receiver response_receiver = {
     .push = take_bytes, .end = take_end, .abort = take_abort, .push_ref = take_ref};
+static const struct mr_stream_receiver file_response_receiver = {
+    .push = take_bytes, .end = take_end, .abort = take_abort, .push_ref = take_ref, .push_file = take_file_span};
 
 struct mr_stream *mr_respond_stream(struct mr_request *request, int status, const char *content_type,
                                     struct mr_fields *fields, uint64_t length, const struct mr_stream_sender *sender,
@@ -240,7 +257,8 @@ struct mr_stream *mr_respond_stream(struct mr_request *request, int status, cons
     request->status = status;
     request->response_length = length;
     put_head(request, content_type, fields);
-    mr_stream_attach_receiver(&request->response, &response_receiver, request);
+    bool takes_files = request->protocol->takes_files && mr_response_has_body(request);
+    mr_stream_attach_receiver(&request->response, takes_files ? &file_response_receiver : &response_receiver, request);
     if (sender != NULL)
         mr_stream_attach_sender(&request->response, sender, context);
     request->protocol->calls->moved(request);

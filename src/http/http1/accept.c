@@ -76,12 +76,13 @@ static struct mr_socket *accept_socket(struct mr_listening *listening, int fd)
     return socket;
 }
 
-static void set_peer(struct mr_socket *socket, bool is_public)
+static void introduce(struct mr_socket *socket, bool is_public)
 {
     uv_os_fd_t fd = -1;
     uv_fileno(&socket->uv.handle, &fd);
     struct mr_peer peer = mr_peer_of_socket(fd);
     mr_connection_set_peer(socket->connection, &peer, is_public);
+    mr_connection_take_files(socket->connection);
 }
 
 static void accept_serve(struct mr_server *server, struct mr_socket *socket)
@@ -182,7 +183,7 @@ static bool accept_one(struct mr_listening *listening)
         accept_drop(listening->server, "no memory");
         return true;
     }
-    set_peer(socket, listening->is_public);
+    introduce(socket, listening->is_public);
     accept_serve(listening->server, socket);
     return true;
 }

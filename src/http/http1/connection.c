@@ -37,6 +37,12 @@ void mr_connection_set_peer(struct mr_connection *connection, const struct mr_pe
     connection->protocol.is_public = is_public;
 }
 
+void mr_connection_take_files(struct mr_connection *connection)
+{
+    MR_ON_LOOP(connection->loop);
+    connection->protocol.takes_files = true;
+}
+
 void mr_connection_destroy(struct mr_connection **connection)
 {
     struct mr_connection *self = *connection;
@@ -189,12 +195,24 @@ void mr_connection_end_idle(struct mr_connection *self)
         self->closing = true;
 }
 
+static void begin_sending(struct mr_connection *self)
+{
+    if (self->out.len > 0 && self->exchange->send_began_at == 0)
+        self->exchange->send_began_at = mr_loop_now(self->loop);
+}
+
 int mr_connection_output(struct mr_connection *self, struct iovec *runs, int max)
 {
     MR_ON_LOOP(self->loop);
-    if (self->out.len > 0 && self->exchange->send_began_at == 0)
-        self->exchange->send_began_at = mr_loop_now(self->loop);
+    begin_sending(self);
     return mr_buf_peek(&self->out, runs, max);
+}
+
+struct mr_buf_segment *mr_connection_output_file(struct mr_connection *self, struct mr_file_span *span)
+{
+    MR_ON_LOOP(self->loop);
+    begin_sending(self);
+    return mr_buf_share_file(&self->out, span);
 }
 
 void mr_connection_wrote(struct mr_connection *self, size_t len)

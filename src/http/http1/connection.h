@@ -50,6 +50,8 @@ int mr_connection_create(struct mr_connection **out, struct mr_http *http, struc
 /* The peer at the other end, and whether the listener is one that other machines can reach: before any input. Without
  * it the peer is unknown and the listener is not public. */
 void mr_connection_set_peer(struct mr_connection *connection, const struct mr_peer *peer, bool is_public);
+/* The transport sends parts of files (mr_connection_output_file), so that responses hold some: before any input. */
+void mr_connection_take_files(struct mr_connection *connection);
 /* The transport is gone or going. Requests whose jobs still run live on, abandoned, until those come back. */
 void mr_connection_destroy(struct mr_connection **connection);
 
@@ -81,8 +83,10 @@ void mr_connection_drain(struct mr_connection *connection);
 /* The drain is over: an idle connection is finished now, also a new one. */
 void mr_connection_end_idle(struct mr_connection *connection);
 
-/* The bytes to send next, in up to max runs; 0: nothing. They stay valid until wrote(). */
+/* The bytes to send next, in up to max runs; 0: nothing, or they lie in a file. They stay valid until wrote(). */
 int mr_connection_output(struct mr_connection *connection, struct iovec *runs, int max);
+/* Those that lie in a file, shared as by mr_buf_share_file(); NULL: it is nothing, or the bytes are in memory. */
+struct mr_buf_segment *mr_connection_output_file(struct mr_connection *connection, struct mr_file_span *span);
 void mr_connection_wrote(struct mr_connection *connection, size_t len);
 /* Does the peer take its response below the minimal rate? queued: bytes of output that are being written;
  * unacknowledged: those of all output that it has not taken. */

@@ -154,21 +154,40 @@ static void put_chunk_size(struct mr_buf *out, size_t len)
     mr_buf_append(out, at, (size_t)(line + sizeof(line) - at));
 }
 
+static void begin_chunk(struct mr_connection *self, size_t len)
+{
+    if (self->exchange->sends_chunks)
+        put_chunk_size(&self->out, len);
+}
+
+static enum mr_flow end_chunk(struct mr_connection *self)
+{
+    if (self->exchange->sends_chunks)
+        put(&self->out, MR_SLICE("\r\n"));
+    return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+}
+
 static enum mr_flow http1_put_body(struct mr_request *request, const void *bytes, size_t len,
                                    void (*release)(void *context), void *context)
 {
     struct mr_connection *self = connection_of(request);
-    if (self->exchange->sends_chunks)
-        put_chunk_size(&self->out, len);
+    begin_chunk(self, len);
     if (release != NULL && len >= REFERENCE_MIN)
         mr_buf_append_ref(&self->out, bytes, len, release, context);
     else
         mr_buf_append(&self->out, bytes, len);
     if (release != NULL && len < REFERENCE_MIN)
         release(context);
-    if (self->exchange->sends_chunks)
-        put(&self->out, MR_SLICE("\r\n"));
-    return mr_buf_is_high(&self->out) ? MR_FLOW_PAUSE : MR_FLOW_MORE;
+    return end_chunk(self);
+}
+
+static enum mr_flow http1_put_file(struct mr_request *request, struct mr_file_span span, mr_file_span_release *release,
+                                   void *owner)
+{
+    struct mr_connection *self = connection_of(request);
+    begin_chunk(self, (size_t)span.len);
+    mr_buf_append_file(&self->out, span, release, owner);
+    return end_chunk(self);
 }
 
 static void http1_end_response(struct mr_request *request)
@@ -188,6 +207,7 @@ const struct mr_protocol_calls mr_http1_calls = {
     .put_field = http1_put_field,
     .end_head = end_head,
     .put_body = http1_put_body,
+    .put_file = http1_put_file,
     .end_response = http1_end_response,
     .abort = on_abort,
 };

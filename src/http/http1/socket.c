@@ -28,6 +28,7 @@ static void free_if_done(struct mr_socket *socket)
     if (socket->turn_posted || socket->waits || !socket->closed)
         return;
     socket->server->socket_count--;
+    free(socket->sending);
     free(socket);
 }
 
@@ -64,8 +65,16 @@ void mr_socket_close(struct mr_socket *socket)
     if (!mr_connection_is_finished(socket->connection))
         mr_connection_reset(socket->connection); /* cancel now what runs for it */
     uv_read_stop(&socket->uv.stream);
+    if (mr_sending_is_under_way(socket->sending))
+        return; /* mr_socket_closed_meanwhile() goes on */
     /* A reset has freed the bytes that libuv still writes. */
     if (socket->writing || mr_departures_let(socket))
+        release(socket);
+}
+
+void mr_socket_closed_meanwhile(struct mr_socket *socket)
+{
+    if (mr_departures_let(socket))
         release(socket);
 }
 
@@ -108,6 +117,8 @@ void mr_socket_depart(struct mr_socket *socket)
 {
     if (!socket->closing)
         mr_socket_tell_end(socket, false);
+    else if (mr_sending_is_under_way(socket->sending))
+        ; /* it is let depart when the thread is back */
     else if (socket->connection != NULL)
         release(socket);
     else
@@ -152,6 +163,8 @@ static bool is_taking(struct mr_socket *socket)
 {
     if (!socket->writing)
         return false;
+    if (mr_sending_is_under_way(socket->sending))
+        return true; /* what is waited for is the disk */
     size_t before = socket->unacknowledged, now = mr_socket_unacknowledged(socket);
     socket->unacknowledged = now;
     return now < before && !mr_connection_is_read_too_slowly(socket->connection, socket->queued, now);
@@ -257,7 +270,7 @@ static unsigned limit_runs(struct iovec *runs, int count, size_t max, size_t *to
     return (unsigned)count;
 }
 
-static void queue_write(struct mr_socket *socket, struct iovec *runs, int count)
+void mr_socket_write(struct mr_socket *socket, struct iovec *runs, int count)
 {
     size_t total;
     unsigned limited = limit_runs(runs, count, WRITE_QUEUED, &total);
@@ -282,10 +295,12 @@ static void settle_writing(struct mr_socket *socket)
     while (!socket->writing && !mr_connection_is_finished(socket->connection)) {
         size_t total;
         int count = mr_connection_output(socket->connection, runs, WRITE_RUNS);
-        if (count == 0)
+        if (count == 0) {
+            mr_sending_begin(socket);
             return;
+        }
         if (is_full) {
-            queue_write(socket, runs, count);
+            mr_socket_write(socket, runs, count);
             return;
         }
         if (left == 0) {

@@ -3,6 +3,7 @@
  *   server.c       the server of a loop: its life, its turns
  *   accept.c       listeners, and the connections that they report
  *   socket.c       one socket: carries out what its connection wants
+ *   sendfile.c     sends parts of files to it
  *   departures.c   so many sockets end in a turn, and the others wait */
 #ifndef MR_HTTP1_TRANSPORT_H
 #define MR_HTTP1_TRANSPORT_H
@@ -19,6 +20,7 @@ union stream_handle {
 };
 
 struct mr_listening; /* accept.c */
+struct mr_sending;   /* sendfile.c */
 
 #define MR_SERVER_MAGIC 0x73657276u /* "serv" */
 #define MR_SOCKET_MAGIC 0x736f636bu /* "sock" */
@@ -61,12 +63,13 @@ struct mr_socket {
     size_t read_bytes, written_bytes;
     struct mr_inbox_node turn_node;
     bool reading, writing, shut, closing, closed, turn_posted;
-    int ended;                /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
-    struct mr_socket *behind; /* in the queue of those that depart */
-    bool waits;               /* in that queue */
-    uint64_t departed_turn;   /* the turn in which it was let depart */
-    size_t queued;            /* bytes of the write that libuv holds */
-    size_t unacknowledged;    /* bytes that the peer had not taken when that was asked last */
+    int ended;                  /* what libuv said of the peer's end, not heard by the connection yet; 0: nothing */
+    struct mr_socket *behind;   /* in the queue of those that depart */
+    bool waits;                 /* in that queue */
+    uint64_t departed_turn;     /* the turn in which it was let depart */
+    size_t queued;              /* bytes of the write that libuv holds */
+    size_t unacknowledged;      /* bytes that the peer had not taken when that was asked last */
+    struct mr_sending *sending; /* owned; NULL: it was sent no file */
     uv_write_t write;
     uv_shutdown_t shutdown;
 };
@@ -93,10 +96,21 @@ void mr_socket_depart(struct mr_socket *socket);
 /* Its connection was moved by a job or handler: it is looked at in a later turn. */
 void mr_socket_changed(void *socket);
 void mr_socket_expire(struct mr_timer *timer);
+/* Have libuv write the runs, of which it says so to the connection. */
+void mr_socket_write(struct mr_socket *socket, struct iovec *runs, int count);
+/* It was closed while a thread sent to it, and now is free to go. */
+void mr_socket_closed_meanwhile(struct mr_socket *socket);
 /* What libuv was given is written, or failed. */
 void mr_socket_written(struct mr_socket *socket, int status);
 /* Bytes that the peer has not taken: those that libuv holds, and those in the kernel. */
 size_t mr_socket_unacknowledged(const struct mr_socket *socket);
+
+/* ---- sendfile.c ---- */
+
+/* Send the next bytes of its connection, if they lie in a file. socket->writing until they are sent. */
+void mr_sending_begin(struct mr_socket *socket);
+/* Does a thread send? It has the descriptor then. NULL: no. */
+bool mr_sending_is_under_way(const struct mr_sending *sending);
 
 /* ---- accept.c ---- */
 

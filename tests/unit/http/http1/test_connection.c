@@ -414,6 +414,63 @@ static void few_bytes_given_by_reference_are_copied(void **state)
     assert_int_equal(mr_connection_output(f->connection, runs, 8), 1);
 }
 
+static void note_span_release(void *context, int error_number)
+{
+    assert_int_equal(error_number, 0);
+    count_release(context);
+}
+
+/* On a transport that sends them; and it counts as so many bytes of the response. */
+static void part_of_a_file_leaves_behind_what_came_before_it(void **state)
+{
+    struct fixture *f = *state;
+    struct iovec runs[8];
+    struct mr_file_span span = {.fd = 7, .offset = 100, .len = 1000000};
+    mr_connection_take_files(f->connection);
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    assert_true(mr_stream_takes_file(f->stream));
+    assert_int_equal(mr_stream_push_file(f->stream, span, note_span_release, f), MR_FLOW_PAUSE);
+    assert_int_equal(mr_connection_output(f->connection, runs, 8), 1); /* its size */
+    assert_null(mr_connection_output_file(f->connection, &span));
+    mr_connection_wrote(f->connection, runs[0].iov_len);
+    assert_int_equal(mr_connection_output(f->connection, runs, 8), 0);
+    mr_buf_return_file(mr_connection_output_file(f->connection, &span), 0);
+    assert_int_equal(span.len, 1000000);
+    mr_connection_wrote(f->connection, 999999);
+    assert_int_equal(f->released, 0);
+    mr_connection_wrote(f->connection, 1);
+    assert_int_equal(f->released, 1);
+    mr_stream_end(f->stream);
+    flush(f);
+    assert_string_equal(f->said + f->said_len - 7, "\r\n0\r\n\r\n");
+}
+
+static void transport_that_sends_no_files_is_given_none(void **state)
+{
+    struct fixture *f = *state;
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    assert_false(mr_stream_takes_file(f->stream));
+    mr_stream_end(f->stream);
+    flush(f);
+}
+
+static void part_of_a_file_is_released_when_the_client_leaves(void **state)
+{
+    struct fixture *f = *state;
+    struct mr_file_span span = {.fd = 7, .offset = 100, .len = 1000000};
+    mr_connection_take_files(f->connection);
+    feed(f, "GET /stream HTTP/1.1\r\n" HOST "\r\n");
+    mr_stream_push_file(f->stream, span, note_span_release, f);
+    struct iovec run;
+    mr_connection_output(f->connection, &run, 1);
+    mr_connection_wrote(f->connection, run.iov_len);
+    struct mr_buf_segment *file = mr_connection_output_file(f->connection, &span);
+    mr_connection_reset(f->connection);
+    assert_int_equal(f->released, 0); /* a thread still sends of it */
+    mr_buf_return_file(file, 0);
+    assert_int_equal(f->released, 1);
+}
+
 static void references_are_released_when_the_client_leaves(void **state)
 {
     struct fixture *f = *state;
@@ -646,6 +703,9 @@ int main(void)
         TEST(bytes_given_by_reference_leave_from_where_they_lie),
         TEST(few_bytes_given_by_reference_are_copied),
         TEST(references_are_released_when_the_client_leaves),
+        TEST(part_of_a_file_leaves_behind_what_came_before_it),
+        TEST(transport_that_sends_no_files_is_given_none),
+        TEST(part_of_a_file_is_released_when_the_client_leaves),
         TEST(head_response_releases_its_references),
         TEST(aborted_answer_never_ends_cleanly),
         TEST(reset_cancels_a_streamed_answer),
