@@ -164,22 +164,6 @@ bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice
 int mr_store_read(struct mr_store_reader *reader, uint64_t offset, uint64_t length, struct mr_stream *stream,
                   struct mr_fault *fault);
 
-/* The same in steps, for a stream whose sender is attached elsewhere. What can fail comes before the response:
- *
- *      mr_store_sender_create(&sender, ...)
- *      stream = mr_respond_stream(..., &mr_store_stream_sender, sender)
- *      mr_store_sender_begin(sender, stream)
- *
- * From begin on it frees itself when the stream is over. */
-struct mr_store_sender;
-extern const struct mr_stream_sender mr_store_stream_sender;
-
-int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader *reader, uint64_t offset,
-                           uint64_t length, struct mr_fault *fault);
-void mr_store_sender_begin(struct mr_store_sender *sender, struct mr_stream *stream);
-/* One that was not begun. Clears *sender; NULL has no effect. */
-void mr_store_sender_destroy(struct mr_store_sender **sender);
-
 /* ---- the whole payload in memory, for a computation on another thread ---- */
 
 struct mr_store_bytes;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -69,6 +70,11 @@ ssize_t pread(int fd, void *bytes, size_t len, off_t offset)
 ssize_t preadv2(int fd, const struct iovec *runs, int count, off_t offset, int flags)
 {
     return strikes("read", 0) ? -1 : NEXT(preadv2)(fd, runs, count, offset, flags);
+}
+
+ssize_t sendfile(int to, int fd, off_t *offset, size_t len)
+{
+    return strikes("read", 0) ? -1 : NEXT(sendfile)(to, fd, offset, len);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)

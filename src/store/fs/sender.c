@@ -1,6 +1,8 @@
-/* DESIGN. Two blocks take turns: one is filled while the receiver still has the other. Each is lent to the receiver
- * (push_ref) in parts; it is filled again when all of them have come back. What the page cache has is read on the loop,
- * TURN_MAX bytes a turn; the rest on a file thread, a block at a time. While the receiver is paused nothing is read.
+/* DESIGN. To a receiver that takes parts of files, a long payload is lent as such, a segment at a time, and nothing is
+ * read here. To others it is read, as short ones are to all, since opening costs them more than the copy does. Two
+ * blocks take turns: one is filled while the receiver still has the other. Each is lent to the receiver (push_ref) in
+ * parts; it is filled again when all of them have come back. What the page cache has is read on the loop, TURN_MAX
+ * bytes a turn; the rest on a file thread, a block at a time. While the receiver is paused nothing is read.
  *
  * The first block's memory is taken from the budget before the first byte, so that a response that has begun is never
  * aborted for want of it; the second one is used where the budget has room. */
@@ -33,9 +35,11 @@ struct mr_store_sender {
     uint64_t at, left;              /* of the payload: to be read */
     struct block blocks[BLOCKS];
     struct block *filling; /* by the pool, or partly pushed; NULL: none */
+    bool sends_files;      /* it is lent, and the blocks are not used */
+    bool is_lent;          /* a segment is */
     size_t block_size;
     uint64_t charged;
-    bool has_begun, is_flowing;
+    bool is_flowing;
     bool is_posted; /* `turn` is on its way */
     struct mr_inbox_node turn;
     struct mr_guard guard;
@@ -50,8 +54,10 @@ static void pump_sender(struct mr_store_sender *sender);
 
 /* ---- life ---- */
 
-static bool is_lent(const struct mr_store_sender *sender)
+static bool has_lent(const struct mr_store_sender *sender)
 {
+    if (sender->is_lent)
+        return true;
     for (size_t i = 0; i < BLOCKS; i++) {
         if (sender->blocks[i].lent > 0)
             return true;
@@ -78,9 +84,9 @@ static void enter_sender(struct mr_store_sender *sender)
 /* Its last user frees it: the stream, the pool, the receiver of a part, the inbox. */
 static void leave_sender(struct mr_store_sender *sender)
 {
-    if (sender->has_begun && sender->stream == NULL)
+    if (sender->stream == NULL)
         mr_guard_destroy(&sender->guard);
-    if (mr_guard_leave(&sender->guard) && mr_file_is_idle(&sender->request) && !is_lent(sender) && !sender->is_posted)
+    if (mr_guard_leave(&sender->guard) && mr_file_is_idle(&sender->request) && !has_lent(sender) && !sender->is_posted)
         free_sender(sender);
 }
 
@@ -153,6 +159,15 @@ static int open_sender_segment(struct mr_store_sender *sender, size_t segment)
     return err;
 }
 
+static int work_open_segment(struct mr_file_request *request)
+{
+    struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
+    uint64_t place;
+    size_t segment;
+    find_place(sender, &segment, &place);
+    return open_sender_segment(sender, segment);
+}
+
 static int work_fill(struct mr_file_request *request)
 {
     struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
@@ -176,21 +191,26 @@ static int work_fill(struct mr_file_request *request)
 
 /* ---- on the loop ---- */
 
+static void advance_sender(struct mr_store_sender *sender, uint64_t len)
+{
+    sender->at += len;
+    sender->left -= len;
+}
+
 static void note_filled(struct mr_store_sender *sender, struct block *block)
 {
-    sender->at += block->len;
-    sender->left -= block->len;
+    advance_sender(sender, block->len);
     block->pushed = 0;
 }
 
-static void on_block_filled(struct mr_file_request *request)
+static void on_file_work(struct mr_file_request *request)
 {
     struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
     enter_sender(sender);
-    if (request->err == MR_OK)
-        note_filled(sender, sender->filling);
-    else if (sender->stream != NULL)
+    if (request->err != MR_OK && sender->stream != NULL)
         abort_sender(sender, &sender->fault);
+    else if (request->err == MR_OK && !sender->sends_files)
+        note_filled(sender, sender->filling);
     pump_sender(sender);
     leave_sender(sender);
 }
@@ -260,6 +280,47 @@ static void push_sender_block(struct mr_store_sender *sender)
         sender->filling = NULL;
 }
 
+/* ---- a segment that is lent ---- */
+
+static void report_unread(struct mr_store_sender *sender, int error_number)
+{
+    const struct mr_disk_failure failure = {.operation = MR_DISK_READ, .error_number = error_number};
+    if (error_number == ENODATA)
+        mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: a segment ends too early.");
+    else
+        mr_disk_fault(&sender->fault, &failure, "The object cannot be read");
+    mr_store_report(sender->reader->store, &sender->fault, sender->request.label);
+}
+
+static void on_segment_released(void *context, int error_number)
+{
+    struct mr_store_sender *sender = mr_from_context(context, struct mr_store_sender, SENDER_MAGIC);
+    enter_sender(sender);
+    sender->is_lent = false;
+    if (error_number != 0)
+        report_unread(sender, error_number);
+    if (sender->stream != NULL && sender->left > 0)
+        post_sender(sender);
+    leave_sender(sender);
+}
+
+static void lend_segment(struct mr_store_sender *sender)
+{
+    size_t segment;
+    struct mr_file_span span;
+    span.len = MR_MIN(find_place(sender, &segment, &span.offset), sender->left);
+    span.fd = segment_file(sender, segment);
+    if (span.fd < 0) {
+        mr_file_run(&sender->request, work_open_segment);
+        return;
+    }
+    advance_sender(sender, span.len);
+    sender->is_lent = true;
+    sender->is_flowing = mr_stream_push_file(sender->stream, span, on_segment_released, sender) == MR_FLOW_MORE;
+}
+
+/* ---- all of it ---- */
+
 static void end_sender(struct mr_store_sender *sender)
 {
     struct mr_stream *stream = sender->stream;
@@ -276,6 +337,10 @@ static void pump_sender(struct mr_store_sender *sender)
             push_sender_block(sender);
         } else if (sender->left == 0) {
             end_sender(sender);
+        } else if (sender->is_lent) {
+            return; /* on_segment_released goes on */
+        } else if (sender->sends_files) {
+            lend_segment(sender);
         } else if (taken >= TURN_MAX) {
             post_sender(sender);
             return;
@@ -306,7 +371,7 @@ static void on_sender_cancel(void *context, const struct mr_fault *why)
     leave_sender(sender);
 }
 
-const struct mr_stream_sender mr_store_stream_sender = {.resume = on_sender_resume, .cancel = on_sender_cancel};
+static const struct mr_stream_sender store_sender = {.resume = on_sender_resume, .cancel = on_sender_cancel};
 
 /* A short payload is sent from where the reader has it. */
 static int init_blocks(struct mr_store_sender *sender, struct mr_fault *fault)
@@ -335,41 +400,9 @@ static int init_blocks(struct mr_store_sender *sender, struct mr_fault *fault)
     return MR_OK;
 }
 
-int mr_store_sender_create(struct mr_store_sender **out, struct mr_store_reader *reader, uint64_t offset,
-                           uint64_t length, struct mr_fault *fault)
+static void begin_sender(struct mr_store_sender *sender, struct mr_stream *stream)
 {
-    uint64_t size = mr_store_reader_object(reader)->size;
-    MR_ASSERT(offset <= size && length <= size - offset);
-    MR_ASSERT(reader->file != NULL || reader->entry->file.meta.segment_count == 0);
-    struct mr_store_sender *sender = *out = calloc(1, sizeof(*sender));
-    if (sender == NULL)
-        return mr_fault_set(fault, MR_EMEMORY, NULL);
-    sender->magic = SENDER_MAGIC;
-    sender->reader = mr_store_reader_share(reader);
-    sender->at = offset;
-    sender->left = length;
-    sender->fd = -1;
-    sender->turn.deliver = on_sender_turn;
-    mr_file_init(&sender->request, reader->loop, MR_LABEL_STORE_READ, on_block_filled);
-    int err = init_blocks(sender, fault);
-    if (err != MR_OK)
-        mr_store_sender_destroy(out);
-    return err;
-}
-
-void mr_store_sender_destroy(struct mr_store_sender **out)
-{
-    struct mr_store_sender *sender = *out;
-    *out = NULL;
-    if (sender == NULL)
-        return;
-    MR_ASSERT(!sender->has_begun);
-    free_sender(sender);
-}
-
-void mr_store_sender_begin(struct mr_store_sender *sender, struct mr_stream *stream)
-{
-    sender->has_begun = true;
+    mr_stream_attach_sender(stream, &store_sender, sender);
     sender->stream = stream;
     sender->is_flowing = stream->state == MR_STREAM_FLOWING;
     if (sender->is_flowing || mr_stream_is_closed(stream))
@@ -381,11 +414,25 @@ void mr_store_sender_begin(struct mr_store_sender *sender, struct mr_stream *str
 int mr_store_read(struct mr_store_reader *reader, uint64_t offset, uint64_t length, struct mr_stream *stream,
                   struct mr_fault *fault)
 {
-    struct mr_store_sender *sender;
-    int err = mr_store_sender_create(&sender, reader, offset, length, fault);
-    if (err != MR_OK)
+    uint64_t size = mr_store_reader_object(reader)->size;
+    MR_ASSERT(offset <= size && length <= size - offset);
+    MR_ASSERT(reader->file != NULL || reader->entry->file.meta.segment_count == 0);
+    struct mr_store_sender *sender = calloc(1, sizeof(*sender));
+    if (sender == NULL)
+        return mr_fault_set(fault, MR_EMEMORY, NULL);
+    sender->magic = SENDER_MAGIC;
+    sender->reader = mr_store_reader_share(reader);
+    sender->at = offset;
+    sender->left = length;
+    sender->fd = -1;
+    sender->turn.deliver = on_sender_turn;
+    mr_file_init(&sender->request, reader->loop, MR_LABEL_STORE_READ, on_file_work);
+    sender->sends_files = mr_stream_takes_file(stream) && reader->file != NULL && length > BLOCK_SIZE;
+    int err = sender->sends_files ? MR_OK : init_blocks(sender, fault);
+    if (err != MR_OK) {
+        free_sender(sender);
         return err;
-    mr_stream_attach_sender(stream, &mr_store_stream_sender, sender);
-    mr_store_sender_begin(sender, stream);
+    }
+    begin_sender(sender, stream);
     return MR_OK;
 }

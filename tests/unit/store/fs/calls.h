@@ -199,6 +199,7 @@ static inline void calls_begin(void)
         .pwrite = calls_pwrite,
         .pwritev = calls_pwritev,
         .preadv2 = calls_preadv2,
+        .sendfile = calls.before.sendfile,
         .map = calls_map,
         .populate = calls.before.populate,
         .read = calls.before.read,

@@ -306,15 +306,46 @@ struct download {
     unsigned before; /* requests of the loop */
     struct mr_stream stream;
     bool is_opened, was_opened_at_once, has_ended, was_aborted, pauses;
+    bool takes_files;
     struct mr_fault fault;
     uint64_t seed, at, came;
     bool is_wrong;
     void (*release)(void *owner); /* what is kept for a while */
+    struct mr_file_span span;     /* the same, of a file; len 0: none */
+    mr_file_span_release *release_span;
     void *owner;
 };
 
+static inline enum mr_flow download_push(void *context, const void *bytes, size_t len);
+
+/* What a socket would do with it. A file that ends too early is an error of the response. */
+static inline void download_read_span(struct download *download)
+{
+    static unsigned char bytes[65536];
+    struct mr_file_span span = download->span;
+    int error_number = 0;
+    while (span.len > 0 && error_number == 0) {
+        ssize_t got = pread(span.fd, bytes, MR_MIN(span.len, sizeof(bytes)), (off_t)span.offset);
+        if (got > 0)
+            download_push(download, bytes, (size_t)got);
+        else
+            error_number = ENODATA;
+        span.offset += (uint64_t)got;
+        span.len -= (uint64_t)got;
+    }
+    download->span.len = 0;
+    if (error_number != 0) {
+        download->was_aborted = true;
+        mr_fault_set(&download->fault, MR_EIO, NULL);
+        mr_stream_cancel(&download->stream, &download->fault);
+    }
+    download->release_span(download->owner, error_number);
+}
+
 static inline void download_give_back(struct download *download)
 {
+    if (download->span.len > 0)
+        download_read_span(download);
     void (*release)(void *owner) = download->release;
     download->release = NULL;
     if (release != NULL)
@@ -342,6 +373,17 @@ static inline enum mr_flow download_push_ref(void *context, const void *bytes, s
     return download_push(context, bytes, len);
 }
 
+static inline enum mr_flow download_push_file(void *context, struct mr_file_span span, mr_file_span_release *release,
+                                              void *owner)
+{
+    struct download *download = context;
+    assert_int_equal(download->span.len, 0); /* one at a time */
+    download->span = span;
+    download->release_span = release;
+    download->owner = owner;
+    return MR_FLOW_PAUSE;
+}
+
 static inline void download_end(void *context)
 {
     ((struct download *)context)->has_ended = true;
@@ -356,6 +398,12 @@ static inline void download_abort(void *context, const struct mr_fault *why)
 
 static const struct mr_stream_receiver download_receiver = {
     .push = download_push, .end = download_end, .abort = download_abort, .push_ref = download_push_ref};
+
+static const struct mr_stream_receiver download_file_receiver = {.push = download_push,
+                                                                 .end = download_end,
+                                                                 .abort = download_abort,
+                                                                 .push_ref = download_push_ref,
+                                                                 .push_file = download_push_file};
 
 static inline void download_opened(void *context, const struct mr_fault *fault)
 {
@@ -400,10 +448,13 @@ static inline int download_read(struct download *download, uint64_t seed, uint64
     download->came = 0;
     download->is_wrong = download->has_ended = download->was_aborted = false;
     mr_stream_init(&download->stream);
+    if (download->takes_files) /* a response has its receiver before, and a pipeline after */
+        mr_stream_attach_receiver(&download->stream, &download_file_receiver, download);
     int err = mr_store_read(download->reader, at, len, &download->stream, &download->fault);
     if (err != MR_OK)
         return err;
-    mr_stream_attach_receiver(&download->stream, &download_receiver, download);
+    if (!download->takes_files)
+        mr_stream_attach_receiver(&download->stream, &download_receiver, download);
     while (!download->has_ended && !download->was_aborted) {
         download_give_back(download);
         mr_stream_resume(&download->stream);

@@ -114,39 +114,6 @@ static void cancelled_stream_gives_everything_back(void **state)
     }
 }
 
-/* With mr_respond_stream() the sender is attached elsewhere, and may be resumed or cancelled before it begins. */
-static void sender_may_be_attached_elsewhere(void **state)
-{
-    (void)state;
-    char id[MR_ULID_LEN + 1];
-    struct mr_store_sender *sender;
-    struct mr_fault why;
-    assert_int_equal(rig_put(id, 3, 300000, "l"), MR_OK);
-    for (int how = 0; how < 3; how++) {
-        struct download download;
-        assert_int_equal(download_open(&download, id), MR_OK);
-        download.seed = 3;
-        assert_int_equal(mr_store_sender_create(&sender, download.reader, 0, 300000, &download.fault), MR_OK);
-        if (how == 2) {
-            mr_store_sender_destroy(&sender);
-            download_close(&download);
-            continue;
-        }
-        mr_stream_attach_receiver(&download.stream, &download_receiver, &download);
-        mr_stream_attach_sender(&download.stream, &mr_store_stream_sender, sender);
-        mr_fault_set(&why, MR_EGONE, NULL);
-        if (how == 1)
-            mr_stream_cancel(&download.stream, &why);
-        mr_store_sender_begin(sender, &download.stream);
-        while (how == 0 && !download.has_ended) {
-            rig_turn();
-            download_give_back(&download);
-        }
-        assert_false(download.is_wrong);
-        download_close(&download);
-    }
-}
-
 /* ---- the cache ---- */
 
 static unsigned calls_made(void)
@@ -344,11 +311,58 @@ static void file_that_becomes_shorter_aborts_the_stream(void **state)
     assert_int_equal(rig_put(id, 2, 1000000, "x"), MR_OK);
     assert_int_equal(download_open(&download, id), MR_OK);
     shell("truncate -s 700000 $id.1", id);
-    assert_int_equal(download_read(&download, 2, 0, 1000000), MR_EIO);
-    assert_true(download.came <= 700000);
-    assert_false(download.is_wrong);
-    assert_int_equal(download_read(&download, 2, 0, 700000), MR_OK);
+    for (int as_file = 0; as_file < 2; as_file++) {
+        uint64_t failed = atomic_load(&rig.numbers->failed);
+        download.takes_files = as_file == 1;
+        assert_int_equal(download_read(&download, 2, 0, 1000000), MR_EIO);
+        assert_true(download.came <= 700000);
+        assert_false(download.is_wrong);
+        assert_int_equal(atomic_load(&rig.numbers->failed), failed + 1);
+        assert_int_equal(download_read(&download, 2, 0, 700000), MR_OK);
+    }
     download_close(&download);
+}
+
+/* It takes no memory, and nothing is read by the store. What is short is not worth it. */
+static void long_payload_is_lent_to_who_takes_files(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    assert_int_equal(rig_put(id, 2, 1000000, "x"), MR_OK);
+    assert_int_equal(download_open(&download, id), MR_OK);
+    download.takes_files = true;
+    unsigned made = calls_made();
+    assert_int_equal(download_read(&download, 2, 500000, 300000), MR_OK);
+    assert_int_equal(calls_made(), made);
+    assert_true(mr_budget_try_take(&rig.memory, rig.memory.limit - 10));
+    assert_int_equal(download_read(&download, 2, 0, 1000000), MR_OK);
+    mr_budget_give_back(&rig.memory, rig.memory.limit - 10);
+    assert_int_equal(download_read(&download, 2, 999990, 10), MR_OK);
+    assert_int_not_equal(calls_made(), made);
+    download_close(&download);
+}
+
+static void file_that_is_lent_outlives_the_stream_and_its_object(void **state)
+{
+    (void)state;
+    char id[MR_ULID_LEN + 1];
+    struct download download;
+    struct mr_fault why;
+    mr_fault_set(&why, MR_EGONE, NULL);
+    assert_int_equal(rig_put(id, 2, 1000000, "x"), MR_OK);
+    assert_int_equal(download_open(&download, id), MR_OK);
+    mr_stream_attach_receiver(&download.stream, &download_file_receiver, &download);
+    assert_int_equal(mr_store_read(download.reader, 0, 1000000, &download.stream, &download.fault), MR_OK);
+    rig_turn_until(download.span.len > 0);
+    mr_store_reader_close(&download.reader);
+    assert_int_equal(rig_delete(id), MR_OK);
+    mr_stream_cancel(&download.stream, &why);
+    rig_turn();
+    download.seed = 2;
+    download_close(&download);
+    assert_int_equal(download.came, 1000000);
+    assert_false(download.is_wrong);
 }
 
 /* ---- several segments ---- */
@@ -402,14 +416,22 @@ static void object_of_several_segments_is_read_changed_and_deleted(void **state)
     for (int cold = 0; cold < 2; cold++) {
         mr_disk_calls.preadv2 = cold == 1 ? read_nothing : calls_preadv2;
         assert_int_equal(download_open(&download, id), MR_OK);
-        for (size_t i = 0; i < MR_ARRAY_SIZE(ranges); i++)
-            assert_int_equal(download_read(&download, 2, ranges[i][0], ranges[i][1]), MR_OK);
+        for (size_t i = 0; i < 2 * MR_ARRAY_SIZE(ranges); i++) {
+            const uint64_t *range = ranges[i / 2];
+            download.takes_files = i % 2 == 1;
+            assert_int_equal(download_read(&download, 2, range[0], range[1]), MR_OK);
+        }
         download_close(&download);
     }
     assert_int_equal(rig_rename(id, 2, "new", &changed), MR_OK);
     assert_int_equal(rig_check(id, 2, 1000000), MR_OK);
     shell("mv $id.7 elsewhere", id);
     assert_int_equal(rig_check(id, 2, 1000000), MR_ENOTFOUND);
+    assert_int_equal(download_open(&download, id), MR_OK);
+    download.takes_files = true;
+    assert_int_equal(download_read(&download, 2, 0, 1000000), MR_ENOTFOUND);
+    assert_int_equal(download.came, 400000 + 5);
+    download_close(&download);
     shell("mv elsewhere $id.7", id);
     assert_int_equal(rig_delete(id), MR_OK);
     assert_int_equal(rig_count("objects uploads -type f"), 0);
@@ -424,7 +446,6 @@ int main(void)
         TEST(reader_may_be_closed_while_it_opens),
         TEST(stream_goes_on_after_its_reader_was_closed),
         TEST(cancelled_stream_gives_everything_back),
-        TEST(sender_may_be_attached_elsewhere),
         TEST(short_object_that_was_read_twice_costs_no_call),
         TEST(description_that_was_read_costs_no_call),
         TEST(what_another_changes_or_deletes_is_seen_at_once),
@@ -433,6 +454,8 @@ int main(void)
         TEST(full_memory_budget_is_told_before_the_first_byte),
         TEST(damaged_object_is_an_error_and_no_other_object),
         TEST(file_that_becomes_shorter_aborts_the_stream),
+        TEST(long_payload_is_lent_to_who_takes_files),
+        TEST(file_that_is_lent_outlives_the_stream_and_its_object),
         TEST(object_of_several_segments_is_read_changed_and_deleted),
     };
     rig_be_quiet();
