@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/macros.h"
+#include "base/priority.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -364,6 +365,7 @@ static void *run(void *unused)
 {
     (void)unused;
     prctl(PR_SET_NAME, "log");
+    mr_priority_be_patient();
     while (!atomic_load(&logger.stopping)) {
         while (sem_wait(&logger.wake) != 0) /* EINTR */
             continue;

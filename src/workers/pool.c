@@ -1,8 +1,8 @@
-#define _GNU_SOURCE /* SCHED_BATCH, SCHED_IDLE, pthread_setname_np */
+#define _GNU_SOURCE /* SCHED_IDLE, pthread_setname_np */
 #include "workers/pool.h"
 
 #include "base/log.h"
-#include "base/macros.h"
+#include "base/priority.h"
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define NICER_BY 10
 
@@ -30,8 +27,7 @@ struct mr_pool {
     struct worker workers[];
 };
 
-/* Of the calling thread alone: on Linux a thread has a nice value and a policy of its own. False, with errno: the
- * system refuses it. */
+/* Of the calling thread alone. False, with errno: the system refuses it. */
 static bool lower_priority(enum mr_worker_priority priority)
 {
     const struct sched_param none = {0};
@@ -40,10 +36,8 @@ static bool lower_priority(enum mr_worker_priority priority)
         return true;
     if (priority == MR_PRIORITY_IDLE)
         return sched_setscheduler(0, SCHED_IDLE, &none) == 0;
-    id_t self = (id_t)syscall(SYS_gettid);
-    int nice_now = getpriority(PRIO_PROCESS, self);
-    bool is_nice = setpriority(PRIO_PROCESS, self, MR_MIN(nice_now + NICER_BY, 19)) == 0;
-    return sched_setscheduler(0, SCHED_BATCH, &none) == 0 && is_nice;
+    bool is_nice = mr_priority_be_nicer(NICER_BY);
+    return mr_priority_be_patient() && is_nice;
 }
 
 /* Lowering needs no privilege, but a seccomp filter may forbid it. The work goes on at the old priority, where it can
