@@ -5,6 +5,7 @@
 #include "io/syncer.h"
 #include "base/macros.h"
 #include "base/magic.h"
+#include "base/priority.h"
 #include "loop/inbox.h"
 #include <errno.h>
 #include <pthread.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #define SYNCER_MAGIC 0x73796e63u /* "sync" */
 
@@ -82,8 +82,9 @@ static void *run(void *context)
 {
     const struct syncer_thread *self = context;
     struct mr_syncer *syncer = mr_from_context(self->syncer, struct mr_syncer, SYNCER_MAGIC);
-    if (syncer->config.nicer > 0) /* of this thread alone, on Linux; which anybody may */
-        setpriority(PRIO_PROCESS, 0, MR_MIN(getpriority(PRIO_PROCESS, 0) + syncer->config.nicer, 19));
+    mr_priority_be_nicer(syncer->config.nicer); /* where these are forbidden, it works as well */
+    if (syncer->config.patient)
+        mr_priority_be_patient();
     /* Acquire: pairs with the store in destroy; the semaphore orders it, too. */
     while (!atomic_load_explicit(&syncer->stopping, memory_order_acquire)) {
         while (sem_wait(&syncer->wake) != 0)

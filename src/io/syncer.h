@@ -26,6 +26,7 @@ struct mr_syncer_config {
     const char *name; /* of the threads, at most 15 characters */
     unsigned threads; /* at most MR_SYNCER_THREADS_MAX; 0 is one */
     int nicer;        /* by so much is their nice value above that of the thread that creates them */
+    bool patient;     /* see base/priority.h */
     bool singly;      /* a group is one request: as many are performed at the same time as there are threads */
     /* thread: from 0. NULL: each in turn. */
     void (*group)(void *context, unsigned thread, struct mr_file_request *first);

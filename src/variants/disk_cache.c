@@ -579,7 +579,8 @@ int mr_disk_cache_create(struct mr_disk_cache **out, const struct mr_disk_cache_
     pthread_mutex_init(&cache->waiting, NULL);
     mr_open_files_init(&cache->files, config->home->directory);
     mr_variant_index_sweep(cache->index, config->process); /* if one had this place before */
-    int err = mr_syncer_create(&cache->writer, &(struct mr_syncer_config){.name = "variants-write"});
+    const struct mr_syncer_config writer = {.name = "variants-write", .patient = true};
+    int err = mr_syncer_create(&cache->writer, &writer);
     if (err == MR_OK)
         err = start_waiter(cache);
     if (err != MR_OK)

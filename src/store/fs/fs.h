@@ -51,6 +51,7 @@ struct mr_store {
     struct mr_committer committers[MR_STORE_COMMITTERS]; /* the short ones' first */
     struct mr_syncer *committing[MR_COMMIT_KINDS];       /* owned */
     struct mr_syncer *changer;                           /* owned */
+    struct mr_syncer *loader;                            /* owned: makes payloads resident */
     struct mr_crew crew;                                 /* of the changer */
     atomic_size_t pending;                               /* operations under way, on all loops */
     struct mr_cache *caches[MR_STORE_LOOPS_MAX];         /* owned; each is its loop's; NULL: nothing was read there */

@@ -1,12 +1,13 @@
 /* DESIGN. The payload of an object in memory, for a computation on another thread: as it lies with the description,
- * else as a map of its file, made resident on a file thread so that no worker waits for the disk; else as a copy, where
- * it has several segments or the kernel cannot make a map resident.
+ * else as a map of its file, made resident on a loader so that no worker waits for the disk; else as a copy, where it
+ * has several segments or the kernel cannot make a map resident. Loaders are threads of their own, which are patient
+ * (base/priority.h): a job that waits for one has others before it when the cores are busy.
  *
- *      load ----> (the pool) ----> loaded ----> drop, on any thread ----> close
+ *      load ----> (a loader) ----> loaded ----> drop, on any thread ----> close
  *                      |              |                                     ^
  *                      +--------------+-------------------------------------+
  *
- * What is closed without a drop is dropped on the pool: to unmap some 100 MiB is nothing for a loop. */
+ * What is closed without a drop is dropped on a loader: to unmap some 100 MiB is nothing for a loop. */
 #include "base/macros.h"
 #include "store/fs/reader.h"
 #include <errno.h>
@@ -36,7 +37,7 @@ static const struct mr_meta *loaded_meta(const struct mr_store_bytes *bytes)
     return &bytes->reader->entry->file.meta;
 }
 
-/* ---- on the pool ---- */
+/* ---- on a loader ---- */
 
 static int fail_load(struct mr_store_bytes *bytes, const struct mr_disk_failure *failure)
 {
@@ -155,7 +156,7 @@ static void close_bytes(struct mr_store_bytes *bytes)
         return;
     }
     bytes->request.done = on_dropped;
-    mr_file_run(&bytes->request, work_drop);
+    mr_file_run_on(&bytes->request, bytes->reader->store->loader, work_drop);
 }
 
 static void on_loaded(struct mr_file_request *request)
@@ -197,7 +198,7 @@ void mr_store_load(struct mr_store_bytes **out, struct mr_store_reader *reader, 
     } else if (take_memory(bytes, &fault) != MR_OK) {
         loaded(context, &fault);
     } else {
-        mr_file_run(&bytes->request, work_load);
+        mr_file_run_on(&bytes->request, bytes->reader->store->loader, work_load);
     }
 }
 

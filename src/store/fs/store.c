@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LOAD_THREADS 4
+
 /* ---- operations under way ---- */
 
 void mr_store_begin(struct mr_store *store, struct mr_loop *loop)
@@ -71,11 +73,15 @@ static int start_committers(struct mr_store *store, unsigned kind, const char *n
 static int start_store_threads(struct mr_store *store, struct mr_fault *fault)
 {
     const struct mr_syncer_config changer = {.name = "store-change", .group = mr_change_group, .context = store};
+    const struct mr_syncer_config loader = {
+        .name = "store-load", .threads = LOAD_THREADS, .nicer = 5, .patient = true, .singly = true};
     int err = start_committers(store, MR_COMMIT_SHORT, "store-short");
     if (err == MR_OK)
         err = start_committers(store, MR_COMMIT_LONG, "store-long");
     if (err == MR_OK)
         err = mr_syncer_create(&store->changer, &changer);
+    if (err == MR_OK)
+        err = mr_syncer_create(&store->loader, &loader);
     return err == MR_OK ? MR_OK : mr_fault_set(fault, err, "the store's threads cannot be started");
 }
 
@@ -135,6 +141,7 @@ void mr_store_destroy(struct mr_store **out)
     if (store == NULL)
         return;
     MR_ASSERT(atomic_load_explicit(&store->pending, memory_order_relaxed) == 0);
+    mr_syncer_destroy(&store->loader);
     mr_syncer_destroy(&store->changer);
     mr_crew_close(&store->crew);
     for (unsigned i = 0; i < MR_COMMIT_KINDS; i++)
