@@ -78,7 +78,7 @@ struct mr_request {
     unsigned allowed; /* methods of the path, when this one is not among them */
     int status;
     uint64_t body_paused_at, body_paused_ns; /* the handler held the body back: since when, and how long before */
-    uint64_t response_bytes;                 /* of the body, given to the connection so far */
+    uint64_t response_bytes;                 /* of the body, given to the connection so far; at last, sent */
     uint64_t response_length;                /* announced; UINT64_MAX: not known */
     struct mr_fields trailers;
     struct mr_stream response; /* handler -> connection */

@@ -110,6 +110,18 @@ def test_clients_that_leave_in_the_middle_leave_nothing_behind(files, large):
     wait_for(lambda: not open_files(files), "the files to be closed")
 
 
+def test_the_log_says_how_much_a_client_got_that_left(start, tmp_path):
+    files = start(f"--data={tmp_path / 'data'}", "--log-format=json")
+    large = upload(files, BODY)["url"]
+    with files.connect(receive_buffer=30_000) as wire:
+        wire.send(request("GET", large))
+        wire.receive_head()
+        wire._take(1_000_000)
+        wire.reset()
+    [line] = files.access_log(large)
+    assert 1_000_000 <= line["bytes_out"] < SIZE  # the kernel holds some that it did not get
+
+
 def test_a_client_that_reads_nothing_is_cut_and_its_file_closed(start, tmp_path):
     files = start(f"--data={tmp_path / 'data'}", "--body-timeout=500ms")
     large = upload(files, BODY)["url"]

@@ -7,6 +7,7 @@
  * the response waits to be sent than MR_OUT_HIGH, about what the kernel would take: so a flood of pipelined requests
  * from a client that does not read its responses is held, and one whose responses are small is written in batches. */
 #include "base/assert.h"
+#include "base/macros.h"
 #include "http/http1/internal.h"
 #include <stdlib.h>
 
@@ -135,8 +136,10 @@ void mr_connection_reset(struct mr_connection *self)
     self->finished = self->closing = true;
     self->input = (struct mr_slice){NULL, 0};
     self->pending_len = 0;
-    if (request != NULL)
+    if (request != NULL) { /* which says how much of its response was sent */
+        request->response_bytes -= MR_MIN(request->response_bytes, (uint64_t)self->out.len);
         mr_request_abandon(request, &gone);
+    }
     mr_buf_reset(&self->out);
 }
 
