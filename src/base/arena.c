@@ -103,6 +103,21 @@ char *mr_arena_copy(struct mr_arena *arena, struct mr_slice slice)
     return copy;
 }
 
+struct mr_slice mr_arena_join(struct mr_arena *arena, const struct mr_slice *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    char *text = mr_arena_alloc(arena, len + 1), *end = text;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) /* else it may be no text at all */
+            memcpy(end, parts[i].at, parts[i].len);
+        end += parts[i].len;
+    }
+    *end = '\0';
+    return (struct mr_slice){.at = text, .len = len};
+}
+
 struct mr_slice mr_arena_printf(struct mr_arena *arena, const char *format, ...)
 {
     char small[256];

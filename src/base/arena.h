@@ -28,6 +28,8 @@ void *mr_arena_alloc(struct mr_arena *arena, size_t size);
 void *mr_arena_zalloc(struct mr_arena *arena, size_t size); /* zeroed */
 /* A copy with a NUL behind it. */
 char *mr_arena_copy(struct mr_arena *arena, struct mr_slice slice);
+/* The parts one behind the other (a NUL stands behind them). */
+struct mr_slice mr_arena_join(struct mr_arena *arena, const struct mr_slice *parts, size_t count);
 /* A formatted text as a slice (a NUL stands behind it). */
 struct mr_slice mr_arena_printf(struct mr_arena *arena, const char *format, ...) MR_PRINTF(2, 3);
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log_writer.h"
 #include "base/macros.h"
+#include "base/number.h"
 #include "base/utf8.h"
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -146,18 +147,19 @@ void mr_log_text(struct mr_log_line *line, const char *key, const char *value)
 
 void mr_log_int(struct mr_log_line *line, const char *key, int64_t value)
 {
-    char text[24];
-    int len = snprintf(text, sizeof(text), "%lld", (long long)value);
-    put_value(line, key, (struct mr_slice){.at = text, .len = (size_t)len}, false);
+    char text[1 + MR_NUMBER_SIZE] = "-";
+    bool is_negative = value < 0;
+    size_t len = mr_number_write(text + 1, is_negative ? 0 - (uint64_t)value : (uint64_t)value);
+    put_value(line, key, (struct mr_slice){.at = text + !is_negative, .len = len + is_negative}, false);
 }
 
 void mr_log_seconds(struct mr_log_line *line, const char *key, uint64_t nanoseconds)
 {
-    char text[32];
-    uint64_t microseconds = nanoseconds / MR_NS_PER_US;
-    int len = snprintf(text, sizeof(text), "%llu.%06llu", (unsigned long long)(microseconds / 1000000),
-                       (unsigned long long)(microseconds % 1000000));
-    put_value(line, key, (struct mr_slice){.at = text, .len = (size_t)len}, false);
+    char text[MR_NUMBER_SIZE + 7];
+    size_t len = mr_number_write(text, nanoseconds / MR_NS_PER_S);
+    text[len++] = '.';
+    mr_number_write_padded(text + len, nanoseconds / MR_NS_PER_US, 6);
+    put_value(line, key, (struct mr_slice){.at = text, .len = len + 6}, false);
 }
 
 /* Relaxed: a line more or less is no matter. */

@@ -60,6 +60,12 @@ size_t mr_number_write(char out[MR_NUMBER_SIZE], uint64_t value)
     return len;
 }
 
+void mr_number_write_padded(char *out, uint64_t value, unsigned digits)
+{
+    for (unsigned i = digits; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+}
+
 void mr_number_write_hex(char *out, uint64_t value, unsigned digits)
 {
     for (unsigned i = digits; i-- > 0; value >>= 4)

@@ -40,6 +40,8 @@ bool mr_number_is_digits(struct mr_slice text);
 
 /* Write decimal digits and a NUL. Returns how many digits. */
 size_t mr_number_write(char out[MR_NUMBER_SIZE], uint64_t value);
+/* Write the last `digits` decimal digits of the value, with zeros before it, without a NUL. */
+void mr_number_write_padded(char *out, uint64_t value, unsigned digits);
 /* Write the last `digits` hexadecimal digits of the value, in lower case, without a NUL. */
 void mr_number_write_hex(char *out, uint64_t value, unsigned digits);
 

@@ -48,7 +48,7 @@ size_t mr_utf8_decode(struct mr_slice text, uint32_t *point)
 bool mr_utf8_is_valid(struct mr_slice text)
 {
     while (text.len > 0) {
-        size_t len = mr_utf8_length(text);
+        size_t len = (unsigned char)*text.at < 0x80 ? 1 : mr_utf8_length(text); /* most are ASCII */
         if (len == 0)
             return false;
         text.at += len;

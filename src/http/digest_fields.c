@@ -1,5 +1,6 @@
 #include "http/digest_fields.h"
 #include "base/base64.h"
+#include "base/macros.h"
 #include "base/number.h"
 #include "http/structured.h"
 
@@ -72,5 +73,6 @@ void mr_digest_set_field(struct mr_fields *fields, const char *name, const uint8
 {
     char text[SHA256_TEXT_LEN];
     size_t len = mr_base64_encode(text, sha256, MR_DIGEST_SHA256_LEN, MR_BASE64_PADDED);
-    mr_fields_set(fields, name, mr_arena_printf(fields->arena, SHA256_KEY "=:%.*s:", (int)len, text));
+    const struct mr_slice parts[] = {MR_SLICE(SHA256_KEY "=:"), {.at = text, .len = len}, MR_SLICE(":")};
+    mr_fields_set(fields, name, mr_arena_join(fields->arena, parts, MR_ARRAY_SIZE(parts)));
 }

@@ -1,6 +1,7 @@
 #include "http/fields.h"
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/macros.h"
 #include "base/number.h"
 #include "http/chars.h"
 #include "http/disposition.h"
@@ -11,11 +12,17 @@ void mr_fields_init(struct mr_fields *fields, struct mr_arena *arena)
     *fields = (struct mr_fields){.arena = arena};
 }
 
+/* The first letter tells most names apart, without a call. */
+static bool is_named(const struct mr_field *field, const char *name)
+{
+    return ((field->name[0] ^ name[0]) & 0xdf) == 0 && strcasecmp(field->name, name) == 0;
+}
+
 /* The field of that name, or the end of the list. */
 static struct mr_field **place_of(struct mr_fields *fields, const char *name)
 {
     struct mr_field **at = &fields->first;
-    while (*at != NULL && strcasecmp((*at)->name, name) != 0)
+    while (*at != NULL && !is_named(*at, name))
         at = &(*at)->next;
     return at;
 }
@@ -48,18 +55,12 @@ static char *put(char *out, struct mr_slice text)
     return out + text.len;
 }
 
-static struct mr_slice join(struct mr_arena *arena, struct mr_slice a, struct mr_slice b)
-{
-    char *text = mr_arena_alloc(arena, a.len + 2 + b.len);
-    char *end = put(put(put(text, a), MR_SLICE(", ")), b);
-    return (struct mr_slice){text, (size_t)(end - text)};
-}
-
 void mr_fields_add(struct mr_fields *fields, const char *name, struct mr_slice value)
 {
     struct mr_slice before = mr_fields_find(fields, name);
+    const struct mr_slice parts[] = {before, MR_SLICE(", "), value};
     if (before.len > 0 && value.len > 0)
-        get_or_append(fields, name)->value = join(fields->arena, before, value);
+        get_or_append(fields, name)->value = mr_arena_join(fields->arena, parts, MR_ARRAY_SIZE(parts));
     else if (before.len == 0)
         mr_fields_set(fields, name, value);
 }
@@ -67,7 +68,7 @@ void mr_fields_add(struct mr_fields *fields, const char *name, struct mr_slice v
 struct mr_slice mr_fields_find(const struct mr_fields *fields, const char *name)
 {
     for (const struct mr_field *field = fields->first; field != NULL; field = field->next)
-        if (strcasecmp(field->name, name) == 0)
+        if (is_named(field, name))
             return field->value;
     return (struct mr_slice){NULL, 0};
 }
@@ -102,8 +103,8 @@ static bool is_opaque(struct mr_slice text)
 void mr_fields_etag(struct mr_fields *fields, struct mr_slice opaque, bool is_weak)
 {
     MR_ASSERT(is_opaque(opaque));
-    mr_fields_set(fields, "ETag",
-                  mr_arena_printf(fields->arena, "%s\"%.*s\"", is_weak ? "W/" : "", MR_SLICE_ARG(opaque)));
+    const struct mr_slice parts[] = {mr_slice_of(is_weak ? "W/\"" : "\""), opaque, MR_SLICE("\"")};
+    mr_fields_set(fields, "ETag", mr_arena_join(fields->arena, parts, MR_ARRAY_SIZE(parts)));
 }
 
 /* ---- Content-Disposition ---- */

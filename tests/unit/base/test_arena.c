@@ -105,6 +105,18 @@ static void printf_takes_short_and_long_texts(void **state)
     mr_arena_reset(&arena);
 }
 
+static void parts_are_joined(void **state)
+{
+    (void)state;
+    struct mr_arena arena = {0};
+    const struct mr_slice parts[] = {MR_SLICE("W/\""), {.at = NULL, .len = 0}, MR_SLICE("tag"), MR_SLICE("\"")};
+    struct mr_slice text = mr_arena_join(&arena, parts, MR_ARRAY_SIZE(parts));
+    assert_true(mr_slice_is(text, "W/\"tag\""));
+    assert_int_equal(text.at[text.len], '\0');
+    assert_int_equal(mr_arena_join(&arena, parts, 0).len, 0);
+    mr_arena_reset(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,6 +129,7 @@ int main(void)
         cmocka_unit_test(reset_arena_is_usable_again),
         cmocka_unit_test(zalloc_is_zero_and_copy_ends_in_nul),
         cmocka_unit_test(printf_takes_short_and_long_texts),
+        cmocka_unit_test(parts_are_joined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

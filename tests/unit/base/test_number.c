@@ -83,6 +83,10 @@ static void numbers_are_written(void **state)
     assert_string_equal(text, "18446744073709551615");
     mr_number_write_hex(text, 0xabcdef0123u, 12);
     assert_memory_equal(text, "00abcdef0123", 12);
+    mr_number_write_padded(text, 42, 4);
+    assert_memory_equal(text, "0042", 4);
+    mr_number_write_padded(text, 1234567, 3);
+    assert_memory_equal(text, "567", 3);
 }
 
 static void hex_digits_have_values(void **state)
