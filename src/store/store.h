@@ -179,7 +179,8 @@ void mr_store_load(struct mr_store_bytes **out, struct mr_store_reader *reader, 
 struct mr_slice mr_store_bytes_slice(const struct mr_store_bytes *bytes);
 /* Any thread, once, when the bytes are not needed any more: gives back memory, which is nothing for a loop. */
 void mr_store_bytes_drop(struct mr_store_bytes *bytes);
-/* No loaded() follows any more. What was not dropped is dropped on another thread. Clears *bytes; NULL has no effect. */
+/* No loaded() follows any more. What was not dropped is dropped on another thread. Clears *bytes; NULL has no effect.
+ */
 void mr_store_bytes_close(struct mr_store_bytes **bytes);
 
 /* ---- changing, deleting ---- */
