@@ -19,6 +19,7 @@
 #define BLOCKS     2
 #define BLOCK_SIZE (256 * MR_KIB)
 #define TURN_MAX   (256 * MR_KIB)
+#define LEND_MAX   ((uint64_t)MR_GIB) /* at a time: queues count in a size_t */
 
 struct block {
     uint32_t magic;
@@ -308,7 +309,7 @@ static void lend_segment(struct mr_store_sender *sender)
 {
     size_t segment;
     struct mr_file_span span;
-    span.len = MR_MIN(find_place(sender, &segment, &span.offset), sender->left);
+    span.len = MR_MIN(find_place(sender, &segment, &span.offset), MR_MIN(sender->left, LEND_MAX));
     span.fd = segment_file(sender, segment);
     if (span.fd < 0) {
         mr_file_run(&sender->request, work_open_segment);
