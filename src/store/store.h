@@ -159,8 +159,9 @@ bool mr_store_reader_is_current(const struct mr_store_reader *reader);
 /* The whole payload, where it is kept with the description. */
 bool mr_store_reader_bytes(const struct mr_store_reader *reader, struct mr_slice *out);
 /* Become the sender of `stream`: `length` bytes from `offset`, which must lie within the payload, and then the end.
- * When they cannot be read the stream is aborted, never ended short. Also several streams at a time. MR_OK; or
- * MR_EBUDGET or MR_EMEMORY, and the stream is untouched. */
+ * When they cannot be read the stream is aborted, never ended short. A receiver that takes parts of files, and is there
+ * already, is lent long payloads as such, and cuts what it cannot read of them itself. Also several streams at a time.
+ * MR_OK; or MR_EBUDGET or MR_EMEMORY, and the stream is untouched. */
 int mr_store_read(struct mr_store_reader *reader, uint64_t offset, uint64_t length, struct mr_stream *stream,
                   struct mr_fault *fault);
 
