@@ -12,8 +12,8 @@
  *  2. push takes all bytes it is given, by copy or by use; the bytes are the sender's again when it returns. With
  *     push_ref they are the receiver's to read until it calls release(owner), once and on this thread: perhaps before
  *     push_ref returns, perhaps long after the stream has closed. The sender does not push from inside release. A
- *     receiver that has no push_ref is given a push, so a sender need not ask. push_file is a
- *     push_ref to a receiver that has it (mr_stream_takes_file); the span may be of any length, as it takes no memory.
+ *     receiver that has no push_ref is given a push, so a sender need not ask. push_file is a push_ref to a receiver
+ *     that has it (mr_stream_takes_file); the span may be of any length, as it takes no memory.
  *  3. The receiver answers a push with MR_FLOW_MORE or MR_FLOW_PAUSE. After PAUSE the sender stops until resume, but
  *     may first push the rest of what it had already read, at most MR_STREAM_PUSH_MAX: the receiver's bound allows it.
  *     A pause lasts until the receiver calls resume: until then pushes are answered PAUSE, whatever the receiver says.

@@ -1,5 +1,5 @@
 /* DESIGN. To a receiver that takes parts of files, a long payload is lent as such, a segment at a time, and nothing is
- * read here. To others it is read, as short ones are to all, since opening costs them more than the copy does. Two
+ * read here. To others it is read, as short ones are to all: a copy costs less than a thread's turn. Two
  * blocks take turns: one is filled while the receiver still has the other. Each is lent to the receiver (push_ref) in
  * parts; it is filled again when all of them have come back. What the page cache has is read on the loop, TURN_MAX
  * bytes a turn; the rest on a file thread, a block at a time. While the receiver is paused nothing is read.
@@ -10,6 +10,7 @@
 #include "base/macros.h"
 #include "base/magic.h"
 #include "store/fs/reader.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ struct mr_store_sender {
     struct block blocks[BLOCKS];
     struct block *filling; /* by the pool, or partly pushed; NULL: none */
     bool sends_files;      /* it is lent, and the blocks are not used */
-    bool is_lent;          /* a segment is */
+    uint32_t lent;         /* the number of the segment that is; 0: none */
     size_t block_size;
     uint64_t charged;
     bool is_flowing;
@@ -57,7 +58,7 @@ static void pump_sender(struct mr_store_sender *sender);
 
 static bool has_lent(const struct mr_store_sender *sender)
 {
-    if (sender->is_lent)
+    if (sender->lent != 0)
         return true;
     for (size_t i = 0; i < BLOCKS; i++) {
         if (sender->blocks[i].lent > 0)
@@ -169,6 +170,17 @@ static int work_open_segment(struct mr_file_request *request)
     return open_sender_segment(sender, segment);
 }
 
+/* A segment could not be read. ENODATA: it ends too early. Returns the error. */
+static int report_unread(struct mr_store_sender *sender, uint32_t number, int error_number)
+{
+    const struct mr_disk_failure failure = {.operation = MR_DISK_READ, .error_number = error_number};
+    if (error_number == ENODATA)
+        mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: segment %u ends too early.", (unsigned)number);
+    else
+        mr_disk_fault(&sender->fault, &failure, "The object cannot be read");
+    return mr_store_report(sender->reader->store, &sender->fault, sender->request.label);
+}
+
 static int work_fill(struct mr_file_request *request)
 {
     struct mr_store_sender *sender = mr_container_of(request, struct mr_store_sender, request);
@@ -182,12 +194,8 @@ static int work_fill(struct mr_file_request *request)
     err = mr_disk_read(fd, block->bytes, len, place, &block->len, &request->failure);
     if (err == MR_OK && block->len == len)
         return MR_OK;
-    if (err != MR_OK)
-        mr_disk_fault(&sender->fault, &request->failure, "The object cannot be read");
-    else
-        mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: segment %u ends too early.",
-                     (unsigned)meta_of(sender)->segments[segment].number);
-    return mr_store_report(sender->reader->store, &sender->fault, request->label);
+    return report_unread(sender, meta_of(sender)->segments[segment].number,
+                         err != MR_OK ? request->failure.error_number : ENODATA);
 }
 
 /* ---- on the loop ---- */
@@ -283,23 +291,13 @@ static void push_sender_block(struct mr_store_sender *sender)
 
 /* ---- a segment that is lent ---- */
 
-static void report_unread(struct mr_store_sender *sender, int error_number)
-{
-    const struct mr_disk_failure failure = {.operation = MR_DISK_READ, .error_number = error_number};
-    if (error_number == ENODATA)
-        mr_fault_set(&sender->fault, MR_EIO, "The object cannot be read: a segment ends too early.");
-    else
-        mr_disk_fault(&sender->fault, &failure, "The object cannot be read");
-    mr_store_report(sender->reader->store, &sender->fault, sender->request.label);
-}
-
 static void on_segment_released(void *context, int error_number)
 {
     struct mr_store_sender *sender = mr_from_context(context, struct mr_store_sender, SENDER_MAGIC);
     enter_sender(sender);
-    sender->is_lent = false;
     if (error_number != 0)
-        report_unread(sender, error_number);
+        report_unread(sender, sender->lent, error_number);
+    sender->lent = 0;
     if (sender->stream != NULL && sender->left > 0)
         post_sender(sender);
     leave_sender(sender);
@@ -316,7 +314,7 @@ static void lend_segment(struct mr_store_sender *sender)
         return;
     }
     advance_sender(sender, span.len);
-    sender->is_lent = true;
+    sender->lent = meta_of(sender)->segments[segment].number;
     sender->is_flowing = mr_stream_push_file(sender->stream, span, on_segment_released, sender) == MR_FLOW_MORE;
 }
 
@@ -338,7 +336,7 @@ static void pump_sender(struct mr_store_sender *sender)
             push_sender_block(sender);
         } else if (sender->left == 0) {
             end_sender(sender);
-        } else if (sender->is_lent) {
+        } else if (sender->lent != 0) {
             return; /* on_segment_released goes on */
         } else if (sender->sends_files) {
             lend_segment(sender);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define LOAD_THREADS 4
+#define LOAD_THREADS 4 /* and as nice as file threads */
 
 /* ---- operations under way ---- */
 
